@@ -1,0 +1,50 @@
+/*
+ * A network address with its port: IPv4 or IPv6, by value. Unspecified (family 0) after {0}.
+ * libc only: no name is looked up here. Any thread.
+ */
+#ifndef MAILMUX_ADDRESS_H
+#define MAILMUX_ADDRESS_H
+
+#include "mailmux/slice.h"
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+struct address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } socket;
+};
+
+/* Room for "[ipv6%scope]:port" and its NUL. */
+enum { ADDRESS_TEXT_MAX = 80 };
+
+/* False when the family is neither IPv4 nor IPv6; *out is written on success only. */
+bool address_from_socket(const struct sockaddr *from, struct address *out);
+
+/* An IP literal, IPv6 with or without brackets. False for anything else, host names included. */
+bool address_parse_ip(struct slice text, uint16_t port, struct address *out);
+
+/*
+ * Cuts "host:port", "[v6]:port" or "*:port" in two; the brackets are dropped. False when there is
+ * no port, or one outside 1-65535, or an IPv6 address without brackets.
+ */
+bool address_split_port(struct slice text, struct slice *host, uint16_t *port);
+
+int address_family(const struct address *address);
+socklen_t address_len(const struct address *address);
+uint16_t address_port(const struct address *address);
+
+/* An IPv4-mapped IPv6 address becomes the IPv4 address that it means. */
+void address_unmap(struct address *address);
+
+/* Same family, same bytes; the port counts in the first, not in the second. */
+bool address_equal(const struct address *a, const struct address *b);
+bool address_same_host(const struct address *a, const struct address *b);
+
+/* "1.2.3.4:25", "[::1]:25"; the second without port and brackets. Returns out. */
+const char *address_text(const struct address *address, char out[ADDRESS_TEXT_MAX]);
+const char *address_ip_text(const struct address *address, char out[ADDRESS_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * A bounded byte buffer with a head and a tail cursor, taken from a free list. It refuses what does
+ * not fit and never grows. A pool and its buffers belong to one thread.
+ *
+ *     data .... head ======= tail ....... cap
+ *               what is held  room (after compaction: cap - held)
+ */
+#ifndef MAILMUX_BUFFER_H
+#define MAILMUX_BUFFER_H
+
+#include "mailmux/slice.h"
+
+struct buffer {
+    struct buffer *next_free;
+    size_t cap;
+    size_t head;
+    size_t tail;
+    char *data;
+};
+
+/* Buffers of one capacity. At most idle_max given-back buffers are kept for reuse. */
+struct buffer_pool {
+    struct buffer *free;
+    size_t cap;
+    size_t idle;
+    size_t idle_max;
+    size_t taken;
+};
+
+void buffer_pool_init(struct buffer_pool *pool, size_t cap, size_t idle_max);
+
+/* Every buffer must have been given back. */
+void buffer_pool_deinit(struct buffer_pool *pool);
+
+/* An empty buffer, or NULL without memory. The caller gives it back to the same pool. */
+struct buffer *buffer_take(struct buffer_pool *pool);
+
+/* Gives *buffer back and sets it to NULL; NULL is allowed. */
+void buffer_give(struct buffer_pool *pool, struct buffer **buffer);
+
+/* As buffer_give, but the bytes are overwritten first: for buffers that held credentials. */
+void buffer_give_cleansed(struct buffer_pool *pool, struct buffer **buffer);
+
+/* A buffer on the caller's memory, for code that brings its own. */
+void buffer_init(struct buffer *buffer, char *data, size_t cap);
+
+/* What is held; valid until the next call on this buffer. NULL counts as an empty buffer. */
+struct slice buffer_held(const struct buffer *buffer);
+
+/* How many more bytes fit. */
+size_t buffer_room(const struct buffer *buffer);
+
+/*
+ * The free space as one run: what is held moves to the front first, so borrowed slices end here.
+ * Write at most *n bytes to the result, then say how many with buffer_filled.
+ */
+char *buffer_space(struct buffer *buffer, size_t *n);
+void buffer_filled(struct buffer *buffer, size_t n);
+
+/* Appends all of it, or nothing and returns false. */
+bool buffer_append(struct buffer *buffer, struct slice bytes);
+
+/* Drops the first n of the held bytes. */
+void buffer_consume(struct buffer *buffer, size_t n);
+
+/* Drops all. */
+void buffer_clear(struct buffer *buffer);
+
+#endif

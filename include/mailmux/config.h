@@ -1,0 +1,165 @@
+/*
+ * The configuration: proxy.ini as one immutable, validated value. Built whole by config_load or not
+ * at all; then read by every thread without locks, and freed by its one owner (daemon/snapshot)
+ * after the last session that began with it. Every pointer in it belongs to it.
+ *
+ * Durations are milliseconds, sizes are bytes. Which key of which section fills which field, with
+ * its default and range, is told by the one table in policy/directives.
+ */
+#ifndef MAILMUX_CONFIG_H
+#define MAILMUX_CONFIG_H
+
+#include "mailmux/address.h"
+#include "mailmux/log.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum config_protocol {
+    CONFIG_PROTOCOL_SMTP,
+    CONFIG_PROTOCOL_SUBMISSION, /* SMTP with other defaults */
+    CONFIG_PROTOCOL_POP3,
+    CONFIG_PROTOCOL_IMAP
+};
+enum config_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
+enum config_backend_tls { BACKEND_TLS_NONE, BACKEND_TLS_STARTTLS, BACKEND_TLS_IMPLICIT };
+enum config_require_tls { REQUIRE_TLS_NO, REQUIRE_TLS_AUTH, REQUIRE_TLS_YES };
+enum config_tls_policy { TLS_POLICY_MODERN, TLS_POLICY_INTERMEDIATE, TLS_POLICY_LEGACY };
+enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_SESSIONS, BALANCE_ADDRESS_HASH };
+
+/* Where a value was written. A default has line 0 and the file "default". */
+struct config_origin {
+    const char *file;
+    unsigned line;
+};
+
+/* An array of strings; each ends with NUL and has its own origin. */
+struct config_strings {
+    size_t count;
+    const char **text;
+    struct config_origin *origin;
+};
+
+struct config_proxy {
+    unsigned workers; /* 0: one per CPU ("auto") */
+    const char *user; /* NULL: stay who we are */
+    const char *hostname;
+    const char *state_directory;
+    enum log_format log_format;
+    enum log_level log_level;
+};
+
+/* A certificate set: [tls] is the first, "default"; the others are [tls NAME]. */
+struct config_tls {
+    const char *name;
+    struct config_origin section;
+    struct config_strings certificates; /* none in the default set: a self-signed one is made */
+    struct config_strings keys;         /* the n-th belongs to the n-th certificate */
+    enum config_tls_policy policy;
+};
+
+struct config_listener {
+    const char *name;
+    struct config_origin section;
+    size_t bind_count;
+    struct address *bind;
+    struct config_origin *bind_origin;
+    enum config_protocol protocol;
+    enum config_listener_tls tls;
+    enum config_require_tls require_tls; /* its default depends on tls */
+    size_t backend;                      /* index into config.backends */
+};
+
+/* One `server = NAME HOST:PORT options` line. */
+struct config_server {
+    const char *name;
+    struct config_origin origin;
+    const char *host; /* a name, or an IP literal without brackets */
+    uint16_t port;
+    bool is_ip;
+    struct address address; /* set when is_ip */
+    unsigned weight;
+    bool backup;
+};
+
+struct config_backend {
+    const char *name;
+    struct config_origin section;
+    size_t server_count;
+    struct config_server *servers;
+    enum config_protocol protocol; /* that of the listeners that name it */
+    enum config_backend_tls tls;
+    enum config_balance balance;
+    unsigned retries; /* further servers that one session may try */
+};
+
+struct config_timeouts {
+    uint64_t connect;
+    uint64_t connect_deadline;
+    uint64_t greeting;
+    uint64_t handshake;
+    uint64_t first_command;
+    uint64_t line;
+    uint64_t login;
+    uint64_t smtp_command;
+    uint64_t data;
+    uint64_t imap_idle;
+    uint64_t pop3_idle;
+    uint64_t drain;
+};
+
+struct config_limits {
+    uint64_t sessions;   /* 0: from RLIMIT_NOFILE */
+    uint64_t handshakes; /* in flight, of all workers */
+    uint64_t bad_commands;
+    uint64_t line;
+    uint64_t sasl_line;
+    uint64_t literal;
+    uint64_t reply;
+    uint64_t reply_lines;
+};
+
+struct config {
+    struct config_proxy proxy;
+    struct config_timeouts timeouts;
+    struct config_limits limits;
+    size_t tls_count; /* at least 1 */
+    struct config_tls *tls;
+    size_t listener_count;
+    struct config_listener *listeners;
+    size_t backend_count;
+    struct config_backend *backends;
+    struct config_store *store; /* what everything above lives in */
+};
+
+/* Problems found in a configuration, in the order of the file; errors make it unusable. */
+struct config_problem {
+    bool is_error; /* else a warning */
+    struct config_origin origin;
+    char *text; /* "FILE:LINE: [section] key = value: what is wrong; what would be right" */
+};
+
+struct config_report {
+    size_t count;
+    size_t error_count;
+    struct config_problem *problems;
+};
+
+/*
+ * Reads a file and what it includes. On success *out is the configuration; on failure it is NULL
+ * and the report has at least one error. The report is filled in both cases and freed by the
+ * caller. Opens files, and checks that certificate and key files can be read; nothing else.
+ */
+bool config_load(const char *path, struct config **out, struct config_report *report);
+
+/* The effective configuration, as an ini file with the source of each value behind it. */
+void config_dump(const struct config *config, FILE *out);
+
+/* Frees it and sets the pointer to NULL; NULL is allowed. */
+void config_free(struct config **config);
+void config_report_free(struct config_report *report);
+
+const char *config_protocol_name(enum config_protocol protocol);
+
+#endif

@@ -1,0 +1,136 @@
+#include "mailmux/address.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+bool address_from_socket(const struct sockaddr *from, struct address *out)
+{
+    if (from->sa_family == AF_INET) {
+        *out = (struct address){0};
+        memcpy(&out->socket.v4, from, sizeof(out->socket.v4));
+        return true;
+    }
+    if (from->sa_family == AF_INET6) {
+        *out = (struct address){0};
+        memcpy(&out->socket.v6, from, sizeof(out->socket.v6));
+        return true;
+    }
+    return false;
+}
+
+bool address_parse_ip(struct slice text, uint16_t port, struct address *out)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct address parsed = {0};
+
+    if (text.n >= 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
+        text = slice_of(text.p + 1, text.n - 2);
+    if (text.n == 0 || text.n >= sizeof(copy) || slice_find(text, '\0') < text.n)
+        return false;
+    memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
+    if (inet_pton(AF_INET, copy, &parsed.socket.v4.sin_addr) == 1) {
+        parsed.socket.v4.sin_family = AF_INET;
+        parsed.socket.v4.sin_port = htons(port);
+    } else if (inet_pton(AF_INET6, copy, &parsed.socket.v6.sin6_addr) == 1) {
+        parsed.socket.v6.sin6_family = AF_INET6;
+        parsed.socket.v6.sin6_port = htons(port);
+    } else {
+        return false;
+    }
+    *out = parsed;
+    return true;
+}
+
+bool address_split_port(struct slice text, struct slice *host, uint16_t *port)
+{
+    struct slice before;
+    uint64_t number;
+    size_t colon = text.n;
+
+    while (colon > 0 && text.p[colon - 1] != ':')
+        colon--;
+    if (colon == 0 || !slice_number(slice_after(text, colon), UINT16_MAX, &number) || number == 0)
+        return false;
+    before = slice_of(text.p, colon - 1);
+    if (before.n >= 2 && before.p[0] == '[' && before.p[before.n - 1] == ']')
+        before = slice_of(before.p + 1, before.n - 2);
+    else if (slice_find(before, ':') < before.n)
+        return false;
+    if (before.n == 0)
+        return false;
+    *host = before;
+    *port = (uint16_t)number;
+    return true;
+}
+
+int address_family(const struct address *address)
+{
+    return address->socket.any.sa_family;
+}
+
+socklen_t address_len(const struct address *address)
+{
+    return address_family(address) == AF_INET6 ? (socklen_t)sizeof(address->socket.v6)
+                                               : (socklen_t)sizeof(address->socket.v4);
+}
+
+uint16_t address_port(const struct address *address)
+{
+    return ntohs(address_family(address) == AF_INET6 ? address->socket.v6.sin6_port
+                                                     : address->socket.v4.sin_port);
+}
+
+void address_unmap(struct address *address)
+{
+    struct address mapped = {0};
+
+    if (address_family(address) != AF_INET6 ||
+        !IN6_IS_ADDR_V4MAPPED(&address->socket.v6.sin6_addr))
+        return;
+    mapped.socket.v4.sin_family = AF_INET;
+    mapped.socket.v4.sin_port = address->socket.v6.sin6_port;
+    memcpy(&mapped.socket.v4.sin_addr, &address->socket.v6.sin6_addr.s6_addr[12], 4);
+    *address = mapped;
+}
+
+bool address_same_host(const struct address *a, const struct address *b)
+{
+    if (address_family(a) != address_family(b))
+        return false;
+    if (address_family(a) == AF_INET)
+        return a->socket.v4.sin_addr.s_addr == b->socket.v4.sin_addr.s_addr;
+    return IN6_ARE_ADDR_EQUAL(&a->socket.v6.sin6_addr, &b->socket.v6.sin6_addr);
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+    return address_same_host(a, b) && address_port(a) == address_port(b);
+}
+
+const char *address_ip_text(const struct address *address, char out[ADDRESS_TEXT_MAX])
+{
+    const void *ip = address_family(address) == AF_INET6
+                         ? (const void *)&address->socket.v6.sin6_addr
+                         : (const void *)&address->socket.v4.sin_addr;
+
+    if (address_family(address) == 0 ||
+        !inet_ntop(address_family(address), ip, out, ADDRESS_TEXT_MAX))
+        (void)snprintf(out, ADDRESS_TEXT_MAX, "unknown");
+    return out;
+}
+
+const char *address_text(const struct address *address, char out[ADDRESS_TEXT_MAX])
+{
+    char ip[ADDRESS_TEXT_MAX];
+
+    (void)address_ip_text(address, ip);
+    if (address_family(address) == AF_INET6)
+        (void)snprintf(out, ADDRESS_TEXT_MAX, "[%.70s]:%hu", ip, address_port(address));
+    else if (address_family(address) == AF_INET)
+        (void)snprintf(out, ADDRESS_TEXT_MAX, "%.70s:%hu", ip, address_port(address));
+    else
+        (void)snprintf(out, ADDRESS_TEXT_MAX, "%.70s", ip);
+    return out;
+}

@@ -1,0 +1,130 @@
+#include "mailmux/buffer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buffer_pool_init(struct buffer_pool *pool, size_t cap, size_t idle_max)
+{
+    *pool = (struct buffer_pool){.cap = cap, .idle_max = idle_max};
+}
+
+void buffer_pool_deinit(struct buffer_pool *pool)
+{
+    assert(pool->taken == 0);
+    while (pool->free) {
+        struct buffer *buffer = pool->free;
+
+        pool->free = buffer->next_free;
+        free(buffer);
+    }
+    pool->idle = 0;
+}
+
+struct buffer *buffer_take(struct buffer_pool *pool)
+{
+    struct buffer *buffer = pool->free;
+
+    if (buffer) {
+        pool->free = buffer->next_free;
+        pool->idle--;
+    } else {
+        buffer = malloc(sizeof(*buffer) + pool->cap);
+        if (!buffer)
+            return NULL;
+    }
+    pool->taken++;
+    buffer_init(buffer, (char *)(buffer + 1), pool->cap);
+    return buffer;
+}
+
+void buffer_give(struct buffer_pool *pool, struct buffer **buffer)
+{
+    struct buffer *given = *buffer;
+
+    if (!given)
+        return;
+    *buffer = NULL;
+    pool->taken--;
+    if (pool->idle >= pool->idle_max) {
+        free(given);
+        return;
+    }
+    given->next_free = pool->free;
+    pool->free = given;
+    pool->idle++;
+}
+
+void buffer_give_cleansed(struct buffer_pool *pool, struct buffer **buffer)
+{
+    if (*buffer)
+        explicit_bzero((*buffer)->data, (*buffer)->cap);
+    buffer_give(pool, buffer);
+}
+
+void buffer_init(struct buffer *buffer, char *data, size_t cap)
+{
+    *buffer = (struct buffer){.data = data, .cap = cap};
+}
+
+struct slice buffer_held(const struct buffer *buffer)
+{
+    if (!buffer)
+        return slice_of("", 0);
+    return slice_of(buffer->data + buffer->head, buffer->tail - buffer->head);
+}
+
+size_t buffer_room(const struct buffer *buffer)
+{
+    return buffer->cap - (buffer->tail - buffer->head);
+}
+
+char *buffer_space(struct buffer *buffer, size_t *n)
+{
+    if (buffer->head > 0) {
+        memmove(buffer->data, buffer->data + buffer->head, buffer->tail - buffer->head);
+        buffer->tail -= buffer->head;
+        buffer->head = 0;
+    }
+    *n = buffer->cap - buffer->tail;
+    return buffer->data + buffer->tail;
+}
+
+void buffer_filled(struct buffer *buffer, size_t n)
+{
+    assert(n <= buffer->cap - buffer->tail);
+    buffer->tail += n;
+}
+
+bool buffer_append(struct buffer *buffer, struct slice bytes)
+{
+    size_t room;
+    char *space;
+
+    if (bytes.n > buffer_room(buffer))
+        return false;
+    if (bytes.n == 0)
+        return true;
+    if (bytes.n > buffer->cap - buffer->tail) {
+        space = buffer_space(buffer, &room);
+    } else {
+        space = buffer->data + buffer->tail;
+    }
+    memcpy(space, bytes.p, bytes.n);
+    buffer->tail += bytes.n;
+    return true;
+}
+
+void buffer_consume(struct buffer *buffer, size_t n)
+{
+    assert(n <= buffer->tail - buffer->head);
+    buffer->head += n;
+    if (buffer->head == buffer->tail)
+        buffer_clear(buffer);
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->head = 0;
+    buffer->tail = 0;
+}

@@ -1,0 +1,129 @@
+#include "mailmux/slice.h"
+
+#include <string.h>
+
+static unsigned char lower(char c)
+{
+    unsigned char byte = (unsigned char)c;
+
+    return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte + ('a' - 'A')) : byte;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct slice slice_from(const char *text)
+{
+    return slice_of(text, text ? strlen(text) : 0);
+}
+
+bool slice_equal(struct slice a, struct slice b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool slice_equal_nocase(struct slice a, struct slice b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++) {
+        if (lower(a.p[i]) != lower(b.p[i]))
+            return false;
+    }
+    return true;
+}
+
+bool slice_starts(struct slice s, struct slice prefix)
+{
+    return s.n >= prefix.n && slice_equal(slice_of(s.p, prefix.n), prefix);
+}
+
+bool slice_starts_nocase(struct slice s, struct slice prefix)
+{
+    return s.n >= prefix.n && slice_equal_nocase(slice_of(s.p, prefix.n), prefix);
+}
+
+bool slice_ends_nocase(struct slice s, struct slice suffix)
+{
+    return s.n >= suffix.n && slice_equal_nocase(slice_after(s, s.n - suffix.n), suffix);
+}
+
+struct slice slice_after(struct slice s, size_t n)
+{
+    if (n >= s.n)
+        return slice_of(s.p ? s.p + s.n : NULL, 0);
+    return slice_of(s.p + n, s.n - n);
+}
+
+struct slice slice_trim_end(struct slice s)
+{
+    while (s.n > 0 && is_blank(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+struct slice slice_trim(struct slice s)
+{
+    while (s.n > 0 && is_blank(*s.p))
+        s = slice_after(s, 1);
+    return slice_trim_end(s);
+}
+
+size_t slice_find(struct slice s, char byte)
+{
+    const char *at = s.n > 0 ? memchr(s.p, byte, s.n) : NULL;
+
+    return at ? (size_t)(at - s.p) : s.n;
+}
+
+bool slice_word(struct slice *rest, struct slice *word)
+{
+    struct slice s = *rest;
+    size_t n = 0;
+
+    while (s.n > 0 && is_blank(*s.p))
+        s = slice_after(s, 1);
+    while (n < s.n && !is_blank(s.p[n]))
+        n++;
+    *rest = slice_after(s, n);
+    if (n == 0)
+        return false;
+    *word = slice_of(s.p, n);
+    return true;
+}
+
+bool slice_split(struct slice *rest, char separator, struct slice *part)
+{
+    size_t n;
+
+    if (!rest->p)
+        return false;
+    n = slice_find(*rest, separator);
+    *part = slice_of(rest->p, n);
+    *rest = n < rest->n ? slice_after(*rest, n + 1) : slice_of(NULL, 0);
+    return true;
+}
+
+bool slice_number(struct slice s, uint64_t max, uint64_t *value)
+{
+    uint64_t sum = 0;
+
+    if (s.n == 0)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        uint64_t digit;
+
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        digit = (uint64_t)(s.p[i] - '0');
+        if (sum > (UINT64_MAX - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    if (sum > max)
+        return false;
+    *value = sum;
+    return true;
+}
