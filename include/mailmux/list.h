@@ -14,7 +14,7 @@ struct list {
 };
 
 /* The element of the given type around its node. */
-#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 void list_init(struct list *list);
 bool list_is_empty(const struct list *list);

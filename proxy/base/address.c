@@ -86,8 +86,7 @@ void address_unmap(struct address *address)
 {
     struct address mapped = {0};
 
-    if (address_family(address) != AF_INET6 ||
-        !IN6_IS_ADDR_V4MAPPED(&address->socket.v6.sin6_addr))
+    if (address_family(address) != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address->socket.v6.sin6_addr))
         return;
     mapped.socket.v4.sin_family = AF_INET;
     mapped.socket.v4.sin_port = address->socket.v6.sin6_port;

@@ -1,0 +1,239 @@
+/*
+ * The state of one proxied conversation, from the backend's greeting to the relay or the end. It is
+ * fed bytes of either side and answers with text for both sides and with what the session is to do
+ * next. Pure: no I/O, no clock, no heap. It lives in its session's memory; one thread.
+ *
+ * The contract that tests and fuzzers hold it to: however the bytes of one side are cut into
+ * segments, the text that comes out and the order of what is asked for are the same.
+ *
+ * How the session drives it:
+ *
+ *     dialog_start(greeting)                            once, with the accepted greeting
+ *     while (dialog_feed(side, bytes not yet used))     until it returns false for both sides
+ *         queue actions.to_client and actions.to_server, then the passed bytes
+ *         drop actions.used bytes, do actions.next
+ *
+ * The text that one call appends is at most what it was fed plus DIALOG_EXTRA; the caller must see
+ * to it that both buffers have that much room.
+ */
+#ifndef MAILMUX_DIALOG_H
+#define MAILMUX_DIALOG_H
+
+#include "mailmux/buffer.h"
+#include "mailmux/imap.h"
+#include "mailmux/pop3.h"
+#include "mailmux/reason.h"
+#include "mailmux/smtp.h"
+
+enum dialog_side { DIALOG_CLIENT, DIALOG_SERVER };
+
+enum {
+    DIALOG_EXTRA = 4096,            /* what a call may append beyond its input */
+    DIALOG_USER_MAX = 255,          /* octets of a user's name kept for the log */
+    DIALOG_DISCARD_MAX = 64 * 1024, /* octets of one over-long line that are thrown away */
+    DIALOG_TAG_MAX = 64             /* octets of an IMAP tag */
+};
+
+enum dialog_require_tls { DIALOG_TLS_OPTIONAL, DIALOG_TLS_FOR_LOGIN, DIALOG_TLS_ALWAYS };
+enum dialog_smuggling { DIALOG_REFUSE_LOOK_ALIKES, DIALOG_REFUSE_BARE, DIALOG_PASS_ALL };
+
+/* What does not change during a session. Shared by its sessions, owned by the configuration. */
+struct dialog_policy {
+    struct slice hostname;
+    bool offers_tls;                     /* STARTTLS or STLS is ours to give, when TLS is not up */
+    enum dialog_require_tls require_tls; /* while TLS is not up */
+    enum dialog_smuggling smuggling;
+    size_t line;      /* longest command line, its end included */
+    size_t sasl_line; /* the same for a line of a SASL exchange or that begins one */
+    size_t literal;   /* largest IMAP literal before login */
+    size_t reply;     /* largest reply of a backend */
+    size_t reply_lines;
+    unsigned bad_commands;
+};
+
+/* What the client leg and the backend leg are, when the dialog starts. */
+struct dialog_legs {
+    bool client_tls;          /* implicit TLS: up before the first byte */
+    bool server_tls;          /* the backend leg is TLS ... */
+    bool server_tls_verified; /* ... and its certificate was checked */
+};
+
+/* What the session does after it has queued the text. */
+enum dialog_next {
+    DIALOG_NOTHING,
+    DIALOG_START_TLS, /* flush, then TLS on the client leg; then dialog_tls_started */
+    DIALOG_RELAY,     /* logged in: from now on bytes, both ways; the dialog is over */
+    DIALOG_CLOSE      /* flush, then close both legs with actions.reason */
+};
+
+struct actions {
+    struct buffer *to_client; /* lent by the session */
+    struct buffer *to_server;
+    size_t used;           /* octets of the input that are dealt with */
+    bool pass;             /* they go to the other side as they are, behind the text */
+    bool to_server_secret; /* the text for the server may hold credentials */
+    enum dialog_next next;
+    bool renew_server; /* with START_TLS: the backend must not remember plaintext; dial again */
+    enum reason reason;
+};
+
+/* How the next bytes of the client are taken. */
+enum dialog_mode {
+    DIALOG_LINES,   /* one command line at a time */
+    DIALOG_COUNTED, /* `count` octets that pass as they are: a literal, BDAT */
+    DIALOG_SKIPPED, /* `count` octets of something refused */
+    DIALOG_MESSAGE, /* message data up to CRLF.CRLF */
+    DIALOG_DISCARD, /* the rest of an over-long line */
+    DIALOG_HELD,    /* a barrier: not before the backend has answered */
+    DIALOG_OVER     /* nothing more from this client */
+};
+
+enum dialog_farewell {
+    FAREWELL_NO_BACKEND,
+    FAREWELL_SERVER_LOST,
+    FAREWELL_TIMEOUT,
+    FAREWELL_SHUTDOWN,
+    FAREWELL_TOO_MANY_SESSIONS,
+    FAREWELL_TOO_MANY_ERRORS,
+    FAREWELL_LINE_TOO_LONG,
+    FAREWELL_PROTOCOL, /* the backend broke the protocol */
+    FAREWELL_REFUSED   /* something that smells of an attack */
+};
+
+/* What a backend's greeting says. */
+enum greeting {
+    GREETING_MORE,    /* not all of it is there */
+    GREETING_READY,   /* 220, * OK, +OK */
+    GREETING_PREAUTH, /* * PREAUTH */
+    GREETING_REFUSED, /* 421, 554, * BYE, -ERR: another server may be better */
+    GREETING_WRONG    /* not this protocol */
+};
+
+struct dialog;
+
+/* One protocol's words. Constant; a fourth protocol is one more of these. */
+struct protocol {
+    const char *name;        /* in logs: "smtp" */
+    const char *const *alpn; /* names that a client may offer, NULL-terminated; the first is ours */
+    bool relays_after_login; /* else it stays a dialog to its end */
+
+    /* The greeting at the start of `in`; *used is set unless more is needed. limit: octets. */
+    enum greeting (*greeting)(struct slice in, size_t limit, size_t *used);
+
+    /* The accepted or refused greeting, whole: the first text for the client. */
+    void (*start)(
+        struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions);
+
+    /* How long the line at the start of `in` may be. */
+    size_t (*line_limit)(const struct dialog *dialog, struct slice in);
+
+    /* One clean command line; behind: what is in the same input after it. */
+    void (*client_line)(
+        struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions);
+
+    /* A line that was too long (its beginning) or not clean, now consumed: answer it. */
+    void (*client_bad_line)(
+        struct dialog *dialog, struct slice line, bool too_long, struct actions *actions);
+
+    /* The counted or skipped octets are through. */
+    void (*counted)(struct dialog *dialog, struct actions *actions);
+
+    /* Message data; NULL where there is none. Sets used and pass. */
+    void (*message)(struct dialog *dialog, struct slice in, struct actions *actions);
+
+    /* Bytes of the backend: uses one whole reply, or none and returns false. */
+    bool (*server)(struct dialog *dialog, struct slice in, struct actions *actions);
+
+    /* TLS is up on the client leg: forget what was said in plaintext. */
+    void (*tls_started)(struct dialog *dialog);
+
+    /* TLS cannot be had now: answer the STARTTLS that asked for it (C34). */
+    void (*tls_unavailable)(struct dialog *dialog, struct actions *actions);
+
+    /* No command is half given and no answer is owed: a farewell may be said. */
+    bool (*at_boundary)(const struct dialog *dialog);
+
+    /* Appends the protocol's farewell; nothing when it does not fit. */
+    void (*farewell)(
+        enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client);
+};
+
+struct dialog {
+    const struct protocol *protocol;
+    const struct dialog_policy *policy;
+    struct dialog_legs legs;
+    enum dialog_mode mode; /* of the client's input */
+    uint64_t count;        /* octets left while COUNTED, SKIPPED; thrown away while DISCARD */
+    bool tls;              /* on the client leg */
+    bool started;          /* the client has given a first line */
+    bool logged_in;
+    unsigned bad_commands;
+    char user[DIALOG_USER_MAX + 1]; /* as the client gave it; for the log, escaped there */
+    size_t user_len;
+    char discarded[DIALOG_TAG_MAX + 8]; /* the beginning of the line that is being discarded */
+    size_t discarded_len;
+    char discarded_last; /* its last octet before the end: '}' would announce a literal */
+    union {
+        struct smtp smtp;
+        struct imap imap;
+        struct pop3 pop3;
+    } of;
+};
+
+/* Fresh, in the caller's memory. Protocol and policy must outlive it. */
+void dialog_init(struct dialog *dialog, const struct protocol *protocol,
+    const struct dialog_policy *policy, struct dialog_legs legs);
+
+/* With the greeting of the backend that was chosen: READY, PREAUTH, or the REFUSED that is left. */
+void dialog_start(
+    struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions);
+
+/* Feeds one side. Returns false when nothing was done: more bytes or the other side must come. */
+bool dialog_feed(
+    struct dialog *dialog, enum dialog_side side, struct slice in, struct actions *actions);
+
+/* The client's bytes would be of use now; else do not read it. */
+bool dialog_wants_client(const struct dialog *dialog);
+
+void dialog_tls_started(struct dialog *dialog);
+void dialog_tls_unavailable(struct dialog *dialog, struct actions *actions);
+bool dialog_at_boundary(const struct dialog *dialog);
+void dialog_farewell(
+    const struct dialog *dialog, enum dialog_farewell farewell, struct buffer *to_client);
+
+/* Overwrites everything: it may have held credentials. */
+void dialog_deinit(struct dialog *dialog);
+
+/* ---- For the protocols ---- */
+
+/* A fresh set of actions over the two buffers. */
+struct actions actions_of(struct buffer *to_client, struct buffer *to_server);
+
+void dialog_reply(struct actions *actions, struct slice line);   /* + CRLF, to the client */
+void dialog_forward(struct actions *actions, struct slice line); /* + CRLF, to the server */
+void dialog_close(struct dialog *dialog, struct actions *actions, enum reason reason);
+void dialog_close_with(struct dialog *dialog, struct actions *actions,
+    enum dialog_farewell farewell, enum reason reason);
+
+/* Counts a bad command; past the limit it says the farewell and closes (C60). */
+void dialog_count_bad(struct dialog *dialog, struct actions *actions);
+
+/* Login words are withheld: TLS is not up and the policy wants it for logins. */
+bool dialog_hides_login(const struct dialog *dialog);
+
+/* STARTTLS is ours to offer now. */
+bool dialog_offers_tls(const struct dialog *dialog);
+
+/*
+ * What stands behind STARTTLS in the same input decides (C17, C18): nothing, or the first byte of a
+ * TLS handshake, lets TLS start; anything else was injected.
+ */
+bool dialog_may_start_tls(struct slice behind);
+
+/* Keeps a user's name for the log, cut to its maximum. */
+void dialog_set_user(struct dialog *dialog, struct slice user);
+
+/* The first line looks like HTTP, or begins with 0x16 (TLS): see C12, C61. */
+bool dialog_is_http(struct slice line);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * Cutting lines. LF ends a line, a CR before it belongs to the end: at least as liberal as any
+ * backend in finding ends, so that nobody hides a second command inside one line (rule F). Pure.
+ */
+#ifndef MAILMUX_LINE_H
+#define MAILMUX_LINE_H
+
+#include "mailmux/buffer.h"
+
+enum line_cut {
+    LINE_MORE,  /* no end yet, and still under the limit */
+    LINE_WHOLE, /* line and used are set */
+    LINE_LONG   /* limit octets without an end, or a line longer than that */
+};
+
+/*
+ * The first line of `in`, without its end, and how many octets it takes with it. limit counts the
+ * octets of the end, too. Outputs are written on LINE_WHOLE only.
+ */
+enum line_cut line_cut(struct slice in, size_t limit, struct slice *line, size_t *used);
+
+/* No NUL and no CR inside (attack A9). */
+bool line_is_clean(struct slice line);
+
+/* Appends the line and one CRLF, all or nothing. */
+bool line_append(struct buffer *out, struct slice line);
+
+#endif
