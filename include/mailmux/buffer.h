@@ -15,6 +15,7 @@ struct buffer {
     size_t cap;
     size_t head;
     size_t tail;
+    size_t touched; /* octets from the front that were ever written since it was taken */
     char *data;
 };
 
@@ -37,6 +38,9 @@ struct buffer *buffer_take(struct buffer_pool *pool);
 
 /* Gives *buffer back and sets it to NULL; NULL is allowed. */
 void buffer_give(struct buffer_pool *pool, struct buffer **buffer);
+
+/* The same where it holds nothing; else it stays. */
+void buffer_give_if_empty(struct buffer_pool *pool, struct buffer **buffer);
 
 /* As buffer_give, but the bytes are overwritten first: for buffers that held credentials. */
 void buffer_give_cleansed(struct buffer_pool *pool, struct buffer **buffer);

@@ -11,6 +11,7 @@
 
 #include "mailmux/address.h"
 #include "mailmux/log.h"
+#include "mailmux/slice.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,7 +42,14 @@ struct config_strings {
     struct config_origin *origin;
 };
 
+/* Where each setting of one section came from, by row of the table; see config_setting_origin. */
+struct config_setting;
+
+/* Every section's struct begins with the same three members (struct config_head inside policy). */
 struct config_proxy {
+    const char *name; /* NULL, as in every section that has no name */
+    struct config_origin section;
+    struct config_setting *settings;
     unsigned workers; /* 0: one per CPU ("auto") */
     const char *user; /* NULL: stay who we are */
     const char *hostname;
@@ -54,6 +62,7 @@ struct config_proxy {
 struct config_tls {
     const char *name;
     struct config_origin section;
+    struct config_setting *settings;
     struct config_strings certificates; /* none in the default set: a self-signed one is made */
     struct config_strings keys;         /* the n-th belongs to the n-th certificate */
     enum config_tls_policy policy;
@@ -62,6 +71,7 @@ struct config_tls {
 struct config_listener {
     const char *name;
     struct config_origin section;
+    struct config_setting *settings;
     size_t bind_count;
     struct address *bind;
     struct config_origin *bind_origin;
@@ -86,6 +96,7 @@ struct config_server {
 struct config_backend {
     const char *name;
     struct config_origin section;
+    struct config_setting *settings;
     size_t server_count;
     struct config_server *servers;
     enum config_protocol protocol; /* that of the listeners that name it */
@@ -95,6 +106,9 @@ struct config_backend {
 };
 
 struct config_timeouts {
+    const char *name;
+    struct config_origin section;
+    struct config_setting *settings;
     uint64_t connect;
     uint64_t connect_deadline;
     uint64_t greeting;
@@ -107,9 +121,13 @@ struct config_timeouts {
     uint64_t imap_idle;
     uint64_t pop3_idle;
     uint64_t drain;
+    uint64_t keepalive; /* idle time before TCP keepalive probes; 0: none */
 };
 
 struct config_limits {
+    const char *name;
+    struct config_origin section;
+    struct config_setting *settings;
     uint64_t sessions;   /* 0: from RLIMIT_NOFILE */
     uint64_t handshakes; /* in flight, of all workers */
     uint64_t bad_commands;
@@ -141,24 +159,54 @@ struct config_problem {
 };
 
 struct config_report {
-    size_t count;
+    size_t count; /* at most CONFIG_PROBLEMS_MAX */
     size_t error_count;
     struct config_problem *problems;
+    struct config_store *store; /* what the texts live in */
 };
+
+enum { CONFIG_PROBLEMS_MAX = 1000 };
 
 /*
  * Reads a file and what it includes. On success *out is the configuration; on failure it is NULL
- * and the report has at least one error. The report is filled in both cases and freed by the
- * caller. Opens files, and checks that certificate and key files can be read; nothing else.
+ * and the report has at least one error. The report is filled in both cases (what it held before is
+ * forgotten, not freed) and freed by the caller. Opens files, and checks that certificate and key
+ * files can be read; nothing else.
  */
 bool config_load(const char *path, struct config **out, struct config_report *report);
+
+/*
+ * The same from memory, for tests and fuzzers: `name` stands for the file in origins. Nothing on
+ * the disk is looked at: `include` is refused, certificate and key files are not checked.
+ */
+bool config_parse_bytes(
+    const char *name, struct slice bytes, struct config **out, struct config_report *report);
 
 /* The effective configuration, as an ini file with the source of each value behind it. */
 void config_dump(const struct config *config, FILE *out);
 
 /* Frees it and sets the pointer to NULL; NULL is allowed. */
 void config_free(struct config **config);
+
+/*
+ * Adds a problem at its place: the problems of a file stand together in the order of their lines,
+ * those of no line (0) last. "FILE:LINE: " is put before the text. The report may be one that
+ * config_load has filled or {0}; the origin's file is copied. Beyond CONFIG_PROBLEMS_MAX only
+ * error_count grows.
+ */
+void config_report_add(struct config_report *report, bool is_error, struct config_origin origin,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Frees what it holds and empties it; {0} is allowed. */
 void config_report_free(struct config_report *report);
+
+/*
+ * Where a setting of a section got its value, e.g.
+ * config_setting_origin(config->proxy.settings, "proxy", "user"). Lives as long as the
+ * configuration; {"default", 0} for a default and for a key that is not in the table.
+ */
+struct config_origin config_setting_origin(
+    const struct config_setting *settings, const char *section, const char *key);
 
 const char *config_protocol_name(enum config_protocol protocol);
 

@@ -147,9 +147,6 @@ struct protocol {
     /* TLS is up on the client leg: forget what was said in plaintext. */
     void (*tls_started)(struct dialog *dialog);
 
-    /* TLS cannot be had now: answer the STARTTLS that asked for it (C34). */
-    void (*tls_unavailable)(struct dialog *dialog, struct actions *actions);
-
     /* No command is half given and no answer is owed: a farewell may be said. */
     bool (*at_boundary)(const struct dialog *dialog);
 
@@ -165,7 +162,9 @@ struct dialog {
     enum dialog_mode mode; /* of the client's input */
     uint64_t count;        /* octets left while COUNTED, SKIPPED; thrown away while DISCARD */
     bool tls;              /* on the client leg */
-    bool started;          /* the client has given a first line */
+    bool tls_unavailable;  /* set by the session: STARTTLS gets a temporary no (C34) */
+    bool started;          /* the client has given a first line, since TLS if there is TLS */
+    bool first;            /* the line in hand is that first one */
     bool logged_in;
     unsigned bad_commands;
     char user[DIALOG_USER_MAX + 1]; /* as the client gave it; for the log, escaped there */
@@ -196,7 +195,6 @@ bool dialog_feed(
 bool dialog_wants_client(const struct dialog *dialog);
 
 void dialog_tls_started(struct dialog *dialog);
-void dialog_tls_unavailable(struct dialog *dialog, struct actions *actions);
 bool dialog_at_boundary(const struct dialog *dialog);
 void dialog_farewell(
     const struct dialog *dialog, enum dialog_farewell farewell, struct buffer *to_client);

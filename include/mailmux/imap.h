@@ -6,8 +6,60 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    IMAP_TAG_MAX = 64,
+    IMAP_MECHANISM_MAX = 32 /* octets of a SASL mechanism's name that are kept */
+};
+
+/* One command is in hand at a time. Where it stands: */
+enum imap_phase {
+    IMAP_READY,    /* there is none */
+    IMAP_PART,     /* forwarded up to a literal; the line behind the literal is to come */
+    IMAP_DROPPING, /* not forwarded, but its literals and lines are still to come */
+    IMAP_LITERAL,  /* the backend must ask for the literal, or refuse the command */
+    IMAP_ANSWER,   /* its tagged reply is to come */
+    IMAP_RESPONSE  /* the backend asked for the client's next line of a SASL exchange */
+};
+
+/* Which command, as far as its reply matters here. */
+enum imap_command { IMAP_OTHER, IMAP_LOGIN, IMAP_AUTHENTICATE, IMAP_LOGOUT };
+
+/* What a command gets that is answered here; texts in imap_literal.c. */
+enum imap_answer {
+    IMAP_BAD_TAG,
+    IMAP_NO_COMMAND,
+    IMAP_UNKNOWN,
+    IMAP_BAD_ARGUMENTS,
+    IMAP_BAD_LINE,
+    IMAP_LONG_LINE,
+    IMAP_BAD_LITERAL,
+    IMAP_LARGE_LITERAL,
+    IMAP_BAD_STATE,
+    IMAP_BAD_MECHANISM,
+    IMAP_TLS_FIRST,
+    IMAP_TLS_ACTIVE,
+    IMAP_NO_STARTTLS,
+    IMAP_STARTTLS_ARGUMENT,
+    IMAP_INJECTION,
+    IMAP_TLS_UNAVAILABLE,
+    IMAP_GO_AHEAD,
+    IMAP_ID_HERE, /* ID is answered here */
+    IMAP_ID_NIL   /* ID goes on, without what the client said */
+};
+
 struct imap {
-    int placeholder;
+    enum imap_phase phase;
+    enum imap_command command;
+    enum imap_answer answer; /* while DROPPING */
+    uint64_t literal;        /* octets, while LITERAL */
+    char tag[IMAP_TAG_MAX];  /* of the command in hand */
+    size_t tag_len;
+    char mechanism[IMAP_MECHANISM_MAX]; /* until its first response was seen */
+    size_t mechanism_len;
+    bool cancelled;      /* we ended the SASL exchange; the backend must refuse it */
+    bool dirty;          /* in plaintext the backend saw more than CAPABILITY and NOOP */
+    size_t reply_octets; /* of the replies since the last command */
+    size_t reply_lines;
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* What a dialog remembers of an POP3 session before its login [RFC 1939, 2449]. See pop3.c. */
+/* What a dialog remembers of a POP3 session before its login [RFC 1939, 2449]. See pop3.c. */
 #ifndef MAILMUX_POP3_H
 #define MAILMUX_POP3_H
 
@@ -6,8 +6,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { POP3_MECHANISM_MAX = 32 }; /* octets of a SASL mechanism's name that are kept */
+
+/* The one outstanding command, as far as the form and the meaning of its reply go. */
+enum pop3_command {
+    POP3_NONE,
+    POP3_SHORT, /* one line, nothing to learn from it */
+    POP3_LANG,  /* a list of lines */
+    POP3_CAPA,
+    POP3_MECHANISMS, /* AUTH alone: their list */
+    POP3_USER,
+    POP3_LOGIN, /* PASS, APOP */
+    POP3_AUTH,
+    POP3_QUIT
+};
+
 struct pop3 {
-    int placeholder;
+    enum pop3_command command;
+    bool in_auth;    /* the backend asked for the client's next line of a SASL exchange */
+    bool cancelled;  /* we or the client ended that exchange; the backend must refuse it */
+    bool user_given; /* USER was not refused: STLS would have to undo it */
+    bool dirty;      /* in plaintext the backend saw more than CAPA and NOOP */
+    char mechanism[POP3_MECHANISM_MAX]; /* until its first response was seen */
+    size_t mechanism_len;
 };
 
 #endif

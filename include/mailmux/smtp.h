@@ -9,47 +9,70 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SMTP_QUEUE_MAX = 256 }; /* commands in flight; when full the client is not read */
+enum {
+    SMTP_QUEUE_MAX = 256,    /* commands in flight; when full the client is not read */
+    SMTP_MECHANISM_MAX = 32, /* octets of a SASL mechanism's name that are kept */
+    SMTP_TAIL = 2            /* octets of message data that decide what a dot means */
+};
 
-/* What a queued command will be answered by, and what its answer means here. */
+/* What a forwarded command is, as far as its reply matters here. */
 enum smtp_command {
     SMTP_OTHER,
     SMTP_HELO,
     SMTP_EHLO,
-    SMTP_MAIL,
-    SMTP_RCPT,
     SMTP_DATA,
     SMTP_MESSAGE, /* the end of message data */
     SMTP_BDAT,
     SMTP_AUTH, /* AUTH and each line of its exchange */
     SMTP_QUIT,
-    SMTP_RESET_FOR_TLS /* our RSET before an upgrade: its answer is swallowed */
+    SMTP_RESET_FOR_TLS /* our RSET before an upgrade: its reply is swallowed */
 };
 
-/* One outstanding command: forwarded, or answered here in its place (rule O). */
+/* Replies of our own; texts in smtp_reply.c. */
+enum smtp_reply {
+    SMTP_FROM_SERVER, /* none: the backend replies */
+    SMTP_NO_PARAMETERS,
+    SMTP_TLS_ACTIVE,
+    SMTP_NO_STARTTLS,
+    SMTP_TLS_FIRST,
+    SMTP_HELLO_FIRST,
+    SMTP_AFTER_LOGIN,
+    SMTP_NOT_PERMITTED,
+    SMTP_NOT_IMPLEMENTED,
+    SMTP_LINE_TOO_LONG,
+    SMTP_BAD_CHARACTER,
+    SMTP_NOT_UNDERSTOOD,
+    SMTP_TLS_UNAVAILABLE,
+    SMTP_INJECTION,
+    SMTP_BDAT_SYNTAX,
+    SMTP_NO_CHUNKING,
+    SMTP_SERVER_REFUSED,
+    SMTP_SMUGGLING,
+    SMTP_GO_AHEAD,
+    SMTP_BYE
+};
+
+/* One outstanding command: forwarded, or replied to here in its place (rule O). */
 struct smtp_pending {
     uint8_t command; /* enum smtp_command */
-    uint8_t reply;   /* enum smtp_reply; 0: the backend answers */
+    uint8_t reply;   /* enum smtp_reply */
 };
-
-/* Where the scan for the end of message data stands. */
-enum smtp_scan { SMTP_SCAN_TEXT, SMTP_SCAN_SWALLOW };
 
 struct smtp {
     struct smtp_pending queue[SMTP_QUEUE_MAX]; /* a ring */
     unsigned queue_head;
     unsigned queue_len;
-    bool refused;  /* the backend's greeting was 554: only QUIT is served, here */
-    bool greeted;  /* EHLO or HELO was accepted since the greeting or since TLS */
-    bool chunking; /* the last EHLO reply offered CHUNKING */
-    bool in_auth;  /* the next client line is a SASL response */
-    bool quitting;
-    bool in_transaction; /* MAIL, RCPT were forwarded in plaintext: RSET before TLS */
+    bool barrier;        /* the client is held until the queue has drained */
+    bool refused;        /* the backend's greeting was 554: only QUIT is served, here */
+    bool hello_needed;   /* STARTTLS is over: nothing counts before a new EHLO or HELO (C32) */
+    bool chunking;       /* the last EHLO reply offered CHUNKING */
+    bool in_auth;        /* the next client line is a SASL response */
+    bool in_transaction; /* MAIL or RCPT went out in plaintext: RSET before TLS */
     bool dirty;          /* more than that: the backend connection must be renewed */
-    enum smtp_scan scan;
-    unsigned char tail[8]; /* the last octets of message data, see smtp_data.c */
-    unsigned tail_len;
-    bool bdat_last;
+    bool swallowing;     /* message data was refused and is thrown away to its end */
+    char tail[SMTP_TAIL];
+    char mechanism[SMTP_MECHANISM_MAX];
+    size_t mechanism_len;
 };
 
 #endif

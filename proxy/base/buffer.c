@@ -55,10 +55,16 @@ void buffer_give(struct buffer_pool *pool, struct buffer **buffer)
     pool->idle++;
 }
 
+void buffer_give_if_empty(struct buffer_pool *pool, struct buffer **buffer)
+{
+    if (*buffer && (*buffer)->head == (*buffer)->tail)
+        buffer_give(pool, buffer);
+}
+
 void buffer_give_cleansed(struct buffer_pool *pool, struct buffer **buffer)
 {
     if (*buffer)
-        explicit_bzero((*buffer)->data, (*buffer)->cap);
+        explicit_bzero((*buffer)->data, (*buffer)->touched);
     buffer_give(pool, buffer);
 }
 
@@ -94,6 +100,8 @@ void buffer_filled(struct buffer *buffer, size_t n)
 {
     assert(n <= buffer->cap - buffer->tail);
     buffer->tail += n;
+    if (buffer->touched < buffer->tail)
+        buffer->touched = buffer->tail;
 }
 
 bool buffer_append(struct buffer *buffer, struct slice bytes)
@@ -111,7 +119,7 @@ bool buffer_append(struct buffer *buffer, struct slice bytes)
         space = buffer->data + buffer->tail;
     }
     memcpy(space, bytes.p, bytes.n);
-    buffer->tail += bytes.n;
+    buffer_filled(buffer, bytes.n);
     return true;
 }
 

@@ -16,7 +16,9 @@
 #include "wire.h"
 
 struct tls_service;
-struct tls_client_parameters;
+struct tls_client;
+struct tls_info;
+struct tls_set;
 struct ssl_st;
 
 enum { CORK_SIZE = 64 * 1024 };
@@ -58,6 +60,7 @@ enum stream_failure {
 
 enum { STREAM_DETAIL_MAX = 160 };
 
+/* Everything but `failure`, `detail`, `handshaken` and `finished` is private to net. */
 struct stream {
     const struct stream_ops *ops; /* NULL: not open */
     struct wire *wire;
@@ -65,8 +68,17 @@ struct stream {
     struct buffer *held;   /* encrypted bytes that the wire did not take yet */
     struct buffer *prefix; /* read before TLS began, and TLS from its first byte on */
     struct ssl_st *ssl;
-    bool handshaken; /* TLS is up; always false on a plain stream */
-    bool finished;   /* our direction has been shut down */
+    const struct tls_service *service; /* server role only */
+    const struct tls_set *set;         /* the one that the ClientHello chose */
+    struct tls_client *client;         /* client role only */
+    char *server_name;  /* the name asked for: by the client, or of the backend by us */
+    bool handshaken;    /* TLS is up; always false on a plain stream */
+    bool finished;      /* our direction has been shut down */
+    bool finish_due;    /* ... but the FIN waits until `held` is empty */
+    bool heard;         /* the peer's first byte of TLS has been looked at */
+    bool starved;       /* TLS needs more bytes from the wire before it can give any */
+    bool end_due;       /* the end came behind bytes: the next read tells it */
+    bool buffers_freed; /* see tls.c */
     enum stream_failure failure;
     char detail[STREAM_DETAIL_MAX]; /* for the log: the library's own words; may be empty */
     uint64_t key_update_window_ms;  /* see tls.c */
@@ -77,14 +89,21 @@ struct stream {
 void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire);
 
 /*
- * Turns the stream into TLS. Nothing may be held. *prefix (may be NULL) is taken: plaintext that
- * was read and not consumed, and that is the start of the peer's TLS. Afterwards call
- * stream_handshake until it says IO_OK. IO_ERR only without memory.
+ * Turns the stream into TLS. Nothing may be held. *prefix (prefix and *prefix may be NULL) is taken
+ * in every case: plaintext that was read and not consumed, and that is the start of the peer's TLS;
+ * it must come from the context's pool. Afterwards call stream_handshake until it says IO_OK.
+ * IO_ERR only without memory. The service (net/tls_context.h) must outlive the stream.
  */
 enum io stream_start_tls_server(struct stream *stream, const struct tls_service *service,
     struct buffer **prefix) __attribute__((warn_unused_result));
-enum io stream_start_tls_client(struct stream *stream,
-    const struct tls_client_parameters *parameters) __attribute__((warn_unused_result));
+
+/*
+ * The same toward a backend. name: what its certificate must say, a host name (which is sent as
+ * SNI, too) or an IP literal; NULL where nothing is verified or the pin alone decides.
+ * The stream keeps a reference of its own to the client (net/tls_client.h).
+ */
+enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
+    __attribute__((warn_unused_result));
 
 /* IO_OK at once on a plain stream. After IO_ERR, failure says what happened and the alert is out.
  */
@@ -110,12 +129,25 @@ bool stream_has_held(const struct stream *stream);
 bool stream_is_tls(const struct stream *stream);
 
 /*
- * Ends our direction in order: close_notify (TLS), then FIN. Nothing may be held. truncated: the
- * other leg ended without a clean end, so no close_notify is sent [RFC 8446 6.1, C93].
+ * What is known about TLS (net/tls_info.h), the server name also when the handshake failed. False
+ * on a plain stream; *info is cleared then. Its strings are valid until stream_close.
+ */
+bool stream_tls_info(const struct stream *stream, struct tls_info *info);
+
+/*
+ * Ends our direction in order: close_notify (TLS), then FIN. Nothing may be held before; where the
+ * wire is too full for close_notify it is held afterwards, and stream_flush sends the FIN behind
+ * it. truncated: the other leg ended without a clean end, so no close_notify is sent
+ * [RFC 8446 6.1, C93]. Nothing may be written afterwards; reading goes on.
  */
 void stream_shutdown(struct stream *stream, bool truncated);
 
-/* The end; reset sends RST where something would be lost silently. The stream is zeroed. */
+/*
+ * The end; reset sends RST, where something would be lost silently. The stream is zeroed. It says
+ * nothing to the peer: an orderly end calls stream_shutdown, and stream_flush while it holds,
+ * first. (The kernel sends RST of its own when unread bytes are left in the socket: read them
+ * first.)
+ */
 void stream_close(struct stream *stream, bool reset);
 
 #endif

@@ -1,0 +1,97 @@
+/*
+ * The settings of proxy.ini as one table: parser, validator, dump, reference and manual page all
+ * read it. Adding a setting is adding a row in policy/directives.c and a field in config.h.
+ * Constant data; any thread.
+ */
+#ifndef MAILMUX_DIRECTIVES_H
+#define MAILMUX_DIRECTIVES_H
+
+#include "mailmux/slice.h"
+#include <stdio.h>
+
+enum section_kind {
+    SECTION_PROXY,
+    SECTION_TLS,
+    SECTION_LISTENER,
+    SECTION_BACKEND,
+    SECTION_TIMEOUTS,
+    SECTION_LIMITS
+};
+enum { SECTION_KINDS = SECTION_LIMITS + 1 };
+
+struct section_info {
+    enum section_kind kind;
+    bool is_named;
+    bool is_array;       /* an array of structs in struct config, else one struct */
+    const char *word;    /* "listener" of "[listener smtp]" */
+    size_t offset;       /* in struct config: of the struct, or of the pointer to the array */
+    size_t count_offset; /* of the array's count */
+    size_t size;         /* of one struct */
+    const char *help;
+};
+
+enum value_type {
+    VALUE_NUMBER,
+    VALUE_DURATION, /* stored in milliseconds */
+    VALUE_SIZE,     /* stored in bytes */
+    VALUE_CHOICE,
+    VALUE_WORD,      /* text without blanks */
+    VALUE_HOST,      /* a host name */
+    VALUE_DIRECTORY, /* a path; a relative one starts at the file that names it */
+    VALUE_FILES,     /* struct config_strings: paths of files that must be readable */
+    VALUE_BIND,      /* bind_count, bind and bind_origin of a listener */
+    VALUE_SERVERS,   /* server_count and servers of a backend */
+    VALUE_BACKEND    /* the name of a [backend NAME]; stored as its index */
+};
+
+/* Ends with a row whose word is NULL. */
+struct choice {
+    const char *word;
+    unsigned value;
+};
+
+struct directive {
+    enum section_kind section;
+    const char *key;
+    enum value_type type;
+    bool is_list; /* commas separate, and the key may be repeated */
+    bool is_required;
+    bool needs_restart; /* else a reload suffices */
+    size_t offset;      /* of the field, or of the first of several, in the section's struct */
+    size_t size;        /* of that field */
+    uint64_t min;       /* numbers, durations and sizes */
+    uint64_t max;
+    const char *zero; /* the word for 0, which is then allowed outside min..max; or NULL */
+    const struct choice *choices;
+    const char *fallback;     /* the default as it would be written; NULL: none, or computed */
+    const char *default_text; /* the default in words where `fallback` cannot say it */
+    const char *help;         /* full sentences in plain text */
+};
+
+extern const struct section_info section_infos[SECTION_KINDS];
+extern const struct directive directives[];
+extern const size_t directive_count;
+
+/* NULL when there is none. */
+const struct section_info *section_find(struct slice word);
+const struct directive *directive_find(enum section_kind section, struct slice key);
+
+/* A row's place in the table. */
+size_t directive_index(const struct directive *directive);
+
+enum { DIRECTIVE_TEXT_MAX = 160 };
+
+/* What may be written: "100ms to 5m", "one of no, auth, yes", "IP:PORT". Returns out. */
+const char *directive_allowed(const struct directive *directive, char out[DIRECTIVE_TEXT_MAX]);
+
+/* "time", "list of files" ... A constant. */
+const char *directive_type_name(const struct directive *directive);
+
+/* The default for the documents; "none" and "required" included. A constant. */
+const char *directive_default(const struct directive *directive);
+
+/* docs/reference.md and docs/man/mailmux.ini.5, whole. */
+void directives_write_reference(FILE *out);
+void directives_write_manual(FILE *out);
+
+#endif

@@ -1,0 +1,138 @@
+#include "certificates.h"
+
+#include "self_signed.h"
+
+/* What a warning needs to find its place. */
+struct place {
+    const struct config_tls *tls;
+    struct config_report *report;
+};
+
+static const char *key_of(enum tls_culprit culprit)
+{
+    switch (culprit) {
+    case TLS_CULPRIT_CERTIFICATE:
+        return "certificate";
+    case TLS_CULPRIT_KEY:
+        return "key";
+    case TLS_CULPRIT_CLIENT_CERTIFICATE:
+        return "client_certificate";
+    case TLS_CULPRIT_CA:
+        return "client_ca";
+    case TLS_CULPRIT_VERSION:
+        return "versions";
+    case TLS_CULPRIT_CIPHERS:
+        return "ciphers";
+    case TLS_CULPRIT_CIPHERSUITES:
+        return "ciphersuites";
+    case TLS_CULPRIT_GROUPS:
+        return "groups";
+    case TLS_CULPRIT_NAMES:
+        return "names";
+    case TLS_CULPRIT_PIN:
+        return "pin";
+    case TLS_CULPRIT_NONE:
+        break;
+    }
+    return "policy";
+}
+
+static struct config_origin origin_of(
+    const struct config_tls *tls, enum tls_culprit culprit, size_t index)
+{
+    struct config_origin origin = config_setting_origin(tls->settings, "tls", key_of(culprit));
+
+    if (culprit == TLS_CULPRIT_CERTIFICATE && index < tls->certificates.count)
+        origin = tls->certificates.origin[index];
+    if (culprit == TLS_CULPRIT_KEY && index < tls->keys.count)
+        origin = tls->keys.origin[index];
+    return origin.line > 0 ? origin : tls->section;
+}
+
+static void add(const struct place *place, bool is_error, enum tls_culprit culprit, size_t index,
+    const char *text)
+{
+    bool is_default = place->tls == NULL || place->tls->name == NULL;
+
+    config_report_add(place->report, is_error, origin_of(place->tls, culprit, index),
+        "[tls%s%s] %s: %s", is_default ? "" : " ", is_default ? "" : place->tls->name,
+        key_of(culprit), text);
+}
+
+/* A group that this library lacks is worth a note; everything else is the operator's business. */
+static void warn(void *owner, enum tls_culprit culprit, size_t index, const char *text)
+{
+    if (culprit == TLS_CULPRIT_GROUPS)
+        log_message(LOG_INFO, "tls", "%s", text);
+    else
+        add(owner, false, culprit, index, text);
+}
+
+static enum tls_policy policy_of(enum config_tls_policy policy)
+{
+    switch (policy) {
+    case TLS_POLICY_MODERN:
+        return TLS_MODERN;
+    case TLS_POLICY_INTERMEDIATE:
+        return TLS_INTERMEDIATE;
+    case TLS_POLICY_LEGACY:
+        return TLS_LEGACY;
+    }
+    return TLS_INTERMEDIATE;
+}
+
+/* The path of the self-signed one, for certificate and key alike; false when there is none. */
+static bool make_self_signed(
+    const struct config *config, char path[SELF_SIGNED_PATH_MAX], struct config_report *report)
+{
+    struct error error;
+
+    switch (
+        self_signed_ensure(config->proxy.state_directory, config->proxy.hostname, path, &error)) {
+    case SELF_SIGNED_MADE:
+    case SELF_SIGNED_REUSED:
+        log_message(LOG_WARNING, "self-signed",
+            "no certificate is configured: serving a self-signed one for %s from %s, which no "
+            "client trusts; set certificate and key in [tls]",
+            config->proxy.hostname, path);
+        return true;
+    case SELF_SIGNED_FAILED:
+        break;
+    }
+    config_report_add(report, true, config->tls[0].section,
+        "[tls] certificate: none is configured, and a self-signed one cannot be made: %s",
+        error.text);
+    return false;
+}
+
+struct tls_set *certificates_load(
+    const struct config *config, size_t index, bool make_certificate, struct config_report *report)
+{
+    const struct config_tls *tls = &config->tls[index];
+    struct place place = {tls, report};
+    struct tls_set_parameters parameters = {
+        .name = tls->name ? tls->name : "default",
+        .certificate_count = tls->certificates.count,
+        .certificates = tls->certificates.text,
+        .keys = tls->keys.text,
+        .rules = {.policy = policy_of(tls->policy)},
+        .tickets = 2,
+        .warning = {warn, &place},
+    };
+    char path[SELF_SIGNED_PATH_MAX];
+    const char *self_signed = path;
+    struct tls_fault fault;
+    struct tls_set *set;
+
+    if (tls->certificates.count == 0) {
+        if (!make_certificate || !make_self_signed(config, path, report))
+            return NULL;
+        parameters.certificate_count = 1;
+        parameters.certificates = &self_signed;
+        parameters.keys = &self_signed;
+    }
+    set = tls_set_new(&parameters, &fault);
+    if (!set)
+        add(&place, true, fault.culprit, fault.index, fault.error.text);
+    return set;
+}

@@ -1,0 +1,111 @@
+#include "command.h"
+
+#include "mailmux/directives.h"
+#include <openssl/crypto.h>
+#include <uv.h>
+
+static const char help[] =
+    "usage: mailmux [-c FILE] [COMMAND]\n"
+    "\n"
+    "A protocol-aware TLS proxy for mail. Without a command it serves until SIGTERM or SIGINT.\n"
+    "\n"
+    "  -c, --config FILE   the configuration (default " OPTIONS_DEFAULT_FILE ")\n"
+    "  --check             report every problem of the configuration; exit 0 if it can be used\n"
+    "  --dump              the effective configuration, with the source of each value\n"
+    "  --reference         the settings, as Markdown\n"
+    "  --man               the settings, as the manual page mailmux.ini(5)\n"
+    "  --version           versions of mailmux and of its libraries\n"
+    "  -h, --help          this text\n";
+
+void command_write_report(const struct config_report *report, FILE *out)
+{
+    for (size_t i = 0; i < report->count; i++)
+        (void)fprintf(out, "%s: %s\n", report->problems[i].is_error ? "error" : "warning",
+            report->problems[i].text);
+    if (report->count >= CONFIG_PROBLEMS_MAX)
+        (void)fprintf(out, "error: further problems are left out\n");
+}
+
+/* The last line of --check: the answer, and how much stands above it. */
+static void write_summary(const char *file, const struct config_report *report)
+{
+    size_t warnings = 0;
+
+    for (size_t i = 0; i < report->count; i++)
+        warnings += report->problems[i].is_error ? 0 : 1;
+    (void)printf("%s: %s: %zu error%s, %zu warning%s\n", file,
+        report->error_count == 0 ? "good" : "not usable", report->error_count,
+        report->error_count == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+}
+
+static int check(const struct options *options)
+{
+    struct config_report report;
+    struct config *config = NULL;
+    bool is_good = config_load(options->file, &config, &report);
+
+    command_write_report(&report, stderr);
+    write_summary(options->file, &report);
+    config_report_free(&report);
+    config_free(&config);
+    return is_good ? 0 : 1;
+}
+
+static int dump(const struct options *options)
+{
+    struct config_report report;
+    struct config *config = NULL;
+    bool is_good = config_load(options->file, &config, &report);
+
+    command_write_report(&report, stderr);
+    if (is_good)
+        config_dump(config, stdout);
+    config_report_free(&report);
+    config_free(&config);
+    return is_good ? 0 : 1;
+}
+
+static void write_version(void)
+{
+    (void)printf("mailmux %s\nlibuv %s\n%s\ninih %s\n", MAILMUX_VERSION, uv_version_string(),
+        OpenSSL_version(OPENSSL_VERSION), MAILMUX_INIH_VERSION);
+}
+
+int command_run(const struct options *options)
+{
+    int status = 0;
+
+    switch (options->command) {
+    case COMMAND_RUN:
+        break;
+    case COMMAND_CHECK:
+        status = check(options);
+        break;
+    case COMMAND_DUMP:
+        status = dump(options);
+        break;
+    case COMMAND_REFERENCE:
+        directives_write_reference(stdout);
+        break;
+    case COMMAND_MANUAL:
+        directives_write_manual(stdout);
+        break;
+    case COMMAND_VERSION:
+        write_version();
+        break;
+    case COMMAND_HELP:
+        (void)fputs(help, stdout);
+        break;
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fputs("mailmux: the answer could not be written\n", stderr);
+        return 1;
+    }
+    return status;
+}
+
+int command_refuse(const struct error *error)
+{
+    (void)fprintf(stderr, "mailmux: %s; mailmux --help shows the options\n", error->text);
+    return COMMAND_USAGE_STATUS;
+}

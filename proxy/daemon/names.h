@@ -1,0 +1,25 @@
+/*
+ * The host names of servers: looked up at the start and again and again, off the loop, and told to
+ * the pools. A name that fails keeps its last addresses. Main thread.
+ */
+#ifndef MAILMUX_NAMES_H
+#define MAILMUX_NAMES_H
+
+#include "snapshot.h"
+
+struct names;
+
+/* Every name has been looked up once, or has failed to. */
+typedef void names_ready(void *owner);
+
+/*
+ * Begins for all named servers of the snapshot, of which it takes a reference. on_ready is called
+ * once, from inside when there is no name at all. NULL without memory.
+ */
+struct names *names_start(
+    uv_loop_t *loop, struct snapshot *snapshot, names_ready *on_ready, void *owner);
+
+/* No callback comes any more; the memory goes when the loop allows. NULL is allowed. */
+void names_stop(struct names **names);
+
+#endif

@@ -1,0 +1,63 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <stddef.h>
+
+/* Options without a letter; above every character. */
+enum { OPTION_FIRST_COMMAND = 256 };
+
+#define COMMAND_OPTION(word, command)                                                              \
+    {                                                                                              \
+        word, no_argument, NULL, OPTION_FIRST_COMMAND + (command)                                  \
+    }
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    COMMAND_OPTION("check", COMMAND_CHECK),
+    COMMAND_OPTION("dump", COMMAND_DUMP),
+    COMMAND_OPTION("reference", COMMAND_REFERENCE),
+    COMMAND_OPTION("man", COMMAND_MANUAL),
+    COMMAND_OPTION("version", COMMAND_VERSION),
+    COMMAND_OPTION("help", COMMAND_HELP),
+    {NULL, 0, NULL, 0},
+};
+
+static bool take_command(int option, struct options *options, struct error *error)
+{
+    if (options->command != COMMAND_RUN) {
+        error_set(error, "give one command at a time");
+        return false;
+    }
+    options->command = (enum options_command)(option - OPTION_FIRST_COMMAND);
+    return true;
+}
+
+bool options_parse(int argc, char *const argv[], struct options *out, struct error *error)
+{
+    struct options options = {COMMAND_RUN, OPTIONS_DEFAULT_FILE};
+    int option;
+
+    optind = 0; /* from the beginning, whatever was parsed before */
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+:c:h", long_options, NULL)) != -1) {
+        if (option == 'c') {
+            options.file = optarg;
+        } else if (option == ':') {
+            error_set(error, "%s needs a file name behind it", argv[optind - 1]);
+            return false;
+        } else if (option == '?') {
+            error_set(error, "there is no option %s", argv[optind - 1]);
+            return false;
+        } else if (!take_command(option == 'h' ? OPTION_FIRST_COMMAND + COMMAND_HELP : option,
+                       &options, error)) {
+            return false;
+        }
+    }
+    if (optind < argc) {
+        error_set(
+            error, "\"%s\" is not expected; the configuration is named with -c FILE", argv[optind]);
+        return false;
+    }
+    *out = options;
+    return true;
+}

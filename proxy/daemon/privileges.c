@@ -1,0 +1,57 @@
+#include "privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Where the limit is "unlimited". */
+enum { DESCRIPTORS_MAX = 1024 * 1024 };
+
+size_t privileges_raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return DESCRIPTORS_MAX;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_cur > DESCRIPTORS_MAX ? DESCRIPTORS_MAX : (size_t)limit.rlim_cur;
+}
+
+bool privileges_drop(const char *user, struct error *error)
+{
+    const struct passwd *entry;
+
+    if (!user)
+        return true;
+    errno = 0;
+    entry = getpwnam(user);
+    if (!entry) {
+        error_set(error, "user \"%s\" cannot be found%s%s", user, errno ? ": " : "",
+            errno ? strerror(errno) : "");
+        return false;
+    }
+    if (geteuid() == entry->pw_uid)
+        return true;
+    if (geteuid() != 0) {
+        error_set(error, "only root can become user \"%s\"", user);
+        return false;
+    }
+    if (initgroups(user, entry->pw_gid) != 0 ||
+        setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) != 0 ||
+        setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) != 0) {
+        error_set(error, "cannot become user \"%s\": %s", user, strerror(errno));
+        return false;
+    }
+    if (entry->pw_uid != 0 && setuid(0) == 0) {
+        error_set(error, "user \"%s\" can become root again", user);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,199 @@
+#include "snapshot.h"
+
+#include "certificates.h"
+#include "mailmux/protocols.h"
+#include "pool.h"
+#include "tls_tickets.h"
+#include <stdlib.h>
+
+/* Random ticket keys are replaced so often; a ticket is good for one to two of these. */
+enum { TICKET_PERIOD_MS = 6 * 60 * 60 * 1000 };
+
+/* A listener's service with what its pointers need. */
+struct part {
+    struct service service;
+    struct tls_service tls;
+};
+
+struct snapshot {
+    atomic_uint references;
+    struct config *config;
+    struct tls_set **sets; /* as many as config->tls_count */
+    struct tls_tickets *tickets;
+    struct pool **pools; /* as many as config->backend_count */
+    struct part *parts;  /* as many as config->listener_count */
+};
+
+static const struct protocol *protocol_of(enum config_protocol protocol)
+{
+    switch (protocol) {
+    case CONFIG_PROTOCOL_SMTP:
+    case CONFIG_PROTOCOL_SUBMISSION:
+        return &protocol_smtp;
+    case CONFIG_PROTOCOL_POP3:
+        return &protocol_pop3;
+    case CONFIG_PROTOCOL_IMAP:
+        return &protocol_imap;
+    }
+    return NULL;
+}
+
+static enum dialog_require_tls require_tls_of(enum config_require_tls require_tls)
+{
+    switch (require_tls) {
+    case REQUIRE_TLS_NO:
+        return DIALOG_TLS_OPTIONAL;
+    case REQUIRE_TLS_AUTH:
+        return DIALOG_TLS_FOR_LOGIN;
+    case REQUIRE_TLS_YES:
+        return DIALOG_TLS_ALWAYS;
+    }
+    return DIALOG_TLS_ALWAYS;
+}
+
+static struct dialog_policy dialog_policy_of(
+    const struct config *config, const struct config_listener *listener)
+{
+    const struct config_limits *limits = &config->limits;
+
+    return (struct dialog_policy){
+        .hostname = slice_from(config->proxy.hostname),
+        .offers_tls = listener->tls == LISTENER_TLS_STARTTLS,
+        .require_tls = require_tls_of(listener->require_tls),
+        .smuggling = DIALOG_REFUSE_LOOK_ALIKES,
+        .line = (size_t)limits->line,
+        .sasl_line = (size_t)limits->sasl_line,
+        .literal = (size_t)limits->literal,
+        .reply = (size_t)limits->reply,
+        .reply_lines = (size_t)limits->reply_lines,
+        .bad_commands = (unsigned)limits->bad_commands,
+    };
+}
+
+static void build_part(struct snapshot *snapshot, size_t i)
+{
+    const struct config *config = snapshot->config;
+    const struct config_listener *listener = &config->listeners[i];
+    const struct protocol *protocol = protocol_of(listener->protocol);
+    struct part *part = &snapshot->parts[i];
+    size_t alpn_count = 0;
+
+    while (protocol->alpn[alpn_count])
+        alpn_count++;
+    part->tls = (struct tls_service){.listener = listener->name,
+        .protocol = protocol->name,
+        .alpn_count = alpn_count,
+        .alpn = protocol->alpn,
+        .set_count = 1,
+        .sets = snapshot->sets,
+        .tickets = snapshot->tickets};
+    part->service = (struct service){.config = config,
+        .listener = listener,
+        .protocol = protocol,
+        .dialog_policy = dialog_policy_of(config, listener),
+        .tls = listener->tls == LISTENER_TLS_NONE ? NULL : &part->tls,
+        .pool = snapshot->pools[listener->backend],
+        .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
+        .idle_ms = listener->protocol == CONFIG_PROTOCOL_POP3 ? config->timeouts.pop3_idle
+                                                              : config->timeouts.imap_idle};
+}
+
+static bool build_pools(struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->config->backend_count; i++) {
+        snapshot->pools[i] = pool_new(&snapshot->config->backends[i]);
+        if (!snapshot->pools[i])
+            return false;
+    }
+    return true;
+}
+
+static bool allocate(struct snapshot *snapshot)
+{
+    const struct config *config = snapshot->config;
+
+    snapshot->sets = calloc(config->tls_count, sizeof(struct tls_set *));
+    snapshot->pools = calloc(config->backend_count, sizeof(struct pool *));
+    snapshot->parts = calloc(config->listener_count, sizeof(*snapshot->parts));
+    return snapshot->sets && snapshot->pools && snapshot->parts;
+}
+
+static bool build(struct snapshot *snapshot, bool make_certificate, struct config_report *report)
+{
+    struct config *config = snapshot->config;
+    size_t errors = report->error_count;
+    struct error error;
+
+    if (!allocate(snapshot)) {
+        config_report_add(report, true, (struct config_origin){0}, "out of memory");
+        return false;
+    }
+    for (size_t i = 0; i < config->tls_count; i++)
+        snapshot->sets[i] = certificates_load(config, i, make_certificate, report);
+    snapshot->tickets = tls_tickets_new(TICKET_PERIOD_MS, &error);
+    if (!snapshot->tickets)
+        config_report_add(report, true, (struct config_origin){0}, "%s", error.text);
+    if (report->error_count > errors || !build_pools(snapshot))
+        return false;
+    for (size_t i = 0; i < config->listener_count; i++)
+        build_part(snapshot, i);
+    return true;
+}
+
+struct snapshot *snapshot_new(
+    struct config **config, bool make_certificate, struct config_report *report)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+    if (!snapshot) {
+        config_free(config);
+        config_report_add(report, true, (struct config_origin){0}, "out of memory");
+        return NULL;
+    }
+    atomic_init(&snapshot->references, 1);
+    snapshot->config = *config;
+    *config = NULL;
+    if (!build(snapshot, make_certificate, report))
+        snapshot_unref(&snapshot);
+    return snapshot;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+    (void)atomic_fetch_add(&snapshot->references, 1);
+    return snapshot;
+}
+
+void snapshot_unref(struct snapshot **pointer)
+{
+    struct snapshot *snapshot = *pointer;
+
+    *pointer = NULL;
+    if (!snapshot || atomic_fetch_sub(&snapshot->references, 1) != 1)
+        return;
+    for (size_t i = 0; snapshot->sets && i < snapshot->config->tls_count; i++)
+        tls_set_unref(&snapshot->sets[i]);
+    for (size_t i = 0; snapshot->pools && i < snapshot->config->backend_count; i++)
+        pool_free(&snapshot->pools[i]);
+    tls_tickets_unref(&snapshot->tickets);
+    free(snapshot->sets);
+    free(snapshot->pools);
+    free(snapshot->parts);
+    config_free(&snapshot->config);
+    free(snapshot);
+}
+
+const struct config *snapshot_config(const struct snapshot *snapshot)
+{
+    return snapshot->config;
+}
+
+const struct service *snapshot_service(const struct snapshot *snapshot, size_t listener)
+{
+    return &snapshot->parts[listener].service;
+}
+
+struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend)
+{
+    return snapshot->pools[backend];
+}

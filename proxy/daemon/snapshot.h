@@ -1,0 +1,32 @@
+/*
+ * One configuration with everything built from it: certificate sets, tickets, pools, and a service
+ * per listener. Built whole or not at all by the main thread, then immutable; sessions and the
+ * acceptor hold references from any thread, and the last one frees it.
+ */
+#ifndef MAILMUX_SNAPSHOT_H
+#define MAILMUX_SNAPSHOT_H
+
+#include "engine.h"
+#include "mailmux/config.h"
+
+struct snapshot;
+
+/*
+ * Takes the configuration in every case. Reads certificates and keys; what is wrong with them goes
+ * to the report with its file and line. make_certificate: where none is configured, a self-signed
+ * one is made in the state directory; else (for --check) that is left out. NULL on any error.
+ */
+struct snapshot *snapshot_new(
+    struct config **config, bool make_certificate, struct config_report *report);
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+/* Sets the pointer to NULL; NULL is allowed. */
+void snapshot_unref(struct snapshot **snapshot);
+
+const struct config *snapshot_config(const struct snapshot *snapshot);
+
+/* By the listener's index in the configuration; and the pool of a backend by its index. */
+const struct service *snapshot_service(const struct snapshot *snapshot, size_t listener);
+struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend);
+
+#endif

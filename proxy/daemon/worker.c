@@ -1,0 +1,240 @@
+#include "worker.h"
+
+#include "session.h"
+#include "socket.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+struct worker {
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t wake;
+    pthread_mutex_t lock; /* of the inbox and the two orders */
+    struct list inbox;
+    bool drain_ordered;
+    bool cut_ordered;
+    atomic_size_t load;
+    bool over; /* the loop is ending */
+    worker_done *on_done;
+    void *owner;
+    struct engine engine;
+};
+
+struct connection {
+    struct list node;
+    int fd;
+    struct address client;
+    struct snapshot *snapshot;
+    size_t listener;
+};
+
+/* ---- Hooks of the engine ---- */
+
+static struct wire *hook_connect(
+    struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure)
+{
+    struct socket *sock = socket_connect(engine->loop, to, keepalive_s, failure);
+
+    return sock ? &sock->wire : NULL;
+}
+
+static int hook_connected(struct wire *wire)
+{
+    return socket_connect_result((struct socket *)(void *)wire);
+}
+
+static void release(struct worker *worker, struct snapshot *snapshot)
+{
+    snapshot_unref(&snapshot);
+    (void)atomic_fetch_sub(&worker->load, 1);
+}
+
+static void hook_ended(struct engine *engine, struct session *session)
+{
+    release(LIST_ENTRY(engine, struct worker, engine), session->snapshot);
+}
+
+static const struct engine_hooks hooks = {
+    .connect = hook_connect, .connected = hook_connected, .ended = hook_ended};
+
+/* ---- The inbox ---- */
+
+static void begin_session(struct worker *worker, struct connection *connection)
+{
+    const struct service *service = snapshot_service(connection->snapshot, connection->listener);
+    struct socket *sock = socket_from_accepted(&worker->loop, connection->fd, service->keepalive_s);
+
+    if (!sock || !session_start(&worker->engine, service, &sock->wire, &connection->client,
+                     connection->snapshot))
+        release(worker, connection->snapshot);
+    free(connection);
+}
+
+static void refuse(struct worker *worker, struct connection *connection)
+{
+    socket_discard(connection->fd, false);
+    release(worker, connection->snapshot);
+    free(connection);
+}
+
+static void end_if_over(struct worker *worker)
+{
+    if (!worker->engine.draining || worker->engine.session_count > 0 || worker->over)
+        return;
+    worker->over = true;
+    engine_deinit(&worker->engine);
+    uv_close((uv_handle_t *)&worker->wake, NULL);
+}
+
+/* One wake may stand for many messages: all of the inbox is taken. */
+static void on_wake(uv_async_t *wake)
+{
+    struct worker *worker = wake->data;
+    struct list taken;
+    struct list *node;
+    bool drain;
+    bool cut;
+
+    list_init(&taken);
+    (void)pthread_mutex_lock(&worker->lock);
+    while ((node = list_shift(&worker->inbox)) != NULL)
+        list_append(&taken, node);
+    drain = worker->drain_ordered;
+    cut = worker->cut_ordered;
+    (void)pthread_mutex_unlock(&worker->lock);
+    while ((node = list_shift(&taken)) != NULL) {
+        struct connection *connection = LIST_ENTRY(node, struct connection, node);
+
+        if (drain)
+            refuse(worker, connection);
+        else
+            begin_session(worker, connection);
+    }
+    if (drain && !worker->engine.draining)
+        engine_drain(&worker->engine);
+    if (cut)
+        engine_cut(&worker->engine);
+    if (!worker->over)
+        engine_bury(&worker->engine);
+    end_if_over(worker);
+}
+
+/* ---- The thread ---- */
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+
+    while (!worker->over) {
+        (void)uv_run(&worker->loop, UV_RUN_ONCE);
+        end_if_over(worker);
+    }
+    while (uv_run(&worker->loop, UV_RUN_DEFAULT) != 0)
+        continue;
+    worker->on_done(worker->owner);
+    return NULL;
+}
+
+static bool init_loop(struct worker *worker, struct error *error)
+{
+    int status = uv_loop_init(&worker->loop);
+
+    if (status == 0) {
+        status = uv_async_init(&worker->loop, &worker->wake, on_wake);
+        if (status != 0)
+            (void)uv_loop_close(&worker->loop);
+    }
+    if (status != 0)
+        error_set(error, "cannot start a worker: %s", uv_strerror(status));
+    return status == 0;
+}
+
+struct worker *worker_start(
+    struct engine_totals *totals, worker_done *on_done, void *owner, struct error *error)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+
+    if (!worker) {
+        error_set(error, "cannot start a worker: out of memory");
+        return NULL;
+    }
+    if (!init_loop(worker, error)) {
+        free(worker);
+        return NULL;
+    }
+    worker->wake.data = worker;
+    worker->on_done = on_done;
+    worker->owner = owner;
+    list_init(&worker->inbox);
+    (void)pthread_mutex_init(&worker->lock, NULL);
+    engine_init(&worker->engine, &worker->loop, &hooks, totals);
+    if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
+        error_set(error, "cannot start a worker: no thread can be had");
+        engine_deinit(&worker->engine);
+        uv_close((uv_handle_t *)&worker->wake, NULL);
+        (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
+        (void)uv_loop_close(&worker->loop);
+        free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+bool worker_give(struct worker *worker, int fd, const struct address *client,
+    struct snapshot *snapshot, size_t listener)
+{
+    struct connection *connection = malloc(sizeof(*connection));
+
+    if (!connection) {
+        socket_discard(fd, true);
+        return false;
+    }
+    connection->fd = fd;
+    connection->client = *client;
+    connection->snapshot = snapshot_ref(snapshot);
+    connection->listener = listener;
+    (void)atomic_fetch_add(&worker->load, 1);
+    (void)pthread_mutex_lock(&worker->lock);
+    list_append(&worker->inbox, &connection->node);
+    (void)pthread_mutex_unlock(&worker->lock);
+    (void)uv_async_send(&worker->wake);
+    return true;
+}
+
+size_t worker_load(const struct worker *worker)
+{
+    return atomic_load(&worker->load);
+}
+
+static void order(struct worker *worker, bool cut)
+{
+    (void)pthread_mutex_lock(&worker->lock);
+    worker->drain_ordered = true;
+    worker->cut_ordered = worker->cut_ordered || cut;
+    (void)pthread_mutex_unlock(&worker->lock);
+    (void)uv_async_send(&worker->wake);
+}
+
+void worker_drain(struct worker *worker)
+{
+    order(worker, false);
+}
+
+void worker_cut(struct worker *worker)
+{
+    order(worker, true);
+}
+
+void worker_join(struct worker **pointer)
+{
+    struct worker *worker = *pointer;
+    struct list *node;
+
+    *pointer = NULL;
+    (void)pthread_join(worker->thread, NULL);
+    while ((node = list_shift(&worker->inbox)) != NULL)
+        refuse(worker, LIST_ENTRY(node, struct connection, node));
+    (void)uv_loop_close(&worker->loop);
+    (void)pthread_mutex_destroy(&worker->lock);
+    free(worker);
+}

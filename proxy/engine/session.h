@@ -1,0 +1,95 @@
+/*
+ * One proxied connection. It owns both streams, both pipes, its dialog and its way to a backend;
+ * it lives on one worker thread, from session_start until its engine buries it.
+ *
+ * Every event sets a readiness bit and ends in session_step, which runs the phase until nothing
+ * moves any more, then says what to wait for. session_close is the only end.
+ */
+#ifndef MAILMUX_SESSION_H
+#define MAILMUX_SESSION_H
+
+#include "engine.h"
+#include "relay.h"
+#include "tls_info.h"
+#include "upstream.h"
+
+enum session_phase {
+    SESSION_HANDSHAKE, /* TLS with the client: implicit, or after the go-ahead was flushed */
+    SESSION_DIAL,      /* the upstream is at work */
+    SESSION_DIALOG,
+    SESSION_UPGRADE, /* the go-ahead is on its way out; then the handshake */
+    SESSION_RELAY,
+    SESSION_FAREWELL, /* the last words are on their way out */
+    SESSION_LINGER,   /* our end is said; what the client still sends is read and dropped */
+    SESSION_DEAD
+};
+
+enum { LEG_CLIENT, LEG_SERVER };
+
+enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256 };
+
+/* What the log line needs after the stream is gone. */
+struct session_tls {
+    bool up;
+    char version[TLS_TEXT_MAX];
+    char cipher[TLS_TEXT_MAX];
+    char group[TLS_TEXT_MAX];
+    char sni[SNI_TEXT_MAX];
+};
+
+struct session {
+    struct list node; /* among the engine's sessions, or its dead */
+    struct list again;
+    struct engine *engine;
+    const struct service *service;
+    enum session_phase phase;
+    enum reason reason;
+    bool stepping;
+    bool wants_drain;      /* end at the next command boundary */
+    bool renew;            /* after the handshake: a fresh backend connection */
+    bool renewed;          /* its greeting is not for the client */
+    bool client_truncated; /* the client's end came without close_notify */
+    bool counted_handshake;
+    struct stream leg[2];
+    struct pipe pipe[2]; /* pipe[LEG_CLIENT]: from the client to the server */
+    struct dialog *dialog;
+    struct upstream upstream;
+    struct deadline phase_deadline;
+    struct deadline line_deadline;
+    struct deadline login_deadline;
+    enum reason phase_reason; /* what expiry of the phase's deadline means */
+    uint64_t started_ms;
+    uint64_t active_ms; /* the last byte of the relay */
+    struct address client;
+    struct session_tls tls;
+    char user[DIALOG_USER_MAX + 1];
+    size_t user_len;
+    void *snapshot; /* the hooks' owner keeps its reference here */
+};
+
+/*
+ * Takes the wire of an accepted client. NULL without memory: the wire is closed then. The service
+ * must live until hooks->ended.
+ */
+struct session *session_start(struct engine *engine, const struct service *service,
+    struct wire *wire, const struct address *client, void *snapshot);
+
+/* Runs it as far as it goes. The session may be dead afterwards, but its memory still stands. */
+void session_step(struct session *session);
+
+/* Says the farewell that fits, if any may be said, and ends. */
+void session_drain(struct session *session);
+
+/*
+ * The only end. What is queued for the client is still delivered, then the ends are said; with
+ * REASON_CLIENT_RESET and the like there is nobody left to deliver to.
+ */
+void session_close(struct session *session, enum reason reason);
+
+/* Without ceremony. */
+void session_cut(struct session *session, enum reason reason);
+
+/* Buried by the engine. */
+void session_free(struct session *session);
+
+#endif

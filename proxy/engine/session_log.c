@@ -1,0 +1,74 @@
+/* The one line that a session leaves behind (C116). Foreign bytes are escaped by base/log. */
+#include "session_parts.h"
+
+#include "mailmux/clock.h"
+#include "mailmux/log.h"
+#include <stdio.h>
+#include <string.h>
+
+static void copy_text(char *out, size_t cap, const char *text)
+{
+    (void)snprintf(out, cap, "%s", text ? text : "");
+}
+
+/* The stream forgets at its close; the line is written after it. */
+void session_note_tls(struct session *session)
+{
+    struct session_tls *tls = &session->tls;
+    struct tls_info info;
+
+    if (!stream_tls_info(&session->leg[LEG_CLIENT], &info))
+        return;
+    tls->up = session->leg[LEG_CLIENT].handshaken;
+    copy_text(tls->sni, sizeof(tls->sni), info.sni);
+    if (!tls->up)
+        return;
+    copy_text(tls->version, sizeof(tls->version), info.version);
+    copy_text(tls->cipher, sizeof(tls->cipher), info.cipher);
+    copy_text(tls->group, sizeof(tls->group), info.group);
+}
+
+static void log_tls(struct log_line *line, const struct session_tls *tls)
+{
+    log_text(line, "tls", tls->up ? slice_from(tls->version) : SLICE("none"));
+    if (tls->cipher[0])
+        log_text(line, "cipher", slice_from(tls->cipher));
+    if (tls->group[0])
+        log_text(line, "group", slice_from(tls->group));
+    if (tls->sni[0])
+        log_text(line, "sni", slice_from(tls->sni));
+}
+
+static void log_server(struct log_line *line, const struct upstream *upstream)
+{
+    if (!upstream->engine)
+        return;
+    log_text(line, "backend", slice_from(pool_backend(upstream->service->pool)->name));
+    if (upstream->has_choice)
+        log_text(line, "server", slice_from(upstream->choice.name));
+    log_number(line, "tries", upstream->tries);
+}
+
+void session_log(const struct session *session)
+{
+    char client[ADDRESS_TEXT_MAX];
+    struct log_line line;
+
+    log_open(&line, LOG_INFO, "session");
+    log_text(&line, "listener", slice_from(session->service->listener->name));
+    log_text(&line, "client", slice_from(address_text(&session->client, client)));
+    log_text(&line, "protocol", slice_from(session->service->protocol->name));
+    log_tls(&line, &session->tls);
+    if (session->user_len > 0)
+        log_text(&line, "user", slice_of(session->user, session->user_len));
+    log_server(&line, &session->upstream);
+    log_number(&line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
+    log_number(&line, "bytes_out", session->pipe[LEG_SERVER].bytes);
+    log_number(&line, "duration_ms", clock_monotonic_ms() - session->started_ms);
+    log_text(&line, "reason", slice_from(reason_text(session->reason)));
+    log_text(&line, "ended_by", slice_from(reason_ended_by(session->reason)));
+    if (session->leg[LEG_CLIENT].detail[0] &&
+        (!session->tls.up || session->reason == REASON_CLIENT_TLS_ERROR))
+        log_text(&line, "detail", slice_from(session->leg[LEG_CLIENT].detail));
+    log_write(&line);
+}

@@ -1,0 +1,52 @@
+/*
+ * What the files of the session share: session.c (life, phases, the end), session_dialog.c (driving
+ * the dialog), session_watch.c (what to wait for, and for how long), session_log.c.
+ */
+#ifndef MAILMUX_SESSION_PARTS_H
+#define MAILMUX_SESSION_PARTS_H
+
+#include "session.h"
+
+enum { SESSION_LINGER_MS = 2000 }; /* for a client to take note of our end */
+
+/* ---- session.c ---- */
+
+/* From now on bytes, both ways. */
+void session_begin_relay(struct session *session);
+
+/* The text that ends it, where one may be said, and the end. */
+void session_say_farewell(
+    struct session *session, enum dialog_farewell farewell, enum reason reason);
+
+/* Why the client's or the server's side ended, seen from its stream. */
+enum reason session_end_reason(const struct session *session, int leg);
+
+/* ---- session_dialog.c ---- */
+
+/* With the upstream's greeting in pipe[LEG_SERVER].in. */
+void session_start_dialog(struct session *session, enum greeting greeting, size_t greeting_len);
+
+/* Runs until nothing moves, or the phase is another. Returns true when its share is used up. */
+bool session_run_dialog(struct session *session);
+
+/* ---- session_watch.c ---- */
+
+void session_init_deadlines(struct session *session);
+void session_clear_deadlines(struct session *session);
+
+/* Enters a phase; its deadline: what it means and how long it is, 0 for none. */
+void session_enter(struct session *session, enum session_phase phase, enum engine_class class_index,
+    uint64_t ms, enum reason expiry);
+
+/* The dialog went on, or has just begun: sets the deadline that fits its state. */
+void session_set_dialog_deadlines(struct session *session);
+
+/* Tells both wires which events are of use. */
+void session_watch(struct session *session);
+
+/* ---- session_log.c ---- */
+
+void session_note_tls(struct session *session);
+void session_log(const struct session *session);
+
+#endif

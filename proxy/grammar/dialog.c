@@ -1,0 +1,253 @@
+#include "mailmux/dialog.h"
+
+#include "mailmux/line.h"
+#include <string.h>
+
+/* The first byte of a TLS record that carries a handshake. */
+static const char tls_handshake_record = 0x16;
+
+struct actions actions_of(struct buffer *to_client, struct buffer *to_server)
+{
+    return (struct actions){.to_client = to_client, .to_server = to_server};
+}
+
+void dialog_init(struct dialog *dialog, const struct protocol *protocol,
+    const struct dialog_policy *policy, struct dialog_legs legs)
+{
+    memset(dialog, 0, sizeof(*dialog));
+    dialog->protocol = protocol;
+    dialog->policy = policy;
+    dialog->legs = legs;
+    dialog->tls = legs.client_tls;
+}
+
+void dialog_deinit(struct dialog *dialog)
+{
+    explicit_bzero(dialog, sizeof(*dialog));
+}
+
+void dialog_start(
+    struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions)
+{
+    dialog->protocol->start(dialog, greeting, text, actions);
+}
+
+/* ---- The client's input ---- */
+
+static void begin_discard(struct dialog *dialog, struct slice in)
+{
+    size_t n = in.n < sizeof(dialog->discarded) ? in.n : sizeof(dialog->discarded);
+
+    memcpy(dialog->discarded, in.p, n);
+    dialog->discarded_len = n;
+    dialog->discarded_last = '\0';
+    dialog->count = 0;
+    dialog->mode = DIALOG_DISCARD;
+}
+
+static void discard(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    size_t end = slice_find(in, '\n');
+    size_t last = end;
+
+    while (last > 0 && in.p[last - 1] == '\r')
+        last--;
+    if (last > 0)
+        dialog->discarded_last = in.p[last - 1];
+    actions->used = end < in.n ? end + 1 : in.n;
+    dialog->count += actions->used;
+    if (dialog->count > DIALOG_DISCARD_MAX) {
+        dialog_close_with(dialog, actions, FAREWELL_LINE_TOO_LONG, REASON_LINE_TOO_LONG);
+    } else if (end < in.n) {
+        dialog->mode = DIALOG_LINES;
+        dialog->protocol->client_bad_line(
+            dialog, slice_of(dialog->discarded, dialog->discarded_len), true, actions);
+    }
+}
+
+/* Octets of a literal or a chunk: passed on, or skipped where their command was refused. */
+static void take_counted(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    size_t n = in.n < dialog->count ? in.n : (size_t)dialog->count;
+
+    actions->used = n;
+    actions->pass = dialog->mode == DIALOG_COUNTED;
+    dialog->count -= n;
+    if (dialog->count == 0)
+        dialog->protocol->counted(dialog, actions);
+}
+
+static void take_first_byte(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    if (!dialog->started && in.p[0] == tls_handshake_record)
+        dialog_close(dialog, actions, REASON_TLS_ON_PLAINTEXT_PORT);
+}
+
+static void take_line(
+    struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions)
+{
+    dialog->first = !dialog->started;
+    dialog->started = true;
+    if (dialog->first && dialog_is_http(line))
+        dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
+    else if (!line_is_clean(line))
+        dialog->protocol->client_bad_line(dialog, line, false, actions);
+    else
+        dialog->protocol->client_line(dialog, line, behind, actions);
+}
+
+static bool feed_line(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    struct slice line;
+    size_t limit;
+    size_t used;
+
+    take_first_byte(dialog, in, actions);
+    if (actions->next == DIALOG_CLOSE)
+        return true;
+    limit = dialog->protocol->line_limit(dialog, in);
+    switch (line_cut(in, limit, &line, &used)) {
+    case LINE_MORE:
+        return false;
+    case LINE_LONG:
+        begin_discard(dialog, slice_of(in.p, limit));
+        return true;
+    case LINE_WHOLE:
+        actions->used = used;
+        take_line(dialog, line, slice_after(in, used), actions);
+        return true;
+    }
+    return false;
+}
+
+static bool feed_message(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    dialog->protocol->message(dialog, in, actions);
+    return actions->used > 0 || actions->next != DIALOG_NOTHING;
+}
+
+static bool feed_client(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    if (in.n == 0)
+        return false;
+    switch (dialog->mode) {
+    case DIALOG_LINES:
+        return feed_line(dialog, in, actions);
+    case DIALOG_COUNTED:
+    case DIALOG_SKIPPED:
+        take_counted(dialog, in, actions);
+        return true;
+    case DIALOG_MESSAGE:
+        return feed_message(dialog, in, actions);
+    case DIALOG_DISCARD:
+        discard(dialog, in, actions);
+        return true;
+    case DIALOG_HELD:
+    case DIALOG_OVER:
+        return false;
+    }
+    return false;
+}
+
+bool dialog_feed(
+    struct dialog *dialog, enum dialog_side side, struct slice in, struct actions *actions)
+{
+    *actions = actions_of(actions->to_client, actions->to_server);
+    if (side == DIALOG_CLIENT)
+        return feed_client(dialog, in, actions);
+    return dialog->protocol->server(dialog, in, actions);
+}
+
+bool dialog_wants_client(const struct dialog *dialog)
+{
+    return dialog->mode != DIALOG_HELD && dialog->mode != DIALOG_OVER;
+}
+
+/* ---- Events ---- */
+
+void dialog_tls_started(struct dialog *dialog)
+{
+    dialog->tls = true;
+    dialog->started = false;
+    dialog->mode = DIALOG_LINES;
+    dialog->user_len = 0;
+    explicit_bzero(dialog->user, sizeof(dialog->user));
+    dialog->protocol->tls_started(dialog);
+}
+
+bool dialog_at_boundary(const struct dialog *dialog)
+{
+    return dialog->protocol->at_boundary(dialog);
+}
+
+void dialog_farewell(
+    const struct dialog *dialog, enum dialog_farewell farewell, struct buffer *to_client)
+{
+    dialog->protocol->farewell(farewell, dialog->policy->hostname, to_client);
+}
+
+/* ---- For the protocols ---- */
+
+void dialog_reply(struct actions *actions, struct slice line)
+{
+    (void)line_append(actions->to_client, line);
+}
+
+void dialog_forward(struct actions *actions, struct slice line)
+{
+    (void)line_append(actions->to_server, line);
+}
+
+void dialog_close(struct dialog *dialog, struct actions *actions, enum reason reason)
+{
+    dialog->mode = DIALOG_OVER;
+    actions->next = DIALOG_CLOSE;
+    actions->reason = reason;
+}
+
+void dialog_close_with(struct dialog *dialog, struct actions *actions,
+    enum dialog_farewell farewell, enum reason reason)
+{
+    dialog_farewell(dialog, farewell, actions->to_client);
+    dialog_close(dialog, actions, reason);
+}
+
+void dialog_count_bad(struct dialog *dialog, struct actions *actions)
+{
+    dialog->bad_commands++;
+    if (dialog->bad_commands >= dialog->policy->bad_commands && actions->next != DIALOG_CLOSE)
+        dialog_close_with(dialog, actions, FAREWELL_TOO_MANY_ERRORS, REASON_BAD_COMMANDS);
+}
+
+bool dialog_hides_login(const struct dialog *dialog)
+{
+    return !dialog->tls && dialog->policy->require_tls != DIALOG_TLS_OPTIONAL;
+}
+
+bool dialog_offers_tls(const struct dialog *dialog)
+{
+    return !dialog->tls && dialog->policy->offers_tls;
+}
+
+bool dialog_may_start_tls(struct slice behind)
+{
+    return behind.n == 0 || behind.p[0] == tls_handshake_record;
+}
+
+void dialog_set_user(struct dialog *dialog, struct slice user)
+{
+    dialog->user_len = user.n < DIALOG_USER_MAX ? user.n : DIALOG_USER_MAX;
+    memcpy(dialog->user, user.p, dialog->user_len);
+    dialog->user[dialog->user_len] = '\0';
+}
+
+bool dialog_is_http(struct slice line)
+{
+    static const char *const methods[] = {"GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "CONNECT "};
+
+    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+        if (slice_starts_nocase(line, slice_from(methods[i])))
+            return true;
+    }
+    return false;
+}

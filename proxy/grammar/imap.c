@@ -1,0 +1,140 @@
+/* IMAP [RFC 9051, 3501] as a protocol: its greeting, its limits, its farewells. */
+#include "imap_parts.h"
+
+#include "mailmux/line.h"
+#include "mailmux/protocols.h"
+
+static enum greeting classify(const struct imap_status *status)
+{
+    if (slice_equal_nocase(status->word, SLICE("OK")))
+        return GREETING_READY;
+    if (slice_equal_nocase(status->word, SLICE("PREAUTH")))
+        return GREETING_PREAUTH;
+    return slice_equal_nocase(status->word, SLICE("BYE")) ? GREETING_REFUSED : GREETING_WRONG;
+}
+
+static enum greeting greeting(struct slice in, size_t limit, size_t *used)
+{
+    struct imap_status status;
+    struct slice line;
+
+    switch (line_cut(in, limit, &line, used)) {
+    case LINE_MORE:
+        return GREETING_MORE;
+    case LINE_LONG:
+        return GREETING_WRONG;
+    case LINE_WHOLE:
+        break;
+    }
+    line = imap_trim_returns(line);
+    if (!line_is_clean(line) || !slice_starts(line, SLICE("* ")) ||
+        !imap_status_parse(line, &status))
+        return GREETING_WRONG;
+    return classify(&status);
+}
+
+/* Without a login there is nobody to say what may be read: only TLS on both legs makes up for it.
+ */
+static void start_authenticated(
+    struct dialog *dialog, const struct imap_status *status, struct actions *actions)
+{
+    if (!dialog->legs.client_tls || !dialog->legs.server_tls_verified) {
+        dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_PREAUTH);
+        return;
+    }
+    imap_status_relay(dialog, status, true, actions);
+    dialog->logged_in = true;
+    actions->next = DIALOG_RELAY;
+}
+
+static void start(
+    struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions)
+{
+    struct imap_status status;
+    struct slice line = text;
+    size_t used;
+
+    (void)line_cut(text, text.n + 1, &line, &used);
+    if (!imap_status_parse(imap_trim_returns(line), &status)) {
+        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        return;
+    }
+    switch (greeting) {
+    case GREETING_READY:
+        imap_status_relay(dialog, &status, false, actions);
+        break;
+    case GREETING_PREAUTH:
+        start_authenticated(dialog, &status, actions);
+        break;
+    case GREETING_REFUSED:
+        imap_status_relay(dialog, &status, false, actions);
+        dialog_close(dialog, actions, REASON_SERVER_REFUSED);
+        break;
+    case GREETING_MORE:
+    case GREETING_WRONG:
+        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        break;
+    }
+}
+
+static size_t line_limit(const struct dialog *dialog, struct slice in)
+{
+    enum imap_phase phase = dialog->of.imap.phase;
+
+    if (phase == IMAP_RESPONSE || (phase == IMAP_READY && imap_is_authenticate(in)))
+        return dialog->policy->sasl_line;
+    return dialog->policy->line;
+}
+
+/* Behind a literal its command goes on with a line. */
+static void counted(struct dialog *dialog, struct actions *actions)
+{
+    (void)actions;
+    dialog->mode = DIALOG_LINES;
+}
+
+static void tls_started(struct dialog *dialog)
+{
+    dialog->of.imap = (struct imap){0};
+}
+
+static bool at_boundary(const struct dialog *dialog)
+{
+    return dialog->of.imap.phase == IMAP_READY && dialog->mode == DIALOG_LINES;
+}
+
+static void farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client)
+{
+    static const char *const farewells[] = {
+        [FAREWELL_NO_BACKEND] = "* BYE [UNAVAILABLE] No backend available",
+        [FAREWELL_SERVER_LOST] = "* BYE [UNAVAILABLE] Connection to the backend lost",
+        [FAREWELL_TIMEOUT] = "* BYE Disconnected for inactivity.",
+        [FAREWELL_SHUTDOWN] = "* BYE Server shutting down.",
+        [FAREWELL_TOO_MANY_SESSIONS] = "* BYE Too many connections",
+        [FAREWELL_TOO_MANY_ERRORS] = "* BYE Too many bad commands",
+        [FAREWELL_LINE_TOO_LONG] = "* BYE Line too long",
+        [FAREWELL_PROTOCOL] = "* BYE [UNAVAILABLE] The backend broke the protocol",
+        [FAREWELL_REFUSED] = "* BYE Refused",
+    };
+
+    (void)hostname;
+    (void)line_append(to_client, slice_from(farewells[farewell]));
+}
+
+static const char *const alpn[] = {"imap", NULL};
+
+const struct protocol protocol_imap = {
+    .name = "imap",
+    .alpn = alpn,
+    .relays_after_login = true,
+    .greeting = greeting,
+    .start = start,
+    .line_limit = line_limit,
+    .client_line = imap_client_line,
+    .client_bad_line = imap_client_bad_line,
+    .counted = counted,
+    .server = imap_server,
+    .tls_started = tls_started,
+    .at_boundary = at_boundary,
+    .farewell = farewell,
+};

@@ -1,0 +1,49 @@
+/*
+ * Capability truth for IMAP, in all three forms: the greeting's code, the untagged reply, and the
+ * code of a tagged reply. Words compare whole and case-blind; what is kept keeps its bytes (C40).
+ */
+#include "imap_parts.h"
+
+#include "mailmux/sasl.h"
+
+/*
+ * STARTTLS ends at us; referrals lead clients round us; UNAUTHENTICATE returns to a state that is
+ * no longer watched; XCLIENT is for proxies (C15, C44, C48).
+ */
+static const char *const stripped[] = {
+    "STARTTLS", "LOGIN-REFERRALS", "MAILBOX-REFERRALS", "UNAUTHENTICATE", "XCLIENT", "XFORWARD"};
+
+static bool is_stripped(struct slice word)
+{
+    for (size_t i = 0; i < sizeof(stripped) / sizeof(*stripped); i++) {
+        if (slice_equal_nocase(word, slice_from(stripped[i])))
+            return true;
+    }
+    return false;
+}
+
+static bool is_shown(struct slice word, bool hides_login)
+{
+    if (is_stripped(word))
+        return false;
+    if (slice_starts_nocase(word, SLICE("AUTH=")))
+        return !hides_login && !sasl_is_withheld(slice_after(word, 5));
+    /* Ours is shown in its stead, once. */
+    return !hides_login || !slice_equal_nocase(word, SLICE("LOGINDISABLED"));
+}
+
+void imap_capability_write(
+    const struct dialog *dialog, struct slice words, bool login, struct buffer *out)
+{
+    bool hides_login = dialog_hides_login(dialog) && !login;
+    struct slice word;
+
+    while (slice_word(&words, &word)) {
+        if (is_shown(word, hides_login))
+            (void)(buffer_append(out, SLICE(" ")) && buffer_append(out, word));
+    }
+    if (dialog_offers_tls(dialog) && !login)
+        (void)buffer_append(out, SLICE(" STARTTLS"));
+    if (hides_login)
+        (void)buffer_append(out, SLICE(" LOGINDISABLED"));
+}

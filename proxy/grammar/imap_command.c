@@ -1,0 +1,366 @@
+/*
+ * The client's half of IMAP until its login: which command is forwarded, refused, or answered here
+ * [RFC 9051 6]. In lock-step: the next one is not looked at before this one's tagged reply.
+ */
+#include "imap_parts.h"
+
+#include "mailmux/sasl.h"
+#include <string.h>
+
+struct command {
+    struct slice line;
+    struct slice arguments;
+    struct slice behind; /* what the same input holds after the line */
+};
+
+typedef void command_handler(
+    struct dialog *dialog, const struct command *command, struct actions *actions);
+
+static void drop(struct dialog *dialog, const struct command *command, enum imap_answer answer,
+    struct actions *actions)
+{
+    imap_drop(dialog, command->line, answer, actions);
+}
+
+static bool has_literal(struct slice line)
+{
+    uint64_t octets;
+
+    return imap_literal_find(line, &octets) != IMAP_LITERAL_NONE;
+}
+
+/* ---- Commands ---- */
+
+/* CAPABILITY and NOOP leave nothing behind at the backend that TLS would have to undo (C33). */
+static void ask(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    imap_forward(dialog, command->line, actions);
+}
+
+static void logout(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    dialog->of.imap.command = IMAP_LOGOUT;
+    imap_forward(dialog, command->line, actions);
+}
+
+static void starttls(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    if (dialog->tls) {
+        drop(dialog, command, IMAP_TLS_ACTIVE, actions);
+    } else if (!dialog->policy->offers_tls) {
+        drop(dialog, command, IMAP_NO_STARTTLS, actions);
+    } else if (command->arguments.n > 0) {
+        drop(dialog, command, IMAP_STARTTLS_ARGUMENT, actions);
+    } else if (!dialog_may_start_tls(command->behind)) {
+        imap_say(dialog, IMAP_INJECTION, actions);
+        dialog_close(dialog, actions, REASON_INJECTION);
+    } else if (dialog->tls_unavailable) {
+        imap_say(dialog, IMAP_TLS_UNAVAILABLE, actions);
+    } else {
+        imap_say(dialog, IMAP_GO_AHEAD, actions);
+        dialog->mode = DIALOG_HELD;
+        actions->next = DIALOG_START_TLS;
+        actions->renew_server = dialog->of.imap.dirty;
+    }
+}
+
+static void forward_public_id(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    size_t head = (size_t)(command->arguments.p - command->line.p);
+
+    (void)buffer_append(actions->to_server, slice_of(command->line.p, head));
+    imap_id_write(command->arguments, actions->to_server);
+    imap_forward(dialog, SLICE(""), actions);
+}
+
+/* In plaintext nobody vouches for it; later only what does not speak for a proxy goes on. */
+static void id(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    if (!dialog->tls && (dialog->policy->offers_tls || dialog_hides_login(dialog))) {
+        drop(dialog, command, IMAP_ID_HERE, actions);
+        return;
+    }
+    if (has_literal(command->line)) {
+        drop(dialog, command, IMAP_ID_NIL, actions);
+        return;
+    }
+    switch (imap_id_check(command->arguments)) {
+    case IMAP_LIST_BAD:
+        drop(dialog, command, IMAP_BAD_ARGUMENTS, actions);
+        break;
+    case IMAP_LIST_CLEAN:
+        imap_forward(dialog, command->line, actions);
+        break;
+    case IMAP_LIST_PRIVATE:
+        forward_public_id(dialog, command, actions);
+        break;
+    }
+}
+
+static void login(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    struct slice rest = command->arguments;
+    struct slice string;
+    char user[DIALOG_USER_MAX];
+
+    if (dialog_hides_login(dialog)) {
+        drop(dialog, command, IMAP_TLS_FIRST, actions);
+        return;
+    }
+    if (imap_string_cut(&rest, &string))
+        dialog_set_user(dialog, slice_of(user, imap_string_text(string, user, sizeof(user))));
+    dialog->of.imap.dirty = true;
+    dialog->of.imap.command = IMAP_LOGIN;
+    actions->to_server_secret = true;
+    imap_forward(dialog, command->line, actions);
+}
+
+/* The first response names the user; the others are not looked at. */
+static void note_user(struct dialog *dialog, struct slice response)
+{
+    struct imap *imap = &dialog->of.imap;
+    char user[DIALOG_USER_MAX];
+    size_t n;
+
+    if (sasl_user(slice_of(imap->mechanism, imap->mechanism_len), response, user, sizeof(user), &n))
+        dialog_set_user(dialog, slice_of(user, n));
+    imap->mechanism_len = 0;
+}
+
+/* AUTHENTICATE mechanism [initial response]; both are words, never literals. */
+static bool parse_exchange(
+    const struct command *command, struct slice *mechanism, struct slice *response)
+{
+    struct slice rest = command->arguments;
+
+    *response = SLICE("");
+    if (!slice_word(&rest, mechanism) || !imap_is_atom(*mechanism))
+        return false;
+    (void)slice_word(&rest, response);
+    return sasl_is_base64(*response) && slice_trim(rest).n == 0;
+}
+
+static void authenticate(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    struct imap *imap = &dialog->of.imap;
+    struct slice mechanism;
+    struct slice response;
+
+    if (dialog_hides_login(dialog)) {
+        drop(dialog, command, IMAP_TLS_FIRST, actions);
+        return;
+    }
+    if (!parse_exchange(command, &mechanism, &response)) {
+        drop(dialog, command, IMAP_BAD_ARGUMENTS, actions);
+        return;
+    }
+    if (sasl_is_withheld(mechanism)) {
+        drop(dialog, command, IMAP_BAD_MECHANISM, actions);
+        return;
+    }
+    if (mechanism.n <= sizeof(imap->mechanism)) {
+        memcpy(imap->mechanism, mechanism.p, mechanism.n);
+        imap->mechanism_len = mechanism.n;
+    }
+    if (response.n > 0)
+        note_user(dialog, response);
+    imap->dirty = true;
+    imap->command = IMAP_AUTHENTICATE;
+    actions->to_server_secret = true;
+    imap_forward(dialog, command->line, actions);
+}
+
+/* They belong behind a login, and would leave us with bytes or a state that we cannot follow. */
+static void misplaced(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    drop(dialog, command, IMAP_BAD_STATE, actions);
+}
+
+static const struct {
+    const char *verb;
+    command_handler *handler;
+} commands[] = {
+    {"CAPABILITY", ask},
+    {"NOOP", ask},
+    {"LOGOUT", logout},
+    {"STARTTLS", starttls},
+    {"ID", id},
+    {"LOGIN", login},
+    {"AUTHENTICATE", authenticate},
+    {"COMPRESS", misplaced},
+    {"UNAUTHENTICATE", misplaced},
+};
+
+/* What a client may ask for before TLS by mistake: told from what is no command at all (C35). */
+static bool is_known(struct slice verb)
+{
+    static const char *const known[] = {"APPEND", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE",
+        "ENABLE", "EXAMINE", "EXPUNGE", "FETCH", "IDLE", "LIST", "LSUB", "MOVE", "NAMESPACE",
+        "RENAME", "SEARCH", "SELECT", "STATUS", "STORE", "SUBSCRIBE", "UID", "UNSELECT",
+        "UNSUBSCRIBE"};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        if (slice_equal_nocase(verb, slice_from(known[i])))
+            return true;
+    }
+    return false;
+}
+
+static void serve_other(struct dialog *dialog, const struct command *command, struct slice verb,
+    struct actions *actions)
+{
+    bool tls_wanted = !dialog->tls && dialog->policy->require_tls == DIALOG_TLS_ALWAYS;
+
+    if (tls_wanted && is_known(verb)) {
+        drop(dialog, command, IMAP_TLS_FIRST, actions);
+    } else if (tls_wanted || dialog_offers_tls(dialog)) {
+        drop(dialog, command, IMAP_UNKNOWN, actions);
+    } else {
+        imap_forward(dialog, command->line, actions);
+    }
+}
+
+static void serve(struct dialog *dialog, const struct command *command, struct slice verb,
+    struct actions *actions)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        if (slice_equal_nocase(verb, slice_from(commands[i].verb))) {
+            commands[i].handler(dialog, command, actions);
+            return;
+        }
+    }
+    serve_other(dialog, command, verb, actions);
+}
+
+/* ---- Lines ---- */
+
+static bool take_tag(struct imap *imap, struct slice line, struct slice *rest)
+{
+    struct slice tag;
+
+    imap->tag_len = 0;
+    if (!imap_tag_cut(line, &tag, rest))
+        return false;
+    memcpy(imap->tag, tag.p, tag.n);
+    imap->tag_len = tag.n;
+    return true;
+}
+
+static void begin(
+    struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions)
+{
+    struct imap *imap = &dialog->of.imap;
+    struct command command = {.line = line, .behind = behind};
+    struct slice rest;
+    struct slice verb;
+
+    imap->command = IMAP_OTHER;
+    imap->mechanism_len = 0;
+    imap->cancelled = false;
+    if (!take_tag(imap, line, &rest)) {
+        imap_drop(dialog, line, IMAP_BAD_TAG, actions);
+    } else if (!slice_word(&rest, &verb)) {
+        imap_drop(dialog, line, IMAP_NO_COMMAND, actions);
+    } else if (!imap_is_atom(verb)) {
+        imap_drop(dialog, line, IMAP_UNKNOWN, actions);
+    } else {
+        command.arguments = slice_trim(rest);
+        serve(dialog, &command, verb, actions);
+    }
+}
+
+/* The backend then refuses the command: the client gets its tagged reply [RFC 9051 6.2.2]. */
+static void cancel(struct dialog *dialog, struct actions *actions)
+{
+    dialog->of.imap.cancelled = true;
+    imap_forward(dialog, SLICE("*"), actions);
+}
+
+static void take_response(struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    if (slice_equal(line, SLICE("*"))) {
+        cancel(dialog, actions);
+    } else if (!sasl_is_base64(line)) {
+        cancel(dialog, actions);
+        dialog_count_bad(dialog, actions);
+    } else {
+        if (dialog->of.imap.mechanism_len > 0)
+            note_user(dialog, line);
+        actions->to_server_secret = true;
+        imap_forward(dialog, line, actions);
+    }
+}
+
+void imap_client_line(
+    struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions)
+{
+    switch (dialog->of.imap.phase) {
+    case IMAP_READY:
+        begin(dialog, line, behind, actions);
+        break;
+    case IMAP_PART:
+        actions->to_server_secret = dialog->of.imap.command == IMAP_LOGIN;
+        imap_forward(dialog, line, actions);
+        break;
+    case IMAP_DROPPING:
+        imap_drop_on(dialog, line, actions);
+        break;
+    case IMAP_RESPONSE:
+        take_response(dialog, line, actions);
+        break;
+    case IMAP_LITERAL:
+    case IMAP_ANSWER:
+        break; /* the client is held */
+    }
+}
+
+/* Not forwarded: what it could hide is not known [attack A9]. */
+static void refuse_line(
+    struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
+{
+    if (!too_long)
+        imap_drop(dialog, line, IMAP_BAD_LINE, actions);
+    else if (dialog->discarded_last == '}') /* the octets of its literal may follow */
+        imap_close_literal(dialog, actions);
+    else
+        imap_say(dialog, IMAP_LONG_LINE, actions);
+}
+
+void imap_client_bad_line(
+    struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
+{
+    struct slice rest;
+
+    switch (dialog->of.imap.phase) {
+    case IMAP_READY:
+        (void)take_tag(&dialog->of.imap, line, &rest);
+        refuse_line(dialog, line, too_long, actions);
+        break;
+    case IMAP_DROPPING:
+        refuse_line(dialog, line, too_long, actions);
+        break;
+    case IMAP_PART: /* the backend has the beginning of the command */
+        dialog_close_with(dialog, actions, too_long ? FAREWELL_LINE_TOO_LONG : FAREWELL_REFUSED,
+            too_long ? REASON_LINE_TOO_LONG : REASON_BAD_COMMANDS);
+        break;
+    case IMAP_RESPONSE:
+        cancel(dialog, actions);
+        dialog_count_bad(dialog, actions);
+        break;
+    case IMAP_LITERAL:
+    case IMAP_ANSWER:
+        break; /* the client is held */
+    }
+}
+
+bool imap_is_authenticate(struct slice line)
+{
+    struct slice tag;
+    struct slice rest;
+    struct slice verb;
+
+    return imap_tag_cut(line, &tag, &rest) && slice_word(&rest, &verb) &&
+           slice_equal_nocase(verb, SLICE("AUTHENTICATE"));
+}

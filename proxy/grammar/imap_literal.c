@@ -1,0 +1,203 @@
+/*
+ * Literals in command lines [RFC 9051 4.3, 7888], and commands that are not forwarded: the octets
+ * of their literals are data all the same, never commands (C30).
+ */
+#include "imap_parts.h"
+
+#include "mailmux/line.h"
+
+static bool is_digits(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    }
+    return s.n > 0;
+}
+
+/* Where the last opening brace is, or s.n. */
+static size_t find_brace(struct slice s)
+{
+    for (size_t i = s.n; i > 0; i--) {
+        if (s.p[i - 1] == '{')
+            return i - 1;
+    }
+    return s.n;
+}
+
+enum imap_literal imap_literal_find(struct slice line, uint64_t *octets)
+{
+    size_t brace = find_brace(line);
+    struct slice number;
+    bool comes;
+
+    if (line.n == 0 || line.p[line.n - 1] != '}' || brace == line.n)
+        return IMAP_LITERAL_NONE;
+    number = slice_of(line.p + brace + 1, line.n - brace - 2);
+    comes = number.n > 0 && number.p[number.n - 1] == '+';
+    if (comes)
+        number.n--;
+    /* In an open quoted string a backend may or may not see a literal: then nobody shall. */
+    if (!is_digits(number) || !imap_is_balanced(line))
+        return IMAP_LITERAL_WRONG;
+    if (!slice_number(number, UINT64_MAX, octets))
+        *octets = UINT64_MAX;
+    return comes ? IMAP_LITERAL_COMES : IMAP_LITERAL_WAITS;
+}
+
+/* The next octets of the client, if any, are the literal's; then comes a line of `phase`. */
+static void take_literal(
+    struct dialog *dialog, uint64_t octets, enum dialog_mode mode, enum imap_phase phase)
+{
+    dialog->count = octets;
+    dialog->mode = octets > 0 ? mode : DIALOG_LINES;
+    dialog->of.imap.phase = phase;
+}
+
+/* ---- Commands that go on ---- */
+
+static void await_answer(struct dialog *dialog)
+{
+    dialog->of.imap.phase = IMAP_ANSWER;
+    dialog->mode = DIALOG_HELD;
+}
+
+/* The backend has the beginning of the command: it cannot be answered here any more. */
+static bool refuse_literal(
+    struct dialog *dialog, struct slice line, enum imap_answer answer, struct actions *actions)
+{
+    if (dialog->of.imap.phase == IMAP_PART)
+        imap_close_literal(dialog, actions);
+    else
+        imap_drop(dialog, line, answer, actions);
+    return false;
+}
+
+static bool permits_literal(struct dialog *dialog, struct slice line, enum imap_literal literal,
+    uint64_t octets, struct actions *actions)
+{
+    if (literal == IMAP_LITERAL_WRONG)
+        return refuse_literal(dialog, line, IMAP_BAD_LITERAL, actions);
+    if (literal != IMAP_LITERAL_NONE && octets > dialog->policy->literal)
+        return refuse_literal(dialog, line, IMAP_LARGE_LITERAL, actions);
+    return true;
+}
+
+void imap_forward(struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    uint64_t octets = 0;
+    enum imap_literal literal = imap_literal_find(line, &octets);
+
+    if (!permits_literal(dialog, line, literal, octets, actions))
+        return;
+    dialog_forward(actions, line);
+    dialog->of.imap.reply_octets = 0;
+    dialog->of.imap.reply_lines = 0;
+    switch (literal) {
+    case IMAP_LITERAL_NONE:
+    case IMAP_LITERAL_WRONG:
+        await_answer(dialog);
+        break;
+    case IMAP_LITERAL_WAITS:
+        dialog->of.imap.literal = octets;
+        dialog->of.imap.phase = IMAP_LITERAL;
+        dialog->mode = DIALOG_HELD;
+        break;
+    case IMAP_LITERAL_COMES:
+        take_literal(dialog, octets, DIALOG_COUNTED, IMAP_PART);
+        break;
+    }
+}
+
+/* ---- Commands that do not ---- */
+
+static const struct {
+    const char *text; /* behind the tag */
+    bool bad;         /* counted as a bad command */
+    bool takes_all;   /* not a refusal: its literals are asked for, to be thrown away */
+} answers[] = {
+    [IMAP_BAD_TAG] = {" BAD Invalid tag", true, false},
+    [IMAP_NO_COMMAND] = {" BAD Missing command", true, false},
+    [IMAP_UNKNOWN] = {" BAD Unknown command", true, false},
+    [IMAP_BAD_ARGUMENTS] = {" BAD Invalid arguments", true, false},
+    [IMAP_BAD_LINE] = {" BAD Invalid character in the line", true, false},
+    [IMAP_LONG_LINE] = {" BAD Line too long", true, false},
+    [IMAP_BAD_LITERAL] = {" BAD Invalid literal", true, false},
+    [IMAP_LARGE_LITERAL] = {" NO [LIMIT] Literal too large", true, false},
+    [IMAP_BAD_STATE] = {" BAD Not permitted before login", true, false},
+    [IMAP_BAD_MECHANISM] = {" NO Unsupported authentication mechanism", true, false},
+    [IMAP_TLS_FIRST] = {" NO [PRIVACYREQUIRED] TLS required", false, false},
+    [IMAP_TLS_ACTIVE] = {" BAD TLS is already active", true, false},
+    [IMAP_NO_STARTTLS] = {" BAD STARTTLS is not available here", true, false},
+    [IMAP_STARTTLS_ARGUMENT] = {" BAD STARTTLS takes no argument", true, false},
+    [IMAP_INJECTION] = {" BAD Nothing may follow STARTTLS", false, false},
+    [IMAP_TLS_UNAVAILABLE] = {" NO [UNAVAILABLE] TLS is not available now", false, false},
+    [IMAP_GO_AHEAD] = {" OK Begin TLS negotiation now", false, false},
+    [IMAP_ID_HERE] = {" OK ID completed", false, true},
+    [IMAP_ID_NIL] = {" ID NIL", false, true},
+};
+
+/* Of the command in hand; a command without a valid one gets an untagged answer (C62). */
+static struct slice tag_of(const struct dialog *dialog)
+{
+    if (dialog->of.imap.tag_len == 0)
+        return SLICE("*");
+    return slice_of(dialog->of.imap.tag, dialog->of.imap.tag_len);
+}
+
+static void forward_id(struct dialog *dialog, struct actions *actions)
+{
+    (void)(buffer_append(actions->to_server, tag_of(dialog)) &&
+           line_append(actions->to_server, slice_from(answers[IMAP_ID_NIL].text)));
+    await_answer(dialog);
+}
+
+void imap_say(struct dialog *dialog, enum imap_answer answer, struct actions *actions)
+{
+    dialog->of.imap.phase = IMAP_READY;
+    dialog->mode = DIALOG_LINES;
+    if (answer == IMAP_ID_NIL) {
+        forward_id(dialog, actions);
+        return;
+    }
+    if (answer == IMAP_ID_HERE)
+        dialog_reply(actions, SLICE("* ID NIL"));
+    (void)(buffer_append(actions->to_client, tag_of(dialog)) &&
+           line_append(actions->to_client, slice_from(answers[answer].text)));
+    if (answers[answer].bad)
+        dialog_count_bad(dialog, actions);
+}
+
+void imap_close_literal(struct dialog *dialog, struct actions *actions)
+{
+    dialog_reply(actions, SLICE("* BYE [TOOBIG] Literal too large or invalid"));
+    dialog_close(dialog, actions, REASON_LITERAL_TOO_LARGE);
+}
+
+void imap_drop(
+    struct dialog *dialog, struct slice line, enum imap_answer answer, struct actions *actions)
+{
+    dialog->of.imap.answer = answer;
+    imap_drop_on(dialog, line, actions);
+}
+
+void imap_drop_on(struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    enum imap_answer answer = dialog->of.imap.answer;
+    uint64_t octets = 0;
+    enum imap_literal literal = imap_literal_find(line, &octets);
+    bool fits = octets <= dialog->policy->literal;
+
+    if (literal == IMAP_LITERAL_COMES && !fits) {
+        imap_close_literal(dialog, actions);
+    } else if (literal == IMAP_LITERAL_COMES) {
+        take_literal(dialog, octets, DIALOG_SKIPPED, IMAP_DROPPING);
+    } else if (literal == IMAP_LITERAL_WAITS && answers[answer].takes_all && fits) {
+        dialog_reply(actions, SLICE("+ OK"));
+        take_literal(dialog, octets, DIALOG_SKIPPED, IMAP_DROPPING);
+    } else if (literal == IMAP_LITERAL_NONE || !answers[answer].takes_all) {
+        imap_say(dialog, answer, actions);
+    } else {
+        imap_say(dialog, fits ? IMAP_BAD_LITERAL : IMAP_LARGE_LITERAL, actions);
+    }
+}

@@ -1,0 +1,251 @@
+/*
+ * The backend's lines before a login is accepted [RFC 9051 7]: each response is taken whole, its
+ * literals included, edited where it speaks of capabilities, and relayed with CRLF.
+ */
+#include "imap_parts.h"
+
+#include "mailmux/line.h"
+
+/* ---- One whole response ---- */
+
+enum response_cut { RESPONSE_MORE, RESPONSE_WHOLE, RESPONSE_MALFORMED, RESPONSE_LARGE };
+
+struct response {
+    struct slice line; /* the first */
+    struct slice all;  /* with the literals and lines behind it */
+    bool has_literal;
+};
+
+struct slice imap_trim_returns(struct slice line)
+{
+    while (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    return line;
+}
+
+/* Data may hold literals; status responses and capabilities are text to the end of the line. */
+static bool may_hold_literals(struct slice line)
+{
+    struct imap_status status;
+
+    return slice_starts(line, SLICE("* ")) && !imap_status_parse(line, &status) &&
+           !slice_starts_nocase(line, SLICE("* CAPABILITY"));
+}
+
+/* A line and the literal at its end. *octets is 0 where there is none: the response ends here. */
+static enum response_cut cut_part(
+    struct slice in, const struct dialog_policy *policy, struct slice *line, size_t *used)
+{
+    /* The longest line is a challenge of a SASL exchange. */
+    size_t limit = slice_starts(in, SLICE("+")) ? policy->sasl_line : policy->line;
+
+    switch (line_cut(in, limit, line, used)) {
+    case LINE_MORE:
+        return RESPONSE_MORE;
+    case LINE_LONG:
+        return RESPONSE_LARGE;
+    case LINE_WHOLE:
+        *line = imap_trim_returns(*line);
+        return line_is_clean(*line) ? RESPONSE_WHOLE : RESPONSE_MALFORMED;
+    }
+    return RESPONSE_MALFORMED;
+}
+
+static enum response_cut cut_response(
+    struct slice in, const struct dialog_policy *policy, struct response *response)
+{
+    size_t at = 0;
+
+    response->has_literal = false;
+    for (;;) {
+        struct slice line;
+        size_t used;
+        uint64_t octets;
+        enum response_cut cut = cut_part(slice_after(in, at), policy, &line, &used);
+
+        if (cut != RESPONSE_WHOLE)
+            return cut;
+        if (at == 0)
+            response->line = line;
+        at += used;
+        if (at > policy->reply)
+            return RESPONSE_LARGE;
+        if (!may_hold_literals(response->line) ||
+            imap_literal_find(line, &octets) != IMAP_LITERAL_WAITS)
+            break;
+        if (octets > policy->reply - at)
+            return RESPONSE_LARGE;
+        if (in.n - at < octets)
+            return RESPONSE_MORE;
+        at += (size_t)octets;
+        response->has_literal = true;
+    }
+    response->all = slice_of(in.p, at);
+    return RESPONSE_WHOLE;
+}
+
+/* ---- What a response means ---- */
+
+static void break_off(struct dialog *dialog, enum reason reason, struct actions *actions)
+{
+    dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, reason);
+}
+
+static bool is_login(const struct dialog *dialog)
+{
+    enum imap_command command = dialog->of.imap.command;
+
+    return dialog->of.imap.phase != IMAP_READY &&
+           (command == IMAP_LOGIN || command == IMAP_AUTHENTICATE);
+}
+
+static void take_continuation(
+    struct dialog *dialog, const struct response *response, struct actions *actions)
+{
+    struct imap *imap = &dialog->of.imap;
+
+    if (imap->phase == IMAP_LITERAL) {
+        imap->phase = IMAP_PART;
+        dialog->count = imap->literal;
+        dialog->mode = imap->literal > 0 ? DIALOG_COUNTED : DIALOG_LINES;
+    } else if (imap->phase == IMAP_ANSWER && imap->command == IMAP_AUTHENTICATE &&
+               !imap->cancelled) {
+        imap->phase = IMAP_RESPONSE;
+        dialog->mode = DIALOG_LINES;
+    } else {
+        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        return;
+    }
+    dialog_reply(actions, response->line);
+}
+
+static void take_farewell(
+    struct dialog *dialog, const struct imap_status *status, struct actions *actions)
+{
+    const struct imap *imap = &dialog->of.imap;
+
+    imap_status_relay(dialog, status, false, actions);
+    if (imap->phase == IMAP_READY || imap->command != IMAP_LOGOUT)
+        dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
+}
+
+static void relay_capability(
+    const struct dialog *dialog, struct slice head, struct slice words, struct actions *actions)
+{
+    (void)buffer_append(actions->to_client, head);
+    imap_capability_write(dialog, words, is_login(dialog), actions->to_client);
+    (void)buffer_append(actions->to_client, SLICE("\r\n"));
+}
+
+static void take_untagged(
+    struct dialog *dialog, const struct response *response, struct actions *actions)
+{
+    struct slice line = response->line;
+    struct slice rest = slice_after(line, 2);
+    struct slice word = SLICE("");
+    struct imap_status status;
+
+    if (!slice_word(&rest, &word) || word.p != line.p + 2 ||
+        slice_equal_nocase(word, SLICE("PREAUTH"))) {
+        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+    } else if (slice_equal_nocase(word, SLICE("CAPABILITY"))) {
+        relay_capability(dialog, slice_of(line.p, 2 + word.n), rest, actions);
+    } else if (response->has_literal) {
+        (void)buffer_append(actions->to_client, response->all);
+    } else if (!imap_status_parse(line, &status)) {
+        dialog_reply(actions, line);
+    } else if (slice_equal_nocase(word, SLICE("BYE"))) {
+        take_farewell(dialog, &status, actions);
+    } else {
+        imap_status_relay(dialog, &status, is_login(dialog), actions);
+    }
+}
+
+static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
+{
+    struct imap *imap = &dialog->of.imap;
+    bool login = is_login(dialog);
+
+    imap->phase = IMAP_READY;
+    dialog->mode = DIALOG_LINES;
+    if (imap->command == IMAP_LOGOUT) {
+        dialog_close(dialog, actions, REASON_QUIT);
+    } else if (login && ok) {
+        dialog->logged_in = true;
+        actions->next = DIALOG_RELAY;
+    }
+}
+
+/* It answers the command in hand, and says what such an answer can say. */
+static bool is_expected(const struct imap *imap, struct slice line, struct imap_status *status)
+{
+    struct slice tag;
+    struct slice rest;
+    bool owed =
+        imap->phase == IMAP_LITERAL || imap->phase == IMAP_ANSWER || imap->phase == IMAP_RESPONSE;
+
+    if (!owed || !imap_tag_cut(line, &tag, &rest) || !imap_status_parse(line, status) ||
+        !slice_equal(tag, slice_of(imap->tag, imap->tag_len)))
+        return false;
+    if (slice_equal_nocase(status->word, SLICE("OK"))) /* not before it was asked whole */
+        return imap->phase == IMAP_ANSWER && !imap->cancelled;
+    return slice_equal_nocase(status->word, SLICE("NO")) ||
+           slice_equal_nocase(status->word, SLICE("BAD"));
+}
+
+static void take_tagged(
+    struct dialog *dialog, const struct response *response, struct actions *actions)
+{
+    struct imap_status status;
+
+    if (!is_expected(&dialog->of.imap, response->line, &status)) {
+        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        return;
+    }
+    imap_status_relay(dialog, &status, is_login(dialog), actions);
+    end_command(dialog, slice_equal_nocase(status.word, SLICE("OK")), actions);
+}
+
+static void take_response(
+    struct dialog *dialog, const struct response *response, struct actions *actions)
+{
+    struct imap *imap = &dialog->of.imap;
+    struct slice line = response->line;
+
+    actions->used = response->all.n;
+    imap->reply_octets += response->all.n;
+    imap->reply_lines++;
+    if (imap->reply_octets > dialog->policy->reply ||
+        imap->reply_lines > dialog->policy->reply_lines) {
+        break_off(dialog, REASON_REPLY_TOO_LARGE, actions);
+    } else if (slice_starts(line, SLICE("+ ")) || slice_equal(line, SLICE("+"))) {
+        take_continuation(dialog, response, actions);
+    } else if (slice_starts(line, SLICE("* "))) {
+        take_untagged(dialog, response, actions);
+    } else {
+        take_tagged(dialog, response, actions);
+    }
+}
+
+bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    struct response response;
+
+    /* While a command is half given, what the backend says waits: it belongs behind it. */
+    if (in.n == 0 || dialog->mode == DIALOG_OVER || dialog->of.imap.phase == IMAP_PART)
+        return false;
+    switch (cut_response(in, dialog->policy, &response)) {
+    case RESPONSE_MORE:
+        return false;
+    case RESPONSE_WHOLE:
+        take_response(dialog, &response, actions);
+        return true;
+    case RESPONSE_MALFORMED:
+        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        return true;
+    case RESPONSE_LARGE:
+        break_off(dialog, REASON_REPLY_TOO_LARGE, actions);
+        return true;
+    }
+    return false;
+}

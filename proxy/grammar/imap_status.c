@@ -1,0 +1,117 @@
+/*
+ * Status responses [RFC 9051 7.1] and the code in brackets that may begin their text: CAPABILITY
+ * is made true, what would lead or mislead the client past us is dropped.
+ */
+#include "imap_parts.h"
+
+#include "mailmux/line.h"
+
+/* Stands where a dropped code leaves no text: the grammar wants one. */
+#define NO_TEXT SLICE("No more is said")
+
+bool imap_status_parse(struct slice line, struct imap_status *status)
+{
+    static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
+    size_t start = slice_find(line, ' ') + 1;
+    struct slice rest = slice_after(line, start);
+    struct slice word;
+
+    if (!slice_word(&rest, &word) || word.p != line.p + start)
+        return false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (slice_equal_nocase(word, slice_from(words[i]))) {
+            *status = (struct imap_status){.line = line,
+                .head = slice_of(line.p, start + word.n),
+                .word = word,
+                .text = slice_trim(rest)};
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Cuts "[code]" off the text. It ends at a bracket before a blank, so that one inside a URL does
+ * not end it. Returns false when there is no whole code.
+ */
+static bool cut_code(struct slice text, struct slice *code, struct slice *rest)
+{
+    if (text.n == 0 || *text.p != '[')
+        return false;
+    for (size_t i = 1; i < text.n; i++) {
+        if (text.p[i] == ']' && (i + 1 == text.n || text.p[i + 1] == ' ')) {
+            *code = slice_of(text.p + 1, i - 1);
+            *rest = slice_trim(slice_after(text, i + 1));
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A referral leads the client round us (C48). An alert is shown to the user as the server's word,
+ * which an unprotected leg cannot vouch for (attack A8); with the answer to a login it may pass.
+ */
+static bool is_dropped(const struct dialog *dialog, struct slice code, bool login)
+{
+    struct slice word;
+
+    if (!slice_word(&code, &word))
+        return false;
+    return slice_equal_nocase(word, SLICE("REFERRAL")) ||
+           (slice_equal_nocase(word, SLICE("ALERT")) && !login &&
+               !dialog->legs.server_tls_verified);
+}
+
+/* What goes away may bare another code, so it is looked at again. */
+static struct slice drop_codes(const struct dialog *dialog, struct slice text, bool login)
+{
+    struct slice code;
+    struct slice rest;
+
+    while (text.n > 0 && *text.p == '[') {
+        if (!cut_code(text, &code, &rest))
+            return NO_TEXT; /* a client might read a code in it */
+        if (!is_dropped(dialog, code, login))
+            return text;
+        text = rest.n > 0 ? rest : NO_TEXT;
+    }
+    return text;
+}
+
+static void relay_capability(const struct dialog *dialog, struct slice head, struct slice code,
+    bool login, struct buffer *out)
+{
+    struct slice word;
+
+    (void)slice_word(&code, &word);
+    (void)(buffer_append(out, head) && buffer_append(out, SLICE(" [")) && buffer_append(out, word));
+    imap_capability_write(dialog, code, login, out);
+    (void)buffer_append(out, SLICE("] "));
+}
+
+static bool is_capability(struct slice code)
+{
+    struct slice word;
+
+    return slice_word(&code, &word) && slice_equal_nocase(word, SLICE("CAPABILITY"));
+}
+
+void imap_status_relay(const struct dialog *dialog, const struct imap_status *status, bool login,
+    struct actions *actions)
+{
+    struct slice text = drop_codes(dialog, status->text, login);
+    struct slice code;
+    struct slice rest;
+
+    if (cut_code(text, &code, &rest) && is_capability(code)) {
+        relay_capability(dialog, status->head, code, login, actions->to_client);
+        (void)line_append(actions->to_client, rest.n > 0 ? rest : NO_TEXT);
+    } else if (text.p == status->text.p) {
+        dialog_reply(actions, status->line);
+    } else {
+        (void)(buffer_append(actions->to_client, status->head) &&
+               buffer_append(actions->to_client, SLICE(" ")) &&
+               line_append(actions->to_client, text));
+    }
+}

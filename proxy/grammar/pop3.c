@@ -1,0 +1,137 @@
+/* POP3 [RFC 1939, 2449] as a protocol: its greeting, its limits, its farewells. */
+#include "pop3_parts.h"
+
+#include "mailmux/line.h"
+#include "mailmux/protocols.h"
+
+static enum greeting greeting(struct slice in, size_t limit, size_t *used)
+{
+    struct slice line;
+
+    switch (line_cut(in, limit, &line, used)) {
+    case LINE_MORE:
+        return GREETING_MORE;
+    case LINE_LONG:
+        return GREETING_WRONG;
+    case LINE_WHOLE:
+        break;
+    }
+    line = pop3_trim_returns(line);
+    if (!line_is_clean(line))
+        return GREETING_WRONG;
+    switch (pop3_status_parse(line)) {
+    case POP3_OK:
+        return GREETING_READY;
+    case POP3_ERR:
+        return GREETING_REFUSED;
+    case POP3_CHALLENGE:
+    case POP3_WRONG:
+        return GREETING_WRONG;
+    }
+    return GREETING_WRONG;
+}
+
+/*
+ * The greeting without the challenge of APOP, whose digest would travel in clear (C9). Elsewhere
+ * it passes as it is: the digest covers it, brackets included [RFC 1939 7].
+ */
+static void relay_without_challenge(struct slice line, struct actions *actions)
+{
+    for (;;) {
+        size_t open = slice_find(line, '<');
+        size_t length = slice_find(slice_after(line, open), '>');
+
+        if (length == line.n - open)
+            break; /* no more of them */
+        (void)buffer_append(actions->to_client, slice_trim_end(slice_of(line.p, open)));
+        line = slice_after(line, open + length + 1);
+    }
+    dialog_reply(actions, line);
+}
+
+static void start(
+    struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions)
+{
+    struct slice line = text;
+    size_t used;
+
+    (void)line_cut(text, text.n + 1, &line, &used);
+    line = pop3_trim_returns(line);
+    switch (greeting) {
+    case GREETING_READY:
+        if (dialog_hides_login(dialog))
+            relay_without_challenge(line, actions);
+        else
+            dialog_reply(actions, line);
+        break;
+    case GREETING_REFUSED:
+        dialog_reply(actions, line);
+        dialog_close(dialog, actions, REASON_SERVER_REFUSED);
+        break;
+    case GREETING_PREAUTH:
+    case GREETING_MORE:
+    case GREETING_WRONG:
+        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        break;
+    }
+}
+
+static size_t line_limit(const struct dialog *dialog, struct slice in)
+{
+    if (dialog->of.pop3.in_auth || pop3_is_auth(in))
+        return dialog->policy->sasl_line;
+    return dialog->policy->line;
+}
+
+/* POP3 has no counted octets. */
+static void counted(struct dialog *dialog, struct actions *actions)
+{
+    (void)actions;
+    dialog->mode = DIALOG_LINES;
+}
+
+static void tls_started(struct dialog *dialog)
+{
+    dialog->of.pop3 = (struct pop3){0};
+}
+
+static bool at_boundary(const struct dialog *dialog)
+{
+    return dialog->of.pop3.command == POP3_NONE && dialog->mode == DIALOG_LINES;
+}
+
+static void farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client)
+{
+    static const char *const farewells[] = {
+        [FAREWELL_NO_BACKEND] = "-ERR [SYS/TEMP] No backend available",
+        [FAREWELL_SERVER_LOST] = "-ERR [SYS/TEMP] Connection to the backend lost",
+        [FAREWELL_TIMEOUT] = "-ERR Disconnected for inactivity.",
+        [FAREWELL_SHUTDOWN] = "-ERR [SYS/TEMP] Server shutting down.",
+        [FAREWELL_TOO_MANY_SESSIONS] = "-ERR [SYS/TEMP] Too many connections",
+        [FAREWELL_TOO_MANY_ERRORS] = "-ERR Too many bad commands",
+        [FAREWELL_LINE_TOO_LONG] = "-ERR Line too long",
+        [FAREWELL_PROTOCOL] = "-ERR [SYS/TEMP] The backend broke the protocol",
+        [FAREWELL_REFUSED] = "-ERR Refused",
+    };
+
+    (void)hostname;
+    (void)line_append(to_client, slice_from(farewells[farewell]));
+}
+
+static const char *const alpn[] = {"pop3", NULL};
+
+const struct protocol protocol_pop3 = {
+    .name = "pop3",
+    .alpn = alpn,
+    .relays_after_login = true,
+    .greeting = greeting,
+    .start = start,
+    .line_limit = line_limit,
+    .client_line = pop3_client_line,
+    .client_bad_line = pop3_client_bad_line,
+    .counted = counted,
+    .server = pop3_server,
+    .tls_started = tls_started,
+    .at_boundary = at_boundary,
+    .farewell = farewell,
+};

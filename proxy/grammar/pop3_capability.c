@@ -1,0 +1,69 @@
+/* Capability truth for POP3: the lines of the CAPA reply [RFC 2449 5] and of AUTH [RFC 5034 4]. */
+#include "pop3_parts.h"
+
+#include "mailmux/sasl.h"
+
+static bool has_withheld(struct slice mechanisms)
+{
+    struct slice word;
+
+    while (slice_word(&mechanisms, &word)) {
+        if (sasl_is_withheld(word))
+            return true;
+    }
+    return false;
+}
+
+/* The line as it came where all of it is true; else the mechanisms that are left, if any. */
+static void relay_sasl(struct slice line, struct slice mechanisms, struct actions *actions)
+{
+    struct slice head = slice_of(line.p, line.n - mechanisms.n);
+    struct slice word;
+    bool any = false;
+
+    if (!has_withheld(mechanisms)) {
+        dialog_reply(actions, line);
+        return;
+    }
+    while (slice_word(&mechanisms, &word)) {
+        if (sasl_is_withheld(word))
+            continue;
+        if (!any)
+            (void)buffer_append(actions->to_client, head);
+        (void)(buffer_append(actions->to_client, SLICE(" ")) &&
+               buffer_append(actions->to_client, word));
+        any = true;
+    }
+    if (any)
+        (void)buffer_append(actions->to_client, SLICE("\r\n"));
+}
+
+void pop3_capability_relay(const struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    struct slice rest = line;
+    struct slice word = SLICE("");
+    bool hides_login = dialog_hides_login(dialog);
+
+    (void)slice_word(&rest, &word);
+    if (slice_equal_nocase(word, SLICE("STLS")) || slice_equal_nocase(word, SLICE("XCLIENT")))
+        return;
+    if (slice_equal_nocase(word, SLICE("SASL"))) {
+        if (!hides_login)
+            relay_sasl(line, rest, actions);
+    } else if (!hides_login || !slice_equal_nocase(word, SLICE("USER"))) {
+        dialog_reply(actions, line);
+    }
+}
+
+void pop3_mechanism_relay(const struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    (void)dialog;
+    if (!sasl_is_withheld(slice_trim(line)))
+        dialog_reply(actions, line);
+}
+
+void pop3_capability_add(const struct dialog *dialog, struct actions *actions)
+{
+    if (dialog_offers_tls(dialog))
+        dialog_reply(actions, SLICE("STLS"));
+}

@@ -1,0 +1,41 @@
+/*
+ * What the files of the POP3 grammar share: pop3.c (the protocol), pop3_command.c (the client's
+ * lines), pop3_reply.c (the backend's replies), pop3_capability.c (CAPA and mechanism lists).
+ */
+#ifndef MAILMUX_POP3_PARTS_H
+#define MAILMUX_POP3_PARTS_H
+
+#include "mailmux/dialog.h"
+
+/* ---- pop3_command.c ---- */
+
+void pop3_client_line(
+    struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions);
+void pop3_client_bad_line(
+    struct dialog *dialog, struct slice line, bool too_long, struct actions *actions);
+
+/* A line of this verb may be as long as one of a SASL exchange. */
+bool pop3_is_auth(struct slice line);
+
+/* ---- pop3_reply.c ---- */
+
+enum pop3_status { POP3_OK, POP3_ERR, POP3_CHALLENGE, POP3_WRONG };
+
+/* What the first line of a reply says. */
+enum pop3_status pop3_status_parse(struct slice line);
+
+/* Without the CRs that some servers send more than one of. */
+struct slice pop3_trim_returns(struct slice line);
+
+bool pop3_server(struct dialog *dialog, struct slice in, struct actions *actions);
+
+/* ---- pop3_capability.c ---- */
+
+/* Relays a line of the CAPA reply, or of the list that AUTH alone gives, if it is true. */
+void pop3_capability_relay(const struct dialog *dialog, struct slice line, struct actions *actions);
+void pop3_mechanism_relay(const struct dialog *dialog, struct slice line, struct actions *actions);
+
+/* What is ours to add before the end of the CAPA reply. */
+void pop3_capability_add(const struct dialog *dialog, struct actions *actions);
+
+#endif

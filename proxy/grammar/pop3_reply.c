@@ -1,0 +1,237 @@
+/*
+ * The backend's replies before a login is accepted [RFC 1939 3]: each is taken whole, lists to
+ * their dot, edited where it lists capabilities, and relayed with CRLF.
+ */
+#include "pop3_parts.h"
+
+#include "mailmux/line.h"
+
+/* ---- One whole reply ---- */
+
+enum reply_cut { REPLY_MORE, REPLY_WHOLE, REPLY_MALFORMED, REPLY_LARGE };
+
+struct reply {
+    enum pop3_status status;
+    struct slice line; /* the first */
+    struct slice list; /* the lines behind it and the dot; empty where there are none */
+    size_t used;
+};
+
+struct slice pop3_trim_returns(struct slice line)
+{
+    while (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    return line;
+}
+
+/* The word, and then a blank or the end. */
+static bool begins_with(struct slice line, struct slice word)
+{
+    return slice_starts_nocase(line, word) && (line.n == word.n || line.p[word.n] == ' ');
+}
+
+enum pop3_status pop3_status_parse(struct slice line)
+{
+    if (begins_with(line, SLICE("+OK")))
+        return POP3_OK;
+    if (begins_with(line, SLICE("-ERR")))
+        return POP3_ERR;
+    return begins_with(line, SLICE("+")) ? POP3_CHALLENGE : POP3_WRONG;
+}
+
+static enum reply_cut cut_line(struct slice in, size_t limit, struct slice *line, size_t *used)
+{
+    switch (line_cut(in, limit, line, used)) {
+    case LINE_MORE:
+        return REPLY_MORE;
+    case LINE_LONG:
+        return REPLY_LARGE;
+    case LINE_WHOLE:
+        *line = pop3_trim_returns(*line);
+        return line_is_clean(*line) ? REPLY_WHOLE : REPLY_MALFORMED;
+    }
+    return REPLY_MALFORMED;
+}
+
+/* The lines up to the dot, which counts as one of them. */
+static enum reply_cut cut_list(
+    struct slice in, const struct dialog_policy *policy, struct reply *reply)
+{
+    size_t start = reply->used;
+    struct slice line;
+    size_t used;
+
+    for (size_t lines = 1; lines < policy->reply_lines; lines++) {
+        enum reply_cut cut = cut_line(slice_after(in, reply->used), policy->line, &line, &used);
+
+        if (cut != REPLY_WHOLE)
+            return cut;
+        reply->used += used;
+        if (reply->used > policy->reply)
+            return REPLY_LARGE;
+        if (slice_equal(line, SLICE("."))) {
+            reply->list = slice_of(in.p + start, reply->used - start);
+            return REPLY_WHOLE;
+        }
+    }
+    return REPLY_LARGE;
+}
+
+static bool is_list(enum pop3_command command)
+{
+    return command == POP3_CAPA || command == POP3_MECHANISMS || command == POP3_LANG;
+}
+
+static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, struct reply *reply)
+{
+    const struct dialog_policy *policy = dialog->policy;
+    bool in_exchange = dialog->of.pop3.command == POP3_AUTH;
+    enum reply_cut cut =
+        cut_line(in, in_exchange ? policy->sasl_line : policy->line, &reply->line, &reply->used);
+
+    reply->list = slice_of(NULL, 0);
+    if (cut != REPLY_WHOLE)
+        return cut;
+    reply->status = pop3_status_parse(reply->line);
+    if (reply->status != POP3_OK || !is_list(dialog->of.pop3.command))
+        return REPLY_WHOLE;
+    return cut_list(in, policy, reply);
+}
+
+/* ---- What a reply means ---- */
+
+static void break_off(struct dialog *dialog, enum reason reason, struct actions *actions)
+{
+    dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, reason);
+}
+
+static void relay_list_line(const struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    enum pop3_command command = dialog->of.pop3.command;
+
+    if (command == POP3_CAPA)
+        pop3_capability_relay(dialog, line, actions);
+    else if (command == POP3_MECHANISMS)
+        pop3_mechanism_relay(dialog, line, actions);
+    else
+        dialog_reply(actions, line);
+}
+
+static void relay_list(
+    const struct dialog *dialog, const struct reply *reply, struct actions *actions)
+{
+    struct slice rest = reply->list;
+    struct slice line;
+    size_t used;
+
+    dialog_reply(actions, reply->line);
+    while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
+        rest = slice_after(rest, used);
+        if (rest.n > 0)
+            relay_list_line(dialog, pop3_trim_returns(line), actions);
+    }
+    if (dialog->of.pop3.command == POP3_CAPA)
+        pop3_capability_add(dialog, actions);
+    dialog_reply(actions, SLICE("."));
+}
+
+/* Where there is STLS there must be CAPA [RFC 2595 4], whatever an old backend says. */
+static void answer_capa(const struct dialog *dialog, struct actions *actions)
+{
+    dialog_reply(actions, SLICE("+OK Capability list follows"));
+    pop3_capability_add(dialog, actions);
+    dialog_reply(actions, SLICE("."));
+}
+
+static void relay(const struct dialog *dialog, const struct reply *reply, struct actions *actions)
+{
+    if (reply->list.n > 0)
+        relay_list(dialog, reply, actions);
+    else if (dialog->of.pop3.command == POP3_CAPA && dialog_offers_tls(dialog))
+        answer_capa(dialog, actions);
+    else
+        dialog_reply(actions, reply->line);
+}
+
+static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
+{
+    struct pop3 *pop3 = &dialog->of.pop3;
+    enum pop3_command command = pop3->command;
+
+    pop3->command = POP3_NONE;
+    pop3->in_auth = false;
+    dialog->mode = DIALOG_LINES;
+    if (command == POP3_QUIT) {
+        dialog_close(dialog, actions, REASON_QUIT);
+    } else if (ok && (command == POP3_LOGIN || command == POP3_AUTH)) {
+        dialog->logged_in = true;
+        actions->next = DIALOG_RELAY;
+    } else if (!ok && (command == POP3_LOGIN || command == POP3_USER)) {
+        pop3->user_given = false;
+    }
+}
+
+/* Nothing is owed: an error is the backend's farewell [RFC 1939 3 knows no other]. */
+static void take_unasked(struct dialog *dialog, const struct reply *reply, struct actions *actions)
+{
+    if (reply->status != POP3_ERR) {
+        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        return;
+    }
+    dialog_reply(actions, reply->line);
+    dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
+}
+
+static void take_challenge(
+    struct dialog *dialog, const struct reply *reply, struct actions *actions)
+{
+    struct pop3 *pop3 = &dialog->of.pop3;
+
+    if (pop3->command != POP3_AUTH || pop3->in_auth || pop3->cancelled) {
+        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        return;
+    }
+    pop3->in_auth = true;
+    dialog->mode = DIALOG_LINES;
+    dialog_reply(actions, reply->line);
+}
+
+static void take_reply(struct dialog *dialog, const struct reply *reply, struct actions *actions)
+{
+    const struct pop3 *pop3 = &dialog->of.pop3;
+    bool ok = reply->status == POP3_OK;
+
+    actions->used = reply->used;
+    if (reply->status == POP3_CHALLENGE) {
+        take_challenge(dialog, reply, actions);
+    } else if (reply->status == POP3_WRONG || (ok && (pop3->in_auth || pop3->cancelled))) {
+        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+    } else if (pop3->command == POP3_NONE) {
+        take_unasked(dialog, reply, actions);
+    } else {
+        relay(dialog, reply, actions);
+        end_command(dialog, ok, actions);
+    }
+}
+
+bool pop3_server(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    struct reply reply;
+
+    if (in.n == 0 || dialog->mode == DIALOG_OVER)
+        return false;
+    switch (cut_reply(in, dialog, &reply)) {
+    case REPLY_MORE:
+        return false;
+    case REPLY_WHOLE:
+        take_reply(dialog, &reply, actions);
+        return true;
+    case REPLY_MALFORMED:
+        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        return true;
+    case REPLY_LARGE:
+        break_off(dialog, REASON_REPLY_TOO_LARGE, actions);
+        return true;
+    }
+    return false;
+}

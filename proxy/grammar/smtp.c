@@ -1,0 +1,356 @@
+/* The client's half of SMTP: which command is forwarded, refused, or answered here [RFC 5321]. */
+#include "smtp_parts.h"
+
+#include "mailmux/line.h"
+#include "mailmux/protocols.h"
+#include "mailmux/sasl.h"
+#include <string.h>
+
+struct command {
+    struct slice verb;
+    struct slice arguments;
+    struct slice line;
+    struct slice behind; /* what the same input holds after the line */
+};
+
+typedef void command_handler(
+    struct dialog *dialog, const struct command *command, struct actions *actions);
+
+/* ---- Commands ---- */
+
+static void forward(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    smtp_send(dialog, command->line, SMTP_OTHER, false, actions);
+}
+
+/* What plaintext leaves behind at the backend decides how STARTTLS undoes it (C33). */
+static void forward_unknown(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    dialog->of.smtp.dirty = true;
+    forward(dialog, command, actions);
+}
+
+static void forward_envelope(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    dialog->of.smtp.in_transaction = true;
+    forward(dialog, command, actions);
+}
+
+static void forward_reset(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    dialog->of.smtp.in_transaction = false;
+    forward(dialog, command, actions);
+}
+
+static void hello(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    bool extended = slice_equal_nocase(command->verb, SLICE("EHLO"));
+
+    dialog->of.smtp.in_transaction = false;
+    smtp_send(dialog, command->line, extended ? SMTP_EHLO : SMTP_HELO, true, actions);
+}
+
+static void data(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    dialog->of.smtp.dirty = true;
+    smtp_send(dialog, command->line, SMTP_DATA, true, actions);
+}
+
+/* The octets follow at once, whatever the reply will be [RFC 3030 2]. */
+static void bdat(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    struct slice rest = command->arguments;
+    struct slice size;
+    struct slice last;
+    uint64_t count;
+
+    if (!dialog->of.smtp.chunking) {
+        smtp_answer_and_close(dialog, SMTP_NO_CHUNKING, REASON_BDAT_REFUSED, actions);
+        return;
+    }
+    if (!slice_word(&rest, &size) || !slice_number(size, UINT32_MAX, &count) ||
+        (slice_word(&rest, &last) && !slice_equal_nocase(last, SLICE("LAST"))) ||
+        slice_trim(rest).n > 0) {
+        /* How many octets follow is not known, so what follows cannot be told from commands. */
+        smtp_answer_and_close(dialog, SMTP_BDAT_SYNTAX, REASON_BDAT_REFUSED, actions);
+        return;
+    }
+    dialog->of.smtp.dirty = true;
+    dialog->count = count;
+    if (count > 0)
+        dialog->mode = DIALOG_COUNTED;
+    smtp_send(dialog, command->line, SMTP_BDAT, false, actions);
+}
+
+static void note_user(struct dialog *dialog, struct slice response)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+    char user[DIALOG_USER_MAX];
+    size_t n;
+
+    if (sasl_user(slice_of(smtp->mechanism, smtp->mechanism_len), response, user, sizeof(user), &n))
+        dialog_set_user(dialog, slice_of(user, n));
+    smtp->mechanism_len = 0; /* the first message names the user; the others are not looked at */
+}
+
+static void auth(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+    struct slice rest = command->arguments;
+    struct slice mechanism;
+    struct slice response;
+
+    if (dialog_hides_login(dialog)) {
+        smtp_answer(dialog, SMTP_TLS_FIRST, actions);
+        return;
+    }
+    smtp->dirty = true;
+    smtp->mechanism_len = 0;
+    if (slice_word(&rest, &mechanism) && mechanism.n <= sizeof(smtp->mechanism)) {
+        memcpy(smtp->mechanism, mechanism.p, mechanism.n);
+        smtp->mechanism_len = mechanism.n;
+        if (slice_word(&rest, &response))
+            note_user(dialog, response);
+    }
+    actions->to_server_secret = true;
+    smtp_send(dialog, command->line, SMTP_AUTH, true, actions);
+}
+
+static void sasl_response(struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    dialog->of.smtp.in_auth = false; /* until the backend asks again */
+    if (dialog->of.smtp.mechanism_len > 0)
+        note_user(dialog, line);
+    actions->to_server_secret = true;
+    /* What is not base64 can be no SASL data: "*" cancels, and the backend says its 501. */
+    if (!sasl_is_base64(line) && !slice_equal(line, SLICE("*")) && line.n > 0)
+        line = SLICE("*");
+    smtp_send(dialog, line, SMTP_AUTH, true, actions);
+}
+
+static void starttls(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+
+    if (command->arguments.n > 0) {
+        smtp_answer_bad(dialog, SMTP_NO_PARAMETERS, actions);
+    } else if (dialog->tls) {
+        smtp_answer_bad(dialog, SMTP_TLS_ACTIVE, actions);
+    } else if (!dialog->policy->offers_tls) {
+        smtp_answer_bad(dialog, SMTP_NO_STARTTLS, actions);
+    } else if (dialog->logged_in) {
+        smtp_answer_bad(dialog, SMTP_AFTER_LOGIN, actions);
+    } else if (!dialog_may_start_tls(command->behind)) {
+        smtp_answer_and_close(dialog, SMTP_INJECTION, REASON_INJECTION, actions);
+    } else if (dialog->tls_unavailable) {
+        smtp_answer(dialog, SMTP_TLS_UNAVAILABLE, actions);
+    } else if (smtp->in_transaction && !smtp->dirty) {
+        smtp_send(dialog, SLICE("RSET"), SMTP_RESET_FOR_TLS, true, actions);
+    } else {
+        smtp_answer(dialog, SMTP_GO_AHEAD, actions);
+        dialog->mode = DIALOG_HELD;
+        actions->renew_server = smtp->dirty;
+        actions->next = DIALOG_START_TLS;
+    }
+}
+
+static void quit(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    smtp_send(dialog, command->line, SMTP_QUIT, true, actions);
+}
+
+static void not_permitted(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    (void)command;
+    smtp_answer_bad(dialog, SMTP_NOT_PERMITTED, actions);
+}
+
+/* When a command is served. */
+enum { BEFORE_TLS = 1, BEFORE_HELLO = 2 };
+
+static const struct {
+    const char *verb;
+    command_handler *handler;
+    unsigned served;
+} commands[] = {
+    {"EHLO", hello, BEFORE_TLS | BEFORE_HELLO},
+    {"HELO", hello, BEFORE_TLS | BEFORE_HELLO},
+    {"MAIL", forward_envelope, 0},
+    {"RCPT", forward_envelope, 0},
+    {"DATA", data, 0},
+    {"BDAT", bdat, 0},
+    {"RSET", forward_reset, BEFORE_TLS | BEFORE_HELLO},
+    {"NOOP", forward, BEFORE_TLS | BEFORE_HELLO},
+    {"HELP", forward, BEFORE_TLS | BEFORE_HELLO},
+    {"AUTH", auth, 0},
+    {"STARTTLS", starttls, BEFORE_TLS | BEFORE_HELLO},
+    {"QUIT", quit, BEFORE_TLS | BEFORE_HELLO},
+    {"XCLIENT", not_permitted, BEFORE_TLS | BEFORE_HELLO},
+    {"XFORWARD", not_permitted, BEFORE_TLS | BEFORE_HELLO},
+};
+
+static void serve(struct dialog *dialog, const struct command *command, command_handler *handler,
+    unsigned served, struct actions *actions)
+{
+    bool tls_wanted = !dialog->tls && dialog->policy->require_tls == DIALOG_TLS_ALWAYS;
+
+    if (handler == bdat && (tls_wanted || dialog->of.smtp.hello_needed)) {
+        dialog->of.smtp.chunking = false; /* refused: and its octets must not become commands */
+        bdat(dialog, command, actions);
+    } else if (tls_wanted && !(served & BEFORE_TLS)) {
+        smtp_answer(dialog, SMTP_TLS_FIRST, actions);
+    } else if (dialog->of.smtp.hello_needed && !(served & BEFORE_HELLO)) {
+        smtp_answer_bad(dialog, SMTP_HELLO_FIRST, actions);
+    } else {
+        handler(dialog, command, actions);
+    }
+}
+
+static void serve_command(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        if (slice_equal_nocase(command->verb, slice_from(commands[i].verb))) {
+            serve(dialog, command, commands[i].handler, commands[i].served, actions);
+            return;
+        }
+    }
+    if (smtp_is_stripped_verb(command->verb))
+        smtp_answer_bad(dialog, SMTP_NOT_IMPLEMENTED, actions);
+    else
+        serve(dialog, command, forward_unknown, 0, actions);
+}
+
+/* The backend said 554: the connection stays for the QUIT [RFC 5321 3.1]. */
+static void serve_refused(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    if (slice_equal_nocase(command->verb, SLICE("QUIT"))) {
+        smtp_answer_and_close(dialog, SMTP_BYE, REASON_SERVER_REFUSED, actions);
+    } else {
+        smtp_answer_bad(dialog, SMTP_SERVER_REFUSED, actions);
+    }
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static void client_line(
+    struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions)
+{
+    struct command command = {.line = slice_trim_end(line), .behind = behind};
+    struct slice rest = command.line;
+
+    if (dialog->of.smtp.in_auth) {
+        sasl_response(dialog, line, actions);
+        return;
+    }
+    if (!slice_word(&rest, &command.verb) || !is_letter(*command.line.p)) {
+        if (dialog->first && line.n > 0) /* no mail client begins so (C61) */
+            dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
+        else
+            smtp_answer_bad(dialog, SMTP_NOT_UNDERSTOOD, actions);
+        return;
+    }
+    command.arguments = slice_trim(rest);
+    if (dialog->of.smtp.refused)
+        serve_refused(dialog, &command, actions);
+    else
+        serve_command(dialog, &command, actions);
+}
+
+static void client_bad_line(
+    struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
+{
+    (void)line;
+    if (dialog->of.smtp.in_auth) {
+        sasl_response(dialog, SLICE("*"), actions);
+        return;
+    }
+    smtp_answer_bad(dialog, too_long ? SMTP_LINE_TOO_LONG : SMTP_BAD_CHARACTER, actions);
+}
+
+static size_t line_limit(const struct dialog *dialog, struct slice in)
+{
+    if (dialog->of.smtp.in_auth || slice_starts_nocase(in, SLICE("AUTH ")))
+        return dialog->policy->sasl_line;
+    return dialog->policy->line;
+}
+
+/* The octets of a BDAT are through. */
+static void counted(struct dialog *dialog, struct actions *actions)
+{
+    (void)actions;
+    dialog->mode = dialog->of.smtp.barrier ? DIALOG_HELD : DIALOG_LINES;
+}
+
+/* ---- Start, TLS, boundaries ---- */
+
+static enum greeting greeting(struct slice in, size_t limit, size_t *used)
+{
+    struct smtp_reply_text reply;
+
+    switch (smtp_reply_cut(in, limit, limit, &reply)) {
+    case REPLY_MORE:
+        return GREETING_MORE;
+    case REPLY_MALFORMED:
+    case REPLY_LARGE:
+        return GREETING_WRONG;
+    case REPLY_WHOLE:
+        break;
+    }
+    *used = reply.used;
+    if (reply.code == 220)
+        return GREETING_READY;
+    return reply.code == 421 || reply.code == 554 ? GREETING_REFUSED : GREETING_WRONG;
+}
+
+static void start(
+    struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions)
+{
+    struct smtp_reply_text reply;
+
+    if (smtp_reply_cut(text, text.n + 1, text.n + 1, &reply) != REPLY_WHOLE) {
+        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        return;
+    }
+    smtp_reply_relay(&reply, actions);
+    if (greeting == GREETING_REFUSED && reply.code == 421)
+        dialog_close(dialog, actions, REASON_SERVER_REFUSED);
+    dialog->of.smtp.refused = greeting == GREETING_REFUSED;
+}
+
+static void tls_started(struct dialog *dialog)
+{
+    dialog->of.smtp = (struct smtp){.hello_needed = true};
+}
+
+static bool at_boundary(const struct dialog *dialog)
+{
+    return dialog->of.smtp.queue_len == 0 && dialog->mode == DIALOG_LINES;
+}
+
+static const char *const alpn[] = {"smtp", "esmtp", NULL};
+
+const struct protocol protocol_smtp = {
+    .name = "smtp",
+    .alpn = alpn,
+    .relays_after_login = false,
+    .greeting = greeting,
+    .start = start,
+    .line_limit = line_limit,
+    .client_line = client_line,
+    .client_bad_line = client_bad_line,
+    .counted = counted,
+    .message = smtp_message,
+    .server = smtp_server,
+    .tls_started = tls_started,
+    .at_boundary = at_boundary,
+    .farewell = smtp_farewell,
+};

@@ -1,0 +1,142 @@
+/*
+ * Message data [RFC 5321 4.1.1.4, 4.5.2]: passes as bytes up to CRLF.CRLF, and nothing else ends
+ * it. Some servers take other line ends around a dot for the end (SMTP smuggling, attack A23), and
+ * would read the rest of the message as commands. Such look-alikes are refused before the octet
+ * that completes one reaches the backend; to know, a dot is held back until two octets follow.
+ */
+#include "smtp_parts.h"
+
+#include <string.h>
+
+enum dot {
+    DOT_PLAIN,      /* text */
+    DOT_END,        /* of CRLF.CRLF */
+    DOT_LOOK_ALIKE, /* an end for a lax server */
+    DOT_UNKNOWN     /* the octets that decide are not there yet */
+};
+
+void smtp_message_begin(struct dialog *dialog)
+{
+    memcpy(dialog->of.smtp.tail, "\r\n", SMTP_TAIL);
+    dialog->of.smtp.swallowing = false;
+    dialog->mode = DIALOG_MESSAGE;
+}
+
+static bool is_line_end(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
+/* The octet at i, which may be one of the last that went before. */
+static char octet(const struct smtp *smtp, struct slice in, size_t i, size_t back)
+{
+    return i >= back ? in.p[i - back] : smtp->tail[SMTP_TAIL + i - back];
+}
+
+static enum dot judge_dot(const struct smtp *smtp, struct slice in, size_t i)
+{
+    bool after_crlf = octet(smtp, in, i, 2) == '\r' && octet(smtp, in, i, 1) == '\n';
+
+    if (!is_line_end(octet(smtp, in, i, 1)))
+        return DOT_PLAIN;
+    if (i + 1 == in.n)
+        return DOT_UNKNOWN;
+    if (!is_line_end(in.p[i + 1]))
+        return DOT_PLAIN;
+    if (in.p[i + 1] == '\n' || !after_crlf)
+        return DOT_LOOK_ALIKE;
+    if (i + 2 == in.n)
+        return DOT_UNKNOWN;
+    return in.p[i + 2] == '\n' ? DOT_END : DOT_LOOK_ALIKE;
+}
+
+/* The first bare CR or LF before `end`, or end; a CR that is the last octet known waits there. */
+static size_t find_bare(const struct smtp *smtp, struct slice in, size_t end)
+{
+    for (size_t i = 0; i < end; i++) {
+        if (in.p[i] == '\n' && octet(smtp, in, i, 1) != '\r')
+            return i;
+        if (in.p[i] == '\r' && (i + 1 == in.n || in.p[i + 1] != '\n'))
+            return i;
+    }
+    return end;
+}
+
+/* How many octets of plain text come first; *dot tells what stands behind them. */
+static size_t plain_run(const struct smtp *smtp, struct slice in, enum dot *dot)
+{
+    size_t i = 0;
+
+    for (;;) {
+        i += slice_find(slice_after(in, i), '.');
+        if (i == in.n) {
+            *dot = DOT_PLAIN;
+            return i;
+        }
+        *dot = judge_dot(smtp, in, i);
+        if (*dot != DOT_PLAIN)
+            return i;
+        i++;
+    }
+}
+
+static void pass(struct smtp *smtp, struct slice in, size_t n, struct actions *actions)
+{
+    char last[SMTP_TAIL];
+
+    if (n == 0)
+        return;
+    last[1] = in.p[n - 1];
+    last[0] = octet(smtp, in, n, 2);
+    memcpy(smtp->tail, last, sizeof(last));
+    actions->used = n;
+    actions->pass = !smtp->swallowing;
+}
+
+static void end_message(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    pass(&dialog->of.smtp, in, 3, actions);
+    if (dialog->of.smtp.swallowing) {
+        smtp_answer_and_close(dialog, SMTP_SMUGGLING, REASON_SMUGGLING, actions);
+        return;
+    }
+    dialog->mode = DIALOG_LINES;
+    smtp_expect(dialog, SMTP_MESSAGE, false);
+}
+
+/* From here on nothing goes to the backend any more. */
+static void refuse(struct smtp *smtp, struct slice in, size_t octets, struct actions *actions)
+{
+    smtp->swallowing = true;
+    pass(smtp, in, octets, actions);
+}
+
+void smtp_message(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+    enum dialog_smuggling policy = dialog->policy->smuggling;
+    enum dot dot;
+    size_t n = plain_run(smtp, in, &dot);
+
+    if (policy == DIALOG_REFUSE_BARE && !smtp->swallowing) {
+        size_t bare = find_bare(smtp, in, n);
+
+        if (bare == 0 && n > 0) {
+            if (in.p[0] != '\r' || in.n > 1)
+                refuse(smtp, in, 1, actions);
+            return;
+        }
+        if (bare < n) {
+            pass(smtp, in, bare, actions);
+            return;
+        }
+    }
+    if (n > 0)
+        pass(smtp, in, n, actions);
+    else if (dot == DOT_END)
+        end_message(dialog, in, actions);
+    else if (dot == DOT_LOOK_ALIKE && (policy == DIALOG_PASS_ALL || smtp->swallowing))
+        pass(smtp, in, 1, actions);
+    else if (dot == DOT_LOOK_ALIKE)
+        refuse(smtp, in, 1, actions);
+}

@@ -1,0 +1,176 @@
+/*
+ * Capability truth for SMTP: the EHLO reply of this very backend, minus what TLS termination makes
+ * false, plus our STARTTLS. Every other line passes byte for byte.
+ */
+#include "smtp_parts.h"
+
+#include "mailmux/line.h"
+
+/* TLS of their own, the roles swapped, or a private framing: none could be followed (C44, C70). */
+static const char *const stripped[] = {
+    "STARTTLS", "XCLIENT", "XFORWARD", "TURN", "ATRN", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS"};
+
+bool smtp_is_stripped_verb(struct slice verb)
+{
+    for (size_t i = 0; i < sizeof(stripped) / sizeof(*stripped); i++) {
+        if (slice_equal_nocase(verb, slice_from(stripped[i])))
+            return true;
+    }
+    return false;
+}
+
+/* Channel binding to the backend's TLS, and the certificate's name: not the client's (C42, C43). */
+static bool is_false_mechanism(struct slice mechanism)
+{
+    return slice_ends_nocase(mechanism, SLICE("-PLUS")) ||
+           slice_equal_nocase(mechanism, SLICE("EXTERNAL"));
+}
+
+static bool is_auth(struct slice keyword)
+{
+    return slice_equal_nocase(keyword, SLICE("AUTH")) ||
+           slice_starts_nocase(keyword, SLICE("AUTH="));
+}
+
+/* The line is whole "AUTH..." text without code; true when a mechanism must go. */
+static bool has_false_mechanism(struct slice text)
+{
+    struct slice word;
+
+    for (bool first = true; slice_word(&text, &word); first = false) {
+        if (first && slice_starts_nocase(word, SLICE("AUTH=")))
+            word = slice_after(word, 5);
+        if (is_false_mechanism(word))
+            return true;
+    }
+    return false;
+}
+
+static bool has_true_mechanism(struct slice text)
+{
+    struct slice word;
+    bool first = true;
+
+    while (slice_word(&text, &word)) {
+        if (first && slice_starts_nocase(word, SLICE("AUTH=")))
+            word = slice_after(word, 5);
+        else if (first)
+            word = slice_of(NULL, 0);
+        first = false;
+        if (word.n > 0 && !is_false_mechanism(word))
+            return true;
+    }
+    return false;
+}
+
+static bool is_shown(const struct dialog *dialog, struct slice text)
+{
+    struct slice rest = text;
+    struct slice keyword;
+
+    if (!slice_word(&rest, &keyword))
+        return true;
+    if (smtp_is_stripped_verb(keyword))
+        return false;
+    if (is_auth(keyword))
+        return !dialog_hides_login(dialog) && has_true_mechanism(text);
+    if (slice_equal_nocase(keyword, SLICE("BINARYMIME")))
+        return dialog->of.smtp.chunking; /* needs it [RFC 3030 3] */
+    if (slice_equal_nocase(keyword, SLICE("REQUIRETLS")))
+        return dialog->tls && dialog->legs.server_tls_verified;
+    return true;
+}
+
+/* Code, separator and text as one line. */
+static void emit(struct actions *actions, char separator, struct slice text)
+{
+    char head[4] = {'2', '5', '0', separator};
+
+    (void)(buffer_append(actions->to_client, slice_of(head, sizeof(head))) &&
+           line_append(actions->to_client, text));
+}
+
+/* An AUTH line without the mechanisms that must fail; the others in their order. */
+static void emit_mechanisms(struct actions *actions, char separator, struct slice text)
+{
+    char head[4] = {'2', '5', '0', separator};
+    bool whole = buffer_append(actions->to_client, slice_of(head, sizeof(head)));
+    bool first = true;
+    struct slice word;
+
+    while (slice_word(&text, &word)) {
+        bool glued = first && slice_starts_nocase(word, SLICE("AUTH="));
+
+        if (glued && is_false_mechanism(slice_after(word, 5)))
+            word = SLICE("AUTH");
+        else if (!first && is_false_mechanism(word))
+            continue;
+        whole = whole && (first || buffer_append(actions->to_client, SLICE(" "))) &&
+                buffer_append(actions->to_client, word);
+        first = false;
+    }
+    (void)(whole && line_append(actions->to_client, slice_of("", 0)));
+}
+
+static void emit_capability(struct actions *actions, char separator, struct slice text)
+{
+    struct slice rest = text;
+    struct slice keyword;
+
+    if (slice_word(&rest, &keyword) && is_auth(keyword) && has_false_mechanism(text))
+        emit_mechanisms(actions, separator, text);
+    else
+        emit(actions, separator, text);
+}
+
+/* The text of the next line, without code and separator. */
+static bool next_text(struct slice *rest, struct slice *text)
+{
+    struct slice line;
+    size_t used;
+
+    if (line_cut(*rest, rest->n + 1, &line, &used) != LINE_WHOLE)
+        return false;
+    while (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    *rest = slice_after(*rest, used);
+    *text = slice_after(line, 4);
+    return true;
+}
+
+static bool offers(const struct smtp_reply_text *reply, struct slice wanted)
+{
+    struct slice rest = reply->text;
+    struct slice text;
+
+    (void)next_text(&rest, &text);
+    while (next_text(&rest, &text)) {
+        struct slice keyword;
+
+        if (slice_word(&text, &keyword) && slice_equal_nocase(keyword, wanted))
+            return true;
+    }
+    return false;
+}
+
+void smtp_ehlo_relay(
+    struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
+{
+    struct slice rest = reply->text;
+    struct slice held; /* a line is written when it is known whether one follows */
+    struct slice text;
+
+    dialog->of.smtp.chunking = offers(reply, SLICE("CHUNKING"));
+    (void)next_text(&rest, &held);
+    if (dialog_offers_tls(dialog)) {
+        emit(actions, '-', held); /* the first line is the domain, never a keyword */
+        held = SLICE("STARTTLS");
+    }
+    while (next_text(&rest, &text)) {
+        if (!is_shown(dialog, text))
+            continue;
+        emit_capability(actions, '-', held);
+        held = text;
+    }
+    emit_capability(actions, ' ', held);
+}

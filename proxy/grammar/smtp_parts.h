@@ -1,0 +1,78 @@
+/*
+ * What the files of the SMTP grammar share: smtp.c (commands), smtp_queue.c (outstanding commands
+ * and replies of our own), smtp_reply.c (the backend's replies), smtp_ehlo.c (capabilities),
+ * smtp_data.c (message data).
+ */
+#ifndef MAILMUX_SMTP_PARTS_H
+#define MAILMUX_SMTP_PARTS_H
+
+#include "mailmux/dialog.h"
+
+/* ---- smtp_queue.c ---- */
+
+/* One command at a time: plaintext that may still be upgraded. */
+bool smtp_is_lock_step(const struct dialog *dialog);
+
+/* Forwards the line; barrier: the client waits until every reply owed has come. */
+void smtp_send(struct dialog *dialog, struct slice line, enum smtp_command command, bool barrier,
+    struct actions *actions);
+
+/* Notes a command whose bytes are already on their way: the end of message data. */
+void smtp_expect(struct dialog *dialog, enum smtp_command command, bool barrier);
+
+/* Our own reply, in its place among those of the backend. */
+void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *actions);
+
+/* The same for a bad command, which is counted. */
+void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct actions *actions);
+
+/* The reply, or the farewell where other replies are owed before it; then both legs close. */
+void smtp_answer_and_close(
+    struct dialog *dialog, enum smtp_reply reply, enum reason reason, struct actions *actions);
+
+/* The command that the backend replies to now, or NULL when it owes none. */
+const struct smtp_pending *smtp_owed(const struct dialog *dialog);
+
+/* The reply to the first command is complete. */
+void smtp_settle(struct dialog *dialog);
+
+/* Says what of our own is first in the queue, a bounded part at a time; false: nothing was. */
+bool smtp_say_own(struct dialog *dialog, struct actions *actions);
+
+void smtp_farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client);
+
+/* ---- smtp_reply.c ---- */
+
+enum smtp_reply_cut { REPLY_MORE, REPLY_WHOLE, REPLY_MALFORMED, REPLY_LARGE };
+
+struct smtp_reply_text {
+    unsigned code;
+    size_t lines;
+    size_t used;
+    struct slice text; /* all lines with their ends */
+};
+
+/* The first reply in `in`: 1 to max_lines lines of one code [RFC 5321 4.2]. */
+enum smtp_reply_cut smtp_reply_cut(
+    struct slice in, size_t max_octets, size_t max_lines, struct smtp_reply_text *reply);
+
+/* Relays it line by line, each with one CRLF. */
+void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actions);
+
+bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions);
+
+/* ---- smtp_ehlo.c ---- */
+
+/* Relays a 250 reply to EHLO with what TLS termination makes true or false, and learns from it. */
+void smtp_ehlo_relay(
+    struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions);
+
+/* A verb that would move the session where it cannot be followed; its keyword is hidden, too. */
+bool smtp_is_stripped_verb(struct slice verb);
+
+/* ---- smtp_data.c ---- */
+
+void smtp_message_begin(struct dialog *dialog);
+void smtp_message(struct dialog *dialog, struct slice in, struct actions *actions);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * The queue of outstanding commands [RFC 2920]: each is forwarded, or has a reply of our own that
+ * goes out in its place. And the texts of those replies: none has a byte of the client in it.
+ */
+#include "smtp_parts.h"
+
+#include "mailmux/line.h"
+
+/* How many replies of our own one call says: keeps what it appends under DIALOG_EXTRA. */
+enum { OWN_REPLIES_PER_CALL = 32 };
+
+static const char *const replies[] = {
+    [SMTP_NO_PARAMETERS] = "501 5.5.4 Syntax error (no parameters allowed)",
+    [SMTP_TLS_ACTIVE] = "503 5.5.1 TLS already active",
+    [SMTP_NO_STARTTLS] = "502 5.5.1 STARTTLS is not available here",
+    [SMTP_TLS_FIRST] = "530 5.7.0 Must issue a STARTTLS command first",
+    [SMTP_HELLO_FIRST] = "503 5.5.1 EHLO or HELO first",
+    [SMTP_AFTER_LOGIN] = "503 5.5.1 STARTTLS is not permitted after a login",
+    [SMTP_NOT_PERMITTED] = "550 5.7.0 Command not permitted",
+    [SMTP_NOT_IMPLEMENTED] = "502 5.5.1 Command not implemented",
+    [SMTP_LINE_TOO_LONG] = "500 5.5.2 Line too long",
+    [SMTP_BAD_CHARACTER] = "500 5.5.2 Bad character in command",
+    [SMTP_NOT_UNDERSTOOD] = "500 5.5.2 Command not understood",
+    [SMTP_TLS_UNAVAILABLE] = "454 4.7.0 TLS not available due to temporary reason",
+    [SMTP_INJECTION] = "503 5.5.1 Nothing may follow STARTTLS",
+    [SMTP_BDAT_SYNTAX] = "501 5.5.4 Syntax: BDAT size [LAST]",
+    [SMTP_NO_CHUNKING] = "503 5.5.1 CHUNKING is not available here",
+    [SMTP_SERVER_REFUSED] = "503 5.5.1 No service here; QUIT is all",
+    [SMTP_SMUGGLING] = "550 5.6.0 Line ends other than CRLF around a dot are not accepted",
+    [SMTP_GO_AHEAD] = "220 2.0.0 Ready to start TLS",
+    [SMTP_BYE] = "221 2.0.0 Bye",
+};
+
+static const struct {
+    const char *code;
+    const char *text;
+} farewells[] = {
+    [FAREWELL_NO_BACKEND] = {"421 4.4.1 ", " No backend available"},
+    [FAREWELL_SERVER_LOST] = {"421 4.4.2 ", " Connection to the backend lost"},
+    [FAREWELL_TIMEOUT] = {"421 4.4.2 ", " Timeout"},
+    [FAREWELL_SHUTDOWN] = {"421 4.3.2 ", " Shutting down"},
+    [FAREWELL_TOO_MANY_SESSIONS] = {"421 4.7.0 ", " Too many connections"},
+    [FAREWELL_TOO_MANY_ERRORS] = {"421 4.7.0 ", " Too many errors"},
+    [FAREWELL_LINE_TOO_LONG] = {"421 4.7.0 ", " Line far too long"},
+    [FAREWELL_PROTOCOL] = {"421 4.4.2 ", " The backend broke the protocol"},
+    [FAREWELL_REFUSED] = {"421 4.7.0 ", " Refused"},
+};
+
+void smtp_farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client)
+{
+    struct slice code = slice_from(farewells[farewell].code);
+    struct slice text = slice_from(farewells[farewell].text);
+
+    if (buffer_room(to_client) < code.n + hostname.n + text.n + 2)
+        return;
+    (void)(buffer_append(to_client, code) && buffer_append(to_client, hostname) &&
+           line_append(to_client, text));
+}
+
+bool smtp_is_lock_step(const struct dialog *dialog)
+{
+    return dialog_offers_tls(dialog);
+}
+
+/* After a command: may the next one be read before its reply? */
+static void hold_if_needed(struct dialog *dialog, bool barrier)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+
+    smtp->barrier = smtp->barrier || barrier || smtp_is_lock_step(dialog);
+    if (dialog->mode == DIALOG_LINES && (smtp->barrier || smtp->queue_len == SMTP_QUEUE_MAX))
+        dialog->mode = DIALOG_HELD;
+}
+
+static void push(struct dialog *dialog, enum smtp_command command, enum smtp_reply reply)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+    unsigned at = (smtp->queue_head + smtp->queue_len) % SMTP_QUEUE_MAX;
+
+    smtp->queue[at] = (struct smtp_pending){(uint8_t)command, (uint8_t)reply};
+    smtp->queue_len++;
+}
+
+void smtp_expect(struct dialog *dialog, enum smtp_command command, bool barrier)
+{
+    push(dialog, command, SMTP_FROM_SERVER);
+    hold_if_needed(dialog, barrier);
+}
+
+void smtp_send(struct dialog *dialog, struct slice line, enum smtp_command command, bool barrier,
+    struct actions *actions)
+{
+    dialog_forward(actions, line);
+    smtp_expect(dialog, command, barrier);
+}
+
+void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
+{
+    if (dialog->of.smtp.queue_len == 0) {
+        dialog_reply(actions, slice_from(replies[reply]));
+        return;
+    }
+    push(dialog, SMTP_OTHER, reply);
+    hold_if_needed(dialog, false);
+}
+
+void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
+{
+    smtp_answer(dialog, reply, actions);
+    dialog_count_bad(dialog, actions);
+}
+
+void smtp_answer_and_close(
+    struct dialog *dialog, enum smtp_reply reply, enum reason reason, struct actions *actions)
+{
+    if (dialog->of.smtp.queue_len == 0) {
+        smtp_answer(dialog, reply, actions);
+        dialog_close(dialog, actions, reason);
+    } else {
+        dialog_close_with(dialog, actions, FAREWELL_REFUSED, reason);
+    }
+}
+
+const struct smtp_pending *smtp_owed(const struct dialog *dialog)
+{
+    const struct smtp *smtp = &dialog->of.smtp;
+
+    return smtp->queue_len > 0 ? &smtp->queue[smtp->queue_head] : NULL;
+}
+
+void smtp_settle(struct dialog *dialog)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+
+    smtp->queue_head = (smtp->queue_head + 1) % SMTP_QUEUE_MAX;
+    smtp->queue_len--;
+    if (smtp->queue_len == 0)
+        smtp->barrier = false;
+    if (dialog->mode == DIALOG_HELD && !smtp->barrier)
+        dialog->mode = DIALOG_LINES;
+}
+
+bool smtp_say_own(struct dialog *dialog, struct actions *actions)
+{
+    bool said = false;
+
+    for (int i = 0; i < OWN_REPLIES_PER_CALL; i++) {
+        const struct smtp_pending *first = smtp_owed(dialog);
+
+        if (!first || first->reply == SMTP_FROM_SERVER)
+            break;
+        dialog_reply(actions, slice_from(replies[first->reply]));
+        smtp_settle(dialog);
+        said = true;
+    }
+    return said;
+}

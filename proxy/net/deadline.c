@@ -1,0 +1,119 @@
+#include "deadline.h"
+
+#include <assert.h>
+
+static void on_timer(uv_timer_t *timer);
+
+/* The deadline that expires first, or NULL. Each class is sorted, so only the heads count. */
+static struct deadline *earliest_of(const struct deadline_queue *queue)
+{
+    struct deadline *earliest = NULL;
+
+    for (unsigned i = 0; i < DEADLINE_CLASSES; i++) {
+        struct deadline *first;
+
+        if (list_is_empty(&queue->classes[i]))
+            continue;
+        first = LIST_ENTRY(queue->classes[i].next, struct deadline, node);
+        if (!earliest || first->expires_ms < earliest->expires_ms)
+            earliest = first;
+    }
+    return earliest;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm(struct deadline_queue *queue)
+{
+    const struct deadline *earliest = earliest_of(queue);
+    uint64_t now = uv_now(queue->timer.loop);
+
+    if (!earliest) {
+        queue->armed_ms = 0;
+        (void)uv_timer_stop(&queue->timer);
+        return;
+    }
+    queue->armed_ms = earliest->expires_ms;
+    (void)uv_timer_start(
+        &queue->timer, on_timer, earliest->expires_ms > now ? earliest->expires_ms - now : 0, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct deadline_queue *queue = timer->data;
+    uint64_t now = uv_now(timer->loop);
+    struct deadline *deadline;
+    struct list due;
+    struct list *node;
+
+    /* Those due leave first: one that a callback sets again, even to the past, waits a turn. */
+    list_init(&due);
+    queue->armed_ms = 0;
+    while ((deadline = earliest_of(queue)) != NULL && deadline->expires_ms <= now) {
+        list_remove(&deadline->node);
+        list_append(&due, &deadline->node);
+    }
+    while ((node = list_shift(&due)) != NULL) {
+        deadline = LIST_ENTRY(node, struct deadline, node);
+        deadline->expires_ms = 0;
+        queue->count--;
+        deadline->on_expiry(deadline);
+    }
+    if (!uv_is_closing((const uv_handle_t *)timer))
+        arm(queue);
+}
+
+void deadline_queue_init(struct deadline_queue *queue, uv_loop_t *loop)
+{
+    *queue = (struct deadline_queue){0};
+    for (unsigned i = 0; i < DEADLINE_CLASSES; i++)
+        list_init(&queue->classes[i]);
+    (void)uv_timer_init(loop, &queue->timer); /* never fails */
+    queue->timer.data = queue;
+    uv_unref((uv_handle_t *)&queue->timer);
+}
+
+void deadline_queue_close(struct deadline_queue *queue)
+{
+    assert(queue->count == 0);
+    uv_close((uv_handle_t *)&queue->timer, NULL);
+}
+
+void deadline_init(struct deadline *deadline, deadline_callback *on_expiry)
+{
+    *deadline = (struct deadline){.on_expiry = on_expiry};
+    list_init(&deadline->node);
+}
+
+void deadline_set(struct deadline_queue *queue, struct deadline *deadline, unsigned class_index,
+    uint64_t expires_ms)
+{
+    struct list *ring = &queue->classes[class_index];
+    struct list *place = ring;
+
+    assert(class_index < DEADLINE_CLASSES);
+    deadline_clear(queue, deadline);
+    deadline->expires_ms = expires_ms == 0 ? 1 : expires_ms;
+    while (place->prev != ring &&
+           LIST_ENTRY(place->prev, struct deadline, node)->expires_ms > deadline->expires_ms)
+        place = place->prev;
+    list_insert_before(place, &deadline->node);
+    queue->count++;
+    if (queue->armed_ms == 0 || deadline->expires_ms < queue->armed_ms)
+        arm(queue);
+}
+
+void deadline_clear(struct deadline_queue *queue, struct deadline *deadline)
+{
+    if (!deadline_is_set(deadline))
+        return;
+    /* The timer stays as it is: firing early once costs less than setting it back each time. */
+    list_remove(&deadline->node);
+    deadline->expires_ms = 0;
+    queue->count--;
+}
+
+bool deadline_is_set(const struct deadline *deadline)
+{
+    return deadline->expires_ms != 0;
+}

@@ -1,0 +1,324 @@
+#include "socket.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct socket *socket_of(struct wire *wire)
+{
+    return (struct socket *)(void *)wire; /* the wire is its first member */
+}
+
+static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
+{
+    struct socket *sock = socket_of(wire);
+    ssize_t n;
+
+    do
+        n = recv(sock->fd, into, cap, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        *got = (size_t)n;
+        return IO_OK;
+    }
+    if (n == 0)
+        return IO_EOF;
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return IO_AGAIN;
+    wire->error = errno;
+    return IO_ERR;
+}
+
+static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
+{
+    struct socket *sock = socket_of(wire);
+    ssize_t n;
+
+    do
+        n = send(sock->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0) {
+        *sent = (size_t)n;
+        return n > 0 ? IO_OK : IO_AGAIN;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return IO_AGAIN;
+    wire->error = errno;
+    return IO_ERR;
+}
+
+static void finish(struct wire *wire)
+{
+    /* It fails only where the connection is gone already, which receive will tell. */
+    (void)shutdown(socket_of(wire)->fd, SHUT_WR);
+}
+
+/* The kernel's notice of a disconnect also stands for a mere FIN: is the peer gone both ways? */
+static bool is_hung_up(int fd)
+{
+    struct pollfd query = {.fd = fd};
+
+    return poll(&query, 1, 0) > 0 && (query.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void arm(struct socket *sock, unsigned wanted)
+{
+    int events = 0;
+
+    if (sock->wire.ended)
+        wanted &= ~(unsigned)WIRE_READABLE; /* the end stays readable: it would call for ever */
+    if (sock->hangup_is_told)
+        wanted &= ~(unsigned)WIRE_HANGUP;
+    if (wanted == sock->polled)
+        return;
+    if (wanted & WIRE_READABLE)
+        events |= UV_READABLE;
+    if (wanted & WIRE_WRITABLE)
+        events |= UV_WRITABLE;
+    if (wanted & WIRE_HANGUP)
+        events |= UV_DISCONNECT;
+    sock->polled = wanted;
+    if (events == 0)
+        (void)uv_poll_stop(&sock->poll);
+    else if (uv_poll_start(&sock->poll, events, on_poll) != 0)
+        sock->polled = 0; /* cannot happen on a handle that is not closing; deadlines cover it */
+}
+
+static void watch(struct wire *wire, unsigned events)
+{
+    arm(socket_of(wire), events);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct socket *sock = poll->data;
+    unsigned report = 0;
+
+    if (status < 0) {
+        /* POLLERR: libuv has stopped the handle. Whatever was waited for will now say why. */
+        report = sock->polled;
+        sock->polled = 0;
+        sock->wire.watched = 0;
+        sock->hangup_is_told = true;
+    } else {
+        if (events & UV_READABLE)
+            report |= WIRE_READABLE;
+        if (events & UV_WRITABLE)
+            report |= WIRE_WRITABLE;
+        if (events & UV_DISCONNECT) {
+            sock->hangup_is_told = true;
+            if (is_hung_up(sock->fd))
+                report |= WIRE_HANGUP;
+            arm(sock, sock->polled); /* without HANGUP: level-triggered, it would not stop */
+            sock->wire.watched &= ~(unsigned)WIRE_HANGUP;
+        }
+    }
+    if (report != 0)
+        wire_report(&sock->wire, report); /* may close the socket: nothing after this */
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void socket_discard(int fd, bool reset)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    if (reset)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    (void)close(fd);
+}
+
+static void close_socket(struct wire *wire, bool reset)
+{
+    struct socket *sock = socket_of(wire);
+
+    wire->on_event = NULL;
+    uv_close((uv_handle_t *)&sock->poll, on_closed);
+    socket_discard(sock->fd, reset);
+    sock->fd = -1;
+}
+
+static const struct wire_ops socket_ops = {
+    .receive = receive,
+    .send = transmit,
+    .finish = finish,
+    .watch = watch,
+    .close = close_socket,
+};
+
+static void set_number(int fd, int level, int option, int value)
+{
+    /* A connection serves without any of these, too. */
+    (void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static void set_options(int fd, unsigned keepalive_s)
+{
+    enum { PROBE_INTERVAL_S = 30, PROBES = 5 };
+
+    set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (keepalive_s == 0)
+        return;
+    set_number(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)(keepalive_s > 32767 ? 32767 : keepalive_s));
+    set_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_INTERVAL_S);
+    set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+}
+
+static struct socket *socket_new(uv_loop_t *loop, int fd)
+{
+    struct socket *sock = calloc(1, sizeof(*sock));
+
+    if (!sock || uv_poll_init(loop, &sock->poll, fd) != 0) {
+        free(sock);
+        return NULL;
+    }
+    sock->poll.data = sock;
+    sock->fd = fd;
+    sock->wire.ops = &socket_ops;
+    return sock;
+}
+
+struct socket *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s)
+{
+    struct socket *sock;
+
+    set_options(fd, keepalive_s);
+    sock = socket_new(loop, fd); /* uv_poll_init makes it non-blocking */
+    if (!sock) {
+        socket_discard(fd, false);
+        return NULL;
+    }
+    sock->wire.ready = WIRE_WRITABLE;
+    return sock;
+}
+
+struct socket *socket_connect(
+    uv_loop_t *loop, const struct address *to, unsigned keepalive_s, int *failure)
+{
+    struct socket *sock;
+    int fd = socket(address_family(to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+
+    if (fd < 0) {
+        *failure = errno;
+        return NULL;
+    }
+    set_options(fd, keepalive_s);
+    if (connect(fd, &to->socket.any, address_len(to)) != 0 && errno != EINPROGRESS &&
+        errno != EINTR) {
+        *failure = errno;
+        (void)close(fd);
+        return NULL;
+    }
+    sock = socket_new(loop, fd);
+    if (!sock) {
+        *failure = ENOMEM;
+        (void)close(fd);
+    }
+    return sock;
+}
+
+int socket_connect_result(struct socket *sock)
+{
+    int problem = 0;
+    socklen_t n = sizeof(problem);
+
+    if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &problem, &n) != 0)
+        problem = errno;
+    if (problem != 0)
+        sock->wire.error = problem;
+    return problem;
+}
+
+static bool name_with(int (*get)(int, struct sockaddr *, socklen_t *), int fd, struct address *out)
+{
+    struct sockaddr_storage storage = {0};
+    socklen_t n = sizeof(storage);
+
+    return get(fd, (struct sockaddr *)&storage, &n) == 0 &&
+           address_from_socket((const struct sockaddr *)&storage, out);
+}
+
+static int get_local(int fd, struct sockaddr *into, socklen_t *n)
+{
+    return getsockname(fd, into, n);
+}
+
+static int get_peer(int fd, struct sockaddr *into, socklen_t *n)
+{
+    return getpeername(fd, into, n);
+}
+
+bool socket_name(int fd, struct address *out)
+{
+    return name_with(get_local, fd, out);
+}
+
+bool socket_local_address(const struct socket *sock, struct address *out)
+{
+    return name_with(get_local, sock->fd, out);
+}
+
+bool socket_peer_address(const struct socket *sock, struct address *out)
+{
+    return name_with(get_peer, sock->fd, out);
+}
+
+int socket_listen(const struct address *at, int backlog, int *failure, struct error *error)
+{
+    char text[ADDRESS_TEXT_MAX];
+    int fd = socket(address_family(at), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+
+    if (fd >= 0) {
+        set_number(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        if (address_family(at) == AF_INET6)
+            set_number(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        if (bind(fd, &at->socket.any, address_len(at)) == 0 && listen(fd, backlog) == 0)
+            return fd;
+    }
+    *failure = errno;
+    error_set(error, "cannot listen on %s: %s", address_text(at, text), strerror(*failure));
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+int socket_accept(int listener, struct address *peer)
+{
+    for (;;) {
+        struct sockaddr_storage from = {0};
+        socklen_t n = sizeof(from);
+        int fd = accept4(listener, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            if (address_from_socket((const struct sockaddr *)&from, peer))
+                return fd;
+            (void)close(fd);
+            continue;
+        }
+        switch (errno) {
+        case EINTR:
+        case ECONNABORTED: /* these are about a connection that died in the queue [accept(2)] */
+        case EPROTO:
+        case ENETDOWN:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case EOPNOTSUPP:
+        case ENETUNREACH:
+        case EPERM:
+            continue;
+        default:
+            return -errno;
+        }
+    }
+}

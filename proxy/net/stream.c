@@ -1,0 +1,146 @@
+#include "stream.h"
+
+#include "tls_client.h"
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum io plain_handshake(struct stream *stream)
+{
+    (void)stream;
+    return IO_OK;
+}
+
+static enum io plain_read(struct stream *stream, char *into, size_t cap, size_t *got)
+{
+    enum io status = wire_receive(stream->wire, into, cap, got);
+
+    if (status == IO_ERR)
+        stream->failure = STREAM_RESET;
+    return status;
+}
+
+static enum io plain_write(struct stream *stream, struct slice bytes, size_t *put)
+{
+    enum io status = wire_send(stream->wire, bytes, put);
+
+    if (status == IO_ERR)
+        stream->failure = STREAM_RESET;
+    return status;
+}
+
+static bool plain_pending(const struct stream *stream)
+{
+    (void)stream;
+    return false; /* what was not read is still in the kernel, which will say so again */
+}
+
+static enum io plain_shutdown(struct stream *stream)
+{
+    (void)stream;
+    return IO_OK;
+}
+
+static const struct stream_ops plain_ops = {
+    .handshake = plain_handshake,
+    .read = plain_read,
+    .write = plain_write,
+    .pending = plain_pending,
+    .shutdown = plain_shutdown,
+};
+
+void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire)
+{
+    *stream = (struct stream){.ops = &plain_ops, .wire = wire, .context = context};
+}
+
+enum io stream_handshake(struct stream *stream)
+{
+    if (stream->failure != STREAM_FINE)
+        return IO_ERR;
+    return stream->ops->handshake(stream);
+}
+
+enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
+{
+    *got = 0;
+    if (stream->failure != STREAM_FINE) {
+        stream->end_due = false;
+        return IO_ERR;
+    }
+    return stream->ops->read(stream, into, cap, got);
+}
+
+enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
+{
+    *put = 0;
+    if (stream->failure != STREAM_FINE || stream->finished)
+        return IO_ERR;
+    if (bytes.n == 0)
+        return IO_OK;
+    if (stream->held)
+        return IO_AGAIN;
+    return stream->ops->write(stream, bytes, put);
+}
+
+enum io stream_flush(struct stream *stream)
+{
+    while (stream->held) {
+        size_t sent = 0;
+        enum io status = wire_send(stream->wire, buffer_held(stream->held), &sent);
+
+        if (status == IO_ERR && stream->failure == STREAM_FINE)
+            stream->failure = STREAM_RESET;
+        if (status != IO_OK)
+            return status;
+        buffer_consume(stream->held, sent);
+        if (buffer_held(stream->held).n == 0)
+            buffer_give(stream->context->pool, &stream->held);
+    }
+    if (stream->finish_due) {
+        stream->finish_due = false;
+        stream->wire->ops->finish(stream->wire);
+    }
+    return IO_OK;
+}
+
+bool stream_pending(const struct stream *stream)
+{
+    return stream->end_due || (stream->failure == STREAM_FINE && stream->ops->pending(stream));
+}
+
+bool stream_has_held(const struct stream *stream)
+{
+    return stream->held != NULL;
+}
+
+bool stream_is_tls(const struct stream *stream)
+{
+    return stream->ssl != NULL;
+}
+
+void stream_shutdown(struct stream *stream, bool truncated)
+{
+    if (stream->finished)
+        return;
+    if (!truncated && stream->failure == STREAM_FINE)
+        (void)stream->ops->shutdown(stream);
+    stream->finished = true;
+    stream->finish_due = true;
+    /* IO_AGAIN: the FIN follows later. IO_ERR: nobody is there to read it. */
+    if (stream_flush(stream) == IO_ERR)
+        stream->finish_due = false;
+}
+
+void stream_close(struct stream *stream, bool reset)
+{
+    if (!stream->ops)
+        return;
+    SSL_free(stream->ssl);
+    tls_client_unref(&stream->client);
+    free(stream->server_name);
+    buffer_give(stream->context->pool, &stream->held);
+    buffer_give_cleansed(stream->context->pool, &stream->prefix);
+    stream->wire->ops->close(stream->wire, reset);
+    *stream = (struct stream){0};
+}

@@ -1,0 +1,228 @@
+/*
+ * The operations of a stream that is TLS. Each of them: empty the library's error queue (it is one
+ * per thread, and another connection's error would be taken for ours), call the library, understand
+ * its answer, and send what it has corked.
+ */
+#include "tls.h"
+
+#include "mailmux/clock.h"
+#include "tls_client.h"
+#include <openssl/err.h>
+#include <stdio.h>
+
+enum {
+    RECORD_PLAINTEXT_MAX = 16384,
+    RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048,
+    KEY_UPDATES_MAX =
+        32, /* a minute; each makes us answer, and costs us twice what it costs them */
+    KEY_UPDATE_WINDOW_MS = 60000
+};
+
+static void set_detail(struct stream *stream, const char *text, const char *more)
+{
+    if (stream->detail[0] == '\0')
+        (void)snprintf(
+            stream->detail, sizeof(stream->detail), "%s%s%s", text, *more ? ": " : "", more);
+}
+
+static enum stream_failure failure_of(const struct stream *stream, int reason)
+{
+    if (stream->handshaken)
+        return reason == SSL_R_UNEXPECTED_EOF_WHILE_READING ? STREAM_TRUNCATED
+                                                            : STREAM_TLS_PROTOCOL;
+    switch (reason) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_HTTPS_PROXY_REQUEST:
+        return STREAM_NOT_TLS;
+    default:
+        return STREAM_HANDSHAKE;
+    }
+}
+
+/* After SSL_ERROR_SSL or SSL_ERROR_SYSCALL: what happened, once. Empties the error queue. */
+static void note_failure(struct stream *stream, int why)
+{
+    unsigned long code = ERR_peek_error();
+    const char *text = ERR_reason_error_string(code);
+    int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
+    const char *more = "";
+
+    if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        more = X509_verify_cert_error_string(SSL_get_verify_result(stream->ssl));
+    if (stream->failure != STREAM_FINE) {
+        /* A callback has decided already. */
+    } else if (why == SSL_ERROR_SYSCALL) {
+        stream->failure = STREAM_RESET;
+    } else {
+        stream->failure = failure_of(stream, reason);
+        set_detail(stream, text ? text : "the library failed without a reason", more);
+    }
+    ERR_clear_error();
+}
+
+/* The common end of every operation; result is what the library returned. */
+static enum io settle(struct stream *stream, int result)
+{
+    int why = result > 0 ? SSL_ERROR_NONE : SSL_get_error(stream->ssl, result);
+    enum io flushed;
+
+    if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL)
+        note_failure(stream, why);
+    flushed = tls_cork_flush(stream); /* an alert, too */
+    if (stream->failure != STREAM_FINE || flushed == IO_ERR)
+        return IO_ERR;
+    if (why == SSL_ERROR_NONE)
+        return IO_OK;
+    return why == SSL_ERROR_ZERO_RETURN ? IO_EOF : IO_AGAIN;
+}
+
+static enum io handshake(struct stream *stream)
+{
+    enum io status;
+
+    if (stream->handshaken)
+        return IO_OK;
+    ERR_clear_error();
+    status = settle(stream, SSL_do_handshake(stream->ssl));
+    if (status == IO_OK)
+        stream->handshaken = true;
+    return status;
+}
+
+/*
+ * In the client role the server's tickets, read after the handshake, leave both record buffers
+ * allocated, and no mode frees them: once is enough, after the first read that leaves none in use.
+ */
+static void free_buffers(struct stream *stream)
+{
+    if (stream->client && !stream->buffers_freed)
+        stream->buffers_freed = SSL_free_buffers(stream->ssl) == 1;
+}
+
+/* Half a record makes SSL_has_pending true for ever: `starved` tells it from a whole one. */
+static bool pending(const struct stream *stream)
+{
+    return !stream->starved && (stream->prefix || SSL_has_pending(stream->ssl));
+}
+
+static enum io read_plaintext(struct stream *stream, char *into, size_t cap, size_t *got)
+{
+    enum io status = handshake(stream);
+    int result = 1;
+
+    if (status != IO_OK)
+        return status;
+    if (stream->end_due) {
+        stream->end_due = false;
+        return IO_EOF;
+    }
+    stream->starved = false;
+    while (*got < cap) {
+        size_t n = 0;
+
+        ERR_clear_error();
+        result = SSL_read_ex(stream->ssl, into + *got, cap - *got, &n);
+        if (result <= 0)
+            break;
+        *got += n;
+        /* One more call would only learn that the wire has nothing. */
+        if (!pending(stream) && !(stream->wire->ready & WIRE_READABLE))
+            break;
+    }
+    status = settle(stream, result);
+    stream->starved = status == IO_AGAIN;
+    if (*got == 0)
+        return status;
+    stream->end_due = status == IO_EOF || status == IO_ERR;
+    free_buffers(stream);
+    return IO_OK;
+}
+
+static enum io write_plaintext(struct stream *stream, struct slice bytes, size_t *put)
+{
+    enum io status = handshake(stream);
+    int result = 1;
+
+    if (status != IO_OK)
+        return status;
+    /* Whole records into the cork while one more is sure to fit. */
+    while (*put < bytes.n && CORK_SIZE - stream->context->cork->n >= RECORD_MAX) {
+        size_t rest = bytes.n - *put;
+        size_t n = 0;
+
+        ERR_clear_error();
+        result = SSL_write_ex(stream->ssl, bytes.p + *put,
+            rest < RECORD_PLAINTEXT_MAX ? rest : RECORD_PLAINTEXT_MAX, &n);
+        if (result <= 0)
+            break;
+        *put += n;
+    }
+    status = settle(stream, result);
+    return *put > 0 && status == IO_AGAIN ? IO_OK : status;
+}
+
+/* Not after a failure: the library forbids it, and the peer must not see a clean end. */
+static enum io shut_down(struct stream *stream)
+{
+    if (!stream->handshaken)
+        return IO_OK;
+    ERR_clear_error();
+    (void)SSL_shutdown(stream->ssl); /* once; whether the peer answers is seen by reading on */
+    ERR_clear_error();
+    return tls_cork_flush(stream);
+}
+
+static const struct stream_ops tls_ops = {
+    .handshake = handshake,
+    .read = read_plaintext,
+    .write = write_plaintext,
+    .pending = pending,
+    .shutdown = shut_down,
+};
+
+enum io tls_begin(struct stream *stream, SSL_CTX *context)
+{
+    SSL *ssl;
+    BIO *bio;
+
+    ERR_clear_error();
+    ssl = SSL_new(context);
+    bio = tls_bio_new(stream);
+    if (!ssl || !bio || SSL_set_app_data(ssl, stream) != 1) {
+        SSL_free(ssl);
+        BIO_free(bio);
+        ERR_clear_error();
+        set_detail(stream, "no memory for TLS", "");
+        return IO_ERR;
+    }
+    SSL_set_bio(ssl, bio, bio);
+    stream->ssl = ssl;
+    stream->ops = &tls_ops;
+    return IO_OK;
+}
+
+struct stream *tls_stream(const SSL *ssl)
+{
+    return SSL_get_app_data(ssl);
+}
+
+void tls_message_seen(int is_written, int version, int content_type, const void *bytes, size_t n,
+    SSL *ssl, void *unused)
+{
+    struct stream *stream = tls_stream(ssl);
+    uint64_t now_ms;
+
+    (void)version;
+    (void)unused;
+    if (is_written || content_type != SSL3_RT_HANDSHAKE || n == 0 || !stream ||
+        *(const unsigned char *)bytes != SSL3_MT_KEY_UPDATE)
+        return;
+    now_ms = clock_monotonic_ms();
+    if (stream->key_updates == 0 || now_ms - stream->key_update_window_ms >= KEY_UPDATE_WINDOW_MS) {
+        stream->key_update_window_ms = now_ms;
+        stream->key_updates = 0;
+    }
+    if (++stream->key_updates > KEY_UPDATES_MAX && stream->failure == STREAM_FINE)
+        stream->failure = STREAM_KEY_UPDATES;
+}

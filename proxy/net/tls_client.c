@@ -1,0 +1,214 @@
+#include "tls_client.h"
+
+#include "mailmux/address.h"
+#include "tls.h"
+#include "tls_pem.h"
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tls_client {
+    atomic_uint references;
+    SSL_CTX *context;
+    struct tls_applied applied;
+    bool chain_counts; /* issuer, dates and name */
+    size_t pin_count;
+    unsigned char (*pins)[TLS_PIN_SIZE];
+};
+
+static bool is_pinned(const struct tls_client *client, const X509 *certificate)
+{
+    unsigned char digest[TLS_PIN_SIZE];
+    unsigned char *encoded = NULL;
+    int n = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoded) : 0;
+    bool is_found = false;
+
+    if (n > 0 && EVP_Digest(encoded, (size_t)n, digest, NULL, EVP_sha256(), NULL) == 1) {
+        for (size_t i = 0; i < client->pin_count; i++)
+            is_found = is_found || memcmp(client->pins[i], digest, TLS_PIN_SIZE) == 0;
+    }
+    OPENSSL_free(encoded);
+    return is_found;
+}
+
+/* In place of the library's own verification, which it calls. */
+static int verify(X509_STORE_CTX *store, void *argument)
+{
+    const struct tls_client *client = argument;
+
+    if (client->chain_counts && X509_verify_cert(store) <= 0)
+        return 0;
+    if (client->pin_count > 0) {
+        if (!is_pinned(client, X509_STORE_CTX_get0_cert(store))) {
+            X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+            return 0;
+        }
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+    }
+    return 1;
+}
+
+static bool load_store(struct tls_client *client, const struct tls_client_parameters *parameters,
+    struct tls_fault *fault)
+{
+    if (!parameters->ca) {
+        if (SSL_CTX_set_default_verify_paths(client->context) == 1)
+            return true;
+        tls_fault_library(fault, TLS_CULPRIT_CA, 0, "the system's certificate store is unusable");
+        return false;
+    }
+    if (!tls_pem_check(parameters->ca, "CA file", TLS_CULPRIT_CA, 0, fault))
+        return false;
+    if (SSL_CTX_load_verify_file(client->context, parameters->ca) == 1)
+        return true;
+    tls_fault_library(fault, TLS_CULPRIT_CA, 0,
+        "cannot use %s as ca; expected PEM with the certificates of authorities", parameters->ca);
+    return false;
+}
+
+static bool load_pair(struct tls_client *client, const struct tls_client_parameters *parameters,
+    struct tls_fault *fault)
+{
+    const char *key = parameters->key ? parameters->key : parameters->certificate;
+
+    if (!parameters->certificate)
+        return true;
+    return tls_pem_load_pair(
+        client->context, parameters->certificate, key, 0, &parameters->warning, fault);
+}
+
+/* Which of chain and pins decide. */
+static bool set_verification(
+    struct tls_client *client, const struct tls_client_parameters *parameters)
+{
+    bool pins_alone = parameters->pin_count > 0 && !parameters->ca;
+
+    client->chain_counts = !parameters->no_verify && !pins_alone;
+    client->pin_count = parameters->pin_count;
+    if (client->pin_count > 0) {
+        client->pins = calloc(client->pin_count, sizeof(*client->pins));
+        if (!client->pins)
+            return false;
+        memcpy(client->pins, parameters->pins, client->pin_count * sizeof(*client->pins));
+    }
+    SSL_CTX_set_verify(client->context,
+        client->chain_counts || client->pin_count > 0 ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    if (client->chain_counts || client->pin_count > 0)
+        SSL_CTX_set_cert_verify_callback(client->context, verify, client);
+    return true;
+}
+
+struct tls_client *tls_client_new(
+    const struct tls_client_parameters *parameters, struct tls_fault *fault)
+{
+    struct tls_client *client = calloc(1, sizeof(*client));
+
+    *fault = (struct tls_fault){0};
+    ERR_clear_error();
+    if (client) {
+        atomic_init(&client->references, 1);
+        client->context = SSL_CTX_new(TLS_client_method());
+    }
+    if (!client || !client->context || !set_verification(client, parameters)) {
+        tls_fault_library(fault, TLS_CULPRIT_NONE, 0, "cannot set TLS up");
+        tls_client_unref(&client);
+        return NULL;
+    }
+    if (!tls_policy_apply(
+            client->context, &parameters->rules, &parameters->warning, &client->applied, fault) ||
+        !load_store(client, parameters, fault) || !load_pair(client, parameters, fault))
+        tls_client_unref(&client);
+    else
+        (void)SSL_CTX_set_options(client->context, SSL_OP_NO_TICKET);
+    ERR_clear_error();
+    return client;
+}
+
+struct tls_client *tls_client_ref(struct tls_client *client)
+{
+    (void)atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
+    return client;
+}
+
+void tls_client_unref(struct tls_client **pointer)
+{
+    struct tls_client *client = *pointer;
+
+    *pointer = NULL;
+    if (!client || atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) > 1)
+        return;
+    SSL_CTX_free(client->context);
+    free(client->pins);
+    free(client);
+}
+
+/* The name that the certificate must carry, and SNI, which an IP address never is [RFC 6066 3]. */
+static bool set_name(struct stream *stream, const char *name)
+{
+    struct address ip;
+    size_t n = strlen(name);
+
+    if (n > 0 && name[n - 1] == '.')
+        n--;
+    free(stream->server_name);
+    stream->server_name = strndup(name, n);
+    if (!stream->server_name)
+        return false;
+    if (address_parse_ip(slice_from(stream->server_name), 0, &ip)) {
+        char text[ADDRESS_TEXT_MAX];
+
+        return X509_VERIFY_PARAM_set1_ip_asc(
+                   SSL_get0_param(stream->ssl), address_ip_text(&ip, text)) == 1;
+    }
+    SSL_set_hostflags(stream->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(stream->ssl, stream->server_name) == 1 &&
+           SSL_set_tlsext_host_name(stream->ssl, stream->server_name) == 1;
+}
+
+enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
+{
+    if (tls_begin(stream, client->context) != IO_OK)
+        return IO_ERR;
+    stream->client = tls_client_ref(client);
+    SSL_set_connect_state(stream->ssl);
+    if (name ? set_name(stream, name) : !client->chain_counts)
+        return IO_OK;
+    /* A certificate for any name would do otherwise [attack A18]. */
+    stream->failure = STREAM_HANDSHAKE;
+    (void)snprintf(stream->detail, sizeof(stream->detail), "no usable name to verify");
+    ERR_clear_error();
+    return IO_ERR;
+}
+
+static bool parse_hex(const char *text, unsigned char pin[TLS_PIN_SIZE])
+{
+    for (size_t i = 0; i < (size_t)2 * TLS_PIN_SIZE; i++) {
+        int digit = OPENSSL_hexchar2int((unsigned char)text[i]);
+
+        if (digit < 0)
+            return false;
+        pin[i / 2] = (unsigned char)(i % 2 == 0 ? digit << 4 : pin[i / 2] | digit);
+    }
+    return true;
+}
+
+bool tls_pin_parse(const char *text, unsigned char pin[TLS_PIN_SIZE])
+{
+    enum { BASE64_SIZE = 44, PADDED_SIZE = 33 };
+    unsigned char decoded[PADDED_SIZE + 3];
+    struct slice rest = slice_from(text);
+
+    if (!slice_starts_nocase(rest, SLICE("sha256:")))
+        return false;
+    rest = slice_after(rest, 7);
+    if (rest.n == (size_t)2 * TLS_PIN_SIZE)
+        return parse_hex(rest.p, pin);
+    if (rest.n != BASE64_SIZE || rest.p[BASE64_SIZE - 1] != '=' || rest.p[BASE64_SIZE - 2] == '=' ||
+        EVP_DecodeBlock(decoded, (const unsigned char *)rest.p, BASE64_SIZE) != PADDED_SIZE)
+        return false;
+    memcpy(pin, decoded, TLS_PIN_SIZE);
+    return true;
+}

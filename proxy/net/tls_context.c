@@ -1,0 +1,135 @@
+#include "tls_context.h"
+
+#include "mailmux/slice.h"
+#include "tls.h"
+#include "tls_pem.h"
+#include "tls_set.h"
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The file's content belongs to the session-id context: no session may outlive a change of it. */
+static bool digest_file(const char *path, unsigned char out[TLS_DIGEST_SIZE])
+{
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    FILE *file = fopen(path, "re");
+    char bytes[4096];
+    bool is_fine = digest && file && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+    size_t n;
+
+    while (is_fine && (n = fread(bytes, 1, sizeof(bytes), file)) > 0)
+        is_fine = EVP_DigestUpdate(digest, bytes, n) == 1;
+    is_fine = is_fine && !ferror(file) && EVP_DigestFinal_ex(digest, out, NULL) == 1;
+    if (file)
+        (void)fclose(file);
+    EVP_MD_CTX_free(digest);
+    return is_fine;
+}
+
+static bool load_client_ca(struct tls_set *set, const char *path, struct tls_fault *fault)
+{
+    STACK_OF(X509_NAME) * names;
+
+    if (!tls_pem_check(path, "CA file", TLS_CULPRIT_CA, 0, fault))
+        return false;
+    names = SSL_load_client_CA_file(path);
+    if (!names || SSL_CTX_load_verify_file(set->context, path) != 1 ||
+        !digest_file(path, set->ca_digest)) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        tls_fault_library(fault, TLS_CULPRIT_CA, 0,
+            "cannot use %s as client_ca; expected PEM with the certificates of authorities", path);
+        return false;
+    }
+    SSL_CTX_set_client_CA_list(set->context, names);
+    return true;
+}
+
+static bool load_client_certificates(
+    struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault)
+{
+    set->client_certificate = parameters->client_certificate;
+    if (parameters->client_certificate == TLS_CLIENT_CERTIFICATE_NONE)
+        return true;
+    if (parameters->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE &&
+        !parameters->client_ca) {
+        tls_fault_library(fault, TLS_CULPRIT_CLIENT_CERTIFICATE, 0,
+            "client_certificate = require needs client_ca, the file with the authorities that may "
+            "sign them");
+        return false;
+    }
+    SSL_CTX_set_verify(set->context, tls_server_verify_mode(set->client_certificate),
+        set->client_certificate == TLS_CLIENT_CERTIFICATE_REQUEST ? tls_server_accept_all : NULL);
+    return !parameters->client_ca || load_client_ca(set, parameters->client_ca, fault);
+}
+
+static bool load_pairs(
+    struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault)
+{
+    if (parameters->certificate_count == 0) {
+        tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, 0, "the set has no certificate");
+        return false;
+    }
+    for (size_t i = 0; i < parameters->certificate_count; i++) {
+        if (!tls_pem_load_pair(set->context, parameters->certificates[i], parameters->keys[i], i,
+                &parameters->warning, fault))
+            return false;
+    }
+    return true;
+}
+
+static void set_tickets(struct tls_set *set, unsigned tickets)
+{
+    set->tickets = tickets;
+    (void)SSL_CTX_set_num_tickets(set->context, tickets);
+    if (tickets == 0)
+        (void)SSL_CTX_set_options(set->context, SSL_OP_NO_TICKET);
+}
+
+struct tls_set *tls_set_new(const struct tls_set_parameters *parameters, struct tls_fault *fault)
+{
+    struct tls_set *set = calloc(1, sizeof(*set));
+
+    *fault = (struct tls_fault){0};
+    ERR_clear_error();
+    if (set) {
+        atomic_init(&set->references, 1);
+        set->name = strdup(parameters->name);
+        set->context = SSL_CTX_new(TLS_server_method());
+    }
+    if (!set || !set->name || !set->context) {
+        tls_fault_library(fault, TLS_CULPRIT_NONE, 0, "cannot set TLS up");
+        tls_set_unref(&set);
+        return NULL;
+    }
+    tls_server_prepare(set->context);
+    set_tickets(set, parameters->tickets);
+    if (!tls_policy_apply(
+            set->context, &parameters->rules, &parameters->warning, &set->applied, fault) ||
+        !load_pairs(set, parameters, fault) || !load_client_certificates(set, parameters, fault) ||
+        !tls_names_load(set, parameters, fault))
+        tls_set_unref(&set);
+    ERR_clear_error();
+    return set;
+}
+
+struct tls_set *tls_set_ref(struct tls_set *set)
+{
+    (void)atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
+    return set;
+}
+
+void tls_set_unref(struct tls_set **pointer)
+{
+    struct tls_set *set = *pointer;
+
+    *pointer = NULL;
+    if (!set || atomic_fetch_sub_explicit(&set->references, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; i < set->name_count; i++)
+        free(set->names[i]);
+    free((void *)set->names);
+    free(set->name);
+    SSL_CTX_free(set->context);
+    free(set);
+}

@@ -1,0 +1,81 @@
+#include "tls_info.h"
+
+#include "tls.h"
+#include "tls_context.h"
+#include <openssl/x509.h>
+#include <string.h>
+
+static const char *alpn_of(const struct stream *stream)
+{
+    const unsigned char *chosen = NULL;
+    unsigned n = 0;
+
+    SSL_get0_alpn_selected(stream->ssl, &chosen, &n);
+    if (n == 0 || !stream->service)
+        return NULL;
+    for (size_t i = 0; i < stream->service->alpn_count; i++) {
+        const char *name = stream->service->alpn[i];
+
+        if (strlen(name) == n && memcmp(name, chosen, n) == 0)
+            return name;
+    }
+    return NULL;
+}
+
+static const char *group_of(SSL *ssl)
+{
+    int id = (int)SSL_get_negotiated_group(ssl);
+
+    return id == 0 ? NULL : SSL_group_to_name(ssl, id);
+}
+
+/* The first common name as UTF-8; a NUL in it must not cut it where it looks like another. */
+static void copy_common_name(const X509 *certificate, char out[TLS_INFO_NAME_MAX])
+{
+    const X509_NAME *subject = X509_get_subject_name(certificate);
+    int place = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    const X509_NAME_ENTRY *entry = place < 0 ? NULL : X509_NAME_get_entry(subject, place);
+    unsigned char *text = NULL;
+    int n;
+
+    if (!entry)
+        return;
+    n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry));
+    for (int i = 0; i < n && i < TLS_INFO_NAME_MAX - 1; i++) {
+        out[i] = text[i] == '\0' ? '?' : (char)text[i];
+        out[i + 1] = '\0';
+    }
+    OPENSSL_free(text);
+}
+
+static void look_at_peer(const SSL *ssl, struct tls_info *info)
+{
+    const X509 *certificate = SSL_get0_peer_certificate(ssl);
+    long result = SSL_get_verify_result(ssl);
+
+    if (!certificate)
+        return;
+    copy_common_name(certificate, info->peer_name);
+    info->peer = result == X509_V_OK ? TLS_PEER_VERIFIED : TLS_PEER_UNVERIFIED;
+    if (result != X509_V_OK)
+        info->peer_reason = X509_verify_cert_error_string(result);
+}
+
+bool stream_tls_info(const struct stream *stream, struct tls_info *info)
+{
+    *info = (struct tls_info){0};
+    if (!stream->ssl)
+        return false;
+    info->sni = stream->server_name;
+    if (!stream->handshaken) {
+        look_at_peer(stream->ssl, info);
+        return true;
+    }
+    info->version = SSL_get_version(stream->ssl);
+    info->cipher = SSL_get_cipher_name(stream->ssl);
+    info->group = group_of(stream->ssl);
+    info->alpn = alpn_of(stream);
+    info->resumed = SSL_session_reused(stream->ssl) == 1;
+    look_at_peer(stream->ssl, info);
+    return true;
+}

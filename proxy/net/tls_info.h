@@ -1,0 +1,29 @@
+/* What the log, PROXY headers and policies want to know about the TLS of a stream: a plain value,
+ * by stream_tls_info. Its pointers are valid until the stream is closed. One thread. */
+#ifndef MAILMUX_TLS_INFO_H
+#define MAILMUX_TLS_INFO_H
+
+#include <stdbool.h>
+
+enum { TLS_INFO_NAME_MAX = 128 };
+
+enum tls_peer {
+    TLS_PEER_UNKNOWN,    /* it showed no certificate */
+    TLS_PEER_UNVERIFIED, /* it did, and nobody vouches for it */
+    TLS_PEER_VERIFIED
+};
+
+/* NULL: not known (yet). What the peer chose is foreign text: it may hold any byte but NUL. */
+struct tls_info {
+    const char *version; /* "TLSv1.3" */
+    const char *cipher;  /* OpenSSL's name */
+    const char *group;   /* "X25519"; NULL for key exchange without one */
+    const char *sni;     /* server role: what the client asked for; client role: what we sent */
+    const char *alpn;    /* server role: what was agreed on */
+    bool resumed;
+    enum tls_peer peer;
+    const char *peer_reason;           /* why it is not verified, in OpenSSL's words */
+    char peer_name[TLS_INFO_NAME_MAX]; /* the common name in its certificate; may be empty */
+};
+
+#endif

@@ -1,0 +1,173 @@
+#include "tls_pem.h"
+
+#include "tls.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool tls_pem_check(const char *path, const char *what, enum tls_culprit culprit, size_t index,
+    struct tls_fault *fault)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int problem = errno;
+    struct stat status;
+
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+        (void)close(fd);
+        fd = -1;
+        problem = EINVAL;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+        return true;
+    }
+    fault->culprit = culprit;
+    fault->index = index;
+    error_set(&fault->error, "cannot read the %s %s: %s", what, path,
+        problem == EINVAL ? "not a regular file" : strerror(problem));
+    return false;
+}
+
+/* Never the terminal: a daemon has none. */
+static int no_password(char *into, int cap, int is_writing, void *unused)
+{
+    (void)into;
+    (void)cap;
+    (void)is_writing;
+    (void)unused;
+    return -1;
+}
+
+static EVP_PKEY *read_key(const char *path, size_t index, struct tls_fault *fault)
+{
+    FILE *file = fopen(path, "re");
+    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, no_password, NULL) : NULL;
+    int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+    if (file)
+        (void)fclose(file);
+    if (key)
+        return key;
+    if (reason == PEM_R_BAD_PASSWORD_READ || reason == PEM_R_BAD_DECRYPT)
+        tls_fault_library(fault, TLS_CULPRIT_KEY, index,
+            "the key %s is encrypted; `openssl pkey -in %s -out PLAIN.pem` removes the password",
+            path, path);
+    else
+        tls_fault_library(fault, TLS_CULPRIT_KEY, index,
+            "no private key in %s; expected PEM with a line -----BEGIN PRIVATE KEY-----", path);
+    return NULL;
+}
+
+static void describe(const EVP_PKEY *key, char *out, size_t cap)
+{
+    const char *type = key ? EVP_PKEY_get0_type_name(key) : NULL;
+
+    (void)snprintf(
+        out, cap, "%s, %d bits", type ? type : "unknown", key ? EVP_PKEY_get_bits(key) : 0);
+}
+
+/* Two certificates of one kind: the library would silently keep the last. */
+static bool is_first_of_its_kind(SSL_CTX *context, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    X509 *coming = file ? PEM_read_X509(file, NULL, no_password, NULL) : NULL;
+    EVP_PKEY *key = coming ? X509_get0_pubkey(coming) : NULL;
+    bool is_first = true;
+
+    for (long more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_FIRST); more == 1 && key;
+         more = SSL_CTX_set_current_cert(context, SSL_CERT_SET_NEXT)) {
+        const X509 *present = SSL_CTX_get0_certificate(context);
+
+        if (present && EVP_PKEY_get_base_id(X509_get0_pubkey(present)) == EVP_PKEY_get_base_id(key))
+            is_first = false;
+    }
+    X509_free(coming);
+    if (file)
+        (void)fclose(file);
+    ERR_clear_error();
+    return is_first;
+}
+
+static void warn_about(const char *certificate, const char *key, const X509 *leaf, size_t index,
+    const struct tls_warning *warning)
+{
+    char text[ERROR_TEXT_MAX];
+    struct stat status;
+
+    if (!warning->warn)
+        return;
+    if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0) {
+        (void)snprintf(text, sizeof(text), "the certificate %s has expired", certificate);
+        warning->warn(warning->owner, TLS_CULPRIT_CERTIFICATE, index, text);
+    } else if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0) {
+        (void)snprintf(text, sizeof(text), "the certificate %s is not valid yet", certificate);
+        warning->warn(warning->owner, TLS_CULPRIT_CERTIFICATE, index, text);
+    }
+    if (stat(key, &status) == 0 && (status.st_mode & S_IRWXO) != 0) {
+        (void)snprintf(
+            text, sizeof(text), "the key %s can be read by everybody; chmod o= %s", key, key);
+        warning->warn(warning->owner, TLS_CULPRIT_KEY, index, text);
+    }
+}
+
+static bool load_key(SSL_CTX *context, const char *certificate, const char *path, size_t index,
+    struct tls_fault *fault)
+{
+    X509 *leaf = SSL_CTX_get0_certificate(context);
+    EVP_PKEY *key = read_key(path, index, fault);
+    char kind[2][64];
+    bool is_fine;
+
+    if (!key)
+        return false;
+    if (X509_check_private_key(leaf, key) != 1) {
+        describe(X509_get0_pubkey(leaf), kind[0], sizeof(kind[0]));
+        describe(key, kind[1], sizeof(kind[1]));
+        ERR_clear_error();
+        tls_fault_library(fault, TLS_CULPRIT_KEY, index,
+            "the key %s (%s) does not belong to the first certificate in %s (%s); the n-th key "
+            "belongs to the n-th certificate, and a chain begins with the server's own",
+            path, kind[1], certificate, kind[0]);
+        EVP_PKEY_free(key);
+        return false;
+    }
+    is_fine = SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+    EVP_PKEY_free(key);
+    if (!is_fine)
+        tls_fault_library(fault, TLS_CULPRIT_KEY, index, "cannot use the key %s", path);
+    return is_fine;
+}
+
+bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *key, size_t index,
+    const struct tls_warning *warning, struct tls_fault *fault)
+{
+    if (!tls_pem_check(certificate, "certificate", TLS_CULPRIT_CERTIFICATE, index, fault) ||
+        !tls_pem_check(key, "key", TLS_CULPRIT_KEY, index, fault))
+        return false;
+    ERR_clear_error();
+    SSL_CTX_set_default_passwd_cb(context, no_password);
+    if (!is_first_of_its_kind(context, certificate)) {
+        tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
+            "the certificate %s has a key of the same kind as one before it; a set serves one RSA "
+            "and one ECDSA certificate",
+            certificate);
+        return false;
+    }
+    if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) {
+        tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
+            "cannot use the certificate %s; expected PEM, the server's own certificate first, then "
+            "its intermediates",
+            certificate);
+        return false;
+    }
+    if (!load_key(context, certificate, key, index, fault))
+        return false;
+    warn_about(certificate, key, SSL_CTX_get0_certificate(context), index, warning);
+    return true;
+}

@@ -1,0 +1,77 @@
+/*
+ * Versions, ciphers and groups of one SSL_CTX, server or client, by a policy's name and by what
+ * overrides it. Plain parameters: nothing here knows the configuration file. Any thread.
+ */
+#ifndef MAILMUX_TLS_POLICY_H
+#define MAILMUX_TLS_POLICY_H
+
+#include "mailmux/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ssl_ctx_st;
+
+enum tls_policy {
+    TLS_MODERN,       /* Mozilla 6.0: TLS 1.3 alone */
+    TLS_INTERMEDIATE, /* Mozilla 6.0: TLS 1.2 with ECDHE and AEAD, and 1.3 */
+    TLS_LEGACY        /* ours, for old peers: TLS 1.0 and up, CBC, security level 0 */
+};
+
+enum tls_version { TLS_VERSION_BY_POLICY, TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
+
+/* NULL and TLS_VERSION_BY_POLICY: as the policy has it. Lists as OpenSSL writes them (colons). */
+struct tls_rules {
+    enum tls_policy policy;
+    enum tls_version minimum;
+    enum tls_version maximum;
+    const char *ciphers;      /* TLS 1.2 and older */
+    const char *ciphersuites; /* TLS 1.3 */
+    const char *groups;
+};
+
+/* Which parameter made a constructor fail, so that the caller can name its line. */
+enum tls_culprit {
+    TLS_CULPRIT_NONE, /* memory, the library */
+    TLS_CULPRIT_CERTIFICATE,
+    TLS_CULPRIT_KEY,
+    TLS_CULPRIT_CLIENT_CERTIFICATE, /* the setting none, request, require */
+    TLS_CULPRIT_CA,
+    TLS_CULPRIT_VERSION,
+    TLS_CULPRIT_CIPHERS,
+    TLS_CULPRIT_CIPHERSUITES,
+    TLS_CULPRIT_GROUPS,
+    TLS_CULPRIT_NAMES,
+    TLS_CULPRIT_PIN
+};
+
+struct tls_fault {
+    enum tls_culprit culprit;
+    size_t index; /* of several certificates, keys, names: which, from 0 */
+    struct error error;
+};
+
+/* Something the operator should hear although it is no failure. Called inside the constructor. */
+typedef void tls_warn(void *owner, enum tls_culprit culprit, size_t index, const char *text);
+
+struct tls_warning {
+    tls_warn *warn; /* NULL: nobody listens */
+    void *owner;
+};
+
+/* What was really set, for setting it again on an SSL. */
+enum { TLS_GROUPS_MAX = 512 };
+struct tls_applied {
+    int minimum; /* OpenSSL's version numbers */
+    int maximum; /* 0: the newest */
+    char groups[TLS_GROUPS_MAX];
+};
+
+/*
+ * Sets versions, ciphers, groups, security level, options and modes. A group that the library does
+ * not know is left out with a warning; when none is left it is a failure.
+ */
+bool tls_policy_apply(struct ssl_ctx_st *context, const struct tls_rules *rules,
+    const struct tls_warning *warning, struct tls_applied *applied, struct tls_fault *fault)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,224 @@
+/*
+ * The server's side of a handshake: which set of certificates a ClientHello gets, with all that
+ * belongs to it, and which protocol.
+ */
+#include "tls.h"
+#include "tls_set.h"
+#include "tls_tickets.h"
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a set may have its own way, of all options. */
+static const uint64_t OPTIONS_OF_A_SET = SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET;
+
+enum { SNI_HEADER = 5, SNI_HOST_NAME = 0 };
+
+int tls_server_verify_mode(enum tls_client_certificate wanted)
+{
+    switch (wanted) {
+    case TLS_CLIENT_CERTIFICATE_NONE:
+        return SSL_VERIFY_NONE;
+    case TLS_CLIENT_CERTIFICATE_REQUEST:
+        return SSL_VERIFY_PEER;
+    case TLS_CLIENT_CERTIFICATE_REQUIRE:
+        return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    }
+    return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+}
+
+int tls_server_accept_all(int ok, X509_STORE_CTX *store)
+{
+    (void)ok;
+    (void)store; /* keeps its error, which becomes the verify result of the connection */
+    return 1;
+}
+
+/* The host name of the ClientHello as sent [RFC 6066 3]; empty: none, or malformed (the library
+ * will refuse that later). */
+static struct slice hello_name(SSL *ssl)
+{
+    const unsigned char *p = NULL;
+    size_t n = 0;
+    size_t len;
+
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1 || n < SNI_HEADER ||
+        p[2] != SNI_HOST_NAME)
+        return slice_of("", 0);
+    len = (size_t)p[3] << 8 | p[4];
+    return len <= n - SNI_HEADER ? slice_of((const char *)p + SNI_HEADER, len) : slice_of("", 0);
+}
+
+/* Kept for the log as it came, but for the case of a good name; bounded by what a name may be. */
+static bool remember_name(struct stream *stream, struct slice name)
+{
+    enum { KEPT_MAX = 255 };
+
+    free(stream->server_name);
+    stream->server_name = strndup(name.p, name.n < KEPT_MAX ? name.n : KEPT_MAX);
+    return stream->server_name != NULL;
+}
+
+/* NULL: the name is to be refused. */
+static const struct tls_set *choose(struct stream *stream, SSL *ssl)
+{
+    const struct tls_service *service = stream->service;
+    const struct tls_set *set = NULL;
+    struct slice name = hello_name(ssl);
+    char host[TLS_HOST_MAX + 1];
+
+    if (name.n == 0)
+        return service->sets[0];
+    if (tls_names_normalise(name, host)) {
+        name = slice_from(host);
+        set = tls_names_choose(service, host);
+    }
+    if (!remember_name(stream, name))
+        return NULL;
+    if (!set && (!service->strict_sni || service->smtp_fallback))
+        set = service->sets[0];
+    return set;
+}
+
+/*
+ * A session belongs to these names, so that instances and reloads agree; and to how the client was
+ * asked for its certificate, so that a session from before that rule does not slip past it.
+ */
+static bool set_session_context(
+    SSL *ssl, const struct tls_service *service, const struct tls_set *set)
+{
+    unsigned char context[TLS_DIGEST_SIZE];
+    unsigned char mode = (unsigned char)set->client_certificate;
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    bool is_fine =
+        digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+        EVP_DigestUpdate(digest, service->listener, strlen(service->listener) + 1) == 1 &&
+        EVP_DigestUpdate(digest, service->protocol, strlen(service->protocol) + 1) == 1 &&
+        EVP_DigestUpdate(digest, set->name, strlen(set->name) + 1) == 1 &&
+        EVP_DigestUpdate(digest, &mode, sizeof(mode)) == 1 &&
+        EVP_DigestUpdate(digest, set->ca_digest, sizeof(set->ca_digest)) == 1 &&
+        EVP_DigestFinal_ex(digest, context, NULL) == 1 &&
+        SSL_set_session_id_context(ssl, context, sizeof(context)) == 1;
+
+    EVP_MD_CTX_free(digest);
+    return is_fine;
+}
+
+static bool set_tickets(SSL *ssl, const struct tls_service *service, const struct tls_set *set)
+{
+    unsigned tickets = service->tickets ? set->tickets : 0;
+
+    if (tickets == 0)
+        (void)SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    return SSL_set_num_tickets(ssl, tickets) == 1;
+}
+
+/* The connection was made from the first set's context: of another set, nothing but certificates,
+ * ciphers and authorities comes with its context. */
+static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_set *set)
+{
+    if (set != service->sets[0]) {
+        uint64_t options = SSL_CTX_get_options(set->context) & OPTIONS_OF_A_SET;
+
+        if (!SSL_set_SSL_CTX(ssl, set->context) ||
+            SSL_set_min_proto_version(ssl, set->applied.minimum) != 1 ||
+            SSL_set_max_proto_version(ssl, set->applied.maximum) != 1 ||
+            SSL_set1_groups_list(ssl, set->applied.groups) != 1)
+            return false;
+        SSL_set_verify(ssl, tls_server_verify_mode(set->client_certificate),
+            set->client_certificate == TLS_CLIENT_CERTIFICATE_REQUEST ? tls_server_accept_all
+                                                                      : NULL);
+        (void)SSL_clear_options(ssl, OPTIONS_OF_A_SET);
+        (void)SSL_set_options(ssl, options);
+    }
+    return set_tickets(ssl, service, set) && set_session_context(ssl, service, set);
+}
+
+/* May run twice in a handshake (HelloRetryRequest): the second time must choose the same. */
+static int on_client_hello(SSL *ssl, int *alert, void *unused)
+{
+    struct stream *stream = tls_stream(ssl);
+    const struct tls_set *set = choose(stream, ssl);
+
+    (void)unused;
+    if (!set) {
+        stream->failure = STREAM_SNI;
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (stream->set && stream->set != set) {
+        *alert = SSL_AD_ILLEGAL_PARAMETER;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    stream->set = set;
+    if (!apply(ssl, stream->service, set)) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* The choice is made; this only tells the client that its name was understood. */
+static int on_server_name(SSL *ssl, int *alert, void *unused)
+{
+    (void)alert;
+    (void)unused;
+    return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) ? SSL_TLSEXT_ERR_OK
+                                                              : SSL_TLSEXT_ERR_NOACK;
+}
+
+/* Runs only where the client offers protocols: none of ours among them is an attack or a mistake
+ * [RFC 7301 3.2, attack A12]. */
+static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_n,
+    const unsigned char *offered, unsigned n, void *unused)
+{
+    struct stream *stream = tls_stream(ssl);
+    const struct tls_service *service = stream->service;
+
+    (void)unused;
+    for (size_t i = 0; i < service->alpn_count; i++) {
+        size_t len = strlen(service->alpn[i]);
+
+        for (unsigned at = 0; at < n && offered[at] < n - at; at += 1u + offered[at]) {
+            if (offered[at] != len || memcmp(offered + at + 1, service->alpn[i], len) != 0)
+                continue;
+            *chosen = offered + at + 1;
+            *chosen_n = offered[at];
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    stream->failure = STREAM_ALPN;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int encrypt)
+{
+    const struct stream *stream = tls_stream(ssl);
+
+    if (!stream->service->tickets)
+        return 0;
+    return tls_tickets_use(stream->service->tickets, name, iv, cipher, mac, encrypt != 0);
+}
+
+void tls_server_prepare(SSL_CTX *context)
+{
+    SSL_CTX_set_client_hello_cb(context, on_client_hello, NULL);
+    (void)SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
+    SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
+    (void)SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+}
+
+enum io stream_start_tls_server(
+    struct stream *stream, const struct tls_service *service, struct buffer **prefix)
+{
+    if (prefix && *prefix) {
+        stream->prefix = *prefix;
+        *prefix = NULL;
+    }
+    if (tls_begin(stream, service->sets[0]->context) != IO_OK)
+        return IO_ERR;
+    stream->service = service;
+    SSL_set_accept_state(stream->ssl);
+    return IO_OK;
+}

@@ -1,0 +1,41 @@
+/* Private to net: what a certificate set is made of. Immutable after tls_set_new; any thread. */
+#ifndef MAILMUX_TLS_SET_H
+#define MAILMUX_TLS_SET_H
+
+#include "mailmux/slice.h"
+#include "tls_context.h"
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+enum { TLS_DIGEST_SIZE = 32, TLS_HOST_MAX = 253 };
+
+struct tls_set {
+    atomic_uint references;
+    SSL_CTX *context;
+    char *name;
+    struct tls_applied applied;
+    unsigned tickets;
+    enum tls_client_certificate client_certificate;
+    unsigned char ca_digest[TLS_DIGEST_SIZE]; /* of the client_ca file; zeros without one */
+    size_t name_count;
+    char **names; /* lower case */
+};
+
+/* tls_names.c: whom a set serves, by its parameters or its certificates. */
+bool tls_names_load(
+    struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault);
+
+/* Lower case, letters, digits, hyphen, underscore and dots, no dot at the end; false: no name. */
+bool tls_names_normalise(struct slice name, char out[TLS_HOST_MAX + 1]);
+
+/* The set that serves a normalised name: an exact match before a wildcard; NULL: none. */
+const struct tls_set *tls_names_choose(const struct tls_service *service, const char *name);
+
+/* tls_server.c: the callbacks that every set's SSL_CTX needs. */
+void tls_server_prepare(SSL_CTX *context);
+
+/* How client certificates are asked for, as SSL_set_verify wants it. */
+int tls_server_verify_mode(enum tls_client_certificate wanted);
+int tls_server_accept_all(int ok, X509_STORE_CTX *store);
+
+#endif

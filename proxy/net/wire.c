@@ -1,0 +1,62 @@
+#include "wire.h"
+
+enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
+{
+    enum io status;
+
+    *got = 0;
+    if (wire->ended)
+        return wire->error ? IO_ERR : IO_EOF;
+    if (!(wire->ready & WIRE_READABLE))
+        return IO_AGAIN;
+    status = wire->ops->receive(wire, into, cap, got);
+    switch (status) {
+    case IO_OK:
+        wire->received += *got;
+        if (*got < cap)
+            wire->ready &= ~(unsigned)WIRE_READABLE;
+        break;
+    case IO_AGAIN:
+        wire->ready &= ~(unsigned)WIRE_READABLE;
+        break;
+    case IO_EOF:
+    case IO_ERR:
+        wire->ended = true;
+        /* The end stays readable: left armed, it would be reported for ever. */
+        wire_watch(wire, wire->watched & ~(unsigned)WIRE_READABLE);
+        break;
+    }
+    return status;
+}
+
+enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
+{
+    enum io status;
+
+    *sent = 0;
+    if (bytes.n == 0)
+        return IO_OK;
+    if (!(wire->ready & WIRE_WRITABLE))
+        return IO_AGAIN;
+    status = wire->ops->send(wire, bytes, sent);
+    if (status == IO_OK)
+        wire->sent += *sent;
+    if (status == IO_AGAIN || (status == IO_OK && *sent < bytes.n))
+        wire->ready &= ~(unsigned)WIRE_WRITABLE;
+    return status;
+}
+
+void wire_watch(struct wire *wire, unsigned events)
+{
+    if (wire->watched == events)
+        return;
+    wire->watched = events;
+    wire->ops->watch(wire, events);
+}
+
+void wire_report(struct wire *wire, unsigned events)
+{
+    wire->ready |= events & (WIRE_READABLE | WIRE_WRITABLE);
+    if (wire->on_event)
+        wire->on_event(wire->owner, wire, events);
+}

@@ -1,0 +1,247 @@
+#include "config_build.h"
+
+#include "config_line.h"
+#include "suggest.h"
+#include <stdarg.h>
+#include <string.h>
+
+enum { REFUSE_TEXT_MAX = 1024 };
+
+const struct config_origin config_default_origin = {"default", 0};
+
+struct config_setting *config_setting_find(
+    struct config_setting *settings, enum section_kind kind, const char *key)
+{
+    return &settings[directive_index(directive_find(kind, slice_from(key)))];
+}
+
+struct config_origin config_setting_origin(
+    const struct config_setting *settings, const char *section, const char *key)
+{
+    const struct section_info *info = section_find(slice_from(section));
+    const struct directive *directive = info ? directive_find(info->kind, slice_from(key)) : NULL;
+
+    return directive ? settings[directive_index(directive)].origin : config_default_origin;
+}
+
+void setting_refuse(
+    struct setting *setting, const struct config_value *value, const char *format, ...)
+{
+    char text[REFUSE_TEXT_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    setting->state->state = SETTING_BAD;
+    config_report_add(setting->build->report, true, value->origin, "[%s] %s = %.*s: %s",
+        setting->heading, setting->directive->key, (int)value->text.n, value->text.p, text);
+}
+
+/* Where a key that this section does not have would be right, or what was meant. */
+static void report_unknown_key(struct build *build, const struct section_info *info,
+    const char *heading, const struct document_entry *entry, struct config_head *head)
+{
+    const struct section_info *other = NULL;
+    struct config_setting *meant = NULL;
+    struct suggestion near;
+
+    suggest_begin(&near, slice_from(entry->key));
+    for (size_t i = 0; i < directive_count; i++) {
+        if (directives[i].section == info->kind && suggest_offer(&near, directives[i].key))
+            meant = &head->settings[i];
+        if (!other && strcmp(directives[i].key, entry->key) == 0)
+            other = &section_infos[directives[i].section];
+    }
+    if (meant)
+        meant->state = SETTING_BAD; /* so that it is not missed as well */
+    if (other)
+        config_report_add(build->report, true, entry->origin,
+            "[%s] %s = %s: unknown key here; it belongs in [%s%s]", heading, entry->key,
+            entry->value.p, other->word, other->is_named ? " NAME" : "");
+    else if (strcmp(entry->key, "include") == 0)
+        config_report_add(build->report, true, entry->origin,
+            "[%s] include = %s: unknown key here; include stands before the first section", heading,
+            entry->value.p);
+    else if (near.best)
+        config_report_add(build->report, true, entry->origin,
+            "[%s] %s = %s: unknown key; did you mean %s?", heading, entry->key, entry->value.p,
+            near.best);
+    else
+        config_report_add(build->report, true, entry->origin,
+            "[%s] %s = %s: unknown key; mailmux --reference lists those of [%s]", heading,
+            entry->key, entry->value.p, info->word);
+}
+
+static size_t count_items(const struct directive *directive, struct slice text)
+{
+    size_t count = 1;
+    bool quoted = false;
+
+    for (size_t i = 0; directive->is_list && i < text.n; i++) {
+        if (text.p[i] == '"')
+            quoted = !quoted;
+        else if (text.p[i] == ',' && !quoted)
+            count++;
+    }
+    return count;
+}
+
+/* Cuts the next item off at a comma outside double quotes. */
+static struct slice next_item(const struct directive *directive, struct slice *rest)
+{
+    bool quoted = false;
+    size_t n = 0;
+    struct slice item;
+
+    for (; n < rest->n; n++) {
+        if (rest->p[n] == '"')
+            quoted = !quoted;
+        else if (directive->is_list && rest->p[n] == ',' && !quoted)
+            break;
+    }
+    item = slice_trim(slice_of(rest->p, n));
+    *rest = slice_after(*rest, n + 1);
+    return item;
+}
+
+/* The values of one line; returns how many of them are good. */
+static size_t read_entry(
+    struct setting *setting, const struct document_entry *entry, struct config_value *out)
+{
+    struct slice rest = entry->value;
+    size_t items = count_items(setting->directive, rest);
+    size_t good = 0;
+
+    for (size_t i = 0; i < items; i++) {
+        struct slice text = next_item(setting->directive, &rest);
+        struct config_value whole = {entry->value, entry->origin};
+
+        if (!config_value_unquote(&text))
+            setting_refuse(setting, &whole, "double quotes stand around a whole value only");
+        else if (text.n == 0 && items == 1)
+            setting_refuse(setting, &whole,
+                "the value is empty; give one, or remove the line for the default");
+        else if (text.n == 0)
+            setting_refuse(setting, &whole, "an item of the list is empty");
+        else
+            out[good++] = (struct config_value){
+                slice_from(config_store_text(setting->build->store, text)), entry->origin};
+    }
+    return good;
+}
+
+static void refuse_repetition(
+    struct setting *setting, const struct document_entry *entry, const struct document_entry *first)
+{
+    struct config_value value = {entry->value, entry->origin};
+
+    setting_refuse(setting, &value, "the key has been set before, at line %u; remove one of them",
+        first->origin.line);
+}
+
+/* Every value that the section has for the key, as an array in the store. */
+static struct config_value *gather(
+    struct setting *setting, const struct document_section *section, size_t *count)
+{
+    const struct directive *directive = setting->directive;
+    const struct document_entry *first = NULL;
+    struct config_value *values;
+    size_t most = 0;
+
+    *count = 0;
+    for (const struct document_entry *at = section->entries; at; at = at->next) {
+        if (strcmp(at->key, directive->key) == 0)
+            most += count_items(directive, at->value);
+    }
+    if (most == 0)
+        return NULL;
+    values = config_store_take(setting->build->store, most, sizeof(*values));
+    setting->state->state = SETTING_GIVEN;
+    for (const struct document_entry *at = section->entries; at; at = at->next) {
+        if (strcmp(at->key, directive->key) != 0)
+            continue;
+        if (first && !directive->is_list) {
+            refuse_repetition(setting, at, first);
+            continue;
+        }
+        if (!first) {
+            first = at;
+            setting->state->origin = at->origin;
+        }
+        *count += read_entry(setting, at, values + *count);
+    }
+    return values;
+}
+
+static void report_missing(const struct setting *setting, const struct document_section *section)
+{
+    char allowed[DIRECTIVE_TEXT_MAX];
+
+    setting->state->state = SETTING_BAD;
+    if (section->has_bad_lines)
+        return;
+    config_report_add(setting->build->report, true, section->origin,
+        "[%s]: %s is missing; write %s = %s", setting->heading, setting->directive->key,
+        setting->directive->key, directive_allowed(setting->directive, allowed));
+}
+
+static void read_setting(struct setting *setting, const struct document_section *section)
+{
+    struct config_value *values = NULL;
+    size_t count = 0;
+
+    if (section)
+        values = gather(setting, section, &count);
+    if (count > 0) {
+        setting_parse(setting, values, count);
+        return;
+    }
+    if (setting->directive->is_required) {
+        if (section && setting->state->state == SETTING_DEFAULT)
+            report_missing(setting, section);
+    } else if (setting->directive->fallback) {
+        struct config_value fallback = {
+            slice_from(setting->directive->fallback), config_default_origin};
+
+        setting_parse(setting, &fallback, 1);
+    }
+}
+
+/* `section` is NULL for one that is not in the file. */
+static void read_section(struct build *build, const struct section_info *info, size_t index,
+    const struct document_section *section)
+{
+    struct config_head *head = config_section(build->config, info, index);
+    char heading[2 * CONFIG_SECTION_MAX + 2];
+
+    (void)snprintf(heading, sizeof(heading), "%s%s%s", info->word, info->is_named ? " " : "",
+        info->is_named ? head->name : "");
+    for (const struct document_entry *at = section ? section->entries : NULL; at; at = at->next) {
+        if (!directive_find(info->kind, slice_from(at->key)))
+            report_unknown_key(build, info, heading, at, head);
+    }
+    for (size_t row = 0; row < directive_count; row++) {
+        struct setting setting = {build, &directives[row], heading, head, &head->settings[row]};
+
+        if (directives[row].section == info->kind)
+            read_setting(&setting, section);
+    }
+}
+
+void config_build(struct build *build)
+{
+    bool is_done[SECTION_KINDS] = {false};
+
+    config_sections(build);
+    for (const struct document_section *at = build->document.sections; at; at = at->next) {
+        if (!at->info)
+            continue;
+        is_done[at->info->kind] = true;
+        read_section(build, at->info, at->index, at);
+    }
+    for (size_t i = 0; i < SECTION_KINDS; i++) {
+        if (!is_done[i] && !section_infos[i].is_named)
+            read_section(build, &section_infos[i], 0, NULL);
+    }
+}

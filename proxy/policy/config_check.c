@@ -1,0 +1,139 @@
+/* What no setting can tell alone: listeners, certificates and times. */
+#include "config_check.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+
+static bool is_good(struct config_setting *settings, enum section_kind kind, const char *key)
+{
+    return config_setting_find(settings, kind, key)->state != SETTING_BAD;
+}
+
+static bool is_wildcard(const struct address *address)
+{
+    if (address_family(address) == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(&address->socket.v6.sin6_addr);
+    return address->socket.v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+/* IPv4 and IPv6 never meet: [::] is bound for IPv6 alone. */
+bool config_binds_collide(const struct address *a, const struct address *b)
+{
+    return address_family(a) == address_family(b) && address_port(a) == address_port(b) &&
+           (address_same_host(a, b) || is_wildcard(a) || is_wildcard(b));
+}
+
+/* Compares one bind with all that stand before it in the configuration. */
+static void check_bind(struct build *build, size_t listener_index, size_t bind_index)
+{
+    const struct config_listener *listener = &build->config->listeners[listener_index];
+    const struct address *bind = &listener->bind[bind_index];
+    char text[ADDRESS_TEXT_MAX];
+    char other_text[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i <= listener_index; i++) {
+        const struct config_listener *other = &build->config->listeners[i];
+
+        for (size_t j = 0; j < (i == listener_index ? bind_index : other->bind_count); j++) {
+            if (!config_binds_collide(bind, &other->bind[j]))
+                continue;
+            config_report_add(build->report, true, listener->bind_origin[bind_index],
+                "[listener %s] bind = %s: [listener %s] has %s already, at %s:%u; an address and "
+                "port can be listened on once",
+                listener->name, address_text(bind, text), other->name,
+                address_text(&other->bind[j], other_text), other->bind_origin[j].file,
+                other->bind_origin[j].line);
+            return;
+        }
+    }
+}
+
+static bool has_port(const struct config_listener *listener, uint16_t port)
+{
+    for (size_t i = 0; i < listener->bind_count; i++) {
+        if (address_port(&listener->bind[i]) == port)
+            return true;
+    }
+    return false;
+}
+
+static void check_listener_tls(struct build *build, const struct config_listener *listener)
+{
+    struct config_origin origin =
+        config_setting_find(listener->settings, SECTION_LISTENER, "require_tls")->origin;
+
+    if (!is_good(listener->settings, SECTION_LISTENER, "tls") ||
+        !is_good(listener->settings, SECTION_LISTENER, "require_tls"))
+        return;
+    if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_YES)
+        config_report_add(build->report, true, origin,
+            "[listener %s] require_tls = yes: with tls = none nobody could ever send a command; "
+            "write tls = starttls, or require_tls = no",
+            listener->name);
+    else if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_NO)
+        config_report_add(build->report, false,
+            config_setting_find(listener->settings, SECTION_LISTENER, "tls")->origin,
+            "[listener %s] tls = none: passwords and mail travel in clear; tls = starttls "
+            "protects them",
+            listener->name);
+    else if (listener->tls == LISTENER_TLS_STARTTLS && listener->require_tls == REQUIRE_TLS_YES &&
+             (has_port(listener, 25) || has_port(listener, 2525)))
+        config_report_add(build->report, false, origin,
+            "[listener %s] require_tls = yes: mail servers that do not speak TLS can no longer "
+            "deliver to port %u; require_tls = auth protects logins alone",
+            listener->name, has_port(listener, 25) ? 25U : 2525U);
+}
+
+/* Where there are more of one than of the other, the first that stands alone is named. */
+static void check_tls_pairs(struct build *build, const struct config_tls *tls)
+{
+    const struct config_strings *certificates = &tls->certificates;
+    const struct config_strings *keys = &tls->keys;
+
+    if (!is_good(tls->settings, SECTION_TLS, "certificate") ||
+        !is_good(tls->settings, SECTION_TLS, "key"))
+        return;
+    if (certificates->count > keys->count)
+        config_report_add(build->report, true, certificates->origin[keys->count],
+            "[tls] certificate = %s: it has no key; the n-th key belongs to the n-th certificate, "
+            "and there are %zu keys for %zu certificates",
+            certificates->text[keys->count], keys->count, certificates->count);
+    else if (keys->count > certificates->count)
+        config_report_add(build->report, true, keys->origin[certificates->count],
+            "[tls] key = %s: it has no certificate; the n-th key belongs to the n-th certificate, "
+            "and there are %zu keys for %zu certificates",
+            keys->text[certificates->count], keys->count, certificates->count);
+}
+
+static void check_timeouts(struct build *build)
+{
+    const struct config_timeouts *timeouts = &build->config->timeouts;
+    struct config_setting *connect =
+        config_setting_find(timeouts->settings, SECTION_TIMEOUTS, "connect");
+    struct config_setting *deadline =
+        config_setting_find(timeouts->settings, SECTION_TIMEOUTS, "connect_deadline");
+
+    if (connect->state == SETTING_BAD || deadline->state == SETTING_BAD ||
+        timeouts->connect <= timeouts->connect_deadline)
+        return;
+    config_report_add(build->report, false,
+        connect->state == SETTING_GIVEN ? connect->origin : deadline->origin,
+        "[timeouts] connect = %" PRIu64 "ms: longer than connect_deadline, which ends the attempt "
+        "after %" PRIu64 "ms",
+        timeouts->connect, timeouts->connect_deadline);
+}
+
+void config_check(struct build *build)
+{
+    const struct config *config = build->config;
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        for (size_t j = 0; j < config->listeners[i].bind_count; j++)
+            check_bind(build, i, j);
+        check_listener_tls(build, &config->listeners[i]);
+    }
+    for (size_t i = 0; i < config->tls_count; i++)
+        check_tls_pairs(build, &config->tls[i]);
+    check_timeouts(build);
+    config_check_backends(build);
+}

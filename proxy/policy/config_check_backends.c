@@ -1,0 +1,147 @@
+/* Backends: used, of one protocol, and not this proxy itself. */
+#include "config_check.h"
+
+#include <netinet/in.h>
+
+/* submission is SMTP to a server; only what clients are told differs. */
+static enum config_protocol spoken(enum config_protocol protocol)
+{
+    return protocol == CONFIG_PROTOCOL_SUBMISSION ? CONFIG_PROTOCOL_SMTP : protocol;
+}
+
+static bool is_protocol_known(const struct config_listener *listener)
+{
+    return config_setting_find(listener->settings, SECTION_LISTENER, "protocol")->state !=
+           SETTING_BAD;
+}
+
+static void report_two_protocols(struct build *build, const struct config_backend *backend,
+    const struct config_listener *first, const struct config_listener *other)
+{
+    config_report_add(build->report, true,
+        config_setting_find(other->settings, SECTION_LISTENER, "backend")->origin,
+        "[listener %s] backend = %s: this listener speaks %s and [listener %s], at %s:%u, speaks "
+        "%s to the same servers; make a backend for each",
+        other->name, backend->name, config_protocol_name(other->protocol), first->name,
+        first->section.file, first->section.line, config_protocol_name(first->protocol));
+}
+
+/* Finds the backend's protocol; the first listener that names it decides. */
+static void check_protocol(struct build *build, size_t index)
+{
+    struct config_backend *backend = &build->config->backends[index];
+    const struct config_listener *first = NULL;
+
+    for (size_t i = 0; i < build->config->listener_count; i++) {
+        const struct config_listener *listener = &build->config->listeners[i];
+
+        if (listener->backend != index || !is_protocol_known(listener))
+            continue;
+        if (!first) {
+            first = listener;
+            backend->protocol = listener->protocol;
+        } else if (spoken(listener->protocol) != spoken(first->protocol)) {
+            report_two_protocols(build, backend, first, listener);
+        } else if (listener->protocol != backend->protocol) {
+            backend->protocol = spoken(listener->protocol);
+        }
+    }
+}
+
+static bool is_used(const struct config *config, size_t index)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (config->listeners[i].backend == index)
+            return true;
+    }
+    return false;
+}
+
+/* Whether every listener's backend is known, so that an unused one is really unused. */
+static bool knows_all_backends(const struct build *build)
+{
+    const struct config *config = build->config;
+
+    if (build->document.is_incomplete)
+        return false;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (config_setting_find(config->listeners[i].settings, SECTION_LISTENER, "backend")
+                ->state == SETTING_BAD)
+            return false;
+    }
+    return true;
+}
+
+static bool is_loopback(const struct address *address)
+{
+    if (address_family(address) == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&address->socket.v6.sin6_addr);
+    return ntohl(address->socket.v4.sin_addr.s_addr) >> 24 == 127;
+}
+
+/* The listener that would answer a connection to the server, or NULL. */
+static const struct config_listener *find_self(
+    const struct config *config, const struct config_server *server)
+{
+    if (!server->is_ip)
+        return NULL;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        for (size_t j = 0; j < listener->bind_count; j++) {
+            /* A wildcard covers other machines' addresses only in form. */
+            if (address_equal(&server->address, &listener->bind[j]) ||
+                (is_loopback(&server->address) &&
+                    config_binds_collide(&server->address, &listener->bind[j])))
+                return listener;
+        }
+    }
+    return NULL;
+}
+
+static void check_servers(struct build *build, const struct config_backend *backend)
+{
+    for (size_t i = 0; i < backend->server_count; i++) {
+        const struct config_server *server = &backend->servers[i];
+        const struct config_listener *self = find_self(build->config, server);
+        char text[ADDRESS_TEXT_MAX];
+
+        if (self)
+            config_report_add(build->report, true, server->origin,
+                "[backend %s] server = %s: this is mailmux's own [listener %s], and every session "
+                "would come back to it; name the mail server's address",
+                backend->name, address_text(&server->address, text), self->name);
+    }
+}
+
+static void check_is_there(struct build *build)
+{
+    const struct document *document = &build->document;
+
+    if (build->config->listener_count > 0 || document->is_incomplete)
+        return;
+    config_report_add(build->report, true, document->origin, "%s",
+        document->sections ? "there is no listener; write a section [listener NAME] with bind and "
+                             "backend"
+                           : "the file is empty; write a section [listener NAME] with bind and "
+                             "backend, and a section [backend NAME] with server");
+}
+
+void config_check_backends(struct build *build)
+{
+    const struct config *config = build->config;
+    bool knows_all = knows_all_backends(build) && config->listener_count > 0;
+
+    check_is_there(build);
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct config_backend *backend = &config->backends[i];
+
+        check_protocol(build, i);
+        check_servers(build, backend);
+        if (knows_all && !is_used(config, i))
+            config_report_add(build->report, true, backend->section,
+                "[backend %s]: no listener uses it; write backend = %s in a listener, or remove "
+                "the section",
+                backend->name, backend->name);
+    }
+}

@@ -1,0 +1,168 @@
+/* Defaults that depend on the machine or on other settings. */
+#include "config_build.h"
+
+#include "config_value.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HOSTNAME_MAX = 256 };
+
+#define SYSTEM_STATE_DIRECTORY "/var/lib/mailmux"
+
+/* What a standard port speaks, and how its TLS begins. */
+static const struct standard_port {
+    uint16_t port;
+    enum config_protocol protocol;
+    enum config_listener_tls tls;
+} standard_ports[] = {
+    {25, CONFIG_PROTOCOL_SMTP, LISTENER_TLS_STARTTLS},
+    {2525, CONFIG_PROTOCOL_SMTP, LISTENER_TLS_STARTTLS},
+    {587, CONFIG_PROTOCOL_SUBMISSION, LISTENER_TLS_STARTTLS},
+    {465, CONFIG_PROTOCOL_SUBMISSION, LISTENER_TLS_IMPLICIT},
+    {110, CONFIG_PROTOCOL_POP3, LISTENER_TLS_STARTTLS},
+    {995, CONFIG_PROTOCOL_POP3, LISTENER_TLS_IMPLICIT},
+    {143, CONFIG_PROTOCOL_IMAP, LISTENER_TLS_STARTTLS},
+    {993, CONFIG_PROTOCOL_IMAP, LISTENER_TLS_IMPLICIT},
+};
+
+static const struct standard_port *find_standard(uint16_t port)
+{
+    for (size_t i = 0; i < sizeof(standard_ports) / sizeof(standard_ports[0]); i++) {
+        if (standard_ports[i].port == port)
+            return &standard_ports[i];
+    }
+    return NULL;
+}
+
+static enum setting_state state_of(const struct config_listener *listener, const char *key)
+{
+    return config_setting_find(listener->settings, SECTION_LISTENER, key)->state;
+}
+
+static void report_missing(struct build *build, const struct config_listener *listener,
+    const char *key, const char *reason, uint16_t port)
+{
+    const struct directive *directive = directive_find(SECTION_LISTENER, slice_from(key));
+    char allowed[DIRECTIVE_TEXT_MAX];
+
+    config_setting_find(listener->settings, SECTION_LISTENER, key)->state = SETTING_BAD;
+    config_report_add(build->report, true, listener->section,
+        "[listener %s]: %s is missing, and port %u %s; write %s = one of %s", listener->name, key,
+        port, reason, key, directive_allowed(directive, allowed));
+}
+
+static void default_protocol(struct build *build, struct config_listener *listener)
+{
+    for (size_t i = 0; i < listener->bind_count; i++) {
+        uint16_t port = address_port(&listener->bind[i]);
+        const struct standard_port *standard = find_standard(port);
+
+        if (!standard) {
+            report_missing(build, listener, "protocol", "does not tell it", port);
+            return;
+        }
+        if (i > 0 && standard->protocol != listener->protocol) {
+            report_missing(
+                build, listener, "protocol", "is for another one than the port before it", port);
+            return;
+        }
+        listener->protocol = standard->protocol;
+    }
+}
+
+static void default_tls(struct build *build, struct config_listener *listener)
+{
+    for (size_t i = 0; i < listener->bind_count; i++) {
+        uint16_t port = address_port(&listener->bind[i]);
+        const struct standard_port *standard = find_standard(port);
+        enum config_listener_tls tls = standard ? standard->tls : LISTENER_TLS_STARTTLS;
+
+        if (i > 0 && tls != listener->tls) {
+            report_missing(
+                build, listener, "tls", "begins it otherwise than the port before it", port);
+            return;
+        }
+        listener->tls = tls;
+    }
+}
+
+/* True when the default can be told; a bad line may be the key itself, or a bind. */
+static bool wants_default(
+    const struct config_listener *listener, const char *key, bool has_bad_lines)
+{
+    struct config_setting *setting = config_setting_find(listener->settings, SECTION_LISTENER, key);
+
+    if (setting->state != SETTING_DEFAULT)
+        return false;
+    if (!has_bad_lines && state_of(listener, "bind") != SETTING_BAD)
+        return true;
+    setting->state = SETTING_BAD;
+    return false;
+}
+
+static void default_listener(
+    struct build *build, struct config_listener *listener, bool has_bad_lines)
+{
+    if (wants_default(listener, "protocol", has_bad_lines))
+        default_protocol(build, listener);
+    if (wants_default(listener, "tls", has_bad_lines))
+        default_tls(build, listener);
+    if (state_of(listener, "require_tls") == SETTING_DEFAULT)
+        listener->require_tls =
+            listener->tls == LISTENER_TLS_STARTTLS ? REQUIRE_TLS_AUTH : REQUIRE_TLS_NO;
+}
+
+static void default_hostname(struct build *build)
+{
+    char name[HOSTNAME_MAX] = "";
+
+    if (gethostname(name, sizeof(name) - 1) != 0 || !config_host_is_valid(slice_from(name)))
+        (void)snprintf(name, sizeof(name), "localhost");
+    build->config->proxy.hostname = config_store_text(build->store, slice_from(name));
+}
+
+static const char *join(struct build *build, const char *directory, const char *rest)
+{
+    size_t n = strlen(directory) + strlen(rest) + 1;
+    char *path = config_store_take(build->store, n, 1);
+
+    (void)snprintf(path, n, "%s%s", directory, rest);
+    return path;
+}
+
+/*
+ * systemd says where. Else root, and whoever may write there, has the directory of the system; it
+ * need not exist yet for root, who can make it. Everybody else has one of his own.
+ */
+static void default_state_directory(struct build *build)
+{
+    const char *systemd = getenv("STATE_DIRECTORY");
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    struct config_proxy *proxy = &build->config->proxy;
+
+    proxy->state_directory = SYSTEM_STATE_DIRECTORY;
+    if (systemd && systemd[0] == '/') {
+        /* Several are separated by colons; the first is ours. */
+        proxy->state_directory = config_store_text(
+            build->store, slice_of(systemd, slice_find(slice_from(systemd), ':')));
+    } else if (geteuid() != 0 && access(SYSTEM_STATE_DIRECTORY, W_OK) != 0) {
+        if (state && state[0] == '/')
+            proxy->state_directory = join(build, state, "/mailmux");
+        else if (home && home[0] == '/')
+            proxy->state_directory = join(build, home, "/.local/state/mailmux");
+    }
+}
+
+void config_defaults(struct build *build)
+{
+    for (const struct document_section *at = build->document.sections; at; at = at->next) {
+        if (at->info && at->info->kind == SECTION_LISTENER)
+            default_listener(build, &build->config->listeners[at->index], at->has_bad_lines);
+    }
+    if (!build->config->proxy.hostname)
+        default_hostname(build);
+    if (!build->config->proxy.state_directory)
+        default_state_directory(build);
+}

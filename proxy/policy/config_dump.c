@@ -1,0 +1,154 @@
+/* The effective configuration as an ini file that config_load would read to the same effect. */
+#include "mailmux/config.h"
+
+#include "config_build.h"
+#include "config_value.h"
+#include <string.h>
+
+enum { COMMENT_COLUMN = 48 };
+
+static void write_source(FILE *out, int written, struct config_origin origin)
+{
+    (void)fprintf(
+        out, "%*s  # %s", written < COMMENT_COLUMN ? COMMENT_COLUMN - written : 0, "", origin.file);
+    if (origin.line > 0)
+        (void)fprintf(out, ":%u", origin.line);
+    (void)fputc('\n', out);
+}
+
+static void write_text(FILE *out, const char *key, const char *text, struct config_origin origin)
+{
+    /* Quotes keep a comma, or what looks like a comment, from being cut off. */
+    const char *quote = strpbrk(text, " \t,#;") ? "\"" : "";
+
+    write_source(out, fprintf(out, "%s = %s%s%s", key, quote, text, quote), origin);
+}
+
+static void write_nothing(FILE *out, const struct directive *directive)
+{
+    (void)fprintf(out, "# %s: %s\n", directive->key, directive_default(directive));
+}
+
+static void write_files(FILE *out, const struct directive *directive, const void *field)
+{
+    struct config_strings files;
+
+    memcpy(&files, field, sizeof(files));
+    if (files.count == 0)
+        write_nothing(out, directive);
+    for (size_t i = 0; i < files.count; i++)
+        write_text(out, directive->key, files.text[i], files.origin[i]);
+}
+
+static void write_binds(
+    FILE *out, const struct directive *directive, const struct config_listener *listener)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    for (size_t i = 0; i < listener->bind_count; i++)
+        write_text(
+            out, directive->key, address_text(&listener->bind[i], text), listener->bind_origin[i]);
+}
+
+static void write_servers(
+    FILE *out, const struct directive *directive, const struct config_backend *backend)
+{
+    for (size_t i = 0; i < backend->server_count; i++) {
+        const struct config_server *server = &backend->servers[i];
+        bool is_ipv6 = server->is_ip && address_family(&server->address) == AF_INET6;
+        int written = fprintf(out, "%s = ", directive->key);
+
+        if (!strchr(server->name, ':')) /* else the name was left out, and is HOST:PORT */
+            written += fprintf(out, "%s ", server->name);
+        written += fprintf(
+            out, "%s%s%s:%u", is_ipv6 ? "[" : "", server->host, is_ipv6 ? "]" : "", server->port);
+        if (server->weight != 1)
+            written += fprintf(out, " weight=%u", server->weight);
+        if (server->backup)
+            written += fprintf(out, " backup");
+        write_source(out, written, server->origin);
+    }
+}
+
+static uint64_t load_number(const struct directive *directive, const void *field)
+{
+    uint32_t small;
+    uint64_t value;
+
+    if (directive->size == sizeof(small)) {
+        memcpy(&small, field, sizeof(small));
+        return small;
+    }
+    memcpy(&value, field, sizeof(value));
+    return value;
+}
+
+static void write_setting(FILE *out, const struct config *config, const struct directive *directive,
+    const struct config_head *head)
+{
+    const char *field = (const char *)head + directive->offset;
+    struct config_origin origin = head->settings[directive_index(directive)].origin;
+    char number[NUMBER_TEXT_MAX];
+    const char *text;
+
+    switch (directive->type) {
+    case VALUE_NUMBER:
+    case VALUE_DURATION:
+    case VALUE_SIZE:
+        text = config_number_text(directive, load_number(directive, field), number);
+        write_text(out, directive->key, text, origin);
+        break;
+    case VALUE_CHOICE:
+        text = config_choice_text(directive, (unsigned)load_number(directive, field));
+        write_text(out, directive->key, text, origin);
+        break;
+    case VALUE_WORD:
+    case VALUE_HOST:
+    case VALUE_DIRECTORY:
+        memcpy(&text, field, sizeof(text));
+        if (text)
+            write_text(out, directive->key, text, origin);
+        else
+            write_nothing(out, directive);
+        break;
+    case VALUE_FILES:
+        write_files(out, directive, field);
+        break;
+    case VALUE_BIND:
+        write_binds(out, directive, (const struct config_listener *)(const void *)head);
+        break;
+    case VALUE_SERVERS:
+        write_servers(out, directive, (const struct config_backend *)(const void *)head);
+        break;
+    case VALUE_BACKEND:
+        text = config->backends[load_number(directive, field)].name;
+        write_text(out, directive->key, text, origin);
+        break;
+    }
+}
+
+static void write_section(FILE *out, const struct config *config, const struct section_info *info,
+    const struct config_head *head)
+{
+    int written = fprintf(
+        out, "[%s%s%s]", info->word, info->is_named ? " " : "", info->is_named ? head->name : "");
+
+    write_source(out, written, head->section);
+    for (size_t row = 0; row < directive_count; row++) {
+        if (directives[row].section == info->kind)
+            write_setting(out, config, &directives[row], head);
+    }
+}
+
+void config_dump(const struct config *config, FILE *out)
+{
+    for (size_t kind = 0; kind < SECTION_KINDS; kind++) {
+        const struct section_info *info = &section_infos[kind];
+
+        for (size_t i = 0; i < config_section_count(config, info); i++) {
+            if (kind > 0 || i > 0)
+                (void)fputc('\n', out);
+            write_section(out, config, info, config_section((struct config *)config, info, i));
+        }
+    }
+}

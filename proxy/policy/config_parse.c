@@ -1,0 +1,151 @@
+/* The values of a setting into its field, by type; addresses and servers are in config_servers. */
+#include "config_build.h"
+
+#include "config_reader.h"
+#include "config_value.h"
+#include "suggest.h"
+#include <stdint.h>
+#include <string.h>
+
+static void *field_of(struct setting *setting)
+{
+    return (char *)setting->section + setting->directive->offset;
+}
+
+/* Fields of numbers are unsigned integers of 4 or 8 bytes, and so are enums. */
+static void store_number(struct setting *setting, uint64_t value)
+{
+    uint32_t small = (uint32_t)value;
+
+    if (setting->directive->size == sizeof(small))
+        memcpy(field_of(setting), &small, sizeof(small));
+    else
+        memcpy(field_of(setting), &value, sizeof(value));
+}
+
+static void store_text(struct setting *setting, const char *text)
+{
+    memcpy(field_of(setting), &text, sizeof(text));
+}
+
+static void parse_number(struct setting *setting, const struct config_value *value)
+{
+    struct error error;
+    uint64_t number;
+
+    if (config_number_parse(setting->directive, value->text, &number, &error))
+        store_number(setting, number);
+    else
+        setting_refuse(setting, value, "%s", error.text);
+}
+
+static void parse_choice(struct setting *setting, const struct config_value *value)
+{
+    struct error error;
+    unsigned choice;
+
+    if (config_choice_parse(setting->directive, value->text, &choice, &error))
+        store_number(setting, choice);
+    else
+        setting_refuse(setting, value, "%s", error.text);
+}
+
+static void parse_word(struct setting *setting, const struct config_value *value)
+{
+    if (slice_find(value->text, ' ') < value->text.n ||
+        slice_find(value->text, '\t') < value->text.n)
+        setting_refuse(setting, value, "there is a blank in it; allowed: a word without blanks");
+    else
+        store_text(setting, value->text.p);
+}
+
+static void parse_host(struct setting *setting, const struct config_value *value)
+{
+    if (config_host_is_valid(value->text))
+        store_text(setting, value->text.p);
+    else
+        setting_refuse(setting, value, "not a host name; write one such as mail.example.org");
+}
+
+static void parse_files(struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_store *store = setting->build->store;
+    struct config_strings files = {.text = config_store_take(store, count, sizeof(*files.text)),
+        .origin = config_store_take(store, count, sizeof(*files.origin))};
+
+    for (size_t i = 0; i < count; i++) {
+        const char *path = config_store_path(store, values[i].origin.file, values[i].text);
+        const char *reason;
+
+        if (setting->build->looks_at_files && !config_reader_can_read(path, &reason))
+            setting_refuse(setting, &values[i],
+                "%s; the file must be there and readable by whoever starts mailmux%s%s", reason,
+                strcmp(path, values[i].text.p) == 0 ? "" : "; looked for at ",
+                strcmp(path, values[i].text.p) == 0 ? "" : path);
+        files.text[files.count] = path;
+        files.origin[files.count] = values[i].origin;
+        files.count++;
+    }
+    memcpy(field_of(setting), &files, sizeof(files));
+}
+
+static void parse_backend(struct setting *setting, const struct config_value *value)
+{
+    const struct config *config = setting->build->config;
+    size_t found = CONFIG_NO_BACKEND;
+    struct suggestion near;
+
+    suggest_begin(&near, value->text);
+    for (size_t i = 0; i < config->backend_count; i++) {
+        if (slice_equal(slice_from(config->backends[i].name), value->text))
+            found = i;
+        (void)suggest_offer(&near, config->backends[i].name);
+    }
+    memcpy(field_of(setting), &found, sizeof(found));
+    if (found != CONFIG_NO_BACKEND)
+        return;
+    if (setting->build->document.is_incomplete)
+        setting->state->state = SETTING_BAD; /* the section may be one that was lost */
+    else if (near.best)
+        setting_refuse(setting, value, "there is no section [backend %.*s]; did you mean %s?",
+            (int)value->text.n, value->text.p, near.best);
+    else
+        setting_refuse(setting, value, "there is no section [backend %.*s]; write one",
+            (int)value->text.n, value->text.p);
+}
+
+void setting_parse(struct setting *setting, const struct config_value *values, size_t count)
+{
+    switch (setting->directive->type) {
+    case VALUE_NUMBER:
+    case VALUE_DURATION:
+    case VALUE_SIZE:
+        parse_number(setting, values);
+        break;
+    case VALUE_CHOICE:
+        parse_choice(setting, values);
+        break;
+    case VALUE_WORD:
+        parse_word(setting, values);
+        break;
+    case VALUE_HOST:
+        parse_host(setting, values);
+        break;
+    case VALUE_DIRECTORY:
+        store_text(
+            setting, config_store_path(setting->build->store, values->origin.file, values->text));
+        break;
+    case VALUE_FILES:
+        parse_files(setting, values, count);
+        break;
+    case VALUE_BIND:
+        setting_parse_binds(setting, values, count);
+        break;
+    case VALUE_SERVERS:
+        setting_parse_servers(setting, values, count);
+        break;
+    case VALUE_BACKEND:
+        parse_backend(setting, values);
+        break;
+    }
+}

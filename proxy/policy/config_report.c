@@ -1,0 +1,87 @@
+#include "mailmux/config.h"
+
+#include "config_store.h"
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROBLEM_TEXT_MAX = 2048 };
+
+/* A problem of the file as a whole stands after those of its lines. */
+static unsigned place_of(struct config_origin origin)
+{
+    return origin.line == 0 ? UINT_MAX : origin.line;
+}
+
+static bool is_same_file(struct config_origin a, struct config_origin b)
+{
+    return a.file == b.file || (a.file && b.file && strcmp(a.file, b.file) == 0);
+}
+
+/* Behind the last problem of the same file that is not further down in it. */
+static size_t find_place(const struct config_report *report, struct config_origin origin)
+{
+    size_t place = report->count;
+
+    while (place > 0 && !is_same_file(report->problems[place - 1].origin, origin))
+        place--;
+    if (place == 0)
+        return report->count;
+    while (place > 0 && is_same_file(report->problems[place - 1].origin, origin) &&
+           place_of(report->problems[place - 1].origin) > place_of(origin))
+        place--;
+    return place;
+}
+
+static size_t write_prefix(struct config_origin origin, char *out, size_t cap)
+{
+    int n = 0;
+
+    if (origin.file && origin.line > 0)
+        n = snprintf(out, cap, "%s:%u: ", origin.file, origin.line);
+    else if (origin.file)
+        n = snprintf(out, cap, "%s: ", origin.file);
+    if (n < 0)
+        return 0;
+    return (size_t)n < cap ? (size_t)n : cap - 1;
+}
+
+void config_report_add(struct config_report *report, bool is_error, struct config_origin origin,
+    const char *format, ...)
+{
+    struct config_problem problem = {.is_error = is_error, .origin = origin};
+    char text[PROBLEM_TEXT_MAX];
+    size_t prefix;
+    size_t place;
+    va_list arguments;
+
+    if (is_error)
+        report->error_count++;
+    if (report->count >= CONFIG_PROBLEMS_MAX)
+        return;
+    if (!report->store)
+        report->store = config_store_new();
+    prefix = write_prefix(origin, text, sizeof(text) / 2);
+    va_start(arguments, format);
+    (void)vsnprintf(text + prefix, sizeof(text) - prefix, format, arguments);
+    va_end(arguments);
+    problem.text = config_store_text(report->store, slice_from(text));
+    if (origin.file)
+        problem.origin.file = config_store_text(report->store, slice_from(origin.file));
+
+    place = find_place(report, origin);
+    report->problems =
+        config_store_grow(report->problems, report->count + 1, sizeof(*report->problems));
+    memmove(report->problems + place + 1, report->problems + place,
+        (report->count - place) * sizeof(*report->problems));
+    report->problems[place] = problem;
+    report->count++;
+}
+
+void config_report_free(struct config_report *report)
+{
+    free(report->problems);
+    config_store_free(&report->store);
+    *report = (struct config_report){0};
+}

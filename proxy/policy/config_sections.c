@@ -1,0 +1,155 @@
+#include "config_build.h"
+
+#include "suggest.h"
+#include <stdint.h>
+#include <string.h>
+
+#define IS_HEAD(type)                                                                              \
+    (offsetof(struct type, name) == offsetof(struct config_head, name) &&                          \
+        offsetof(struct type, section) == offsetof(struct config_head, section) &&                 \
+        offsetof(struct type, settings) == offsetof(struct config_head, settings))
+
+_Static_assert(IS_HEAD(config_proxy) && IS_HEAD(config_tls) && IS_HEAD(config_listener) &&
+                   IS_HEAD(config_backend) && IS_HEAD(config_timeouts) && IS_HEAD(config_limits),
+    "every section begins like struct config_head");
+
+void *config_section(struct config *config, const struct section_info *info, size_t index)
+{
+    char *place = (char *)config + info->offset;
+    char *array;
+
+    if (!info->is_array)
+        return place;
+    memcpy(&array, place, sizeof(array));
+    return array + index * info->size;
+}
+
+size_t config_section_count(const struct config *config, const struct section_info *info)
+{
+    size_t count = 1;
+
+    if (info->is_array)
+        memcpy(&count, (const char *)config + info->count_offset, sizeof(count));
+    return count;
+}
+
+static void report_unknown_section(struct build *build, const struct document_section *section)
+{
+    const char *gap = section->name ? " " : "";
+    const char *name = section->name ? section->name : "";
+    struct suggestion near;
+
+    suggest_begin(&near, slice_from(section->word));
+    for (size_t i = 0; i < SECTION_KINDS; i++)
+        (void)suggest_offer(&near, section_infos[i].word);
+    if (near.best)
+        config_report_add(build->report, true, section->origin,
+            "[%s%s%s]: unknown section; did you mean [%s%s%s]?", section->word, gap, name,
+            near.best, gap, name);
+    else
+        config_report_add(build->report, true, section->origin,
+            "[%s%s%s]: unknown section; there are [proxy], [tls], [listener NAME], [backend NAME], "
+            "[timeouts] and [limits]",
+            section->word, gap, name);
+}
+
+static bool is_same_section(const struct document_section *a, const struct document_section *b)
+{
+    return strcmp(a->word, b->word) == 0 &&
+           strcmp(a->name ? a->name : "", b->name ? b->name : "") == 0;
+}
+
+static void report_repeated_section(struct build *build, const struct document_section *section,
+    const struct document_section *first)
+{
+    config_report_add(build->report, true, section->origin,
+        "[%s%s%s]: the section has begun before, at %s:%u; put its settings there%s", section->word,
+        section->name ? " " : "", section->name ? section->name : "", first->origin.file,
+        first->origin.line, section->name ? ", or choose another name" : "");
+}
+
+/* Which section this is, or NULL after a report. */
+static const struct section_info *identify(
+    struct build *build, const struct document_section *section)
+{
+    const struct section_info *info = section_find(slice_from(section->word));
+
+    if (!info) {
+        report_unknown_section(build, section);
+        return NULL;
+    }
+    if (info->is_named && !section->name) {
+        config_report_add(build->report, true, section->origin,
+            "[%s]: the section needs a name; write e.g. [%s mail]", section->word, section->word);
+        return NULL;
+    }
+    if (!info->is_named && section->name) {
+        config_report_add(build->report, true, section->origin,
+            "[%s %s]: the section takes no name; write [%s]", section->word, section->name,
+            section->word);
+        return NULL;
+    }
+    for (const struct document_section *at = build->document.sections; at != section;
+         at = at->next) {
+        if (at->info && is_same_section(at, section)) {
+            report_repeated_section(build, section, at);
+            return NULL;
+        }
+    }
+    return info;
+}
+
+/* Sections that are not in the file have their place, too, where the struct has one. */
+static void make_room(struct build *build, const size_t counts[SECTION_KINDS])
+{
+    for (size_t i = 0; i < SECTION_KINDS; i++) {
+        const struct section_info *info = &section_infos[i];
+        size_t count = counts[i];
+
+        if (info->is_array) {
+            void *array;
+
+            if (count == 0 && !info->is_named)
+                count = 1;
+            array = config_store_take(build->store, count, info->size);
+            memcpy((char *)build->config + info->offset, &array, sizeof(array));
+            memcpy((char *)build->config + info->count_offset, &count, sizeof(count));
+        }
+        for (size_t index = 0; index < config_section_count(build->config, info); index++) {
+            struct config_head *head = config_section(build->config, info, index);
+
+            head->section = config_default_origin;
+            head->settings =
+                config_store_take(build->store, directive_count, sizeof(*head->settings));
+            for (size_t row = 0; row < directive_count; row++)
+                head->settings[row].origin = config_default_origin;
+        }
+    }
+    build->config->tls[0].name = "default";
+}
+
+void config_sections(struct build *build)
+{
+    size_t counts[SECTION_KINDS] = {0};
+
+    for (struct document_section *at = build->document.sections; at; at = at->next) {
+        at->info = identify(build, at);
+        if (at->info)
+            at->index = counts[at->info->kind]++;
+        else
+            build->document.is_incomplete = true;
+    }
+    make_room(build, counts);
+    for (size_t i = 0; i < build->config->listener_count; i++)
+        build->config->listeners[i].backend = CONFIG_NO_BACKEND;
+    for (const struct document_section *at = build->document.sections; at; at = at->next) {
+        struct config_head *head;
+
+        if (!at->info)
+            continue;
+        head = config_section(build->config, at->info, at->index);
+        head->section = at->origin;
+        if (at->name)
+            head->name = at->name;
+    }
+}

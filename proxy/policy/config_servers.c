@@ -1,0 +1,200 @@
+/* Addresses to listen on and servers to connect to, from their text. */
+#include "config_build.h"
+
+#include "config_line.h"
+#include "config_value.h"
+#include "suggest.h"
+#include <string.h>
+
+enum { WEIGHT_MAX = 1000 };
+
+static void add_bind(
+    struct config_listener *listener, struct slice ip, uint16_t port, struct config_origin origin)
+{
+    struct address address;
+
+    if (!address_parse_ip(ip, port, &address))
+        return;
+    listener->bind[listener->bind_count] = address;
+    listener->bind_origin[listener->bind_count] = origin;
+    listener->bind_count++;
+}
+
+static void parse_bind(struct setting *setting, const struct config_value *value)
+{
+    struct config_listener *listener = setting->section;
+    struct slice host;
+    struct address ignored;
+    uint16_t port;
+
+    if (!address_split_port(value->text, &host, &port)) {
+        setting_refuse(setting, value,
+            "not an address with a port of 1 to 65535; write e.g. 0.0.0.0:25, [::]:25 or *:25");
+    } else if (slice_equal(host, SLICE("*"))) {
+        add_bind(listener, SLICE("0.0.0.0"), port, value->origin);
+        add_bind(listener, SLICE("::"), port, value->origin);
+    } else if (address_parse_ip(host, port, &ignored)) {
+        add_bind(listener, host, port, value->origin);
+    } else {
+        setting_refuse(setting, value,
+            "\"%.*s\" is not an IP address; write e.g. 0.0.0.0:%u, [::]:%u or *:%u", (int)host.n,
+            host.p, port, port, port);
+    }
+}
+
+void setting_parse_binds(struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_listener *listener = setting->section;
+    struct config_store *store = setting->build->store;
+
+    listener->bind = config_store_take(store, 2 * count, sizeof(*listener->bind));
+    listener->bind_origin = config_store_take(store, 2 * count, sizeof(*listener->bind_origin));
+    for (size_t i = 0; i < count; i++)
+        parse_bind(setting, &values[i]);
+}
+
+static bool parse_weight(struct config_server *server, struct slice text)
+{
+    uint64_t weight;
+
+    if (!slice_number(text, WEIGHT_MAX, &weight) || weight == 0)
+        return false;
+    server->weight = (unsigned)weight;
+    return true;
+}
+
+static bool parse_backup(struct config_server *server, struct slice text)
+{
+    server->backup = true;
+    return text.n == 0;
+}
+
+/* What may follow HOST:PORT. A word that ends with '=' takes a value. */
+static const struct server_option {
+    const char *word;
+    bool (*parse)(struct config_server *server, struct slice text);
+    const char *allowed;
+} server_options[] = {
+    {"weight=", parse_weight, "weight=1 to weight=1000"},
+    {"backup", parse_backup, "backup, without a value"},
+};
+enum { SERVER_OPTIONS = sizeof(server_options) / sizeof(server_options[0]) };
+
+static bool parse_option(struct setting *setting, const struct config_value *value,
+    struct slice word, struct config_server *server, bool given[SERVER_OPTIONS])
+{
+    size_t equals = slice_find(word, '=');
+    struct slice begin = slice_of(word.p, equals < word.n ? equals + 1 : word.n);
+    struct suggestion near;
+
+    suggest_begin(&near, begin);
+    for (size_t i = 0; i < SERVER_OPTIONS; i++) {
+        (void)suggest_offer(&near, server_options[i].word);
+        if (!slice_equal(begin, slice_from(server_options[i].word)))
+            continue;
+        if (given[i]) {
+            setting_refuse(setting, value, "%s stands twice", server_options[i].word);
+            return false;
+        }
+        given[i] = true;
+        if (server_options[i].parse(server, slice_after(word, begin.n)))
+            return true;
+        setting_refuse(setting, value, "\"%.*s\" is wrong; allowed: %s", (int)word.n, word.p,
+            server_options[i].allowed);
+        return false;
+    }
+    if (near.best)
+        setting_refuse(setting, value, "\"%.*s\" is unknown here; did you mean %s?", (int)word.n,
+            word.p, near.best);
+    else
+        setting_refuse(setting, value, "\"%.*s\" is unknown here; weight=N and backup may follow",
+            (int)word.n, word.p);
+    return false;
+}
+
+static bool parse_target(struct setting *setting, const struct config_value *value,
+    struct slice word, struct config_server *server)
+{
+    struct slice host;
+
+    if (!address_split_port(word, &host, &server->port)) {
+        setting_refuse(setting, value,
+            "\"%.*s\" is not HOST:PORT with a port of 1 to 65535; an IPv6 address stands in "
+            "brackets",
+            (int)word.n, word.p);
+        return false;
+    }
+    server->is_ip = address_parse_ip(host, server->port, &server->address);
+    if (!server->is_ip && !config_host_is_valid(host)) {
+        setting_refuse(setting, value, "\"%.*s\" is neither a host name nor an IP address",
+            (int)host.n, host.p);
+        return false;
+    }
+    server->host = config_store_text(setting->build->store, host);
+    return true;
+}
+
+/* The name, and the word that should be HOST:PORT; the name may be left out. */
+static bool parse_name(struct setting *setting, const struct config_value *value,
+    struct slice *rest, struct config_server *server, struct slice *target)
+{
+    struct slice name = {NULL, 0};
+
+    (void)slice_word(rest, &name);
+    server->name = config_store_text(setting->build->store, name);
+    *target = name;
+    if (slice_find(name, ':') < name.n)
+        return true;
+    if (!config_name_is_valid(name)) {
+        setting_refuse(setting, value,
+            "\"%.*s\" is not a server name; it is of letters, digits, '.', '_' and '-'",
+            (int)name.n, name.p);
+        return false;
+    }
+    if (slice_word(rest, target))
+        return true;
+    setting_refuse(setting, value, "the port is missing; write e.g. mx1 10.0.0.5:25");
+    return false;
+}
+
+static bool is_known(const struct config_backend *backend, const char *name)
+{
+    for (size_t i = 0; i < backend->server_count; i++) {
+        if (strcmp(backend->servers[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool parse_server(
+    struct setting *setting, const struct config_value *value, struct config_server *server)
+{
+    bool given[SERVER_OPTIONS] = {false};
+    struct slice rest = value->text;
+    struct slice word;
+
+    *server = (struct config_server){.origin = value->origin, .weight = 1};
+    if (!parse_name(setting, value, &rest, server, &word) ||
+        !parse_target(setting, value, word, server))
+        return false;
+    while (slice_word(&rest, &word)) {
+        if (!parse_option(setting, value, word, server, given))
+            return false;
+    }
+    if (is_known(setting->section, server->name)) {
+        setting_refuse(setting, value, "the backend has a server of this name already");
+        return false;
+    }
+    return true;
+}
+
+void setting_parse_servers(struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_backend *backend = setting->section;
+
+    backend->servers = config_store_take(setting->build->store, count, sizeof(*backend->servers));
+    for (size_t i = 0; i < count; i++) {
+        if (parse_server(setting, &values[i], &backend->servers[backend->server_count]))
+            backend->server_count++;
+    }
+}

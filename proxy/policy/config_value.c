@@ -1,0 +1,181 @@
+#include "config_value.h"
+
+#include "suggest.h"
+#include <inttypes.h>
+
+enum { HOST_MAX = 253, LABEL_MAX = 63 };
+
+struct unit {
+    const char *word;
+    uint64_t factor;
+};
+
+/* The largest first; what has no word is the smallest. */
+static const struct unit durations[] = {
+    {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
+static const struct unit sizes[] = {{"m", 1048576}, {"k", 1024}, {"", 1}, {NULL, 0}};
+static const struct unit plain[] = {{"", 1}, {NULL, 0}};
+
+static const struct unit *units_of(const struct directive *directive)
+{
+    if (directive->type == VALUE_DURATION)
+        return durations;
+    return directive->type == VALUE_SIZE ? sizes : plain;
+}
+
+static const char *kind_of(const struct directive *directive)
+{
+    if (directive->type == VALUE_DURATION)
+        return "a time such as 500ms, 30s, 5m or 24h";
+    return directive->type == VALUE_SIZE ? "a size in bytes such as 4096 or 64k" : "a whole number";
+}
+
+static void refuse(const struct directive *directive, const char *problem, struct error *error)
+{
+    char allowed[DIRECTIVE_TEXT_MAX];
+
+    error_set(error, "%s; allowed: %s", problem, directive_allowed(directive, allowed));
+}
+
+/* Digits and one of the units; *value says how many smallest units. */
+static bool parse_with_unit(
+    const struct unit *units, struct slice text, uint64_t *value, bool *is_too_high)
+{
+    size_t digits = 0;
+    uint64_t number;
+
+    while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
+        digits++;
+    if (digits == 0)
+        return false;
+    for (const struct unit *unit = units; unit->word; unit++) {
+        if (!slice_equal(slice_after(text, digits), slice_from(unit->word)))
+            continue;
+        *is_too_high = !slice_number(slice_of(text.p, digits), UINT64_MAX / unit->factor, &number);
+        if (!*is_too_high)
+            *value = number * unit->factor;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_unless_zero(
+    const struct directive *directive, struct slice text, uint64_t *value, struct error *error)
+{
+    char allowed[DIRECTIVE_TEXT_MAX];
+    bool is_too_high = false;
+    uint64_t ignored;
+
+    if (!parse_with_unit(units_of(directive), text, value, &is_too_high)) {
+        if (directive->type == VALUE_DURATION && slice_number(text, UINT64_MAX, &ignored))
+            error_set(error, "a time needs a unit; did you mean %.*ss? allowed: %s", (int)text.n,
+                text.p, directive_allowed(directive, allowed));
+        else
+            error_set(error, "not %s; allowed: %s", kind_of(directive),
+                directive_allowed(directive, allowed));
+        return false;
+    }
+    if (is_too_high || *value > directive->max)
+        refuse(directive, "too high", error);
+    else if (*value < directive->min)
+        refuse(directive, "too low", error);
+    else
+        return true;
+    return false;
+}
+
+bool config_number_parse(
+    const struct directive *directive, struct slice text, uint64_t *out, struct error *error)
+{
+    uint64_t value = 0;
+    bool is_zero = slice_equal(text, SLICE("0")) &&
+                   (directive->zero || (directive->type == VALUE_DURATION && directive->min == 0));
+
+    if (directive->zero && slice_equal(text, slice_from(directive->zero)))
+        is_zero = true;
+    if (!is_zero && !parse_unless_zero(directive, text, &value, error))
+        return false;
+    *out = value;
+    return true;
+}
+
+const char *config_number_text(
+    const struct directive *directive, uint64_t value, char out[NUMBER_TEXT_MAX])
+{
+    const struct unit *unit = units_of(directive);
+
+    if (value == 0 && directive->zero) {
+        (void)snprintf(out, NUMBER_TEXT_MAX, "%s", directive->zero);
+        return out;
+    }
+    if (value == 0 && directive->type == VALUE_DURATION) {
+        (void)snprintf(out, NUMBER_TEXT_MAX, "0s");
+        return out;
+    }
+    while (value % unit->factor != 0 || (value == 0 && unit->factor > 1))
+        unit++;
+    (void)snprintf(out, NUMBER_TEXT_MAX, "%" PRIu64 "%s", value / unit->factor, unit->word);
+    return out;
+}
+
+bool config_choice_parse(
+    const struct directive *directive, struct slice text, unsigned *out, struct error *error)
+{
+    char allowed[DIRECTIVE_TEXT_MAX];
+    struct suggestion near;
+
+    suggest_begin(&near, text);
+    for (const struct choice *choice = directive->choices; choice->word; choice++) {
+        if (slice_equal(slice_from(choice->word), text)) {
+            *out = choice->value;
+            return true;
+        }
+        (void)suggest_offer(&near, choice->word);
+    }
+    (void)directive_allowed(directive, allowed);
+    if (near.best)
+        error_set(error, "not a choice here; did you mean %s? allowed: %s", near.best, allowed);
+    else
+        error_set(error, "not a choice here; allowed: %s", allowed);
+    return false;
+}
+
+const char *config_choice_text(const struct directive *directive, unsigned value)
+{
+    for (const struct choice *choice = directive->choices; choice->word; choice++) {
+        if (choice->value == value)
+            return choice->word;
+    }
+    return "?";
+}
+
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool label_is_valid(struct slice label)
+{
+    if (label.n == 0 || label.n > LABEL_MAX || label.p[0] == '-' || label.p[label.n - 1] == '-')
+        return false;
+    for (size_t i = 0; i < label.n; i++) {
+        if (!is_letter_or_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
+            return false;
+    }
+    return true;
+}
+
+bool config_host_is_valid(struct slice host)
+{
+    struct slice rest = host;
+    struct slice label = {NULL, 0};
+    uint64_t ignored;
+
+    if (host.n == 0 || host.n > HOST_MAX)
+        return false;
+    while (slice_split(&rest, '.', &label)) {
+        if (!label_is_valid(label))
+            return false;
+    }
+    return !slice_number(label, UINT64_MAX, &ignored);
+}

@@ -1,0 +1,77 @@
+/* docs/man/mailmux.ini.5 from the table. */
+#include "mailmux/directives.h"
+
+static const char intro[] =
+    ".\\\" Made by mailmux --man from the table that the program itself reads.\n"
+    ".TH MAILMUX.INI 5 \"\" mailmux \"mailmux configuration\"\n"
+    ".SH NAME\n"
+    "mailmux.ini \\- the configuration of mailmux, /etc/mailmux/proxy.ini\n"
+    ".SH DESCRIPTION\n"
+    "A line is\n"
+    ".IR key \" = \" value\n"
+    "under a section, [kind] or [kind name]. A section stands once.\n"
+    ".PP\n"
+    "# and ; begin a comment at the start of a line or after white space.\n"
+    "A value that holds one, or a comma, stands in double quotes.\n"
+    "A time has a unit: 500ms, 30s, 5m, 24h.\n"
+    "A size is in bytes, or 64k, 1m.\n"
+    "A list is separated by commas, and its key may be repeated.\n"
+    "A line has at most 198 bytes.\n"
+    "A path that does not begin with / starts at the directory of the file that names it.\n"
+    ".PP\n"
+    ".B include = conf.d/*.ini\n"
+    "reads other files; it stands before the first section.\n"
+    ".PP\n"
+    "Unknown sections and keys are errors.\n"
+    ".B mailmux \\-\\-check\n"
+    "reports every problem of a file at once.\n";
+
+static const char outro[] = ".SH FILES\n"
+                            "/etc/mailmux/proxy.ini\n"
+                            ".SH SEE ALSO\n"
+                            ".BR mailmux (8)\n";
+
+/* Backslashes, hyphens and quotes have meanings of their own; so has a '.' that begins a line. */
+static void write_text(FILE *out, const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        (void)fputs("\\&", out);
+    for (; *text; text++) {
+        if (*text == '\\')
+            (void)fputs("\\e", out);
+        else if (*text == '-')
+            (void)fputs("\\-", out);
+        else
+            (void)fputc(*text, out);
+    }
+}
+
+static void write_directive(FILE *out, const struct directive *directive)
+{
+    char allowed[DIRECTIVE_TEXT_MAX];
+
+    (void)fprintf(out, ".TP\n.B %s\n", directive->key);
+    write_text(out, directive->help);
+    (void)fprintf(out, "\n.br\nValue: %s, ", directive_type_name(directive));
+    write_text(out, directive_allowed(directive, allowed));
+    (void)fputs(".\nDefault: ", out);
+    write_text(out, directive_default(directive));
+    (void)fprintf(
+        out, ".\nA change needs a %s.\n", directive->needs_restart ? "restart" : "reload");
+}
+
+void directives_write_manual(FILE *out)
+{
+    (void)fputs(intro, out);
+    for (size_t kind = 0; kind < SECTION_KINDS; kind++) {
+        const struct section_info *info = &section_infos[kind];
+
+        (void)fprintf(
+            out, ".SH [%s%s]\n%s\n", info->word, info->is_named ? " NAME" : "", info->help);
+        for (size_t row = 0; row < directive_count; row++) {
+            if (directives[row].section == info->kind)
+                write_directive(out, &directives[row]);
+        }
+    }
+    (void)fputs(outro, out);
+}

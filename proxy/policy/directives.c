@@ -1,0 +1,199 @@
+#include "mailmux/directives.h"
+
+#include "mailmux/config.h"
+
+/* A field of a section's struct. */
+#define FIELD(type, member)                                                                        \
+    .offset = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
+
+#define SECOND UINT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define KILO UINT64_C(1024)
+
+#define TIMEOUT(field, low, high, text, about)                                                     \
+    {                                                                                              \
+        SECTION_TIMEOUTS, #field, VALUE_DURATION, FIELD(config_timeouts, field),                   \
+            .min = (low), .max = (high), .fallback = (text), .help = (about)                       \
+    }
+#define LIMIT(field, kind, low, high, text, about)                                                 \
+    {                                                                                              \
+        SECTION_LIMITS, #field, kind, FIELD(config_limits, field),                                 \
+            .min = (low), .max = (high), .fallback = (text), .help = (about)                       \
+    }
+
+#define ONE(kind_name, word_text, field, about)                                                    \
+    [kind_name] = {kind_name, false, false, word_text, offsetof(struct config, field), 0,          \
+        sizeof(struct config_##field), about}
+#define MANY(kind_name, named, word_text, array, count, about)                                     \
+    [kind_name] = {kind_name, named, true, word_text, offsetof(struct config, array),              \
+        offsetof(struct config, count), sizeof(*((struct config *)0)->array), about}
+
+const struct section_info section_infos[SECTION_KINDS] = {
+    ONE(SECTION_PROXY, "proxy", proxy, "The process."),
+    MANY(SECTION_TLS, false, "tls", tls, tls_count, "What every listener shows to its clients."),
+    MANY(SECTION_LISTENER, true, "listener", listeners, listener_count,
+        "A place where clients connect. One section each; the name is free."),
+    MANY(SECTION_BACKEND, true, "backend", backends, backend_count,
+        "The mail servers behind a listener. One section each; the name is free."),
+    ONE(SECTION_TIMEOUTS, "timeouts", timeouts, "How long mailmux waits, and for what."),
+    ONE(SECTION_LIMITS, "limits", limits, "How much mailmux takes before it says no."),
+};
+
+static const struct choice log_formats[] = {
+    {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {NULL, 0}};
+static const struct choice log_levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO},
+    {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
+static const struct choice tls_policies[] = {{"modern", TLS_POLICY_MODERN},
+    {"intermediate", TLS_POLICY_INTERMEDIATE}, {"legacy", TLS_POLICY_LEGACY}, {NULL, 0}};
+static const struct choice protocols[] = {{"smtp", CONFIG_PROTOCOL_SMTP},
+    {"submission", CONFIG_PROTOCOL_SUBMISSION}, {"pop3", CONFIG_PROTOCOL_POP3},
+    {"imap", CONFIG_PROTOCOL_IMAP}, {NULL, 0}};
+static const struct choice listener_tls[] = {{"starttls", LISTENER_TLS_STARTTLS},
+    {"implicit", LISTENER_TLS_IMPLICIT}, {"none", LISTENER_TLS_NONE}, {NULL, 0}};
+static const struct choice require_tls[] = {
+    {"no", REQUIRE_TLS_NO}, {"auth", REQUIRE_TLS_AUTH}, {"yes", REQUIRE_TLS_YES}, {NULL, 0}};
+/* The other words of these two wait for what they promise: a word that is taken must be kept. */
+static const struct choice backend_tls[] = {{"none", BACKEND_TLS_NONE}, {NULL, 0}};
+static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN}, {NULL, 0}};
+
+const struct directive directives[] = {
+    {SECTION_PROXY, "workers", VALUE_NUMBER, FIELD(config_proxy, workers), .needs_restart = true,
+        .min = 1, .max = 1024, .zero = "auto", .fallback = "auto",
+        .help = "Worker threads that serve sessions; auto is one per CPU."},
+    {SECTION_PROXY, "user", VALUE_WORD, FIELD(config_proxy, user), .needs_restart = true,
+        .default_text = "stay as started",
+        .help = "The account that mailmux becomes when it is started as root, after its ports are "
+                "bound and its keys are read."},
+    {SECTION_PROXY, "hostname", VALUE_HOST, FIELD(config_proxy, hostname),
+        .default_text = "the name of the machine",
+        .help = "The name that mailmux gives where it speaks for itself, and that a self-signed "
+                "certificate is made for."},
+    {SECTION_PROXY, "state_directory", VALUE_DIRECTORY, FIELD(config_proxy, state_directory),
+        .needs_restart = true,
+        .default_text = "$STATE_DIRECTORY, else /var/lib/mailmux, else mailmux in $XDG_STATE_HOME",
+        .help = "Where mailmux keeps what it makes itself, such as a self-signed certificate. "
+                "/var/lib/mailmux is taken by root and by whoever may write there; others get "
+                "mailmux in $XDG_STATE_HOME or in ~/.local/state."},
+    {SECTION_PROXY, "log_format", VALUE_CHOICE, FIELD(config_proxy, log_format),
+        .needs_restart = true, .choices = log_formats, .fallback = "text",
+        .help = "The form of the log lines on standard error."},
+    {SECTION_PROXY, "log_level", VALUE_CHOICE, FIELD(config_proxy, log_level),
+        .needs_restart = true, .choices = log_levels, .fallback = "info",
+        .help = "The least important kind of line that is still logged."},
+
+    {SECTION_TLS, "certificate", VALUE_FILES, FIELD(config_tls, certificates), .is_list = true,
+        .default_text = "a self-signed one, made at the first start",
+        .help = "PEM files, each a certificate followed by its chain. Several are served side by "
+                "side, e.g. an ECDSA and an RSA one."},
+    {SECTION_TLS, "key", VALUE_FILES, FIELD(config_tls, keys), .is_list = true,
+        .default_text = "none",
+        .help = "PEM files with the private keys; the n-th key belongs to the n-th certificate."},
+    {SECTION_TLS, "policy", VALUE_CHOICE, FIELD(config_tls, policy), .choices = tls_policies,
+        .fallback = "intermediate",
+        .help = "Which versions and ciphers are spoken. modern is TLS 1.3 alone, intermediate TLS "
+                "1.2 and 1.3 with forward secrecy; legacy adds what old peers need and is for port "
+                "25 at most."},
+
+    {SECTION_LISTENER, "bind", VALUE_BIND, FIELD(config_listener, bind_count), .is_list = true,
+        .is_required = true,
+        .help = "The addresses and ports to listen on. An IPv6 address stands in brackets; *:25 "
+                "means 0.0.0.0:25 and [::]:25."},
+    {SECTION_LISTENER, "protocol", VALUE_CHOICE, FIELD(config_listener, protocol),
+        .choices = protocols, .default_text = "that of the standard port",
+        .help = "What clients speak here. It may be left out on the standard ports: 25 and 2525 "
+                "are smtp, 587 and 465 submission, 110 and 995 pop3, 143 and 993 imap."},
+    {SECTION_LISTENER, "tls", VALUE_CHOICE, FIELD(config_listener, tls), .choices = listener_tls,
+        .default_text = "implicit on ports 465, 993 and 995, else starttls",
+        .help = "starttls: in clear until the client asks for TLS with STARTTLS or STLS. implicit: "
+                "TLS from the first byte. none: no TLS at all; the backend's own STARTTLS is "
+                "hidden."},
+    {SECTION_LISTENER, "require_tls", VALUE_CHOICE, FIELD(config_listener, require_tls),
+        .choices = require_tls, .default_text = "auth where tls = starttls, else no",
+        .help = "What is refused before TLS. no: nothing. auth: logins. yes: everything but what "
+                "leads to TLS, which other mail servers on port 25 may not manage. Where tls = "
+                "implicit it has no meaning."},
+    {SECTION_LISTENER, "backend", VALUE_BACKEND, FIELD(config_listener, backend),
+        .is_required = true, .help = "The name of the [backend NAME] that serves these clients."},
+
+    {SECTION_BACKEND, "server", VALUE_SERVERS, FIELD(config_backend, server_count), .is_list = true,
+        .is_required = true,
+        .help = "One mail server: NAME HOST:PORT, then options. The name, for logs, may be left "
+                "out. weight=N (1 to 1000) is its share beside the others, 1 if not given; backup "
+                "serves only when no other can."},
+    {SECTION_BACKEND, "tls", VALUE_CHOICE, FIELD(config_backend, tls), .choices = backend_tls,
+        .fallback = "none", .help = "TLS toward the servers."},
+    {SECTION_BACKEND, "balance", VALUE_CHOICE, FIELD(config_backend, balance), .choices = balances,
+        .fallback = "round-robin", .help = "How a session's server is chosen."},
+    {SECTION_BACKEND, "retries", VALUE_NUMBER, FIELD(config_backend, retries), .max = 100,
+        .fallback = "3",
+        .help = "How many further servers one session tries when a server refuses, is silent or "
+                "greets with an error; all before the client has seen a byte."},
+
+    TIMEOUT(connect, 100, 5 * MINUTE, "5s", "One attempt to connect to a backend server."),
+    TIMEOUT(connect_deadline, 100, 10 * MINUTE, "15s",
+        "All attempts of a session together, the server's greeting included."),
+    TIMEOUT(greeting, 100, 10 * MINUTE, "10s", "A server's greeting once it has been connected."),
+    TIMEOUT(handshake, 100, 10 * MINUTE, "30s", "A TLS handshake, from its first byte."),
+    TIMEOUT(first_command, 100, HOUR, "60s", "The client's first command after the greeting."),
+    TIMEOUT(line, 100, HOUR, "60s", "The rest of a line that has begun."),
+    TIMEOUT(login, 100, HOUR, "180s",
+        "POP3 and IMAP: from the connection to the accepted login, TLS included."),
+    TIMEOUT(smtp_command, 100, 24 * HOUR, "5m",
+        "SMTP: silence between commands, and the wait for the server's answer. RFC 5321 asks for "
+        "5 minutes."),
+    TIMEOUT(data, 100, 24 * HOUR, "10m",
+        "SMTP: silence within a message, and the wait for its acceptance. RFC 5321 asks for 10 "
+        "minutes."),
+    TIMEOUT(imap_idle, 30 * MINUTE, 720 * HOUR, "24h",
+        "IMAP: silence both ways after the login. RFC 3501 forbids less than 30 minutes."),
+    TIMEOUT(pop3_idle, 10 * MINUTE, 720 * HOUR, "10m",
+        "POP3: silence both ways after the login. RFC 1939 forbids less than 10 minutes."),
+    TIMEOUT(drain, 0, 24 * HOUR, "30s",
+        "How long open sessions may go on after SIGTERM; then they are cut."),
+    {SECTION_TIMEOUTS, "keepalive", VALUE_DURATION, FIELD(config_timeouts, keepalive),
+        .min = SECOND, .max = 8 * HOUR, .zero = "off", .fallback = "2m",
+        .help = "Silence on a connection before TCP keepalive probes ask whether the peer is still "
+                "there."},
+
+    {SECTION_LIMITS, "sessions", VALUE_NUMBER, FIELD(config_limits, sessions), .min = 1,
+        .max = 10000000, .zero = "auto", .fallback = "auto",
+        .help = "Sessions at once; auto is what the limit on open files (RLIMIT_NOFILE) allows."},
+    LIMIT(handshakes, VALUE_NUMBER, 1, 1000000, "1000",
+        "TLS handshakes at once, of all workers. Beyond it an implicit port closes, and STARTTLS "
+        "gets a temporary error."),
+    LIMIT(bad_commands, VALUE_NUMBER, 1, 1000, "10",
+        "Commands of a client that make no sense before its session is closed."),
+    LIMIT(line, VALUE_SIZE, 512, 8192, "4096", "A command line."),
+    LIMIT(sasl_line, VALUE_SIZE, 1024, 16000, "13312", "A line within an AUTH exchange."),
+    LIMIT(literal, VALUE_SIZE, 16, KILO *KILO, "4096",
+        "IMAP: the literals of one command before the login."),
+    LIMIT(reply, VALUE_SIZE, KILO, 64 * KILO, "64k",
+        "One reply of a backend server before the session is relayed."),
+    LIMIT(reply_lines, VALUE_NUMBER, 8, 1000, "128", "The lines of such a reply."),
+};
+
+const size_t directive_count = sizeof(directives) / sizeof(directives[0]);
+
+const struct section_info *section_find(struct slice word)
+{
+    for (size_t i = 0; i < SECTION_KINDS; i++) {
+        if (slice_equal(slice_from(section_infos[i].word), word))
+            return &section_infos[i];
+    }
+    return NULL;
+}
+
+const struct directive *directive_find(enum section_kind section, struct slice key)
+{
+    for (size_t i = 0; i < directive_count; i++) {
+        if (directives[i].section == section && slice_equal(slice_from(directives[i].key), key))
+            return &directives[i];
+    }
+    return NULL;
+}
+
+size_t directive_index(const struct directive *directive)
+{
+    return (size_t)(directive - directives);
+}

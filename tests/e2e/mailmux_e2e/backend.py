@@ -1,0 +1,186 @@
+"""A scripted server behind the proxy. A script is a list of steps (see steps.py), run in a thread
+of its own for each connection; the n-th connection runs the n-th script, the last one again and
+again. Every byte received is kept exactly.
+"""
+
+import socket
+import struct
+import threading
+from typing import Callable, Optional, Sequence
+
+from . import CEILING
+
+
+class Ended(Exception):
+    """The proxy ended the connection where the script wanted more."""
+
+
+class Connection:
+    def __init__(self, backend: "Backend", sock: socket.socket, number: int) -> None:
+        self.backend = backend
+        self.number = number
+        self.received = bytearray()
+        self.commands: list[bytes] = []
+        self.logins: list[tuple[bytes, bytes]] = []
+        self.messages: list[bytes] = []
+        self.error: Optional[BaseException] = None
+        self.ended = threading.Event()
+        self._socket = sock
+        self._used = 0
+        sock.settimeout(CEILING)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, data: bytes) -> None:
+        try:
+            if not self.backend.bytewise or len(data) > 65536:
+                self._socket.sendall(data)
+                return
+            for i in range(len(data)):
+                self._socket.sendall(data[i:i + 1])
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise Ended(str(error)) from None
+
+    def _receive(self) -> bool:
+        try:
+            data = self._socket.recv(65536)
+        except ConnectionResetError:
+            return False
+        self.received += data
+        return bool(data)
+
+    def read_until(self, marker: bytes) -> bytes:
+        start = self._used
+        while (at := self.received.find(marker, start)) < 0:
+            start = max(self._used, len(self.received) - len(marker) + 1)
+            if not self._receive():
+                raise Ended(f"while waiting for {marker!r}: {bytes(self.received[self._used:])!r}")
+        return self.take(at + len(marker) - self._used)
+
+    def read_line(self) -> bytes:
+        return self.read_until(b"\n")
+
+    def take(self, count: int) -> bytes:
+        while len(self.received) - self._used < count:
+            if not self._receive():
+                raise Ended(f"after {len(self.received) - self._used} of {count} bytes")
+        data = bytes(self.received[self._used:self._used + count])
+        self._used += count
+        return data
+
+    def stream(self, consume: Callable[[bytes], bool]) -> None:
+        """Hands over what comes without keeping it, until the callable has had enough."""
+        held = bytes(self.received[self._used:])
+        del self.received[self._used:]
+        while not consume(held):
+            held = self._socket.recv(1 << 18)
+            if not held:
+                raise Ended("in the middle of a stream")
+
+    def expect_end(self) -> None:
+        if len(self.received) == self._used and not self._receive():
+            return
+        raise AssertionError(f"expected the end, got {bytes(self.received[self._used:])!r}")
+
+    def wait_for_end(self) -> None:
+        """Takes whatever comes until the proxy ends the connection."""
+        while self._receive():
+            pass
+        self._used = len(self.received)
+
+    def half_close(self) -> None:
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
+    def close(self) -> None:
+        # A close with unread bytes would be a reset; shutdown first tells the proxy the end.
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._socket.close()
+
+
+Step = Callable[[Connection], None]
+Script = Sequence[Step]
+
+
+class Backend:
+    def __init__(self, *scripts: Script, bytewise: bool = False, address: str = "127.0.0.1",
+                 port: int = 0) -> None:
+        self.bytewise = bytewise
+        self.connections: list[Connection] = []
+        self.stopped = threading.Event()
+        self._scripts = scripts
+        self._threads: list[threading.Thread] = []
+        self._changed = threading.Condition()
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._listener = socket.socket(family, socket.SOCK_STREAM)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind((address, port))
+        self._listener.listen(1024)
+        self.port: int = self._listener.getsockname()[1]
+        self._start(self._accept)
+
+    def _start(self, target: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._changed:
+                connection = Connection(self, sock, len(self.connections))
+                self.connections.append(connection)
+                self._changed.notify_all()
+            self._start(self._run, connection)
+
+    def _run(self, connection: Connection) -> None:
+        try:
+            for step in self._scripts[min(connection.number, len(self._scripts) - 1)]:
+                step(connection)
+        except BaseException as error:  # kept for the test, which asks with check()
+            connection.error = error
+        finally:
+            connection.close()
+            connection.ended.set()
+
+    def connection(self, number: int = 0) -> Connection:
+        """The n-th connection, waited for."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: len(self.connections) > number, CEILING)
+        assert came, f"connection {number} never came"
+        return self.connections[number]
+
+    def finished(self, number: int = 0) -> Connection:
+        """The n-th connection once its script has run to its end, without a mistake."""
+        connection = self.connection(number)
+        assert connection.ended.wait(CEILING), "the script did not end"
+        if connection.error is not None:
+            raise AssertionError(f"the script failed: {connection.error!r}; "
+                                 f"received {bytes(connection.received)!r}") from connection.error
+        return connection
+
+    def stop(self) -> None:
+        self.stopped.set()
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._listener.close()
+        for connection in self.connections:
+            connection.close()
+        for thread in self._threads:
+            thread.join(CEILING)
+
+    def __enter__(self) -> "Backend":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,179 @@
+"""One mailmux process: a configuration made by the test, a start that waits for `ready`, the log
+lines as they come, and a stop that insists on a clean end.
+"""
+
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Optional
+
+from . import CEILING
+from .certificates import NAME, Certificates
+from .ports import Ports
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+BINARY = Path(os.environ.get("MAILMUX", "build/asan/mailmux"))
+_SANITIZER = re.compile(r"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:")
+_FIELD = re.compile(r' ([a-z0-9_]+)=("(?:\\.|[^"\\])*"|[^ ]*)')
+
+
+def binary() -> Path:
+    return BINARY if BINARY.is_absolute() else REPOSITORY / BINARY
+
+
+@dataclass(frozen=True)
+class LogLine:
+    text: str
+    level: str = ""
+    event: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def parse(text: str) -> "LogLine":
+        words = text.split(" ", 3)
+        if len(words) < 3:
+            return LogLine(text)
+        fields = {key: value.strip('"') for key, value in _FIELD.findall(text)}
+        return LogLine(text, words[1], words[2], fields)
+
+
+class Proxy:
+    def __init__(self, certificates: Optional[Certificates] = None) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="mailmux-e2e-"))
+        self.directory.chmod(0o755)
+        self.ini = self.directory / "proxy.ini"
+        self.ports: dict[str, int] = {}
+        self.lines: list[LogLine] = []
+        self.process: Optional[subprocess.Popen[bytes]] = None
+        self.environment: dict[str, str] = {}
+        self.open_files: Optional[int] = None  # RLIMIT_NOFILE
+        self._reserved = Ports()
+        self._text = ""
+        self._sections: dict[str, str] = {}
+        self._changed = threading.Condition()
+        self._reader: Optional[threading.Thread] = None
+        self.section("proxy", workers=2, hostname=NAME, state_directory=self.directory / "state")
+        self.section("timeouts", drain="2s")
+        if certificates is not None:
+            self.section("tls", certificate=certificates.rsa.certificate,
+                         key=certificates.rsa.key)
+
+    # Configuration
+
+    def section(self, name: str, **settings: object) -> None:
+        """Writes a section anew; a list is written as the same key again and again."""
+        lines = [f"[{name}]"]
+        for key, value in settings.items():
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                lines.append(f"{key} = {one}")
+        self._sections[name] = "\n".join(lines) + "\n"
+
+    def backend(self, name: str, *ports: int, **settings: object) -> None:
+        servers = [f"{name}{n} 127.0.0.1:{port}" for n, port in enumerate(ports, 1)]
+        self.section(f"backend {name}", server=servers, **settings)
+
+    def listener(self, name: str, protocol: str, tls: str, backend: str,
+                 **settings: object) -> None:
+        self.ports[name] = self._reserved.reserve()
+        self.section(f"listener {name}", bind=f"127.0.0.1:{self.ports[name]}", protocol=protocol,
+                     tls=tls, backend=backend, **settings)
+
+    # Life
+
+    def start(self, *, wait: bool = True) -> None:
+        self.ini.write_text("\n".join(self._sections.values()))
+        self.run(self.ini, wait=wait)
+
+    def run(self, ini: Path, *, wait: bool = True) -> None:
+        environment = {**os.environ, **self.environment}
+        environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99")
+        environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
+        limit = self.open_files
+        preexec: Optional[Callable[[], None]] = None
+        if limit is not None:
+            def preexec() -> None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        self.process = subprocess.Popen(
+            [str(binary()), "-c", str(ini)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env=environment, preexec_fn=preexec)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if wait:
+            self.wait_for_event("ready")
+
+    def _read(self) -> None:
+        assert self.process and self.process.stderr
+        for line in self.process.stderr:
+            with self._changed:
+                self.lines.append(LogLine.parse(line.decode("utf-8", "replace").rstrip("\n")))
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def log(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
+    def events(self, event: str) -> list[LogLine]:
+        return [line for line in list(self.lines) if line.event == event]
+
+    def wait_for_event(self, event: str, count: int = 1) -> LogLine:
+        """The count-th line of this event."""
+        def come() -> bool:
+            return len(self.events(event)) >= count or self._has_ended()
+        with self._changed:
+            self._changed.wait_for(come, CEILING)
+        events = self.events(event)
+        assert len(events) >= count, \
+            f"{len(events)} of {count} lines `{event}`:\n{self.log()}"
+        return events[count - 1]
+
+    def _has_ended(self) -> bool:
+        return self._reader is not None and not self._reader.is_alive()
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def open_descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Waits for the end of the process and of its log; gives the exit status."""
+        assert self.process is not None and self._reader is not None
+        status = self.process.wait(CEILING)
+        self._reader.join(CEILING)
+        return status
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> LogLine:
+        """Ends the process in order; gives its `exit` line."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.send_signal(number)
+        status = self.wait()
+        for line in self.lines:
+            assert not _SANITIZER.search(line.text), f"a sanitizer spoke:\n{self.log()}"
+        assert status == 0, f"exit status {status}:\n{self.log()}"
+        assert self.lines[-1].event == "exit", f"the last line is not `exit`:\n{self.log()}"
+        assert self.lines[-1].fields["alive"] == "0", self.lines[-1].text
+        return self.lines[-1]
+
+    def discard(self) -> None:
+        """For a test's very end: nothing of this process stays, whatever happened."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.wait()
+        self._reserved.release()
+        shutil.rmtree(self.directory, ignore_errors=True)

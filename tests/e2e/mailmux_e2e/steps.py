@@ -1,0 +1,63 @@
+"""The steps that a backend's script is made of."""
+
+import re
+import threading
+
+from . import CEILING
+from .backend import Connection, Step
+
+
+def send(data: bytes) -> Step:
+    return lambda connection: connection.send(data)
+
+
+def expect(data: bytes) -> Step:
+    """Exactly these bytes next."""
+    def step(connection: Connection) -> None:
+        got = connection.take(len(data))
+        assert got == data, f"expected {data!r}, got {got!r}"
+    return step
+
+
+def expect_line(pattern: bytes) -> Step:
+    """A line that matches the whole pattern, its end excepted."""
+    def step(connection: Connection) -> None:
+        line = connection.read_line()
+        assert re.fullmatch(pattern + rb"\r\n", line, re.S), f"expected {pattern!r}, got {line!r}"
+    return step
+
+
+def expect_end() -> Step:
+    return lambda connection: connection.expect_end()
+
+
+def wait_for_end() -> Step:
+    """Whatever comes, until the proxy ends the connection."""
+    return lambda connection: connection.wait_for_end()
+
+
+def wait_for(event: threading.Event) -> Step:
+    def step(_: Connection) -> None:
+        assert event.wait(CEILING), "the test never gave the word"
+    return step
+
+
+def tell(event: threading.Event) -> Step:
+    return lambda _: event.set()
+
+
+def half_close() -> Step:
+    return lambda connection: connection.half_close()
+
+
+def close() -> Step:
+    return lambda connection: connection.close()
+
+
+def reset() -> Step:
+    return lambda connection: connection.reset()
+
+
+def hang() -> Step:
+    """Says nothing more until the test is over or the proxy gives up."""
+    return wait_for_end()

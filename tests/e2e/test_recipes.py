@@ -1,0 +1,122 @@
+"""The recipes of deploy/recipes, as they are shipped: each is started and used in a network of the
+test's own, where the ports are free and the servers' addresses are on loopback.
+"""
+
+from typing import Callable
+
+import pytest
+from mailmux_e2e.backend import Backend
+from mailmux_e2e.client import Client
+from mailmux_e2e.namespace import in_own_network
+from mailmux_e2e.proxy import REPOSITORY
+from mailmux_e2e.servers import imap, smtp
+
+RECIPES = REPOSITORY / "deploy/recipes"
+FOREIGN = ["10.0.0.5/32", "10.0.0.11/32", "10.0.0.12/32", "10.0.0.13/32"]
+
+
+@pytest.fixture
+def follow(new_proxy):
+    """follow(name, body) runs the body beside mailmux with that recipe."""
+
+    def run(name: str, body: Callable[[], None]) -> None:
+        def beside() -> None:
+            proxy = new_proxy(with_certificate=False)
+            # The only thing that is not as shipped: where the certificate is kept.
+            proxy.environment["STATE_DIRECTORY"] = str(proxy.directory)
+            proxy.run(RECIPES / f"{name}.ini")
+            body()
+            proxy.stop()
+
+        try:
+            in_own_network(beside, FOREIGN)
+        except PermissionError:
+            pytest.skip("a network namespace needs root")
+
+    return run
+
+
+def client_on(port: int, starttls: str = "", host: str = "127.0.0.1") -> Client:
+    """A client within TLS, the greeting read and kept."""
+    client = Client(port, host)
+    if not starttls:
+        client.begin_tls()
+    client.greeting = client.read_line()  # type: ignore[attr-defined]
+    if starttls:
+        client.starttls(starttls)
+    return client
+
+
+def deliver(port: int) -> None:
+    with client_on(port, "smtp") as client:
+        assert client.smtp(b"EHLO c.test").startswith(b"250-")
+        assert client.smtp(b"MAIL FROM:<a@b.test>").startswith(b"250 ")
+        assert client.smtp(b"RCPT TO:<alice@example.test>").startswith(b"250 ")
+        assert client.smtp(b"DATA").startswith(b"354 ")
+        client.send(b"Subject: x\r\n\r\nHello\r\n.\r\n")
+        assert client.read_smtp().startswith(b"250 ")
+        assert client.smtp(b"QUIT").startswith(b"221 ")
+
+
+MESSAGE = b"Subject: x\r\n\r\nHello\r\n.\r\n"
+
+
+def test_legacy_tls(follow):
+    def body() -> None:
+        with Backend(smtp(), address="10.0.0.5", port=25) as mta, \
+                Backend(imap(), address="10.0.0.5", port=143) as store:
+            deliver(25)
+            assert mta.finished().messages == [MESSAGE]
+            with client_on(993) as client:
+                assert client.imap(b"a LOGIN alice secret") == b"a OK logged in\r\n"
+                client.imap(b"b LOGOUT")
+            assert store.finished().logins == [(b"alice", b"secret")]
+
+    follow("legacy-tls", body)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_port_25_to_2525(follow, host):
+    def body() -> None:
+        with Backend(smtp(), port=2525) as mta:
+            with client_on(25, "smtp", host) as client:
+                client.smtp(b"EHLO c.test")
+                client.smtp(b"QUIT")
+            deliver(25)
+            assert mta.finished(1).messages == [MESSAGE]
+
+    follow("port-25-to-2525", body)
+
+
+def test_imap_balance(follow):
+    def body() -> None:
+        names = {f"10.0.0.{n}": b"* OK server %d\r\n" % n for n in (11, 12, 13)}
+        servers = [Backend(imap(greeting=greeting), address=address, port=143)
+                   for address, greeting in names.items()]
+        clients = [client_on(993) for _ in range(3)] + [client_on(143, "imap") for _ in range(3)]
+        greetings = [client.greeting for client in clients]
+        assert sorted(greetings) == sorted(list(names.values()) * 2)
+        for client in clients:
+            assert client.imap(b"a LOGIN alice secret") == b"a OK logged in\r\n"
+            client.imap(b"b LOGOUT")
+            client.close()
+        servers[0].stop()
+        for _ in range(4):
+            with client_on(993) as client:
+                assert client.greeting in (b"* OK server 12\r\n", b"* OK server 13\r\n")
+        for one in servers[1:]:
+            one.stop()
+
+    follow("imap-balance", body)
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.ini")), ids=lambda path: path.stem)
+def test_a_recipe_is_short_and_accepted(recipe):
+    import subprocess
+
+    from mailmux_e2e.proxy import binary
+
+    assert len(recipe.read_text().splitlines()) <= 12
+    done = subprocess.run([str(binary()), "--check", "-c", str(recipe)], capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,81 @@
+/* The order is cmocka's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "options.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { ARGUMENTS_MAX = 8 };
+
+static bool parse(const char *line, struct options *options, struct error *error)
+{
+    static char text[128];
+    char *argv[ARGUMENTS_MAX] = {NULL};
+    char *rest = text;
+    int argc = 0;
+
+    (void)snprintf(text, sizeof(text), "mailmux %s", line);
+    for (char *word = strtok_r(text, " ", &rest); word && argc < ARGUMENTS_MAX - 1;
+         word = strtok_r(NULL, " ", &rest))
+        argv[argc++] = word;
+    return options_parse(argc, argv, options, error);
+}
+
+static void assert_command(const char *line, enum options_command command, const char *file)
+{
+    struct options options;
+    struct error error;
+
+    assert_true(parse(line, &options, &error));
+    assert_int_equal(options.command, command);
+    assert_string_equal(options.file, file);
+}
+
+static void assert_refused(const char *line, const char *text)
+{
+    struct options options = {COMMAND_RUN, "untouched"};
+    struct error error;
+
+    assert_false(parse(line, &options, &error));
+    assert_string_equal(error.text, text);
+    assert_string_equal(options.file, "untouched");
+}
+
+static void test_commands(void **state)
+{
+    assert_command("", COMMAND_RUN, OPTIONS_DEFAULT_FILE);
+    assert_command("-c a.ini", COMMAND_RUN, "a.ini");
+    assert_command("--config=a.ini --check", COMMAND_CHECK, "a.ini");
+    assert_command("--check -c a.ini", COMMAND_CHECK, "a.ini");
+    assert_command("--dump", COMMAND_DUMP, OPTIONS_DEFAULT_FILE);
+    assert_command("--reference", COMMAND_REFERENCE, OPTIONS_DEFAULT_FILE);
+    assert_command("--man", COMMAND_MANUAL, OPTIONS_DEFAULT_FILE);
+    assert_command("--version", COMMAND_VERSION, OPTIONS_DEFAULT_FILE);
+    assert_command("--help", COMMAND_HELP, OPTIONS_DEFAULT_FILE);
+    assert_command("-h", COMMAND_HELP, OPTIONS_DEFAULT_FILE);
+}
+
+static void test_what_makes_no_sense(void **state)
+{
+    assert_refused("--chek", "there is no option --chek");
+    assert_refused("-x", "there is no option -x");
+    assert_refused("-c", "-c needs a file name behind it");
+    assert_refused("--check --dump", "give one command at a time");
+    assert_refused(
+        "proxy.ini", "\"proxy.ini\" is not expected; the configuration is named with -c FILE");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_what_makes_no_sense),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,119 @@
+/* The order is cmocka's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mailmux/config.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct config *parse(struct slice text)
+{
+    struct config_report report;
+    struct config *config;
+
+    if (!config_parse_bytes("/etc/x.ini", text, &config, &report))
+        fail_msg("%s", report.problems[0].text);
+    config_report_free(&report);
+    return config;
+}
+
+static char *dump(const struct config *config, size_t *n)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, n);
+
+    assert_non_null(out);
+    config_dump(config, out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+/* What stands before the comments, which name the lines of another file each time. */
+static void cut_comments(char *text)
+{
+    char *to = text;
+
+    for (const char *at = text; *at;) {
+        size_t n = strcspn(at, "\n");
+        const char *comment = strstr(at, "  # ");
+
+        memmove(to, at, comment && comment < at + n ? (size_t)(comment - at) : n);
+        to += comment && comment < at + n ? (size_t)(comment - at) : n;
+        *to++ = '\n';
+        at += n + (at[n] == '\n' ? 1 : 0);
+    }
+    *to = '\0';
+}
+
+static const char text[] = "[proxy]\nworkers = 2\nuser = mail\n"
+                           "[tls]\ncertificate = \"/a b, c # d.pem\", rsa.pem\nkey = /k1, /k2\n"
+                           "[listener in]\nbind = *:25\nbackend = mta\nrequire_tls = no\n"
+                           "[backend mta]\nserver = mx1 10.0.0.5:25 weight=7 backup\n"
+                           "server = [2001:db8::1]:25\nserver = mx3 [2001:db8::2]:26\n"
+                           "[timeouts]\nkeepalive = off\nconnect = 1500ms\ndrain = 0\n"
+                           "[limits]\nline = 8k\n";
+
+static void test_can_be_read_again(void **state)
+{
+    struct config *first = parse(slice_from(text));
+    size_t n;
+    char *once = dump(first, &n);
+    struct config *second = parse(slice_of(once, n));
+    char *twice = dump(second, &n);
+
+    cut_comments(once);
+    cut_comments(twice);
+    assert_string_equal(once, twice);
+    assert_non_null(strstr(once, "\ncertificate = \"/a b, c # d.pem\""));
+    free(once);
+    free(twice);
+    config_free(&first);
+    config_free(&second);
+}
+
+static void assert_line(const char *dumped, const char *begin, const char *source)
+{
+    const char *at = strstr(dumped, begin);
+    char line[256];
+
+    if (!at)
+        fail_msg("there is no line %s", begin);
+    (void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+    assert_non_null(strstr(line, source));
+}
+
+static void test_names_every_source(void **state)
+{
+    struct config *config = parse(slice_from(text));
+    size_t n;
+    char *dumped = dump(config, &n);
+
+    assert_line(dumped, "workers = 2 ", "# /etc/x.ini:2");
+    assert_line(dumped, "log_format = text ", "# default");
+    assert_line(dumped, "certificate = /etc/rsa.pem ", "# /etc/x.ini:5");
+    assert_line(dumped, "[listener in] ", "# /etc/x.ini:7");
+    assert_line(dumped, "bind = [::]:25 ", "# /etc/x.ini:8");
+    assert_line(dumped, "protocol = smtp ", "# default");
+    assert_line(dumped, "server = mx1 10.0.0.5:25 weight=7 backup ", "# /etc/x.ini:12");
+    assert_line(dumped, "server = [2001:db8::1]:25 ", "# /etc/x.ini:13");
+    assert_line(dumped, "server = mx3 [2001:db8::2]:26 ", "# /etc/x.ini:14");
+    assert_line(dumped, "keepalive = off ", "# /etc/x.ini:16");
+    assert_line(dumped, "connect = 1500ms ", "# /etc/x.ini:17");
+    assert_line(dumped, "sessions = auto ", "# default");
+    free(dumped);
+    config_free(&config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_can_be_read_again),
+        cmocka_unit_test(test_names_every_source),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
