@@ -4,8 +4,10 @@
 
 /* What a warning needs to find its place. */
 struct place {
+    const struct config *config;
     const struct config_tls *tls;
     struct config_report *report;
+    bool serving; /* else checking: nothing goes to the log */
 };
 
 static const char *key_of(enum tls_culprit culprit)
@@ -49,23 +51,37 @@ static struct config_origin origin_of(
     return origin.line > 0 ? origin : tls->section;
 }
 
+/* The value that is to blame, where it is one of a list of files; else nothing. */
+static const char *value_of(const struct config_tls *tls, enum tls_culprit culprit, size_t index)
+{
+    if (culprit == TLS_CULPRIT_CERTIFICATE && index < tls->certificates.count)
+        return tls->certificates.text[index];
+    if (culprit == TLS_CULPRIT_KEY && index < tls->keys.count)
+        return tls->keys.text[index];
+    return NULL;
+}
+
 static void add(const struct place *place, bool is_error, enum tls_culprit culprit, size_t index,
     const char *text)
 {
-    bool is_default = place->tls == NULL || place->tls->name == NULL;
+    const struct config_tls *tls = place->tls;
+    const char *value = value_of(tls, culprit, index);
+    bool is_first = tls == place->config->tls;
 
-    config_report_add(place->report, is_error, origin_of(place->tls, culprit, index),
-        "[tls%s%s] %s: %s", is_default ? "" : " ", is_default ? "" : place->tls->name,
-        key_of(culprit), text);
+    config_report_add(place->report, is_error, origin_of(tls, culprit, index),
+        "[tls%s%s] %s%s%s: %s", is_first ? "" : " ", is_first ? "" : tls->name, key_of(culprit),
+        value ? " = " : "", value ? value : "", text);
 }
 
 /* A group that this library lacks is worth a note; everything else is the operator's business. */
 static void warn(void *owner, enum tls_culprit culprit, size_t index, const char *text)
 {
-    if (culprit == TLS_CULPRIT_GROUPS)
+    const struct place *place = owner;
+
+    if (culprit != TLS_CULPRIT_GROUPS)
+        add(place, false, culprit, index, text);
+    else if (place->serving)
         log_message(LOG_INFO, "tls", "%s", text);
-    else
-        add(owner, false, culprit, index, text);
 }
 
 static enum tls_policy policy_of(enum config_tls_policy policy)
@@ -109,7 +125,7 @@ struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report)
 {
     const struct config_tls *tls = &config->tls[index];
-    struct place place = {tls, report};
+    struct place place = {config, tls, report, make_certificate};
     struct tls_set_parameters parameters = {
         .name = tls->name ? tls->name : "default",
         .certificate_count = tls->certificates.count,

@@ -35,9 +35,8 @@ struct server {
     bool failed;
 };
 
-static void close_handle(uv_handle_t *handle, void *unused)
+static void close_handle(uv_handle_t *handle)
 {
-    (void)unused;
     if (!uv_is_closing(handle))
         uv_close(handle, NULL);
 }
@@ -46,10 +45,12 @@ static void close_handle(uv_handle_t *handle, void *unused)
 static void end_loop(struct server *server)
 {
     names_stop(&server->names);
-    for (int i = 0; i < SIGNALS; i++)
-        close_handle((uv_handle_t *)&server->signals[i], NULL);
-    close_handle((uv_handle_t *)&server->worker_over, NULL);
-    close_handle((uv_handle_t *)&server->patience, NULL);
+    for (int i = 0; i < SIGNALS; i++) {
+        close_handle((uv_handle_t *)&server->signals[i]);
+        (void)signal(signal_numbers[i], SIG_IGN); /* we are leaving: one more changes nothing */
+    }
+    close_handle((uv_handle_t *)&server->worker_over);
+    close_handle((uv_handle_t *)&server->patience);
 }
 
 /* ---- Draining ---- */
@@ -95,8 +96,11 @@ static void begin_drain(struct server *server, const char *why)
     acceptor_stop(&server->acceptor);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_drain(server->workers[i]);
-    (void)uv_timer_start(
-        &server->patience, on_drain_over, snapshot_config(server->snapshot)->timeouts.drain, 0);
+    if (server->worker_count == 0)
+        end_loop(server);
+    else
+        (void)uv_timer_start(
+            &server->patience, on_drain_over, snapshot_config(server->snapshot)->timeouts.drain, 0);
 }
 
 /* The first asks, the second insists. */

@@ -78,11 +78,11 @@ void session_begin_relay(struct session *session)
         session, SESSION_RELAY, CLASS_IDLE, session->service->idle_ms, REASON_TIMEOUT_IDLE);
 }
 
-static enum reason handshake_reason(const struct stream *leg)
+static enum reason handshake_reason(const struct session *session)
 {
-    switch (leg->failure) {
+    switch (session->leg[LEG_CLIENT].failure) {
     case STREAM_NOT_TLS:
-        return REASON_PLAINTEXT_ON_TLS_PORT;
+        return session->dialog ? REASON_HANDSHAKE_FAILED : REASON_PLAINTEXT_ON_TLS_PORT;
     case STREAM_ALPN:
         return REASON_ALPN;
     case STREAM_SNI:
@@ -111,7 +111,7 @@ static bool run_handshake(struct session *session)
         return false;
     session_note_tls(session);
     if (status != IO_OK) {
-        session_cut(session, handshake_reason(&session->leg[LEG_CLIENT]));
+        session_cut(session, handshake_reason(session));
         return true;
     }
     count_handshake(session, false);

@@ -6,6 +6,8 @@
 
 #include "mailmux/line.h"
 
+enum { REPLY_LINE_MAX = 4096 };
+
 /* ---- One whole response ---- */
 
 enum response_cut { RESPONSE_MORE, RESPONSE_WHOLE, RESPONSE_MALFORMED, RESPONSE_LARGE };
@@ -37,7 +39,7 @@ static enum response_cut cut_part(
     struct slice in, const struct dialog_policy *policy, struct slice *line, size_t *used)
 {
     /* The longest line is a challenge of a SASL exchange. */
-    size_t limit = slice_starts(in, SLICE("+")) ? policy->sasl_line : policy->line;
+    size_t limit = slice_starts(in, SLICE("+")) ? policy->sasl_line : REPLY_LINE_MAX;
 
     switch (line_cut(in, limit, line, used)) {
     case LINE_MORE:

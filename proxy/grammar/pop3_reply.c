@@ -6,6 +6,8 @@
 
 #include "mailmux/line.h"
 
+enum { REPLY_LINE_MAX = 4096 };
+
 /* ---- One whole reply ---- */
 
 enum reply_cut { REPLY_MORE, REPLY_WHOLE, REPLY_MALFORMED, REPLY_LARGE };
@@ -62,7 +64,7 @@ static enum reply_cut cut_list(
     size_t used;
 
     for (size_t lines = 1; lines < policy->reply_lines; lines++) {
-        enum reply_cut cut = cut_line(slice_after(in, reply->used), policy->line, &line, &used);
+        enum reply_cut cut = cut_line(slice_after(in, reply->used), REPLY_LINE_MAX, &line, &used);
 
         if (cut != REPLY_WHOLE)
             return cut;
@@ -87,7 +89,7 @@ static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, st
     const struct dialog_policy *policy = dialog->policy;
     bool in_exchange = dialog->of.pop3.command == POP3_AUTH;
     enum reply_cut cut =
-        cut_line(in, in_exchange ? policy->sasl_line : policy->line, &reply->line, &reply->used);
+        cut_line(in, in_exchange ? policy->sasl_line : REPLY_LINE_MAX, &reply->line, &reply->used);
 
     reply->list = slice_of(NULL, 0);
     if (cut != REPLY_WHOLE)

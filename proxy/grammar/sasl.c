@@ -103,8 +103,11 @@ static size_t unescape(char *text, size_t n)
 /* n,[a=authzid],n=user,r=nonce [RFC 5802 section 7] */
 static size_t read_scram(struct octets *octets, char *user, size_t cap)
 {
-    if (!octets_skip_past(octets, ',') || !octets_skip_past(octets, ',') ||
-        !octets_expect(octets, "n="))
+    for (int commas = 0; commas < 2; commas++) {
+        if (!octets_skip_past(octets, ','))
+            return 0;
+    }
+    if (!octets_expect(octets, "n="))
         return 0;
     return unescape(user, octets_collect(octets, ',', user, cap));
 }

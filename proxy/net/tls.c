@@ -56,6 +56,8 @@ static void note_failure(struct stream *stream, int why)
         stream->failure = STREAM_RESET;
     } else {
         stream->failure = failure_of(stream, reason);
+        if (!stream->handshaken && reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+            text = "closed during the handshake";
         set_detail(stream, text ? text : "the library failed without a reason", more);
     }
     ERR_clear_error();

@@ -17,7 +17,7 @@ enum tls_peer {
 struct tls_info {
     const char *version; /* "TLSv1.3" */
     const char *cipher;  /* OpenSSL's name */
-    const char *group;   /* "X25519"; NULL for key exchange without one */
+    const char *group;   /* "x25519"; NULL for key exchange without one */
     const char *sni;     /* server role: what the client asked for; client role: what we sent */
     const char *alpn;    /* server role: what was agreed on */
     bool resumed;

@@ -1,35 +1,36 @@
 """The recipes of deploy/recipes, as they are shipped: each is started and used in a network of the
-test's own, where the ports are free and the servers' addresses are on loopback.
+test's own, where the ports are free and the servers' addresses are on the other end of a cable.
 """
 
+import subprocess
 from typing import Callable
 
 import pytest
 from mailmux_e2e.backend import Backend
 from mailmux_e2e.client import Client
-from mailmux_e2e.namespace import in_own_network
-from mailmux_e2e.proxy import REPOSITORY
+from mailmux_e2e.namespace import Networks, in_own_networks
+from mailmux_e2e.proxy import REPOSITORY, binary
 from mailmux_e2e.servers import imap, smtp
 
 RECIPES = REPOSITORY / "deploy/recipes"
-FOREIGN = ["10.0.0.5/32", "10.0.0.11/32", "10.0.0.12/32", "10.0.0.13/32"]
+SERVERS = ["10.0.0.5", "10.0.0.11", "10.0.0.12", "10.0.0.13"]
 
 
 @pytest.fixture
 def follow(new_proxy):
     """follow(name, body) runs the body beside mailmux with that recipe."""
 
-    def run(name: str, body: Callable[[], None]) -> None:
-        def beside() -> None:
+    def run(name: str, body: Callable[[Networks], None]) -> None:
+        def beside(networks: Networks) -> None:
             proxy = new_proxy(with_certificate=False)
             # The only thing that is not as shipped: where the certificate is kept.
             proxy.environment["STATE_DIRECTORY"] = str(proxy.directory)
             proxy.run(RECIPES / f"{name}.ini")
-            body()
+            body(networks)
             proxy.stop()
 
         try:
-            in_own_network(beside, FOREIGN)
+            in_own_networks(beside, SERVERS)
         except PermissionError:
             pytest.skip("a network namespace needs root")
 
@@ -62,9 +63,11 @@ MESSAGE = b"Subject: x\r\n\r\nHello\r\n.\r\n"
 
 
 def test_legacy_tls(follow):
-    def body() -> None:
-        with Backend(smtp(), address="10.0.0.5", port=25) as mta, \
-                Backend(imap(), address="10.0.0.5", port=143) as store:
+    def body(networks: Networks) -> None:
+        with networks.there():
+            mta = Backend(smtp(), address="10.0.0.5", port=25)
+            store = Backend(imap(), address="10.0.0.5", port=143)
+        with mta, store:
             deliver(25)
             assert mta.finished().messages == [MESSAGE]
             with client_on(993) as client:
@@ -77,7 +80,7 @@ def test_legacy_tls(follow):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_port_25_to_2525(follow, host):
-    def body() -> None:
+    def body(_: Networks) -> None:
         with Backend(smtp(), port=2525) as mta:
             with client_on(25, "smtp", host) as client:
                 client.smtp(b"EHLO c.test")
@@ -89,10 +92,11 @@ def test_port_25_to_2525(follow, host):
 
 
 def test_imap_balance(follow):
-    def body() -> None:
+    def body(networks: Networks) -> None:
         names = {f"10.0.0.{n}": b"* OK server %d\r\n" % n for n in (11, 12, 13)}
-        servers = [Backend(imap(greeting=greeting), address=address, port=143)
-                   for address, greeting in names.items()]
+        with networks.there():
+            servers = [Backend(imap(greeting=greeting), address=address, port=143)
+                       for address, greeting in names.items()]
         clients = [client_on(993) for _ in range(3)] + [client_on(143, "imap") for _ in range(3)]
         greetings = [client.greeting for client in clients]
         assert sorted(greetings) == sorted(list(names.values()) * 2)
@@ -112,10 +116,6 @@ def test_imap_balance(follow):
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.ini")), ids=lambda path: path.stem)
 def test_a_recipe_is_short_and_accepted(recipe):
-    import subprocess
-
-    from mailmux_e2e.proxy import binary
-
     assert len(recipe.read_text().splitlines()) <= 12
     done = subprocess.run([str(binary()), "--check", "-c", str(recipe)], capture_output=True,
                           text=True, stdin=subprocess.DEVNULL)

@@ -1,7 +1,6 @@
 """Messages pass bit by bit: C66, C68 in parts."""
 
 import hashlib
-import threading
 
 import pytest
 from mailmux_e2e.servers import smtp
@@ -100,26 +99,24 @@ def empty_message(connection, _):
 
 
 def test_a_refusal_in_the_middle_of_a_message_reaches_the_client(bench):
-    """A server that has heard enough says so before the end; both sides go on to the end."""
-    refused = threading.Event()
-
+    """A server that has heard enough says so before the end; the client must get to know."""
     def refuse_early(connection, _):
         connection.send(b"354 go ahead\r\n")
         connection.take(10)
         connection.send(b"552 5.3.4 too big\r\n")
-        refused.set()
-        connection.read_until(b"\r\n.\r\n")
+        connection.wait_for_end()
         return b""
 
     test = bench("smtp", smtp(replies={b"DATA": refuse_early}))
     client = test.connect_tls()
     client.smtp(b"EHLO c.test")
     assert client.smtp(b"DATA").startswith(b"354 ")
-    client.send(b"0123456789")
-    assert refused.wait(30)
-    client.send(b"rest\r\n.\r\n")
+    try:
+        for _ in range(20):
+            client.send(b"0123456789" * 100 + b"\r\n")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
     assert client.read_smtp() == b"552 5.3.4 too big\r\n"
-    assert client.smtp(b"NOOP").startswith(b"250 ")
 
 
 def test_twenty_megabytes_through_postfix(proxy, legacy, new_client):

@@ -314,7 +314,7 @@ bool play_run(const struct script *script, size_t segment, size_t split)
     if (!good && split > 0)
         (void)fprintf(stderr, "  (every write split at offset %zu)\n", split);
     else if (!good)
-        (void)fprintf(stderr, "  (segments of %zu)\n", segment);
+        (void)fprintf(stderr, "  (segments of at most %zu)\n", segment);
     dialog_deinit(&run.dialog);
     return good;
 }

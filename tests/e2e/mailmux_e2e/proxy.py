@@ -156,11 +156,15 @@ class Proxy:
         self._reader.join(CEILING)
         return status
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> LogLine:
+    def stop(self) -> LogLine:
         """Ends the process in order; gives its `exit` line."""
         assert self.process is not None
         if self.process.poll() is None:
-            self.send_signal(number)
+            self.send_signal(signal.SIGTERM)
+        return self.finished()
+
+    def finished(self) -> LogLine:
+        """Waits for an end that was asked for and must be clean; gives the `exit` line."""
         status = self.wait()
         for line in self.lines:
             assert not _SANITIZER.search(line.text), f"a sanitizer spoke:\n{self.log()}"

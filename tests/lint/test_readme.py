@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""The README shows the recipes exactly as they are shipped, and its links lead somewhere."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def problems():
+    shown = re.findall(r"^```ini\n(.*?)^```$", README, re.M | re.S)
+    recipes = {path.name: path.read_text() for path in (ROOT / "deploy/recipes").glob("*.ini")}
+    for name, text in sorted(recipes.items()):
+        if text not in shown:
+            yield f"deploy/recipes/{name} is not in README.md as it is"
+        if len(text.splitlines()) > 12:
+            yield f"deploy/recipes/{name} has more than twelve lines"
+    if len(shown) != len(recipes):
+        yield f"README.md shows {len(shown)} recipes, there are {len(recipes)}"
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        if not (ROOT / link).exists():
+            yield f"README.md links to {link}, which does not exist"
+
+
+found = list(problems())
+print(*found or ["README.md is right"], sep="\n")
+sys.exit(bool(found))

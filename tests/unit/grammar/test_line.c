@@ -1,0 +1,107 @@
+#include "mailmux/line.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void lines_end_at_lf(void **state)
+{
+    static const struct {
+        struct slice in;
+        const char *line;
+        size_t used;
+    } rows[] = {
+        {{"abc\r\ndef\r\n", 10}, "abc", 5},
+        {{"abc\ndef", 7}, "abc", 4},
+        {{"\n", 1}, "", 1},
+        {{"\r\n", 2}, "", 2},
+        {{"a\rb\r\r\n", 6}, "a\rb\r", 6},
+        {{"abcdef\r\n", 8}, "abcdef", 8},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct slice line;
+        size_t used;
+
+        assert_int_equal(line_cut(rows[i].in, 8, &line, &used), LINE_WHOLE);
+        assert_int_equal(used, rows[i].used);
+        assert_true(slice_equal(line, slice_from(rows[i].line)));
+    }
+}
+
+static void the_limit_counts_the_end_too(void **state)
+{
+    struct slice line = SLICE("untouched");
+    size_t used = 77;
+
+    (void)state;
+    assert_int_equal(line_cut(SLICE(""), 4, &line, &used), LINE_MORE);
+    assert_int_equal(line_cut(SLICE("abc"), 4, &line, &used), LINE_MORE);
+    assert_int_equal(line_cut(SLICE("abcd"), 4, &line, &used), LINE_LONG);
+    assert_int_equal(line_cut(SLICE("abcd\n"), 4, &line, &used), LINE_LONG);
+    assert_int_equal(line_cut(SLICE("abc\r\n"), 4, &line, &used), LINE_LONG);
+    assert_true(slice_equal(line, SLICE("untouched")));
+    assert_int_equal(used, 77);
+    assert_int_equal(line_cut(SLICE("abc\n"), 4, &line, &used), LINE_WHOLE);
+    assert_int_equal(line_cut(SLICE("ab\r\n"), 4, &line, &used), LINE_WHOLE);
+}
+
+/* A cut must not depend on how much of the input is there already. */
+static void a_verdict_stays_when_more_comes(void **state)
+{
+    struct slice in = SLICE("abcdef\r\nghi\r\n");
+
+    (void)state;
+    for (size_t limit = 1; limit < 10; limit++) {
+        struct slice line;
+        size_t used;
+        enum line_cut end = line_cut(in, limit, &line, &used);
+
+        for (size_t n = 0; n < in.n; n++) {
+            enum line_cut cut = line_cut(slice_of(in.p, n), limit, &line, &used);
+
+            assert_true(cut == LINE_MORE || cut == end);
+        }
+    }
+}
+
+static void a_clean_line_has_no_nul_and_no_cr(void **state)
+{
+    (void)state;
+    assert_true(line_is_clean(SLICE("")));
+    assert_true(line_is_clean(SLICE("a\tb\xff\x01")));
+    assert_false(line_is_clean(SLICE("a\rb")));
+    assert_false(line_is_clean(SLICE("a\r")));
+    assert_false(line_is_clean(SLICE("a\0b")));
+}
+
+static void a_line_is_appended_whole_or_not(void **state)
+{
+    char memory[8];
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, memory, sizeof(memory));
+    assert_true(line_append(&out, SLICE("abc")));
+    assert_false(line_append(&out, SLICE("de")));
+    assert_true(slice_equal(buffer_held(&out), SLICE("abc\r\n")));
+    assert_true(line_append(&out, SLICE("d")));
+    assert_true(slice_equal(buffer_held(&out), SLICE("abc\r\nd\r\n")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_end_at_lf),
+        cmocka_unit_test(the_limit_counts_the_end_too),
+        cmocka_unit_test(a_verdict_stays_when_more_comes),
+        cmocka_unit_test(a_clean_line_has_no_nul_and_no_cr),
+        cmocka_unit_test(a_line_is_appended_whole_or_not),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

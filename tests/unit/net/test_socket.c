@@ -1,0 +1,344 @@
+/* Sockets over loopback, with a real loop: what is reported, how often, and what is left behind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "mailmux/clock.h"
+#include "socket.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GIVE_UP_MS = 30000 };
+
+struct listener {
+    uv_loop_t loop;
+    int fd;
+    struct address address;
+};
+
+/* What a wire has reported. */
+struct heard {
+    unsigned events;
+    unsigned calls;
+};
+
+static void on_event(void *owner, struct wire *wire, unsigned events)
+{
+    struct heard *heard = owner;
+
+    (void)wire;
+    heard->events |= events;
+    heard->calls++;
+}
+
+static int count_descriptors(void)
+{
+    DIR *open = opendir("/proc/self/fd");
+    int count = 0;
+
+    assert_non_null(open);
+    while (readdir(open))
+        count++;
+    (void)closedir(open);
+    return count;
+}
+
+static int setup(void **state)
+{
+    static struct listener listener;
+    struct address any;
+    struct error error;
+    int failure;
+
+    listener = (struct listener){0};
+    *state = &listener;
+    if (uv_loop_init(&listener.loop) != 0 || !address_parse_ip(SLICE("127.0.0.1"), 0, &any))
+        return -1;
+    listener.fd = socket_listen(&any, 16, &failure, &error);
+    return listener.fd >= 0 && socket_name(listener.fd, &listener.address) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct listener *listener = *state;
+
+    (void)close(listener->fd);
+    (void)uv_run(&listener->loop, UV_RUN_DEFAULT);
+    return uv_loop_close(&listener->loop);
+}
+
+/* Turns until the events have come; a ceiling, not a measure. */
+static void run_until(uv_loop_t *loop, const struct heard *heard, unsigned events)
+{
+    uint64_t end = clock_monotonic_ms() + GIVE_UP_MS;
+
+    while ((heard->events & events) != events && clock_monotonic_ms() < end)
+        (void)uv_run(loop, UV_RUN_NOWAIT);
+    assert_int_equal(heard->events & events, events);
+}
+
+static struct socket *connect_to(struct listener *listener, struct heard *heard)
+{
+    int failure = 0;
+    struct socket *sock = socket_connect(&listener->loop, &listener->address, 60, &failure);
+
+    assert_non_null(sock);
+    sock->wire.on_event = on_event;
+    sock->wire.owner = heard;
+    return sock;
+}
+
+static int accept_next(struct listener *listener)
+{
+    struct pollfd query = {.fd = listener->fd, .events = POLLIN};
+    struct address peer;
+    int fd;
+
+    assert_int_equal(poll(&query, 1, GIVE_UP_MS), 1);
+    fd = socket_accept(listener->fd, &peer);
+    assert_true(fd >= 0);
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    return fd;
+}
+
+static void end(struct listener *listener, struct socket *sock, bool reset)
+{
+    sock->wire.ops->close(&sock->wire, reset);
+    (void)uv_run(&listener->loop, UV_RUN_DEFAULT);
+}
+
+/* A connected socket, and the plain descriptor of its peer. */
+static struct socket *connected(struct listener *listener, struct heard *heard, int *peer)
+{
+    struct socket *sock = connect_to(listener, heard);
+
+    wire_watch(&sock->wire, WIRE_WRITABLE);
+    run_until(&listener->loop, heard, WIRE_WRITABLE);
+    assert_int_equal(socket_connect_result(sock), 0);
+    wire_watch(&sock->wire, 0);
+    *peer = accept_next(listener);
+    *heard = (struct heard){0};
+    return sock;
+}
+
+static void test_connect_and_talk(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    struct address ends[2];
+    char bytes[16];
+    size_t n;
+    int fd;
+    struct socket *sock = connected(listener, &heard, &fd);
+
+    assert_true(socket_peer_address(sock, &ends[0]));
+    assert_true(address_equal(&ends[0], &listener->address));
+    assert_true(socket_local_address(sock, &ends[1]));
+    assert_int_equal(wire_send(&sock->wire, SLICE("hello"), &n), IO_OK);
+    assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 5);
+    assert_int_equal(send(fd, "there", 5, MSG_NOSIGNAL), 5);
+    assert_int_equal(wire_receive(&sock->wire, bytes, sizeof(bytes), &n), IO_AGAIN);
+    wire_watch(&sock->wire, WIRE_READABLE);
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(wire_receive(&sock->wire, bytes, sizeof(bytes), &n), IO_OK);
+    assert_int_equal(n, 5);
+    sock->wire.ops->finish(&sock->wire);
+    assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 0);
+    (void)close(fd);
+    end(listener, sock, false);
+}
+
+static void test_refused(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    struct socket *sock;
+
+    (void)close(listener->fd);
+    listener->fd = -1;
+    sock = connect_to(listener, &heard);
+    wire_watch(&sock->wire, WIRE_WRITABLE);
+    run_until(&listener->loop, &heard, WIRE_WRITABLE);
+    assert_int_equal(socket_connect_result(sock), ECONNREFUSED);
+    assert_int_equal(sock->wire.watched, 0); /* the poll has stopped itself */
+    assert_int_equal(heard.calls, 1);
+    end(listener, sock, false);
+}
+
+static void turn(uv_loop_t *loop, int turns)
+{
+    for (int i = 0; i < turns; i++)
+        (void)uv_run(loop, UV_RUN_NOWAIT);
+}
+
+/* A FIN that is watched as HANGUP is no hang-up, and is not told for ever; it is an EOF later. */
+static void test_fin_is_no_hangup(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    char byte;
+    size_t n;
+    int fd;
+    struct socket *sock = connected(listener, &heard, &fd);
+
+    wire_watch(&sock->wire, WIRE_HANGUP);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    turn(&listener->loop, 100);
+    assert_int_equal(heard.calls, 0);
+    wire_watch(&sock->wire, WIRE_READABLE);
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(wire_receive(&sock->wire, &byte, 1, &n), IO_EOF);
+    heard = (struct heard){0};
+    wire_watch(&sock->wire, WIRE_READABLE); /* refused: it would never stop */
+    turn(&listener->loop, 100);
+    assert_int_equal(heard.calls, 0);
+    (void)close(fd);
+    end(listener, sock, false);
+}
+
+static void test_reset_is_a_hangup(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    char byte;
+    size_t n;
+    int fd;
+    struct socket *sock = connected(listener, &heard, &fd);
+
+    wire_watch(&sock->wire, WIRE_HANGUP);
+    socket_discard(fd, true);
+    run_until(&listener->loop, &heard, WIRE_HANGUP);
+    assert_int_equal(heard.events, WIRE_HANGUP);
+    wire_watch(&sock->wire, WIRE_HANGUP);
+    turn(&listener->loop, 100);
+    assert_int_equal(heard.calls, 1);
+    sock->wire.ready |= WIRE_READABLE;
+    assert_int_equal(wire_receive(&sock->wire, &byte, 1, &n), IO_ERR);
+    assert_int_equal(sock->wire.error, ECONNRESET);
+    end(listener, sock, false);
+}
+
+static void test_reset_while_reading(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    char byte;
+    size_t n;
+    int fd;
+    struct socket *sock = connected(listener, &heard, &fd);
+
+    wire_watch(&sock->wire, WIRE_READABLE);
+    socket_discard(fd, true);
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(heard.events, WIRE_READABLE);
+    assert_int_equal(wire_receive(&sock->wire, &byte, 1, &n), IO_ERR);
+    turn(&listener->loop, 100);
+    assert_int_equal(heard.calls, 1);
+    end(listener, sock, false);
+}
+
+/* Closing with reset: the peer gets RST; and the descriptors are as many as before. */
+static void test_close_with_reset(void **state)
+{
+    struct listener *listener = *state;
+    int before;
+
+    turn(&listener->loop, 1);
+    before = count_descriptors();
+    for (int i = 0; i < 50; i++) {
+        struct heard heard = {0};
+        char byte;
+        int fd;
+        struct socket *sock = connected(listener, &heard, &fd);
+        struct pollfd query = {.fd = fd, .events = POLLIN};
+
+        end(listener, sock, i % 2 == 0);
+        assert_int_equal(poll(&query, 1, GIVE_UP_MS), 1);
+        assert_int_equal(recv(fd, &byte, 1, 0), i % 2 == 0 ? -1 : 0);
+        (void)close(fd);
+    }
+    assert_int_equal(count_descriptors(), before);
+}
+
+/* A write that the kernel does not take whole: the bit is cleared, and WRITABLE comes back. */
+static void test_full_send_buffer(void **state)
+{
+    static char bytes[1 << 20];
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    size_t total = 0;
+    size_t n;
+    int fd;
+    struct socket *sock = connected(listener, &heard, &fd);
+
+    while (wire_send(&sock->wire, slice_of(bytes, sizeof(bytes)), &n) == IO_OK)
+        total += n;
+    assert_int_equal(sock->wire.ready & WIRE_WRITABLE, 0);
+    assert_int_equal(sock->wire.sent, total);
+    wire_watch(&sock->wire, WIRE_WRITABLE);
+    for (uint64_t until = clock_monotonic_ms() + GIVE_UP_MS;
+         !(heard.events & WIRE_WRITABLE) && clock_monotonic_ms() < until;) {
+        (void)recv(fd, bytes, sizeof(bytes), 0);
+        (void)uv_run(&listener->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(heard.events, WIRE_WRITABLE);
+    (void)close(fd);
+    end(listener, sock, true);
+}
+
+static void test_listen_errors(void **state)
+{
+    struct listener *listener = *state;
+    struct address peer;
+    struct error error;
+    int failure = 0;
+
+    assert_int_equal(socket_listen(&listener->address, 1, &failure, &error), -1);
+    assert_int_equal(failure, EADDRINUSE);
+    assert_non_null(strstr(error.text, "127.0.0.1:"));
+    assert_int_equal(socket_accept(listener->fd, &peer), -EAGAIN);
+}
+
+static void test_from_accepted(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    int plain;
+    struct socket *client = connected(listener, &heard, &plain);
+    struct socket *server = socket_from_accepted(&listener->loop, plain, 600);
+    char bytes[8];
+    size_t n;
+
+    assert_non_null(server);
+    assert_int_equal(wire_send(&server->wire, SLICE("* OK\r\n"), &n), IO_OK);
+    wire_watch(&client->wire, WIRE_READABLE);
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(wire_receive(&client->wire, bytes, sizeof(bytes), &n), IO_OK);
+    assert_int_equal(n, 6);
+    server->wire.ops->close(&server->wire, false);
+    end(listener, client, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_connect_and_talk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fin_is_no_hangup, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reset_is_a_hangup, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reset_while_reading, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_close_with_reset, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_send_buffer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_listen_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_from_accepted, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

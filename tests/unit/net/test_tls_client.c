@@ -1,0 +1,244 @@
+/* TLS toward backends: what is believed, what is not, and why, in words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "certificates.h"
+#include "stream_bench.h"
+#include "tls_client.h"
+#include "tls_info.h"
+#include <stdio.h>
+#include <string.h>
+
+static char *directory;
+
+static int setup_group(void **state)
+{
+    (void)state;
+    directory = certificates_directory_new();
+    certificates_make(directory,
+        &(struct certificate_request){.file = "ca", .name = "Authority", .is_authority = true});
+    certificates_make(directory, &(struct certificate_request){.file = "good",
+                                     .name = "mx.example",
+                                     .names = "DNS:mx.example,DNS:*.w.example,IP:192.0.2.7",
+                                     .issuer = "ca"});
+    certificates_make(directory,
+        &(struct certificate_request){
+            .file = "expired", .name = "mx.example", .issuer = "ca", .is_expired = true});
+    certificates_make(
+        directory, &(struct certificate_request){.file = "self", .name = "mx.example"});
+    return 0;
+}
+
+static int teardown_group(void **state)
+{
+    (void)state;
+    certificates_directory_free(&directory);
+    return 0;
+}
+
+struct visit {
+    enum io status;
+    enum stream_failure failure;
+    char detail[STREAM_DETAIL_MAX];
+    enum tls_peer peer;
+    char sni[128]; /* as the server saw it */
+    char peer_name[TLS_INFO_NAME_MAX];
+    bool buffers_freed;
+};
+
+static struct tls_client *client_with(struct tls_client_parameters parameters)
+{
+    struct tls_fault fault;
+    struct tls_client *client;
+
+    parameters.rules.policy = TLS_INTERMEDIATE;
+    client = tls_client_new(&parameters, &fault);
+    if (!client)
+        print_error("%s\n", fault.error.text);
+    assert_non_null(client);
+    return client;
+}
+
+static void talk(struct stream_bench *bench, struct memory_tls *server, struct visit *visit)
+{
+    char bytes[16];
+    size_t n;
+    const char *sni = SSL_get_servername(server->ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)snprintf(visit->sni, sizeof(visit->sni), "%s", sni ? sni : "");
+    memory_tls_say(server, SLICE("220 mx\r\n"));
+    assert_int_equal(stream_bench_read(bench, bytes, sizeof(bytes), &n), IO_AGAIN);
+    assert_int_equal(n, 8);
+    visit->buffers_freed = bench->stream.buffers_freed;
+    assert_int_equal(stream_bench_write(bench, server, SLICE("EHLO x\r\n")), IO_OK);
+    assert_int_equal(memory_tls_heard(server).n, 8);
+}
+
+/* One connection to a server with this certificate. */
+static struct visit go(
+    struct tls_client_parameters parameters, const char *certificate, const char *name)
+{
+    struct tls_client *client = client_with(parameters);
+    struct stream_bench bench;
+    struct memory_tls server;
+    struct tls_info info;
+    struct visit visit = {.status = IO_ERR};
+
+    stream_bench_open(&bench);
+    memory_tls_init_server(&server, &bench.wire, certificates_path(directory, certificate, "pem"),
+        certificates_path(directory, certificate, "key"));
+    if (stream_start_tls_client(&bench.stream, client, name) == IO_OK)
+        visit.status = stream_bench_shake(&bench, &server);
+    tls_client_unref(&client);
+    if (visit.status == IO_OK)
+        talk(&bench, &server, &visit);
+    visit.failure = bench.stream.failure;
+    (void)snprintf(visit.detail, sizeof(visit.detail), "%s", bench.stream.detail);
+    (void)stream_tls_info(&bench.stream, &info);
+    visit.peer = info.peer;
+    (void)snprintf(visit.peer_name, sizeof(visit.peer_name), "%s", info.peer_name);
+    memory_tls_deinit(&server);
+    assert_true(stream_bench_close(&bench));
+    return visit;
+}
+
+static struct tls_client_parameters with_ca(void)
+{
+    return (struct tls_client_parameters){.ca = certificates_path(directory, "ca", "pem")};
+}
+
+static void test_verified(void **state)
+{
+    struct visit visit = go(with_ca(), "good", "mx.example");
+
+    (void)state;
+    assert_int_equal(visit.status, IO_OK);
+    assert_int_equal(visit.peer, TLS_PEER_VERIFIED);
+    assert_string_equal(visit.sni, "mx.example"); /* C78 */
+    assert_string_equal(visit.peer_name, "mx.example");
+    assert_true(visit.buffers_freed);
+    assert_int_equal(go(with_ca(), "good", "mx.example.").status, IO_OK);
+    assert_int_equal(go(with_ca(), "good", "a.w.example").status, IO_OK);
+    visit = go(with_ca(), "good", "192.0.2.7");
+    assert_int_equal(visit.status, IO_OK);
+    assert_string_equal(visit.sni, "");
+}
+
+static void assert_refused(struct visit visit, const char *why)
+{
+    assert_int_equal(visit.status, IO_ERR);
+    assert_int_equal(visit.failure, STREAM_HANDSHAKE);
+    if (!strstr(visit.detail, why))
+        print_error("%s\n", visit.detail);
+    assert_non_null(strstr(visit.detail, why));
+}
+
+/* C76, C77: verification is on unless it is switched off, and its failures have names. */
+static void test_refused(void **state)
+{
+    (void)state;
+    assert_refused(go(with_ca(), "good", "other.example"), "hostname mismatch");
+    assert_refused(go(with_ca(), "good", "192.0.2.8"), "IP address mismatch");
+    assert_refused(go(with_ca(), "expired", "mx.example"), "certificate has expired");
+    assert_refused(go(with_ca(), "self", "mx.example"), "self-signed certificate");
+    assert_refused(go((struct tls_client_parameters){0}, "good", "mx.example"), "certificate");
+    assert_refused(go(with_ca(), "good", NULL), "no usable name");
+}
+
+static void test_not_verified(void **state)
+{
+    const struct tls_client_parameters any = {.no_verify = true};
+    struct visit visit = go(any, "self", "other.example");
+
+    (void)state;
+    assert_int_equal(visit.status, IO_OK);
+    assert_int_equal(visit.peer, TLS_PEER_UNVERIFIED);
+    assert_int_equal(go(any, "expired", NULL).status, IO_OK);
+}
+
+static void test_pins(void **state)
+{
+    unsigned char pins[2][TLS_PIN_SIZE] = {{0}};
+    struct tls_client_parameters pinned = {
+        .pins = (const unsigned char(*)[TLS_PIN_SIZE])pins, .pin_count = 2};
+    struct tls_client_parameters both = pinned;
+
+    (void)state;
+    certificates_pin(directory, "self", pins[1]);
+    assert_int_equal(go(pinned, "self", "whatever.example").status, IO_OK); /* decides alone */
+    assert_int_equal(go(pinned, "self", NULL).status, IO_OK);
+    assert_refused(go(pinned, "good", "mx.example"), "application verification failure");
+    both.ca = certificates_path(directory, "ca", "pem");
+    assert_refused(go(both, "self", "mx.example"), "self-signed");
+    assert_refused(go(both, "good", "mx.example"), "application verification failure");
+    certificates_pin(directory, "good", pins[0]);
+    both.ca = certificates_path(directory, "ca", "pem");
+    assert_int_equal(go(both, "good", "mx.example").status, IO_OK);
+    assert_refused(go(both, "good", "other.example"), "hostname mismatch");
+}
+
+static void test_pin_text(void **state)
+{
+    unsigned char pin[TLS_PIN_SIZE];
+
+    (void)state;
+    assert_true(tls_pin_parse("sha256:"
+                              "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F",
+        pin));
+    assert_int_equal(pin[31], 31);
+    assert_true(tls_pin_parse("sha256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", pin));
+    assert_int_equal(pin[31], 31);
+    assert_false(tls_pin_parse("sha256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", pin));
+    assert_false(tls_pin_parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", pin));
+    assert_false(tls_pin_parse("sha256:", pin));
+    assert_false(tls_pin_parse(
+        "sha256:00010203040506070809zz0b0c0d0e0f101112131415161718191A1B1C1D1E1F", pin));
+}
+
+static void test_faults(void **state)
+{
+    struct tls_fault fault;
+
+    (void)state;
+    assert_null(tls_client_new(&(struct tls_client_parameters){.ca = "/nonexistent"}, &fault));
+    assert_int_equal(fault.culprit, TLS_CULPRIT_CA);
+    assert_null(tls_client_new(
+        &(struct tls_client_parameters){.certificate = certificates_path(directory, "good", "pem"),
+            .key = certificates_path(directory, "self", "key")},
+        &fault));
+    assert_int_equal(fault.culprit, TLS_CULPRIT_KEY);
+}
+
+/* C74: what a backend says in clear instead of its ServerHello is never read as plaintext. */
+static void test_plaintext_server(void **state)
+{
+    struct tls_client *client = client_with(with_ca());
+    struct stream_bench bench;
+
+    (void)state;
+    stream_bench_open(&bench);
+    assert_int_equal(stream_start_tls_client(&bench.stream, client, "mx.example"), IO_OK);
+    memory_wire_feed(&bench.wire, SLICE("* OK ready\r\n"));
+    assert_int_equal(stream_handshake(&bench.stream), IO_ERR);
+    assert_int_equal(bench.stream.failure, STREAM_NOT_TLS);
+    tls_client_unref(&client);
+    assert_true(stream_bench_close(&bench));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verified),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_not_verified),
+        cmocka_unit_test(test_pins),
+        cmocka_unit_test(test_pin_text),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_plaintext_server),
+    };
+
+    return cmocka_run_group_tests(tests, setup_group, teardown_group);
+}
