@@ -69,9 +69,8 @@ enum dialog_next {
 struct actions {
     struct buffer *to_client; /* lent by the session */
     struct buffer *to_server;
-    size_t used;           /* octets of the input that are dealt with */
-    bool pass;             /* they go to the other side as they are, behind the text */
-    bool to_server_secret; /* the text for the server may hold credentials */
+    size_t used; /* octets of the input that are dealt with */
+    bool pass;   /* they go to the other side as they are, behind the text */
     enum dialog_next next;
     bool renew_server; /* with START_TLS: the backend must not remember plaintext; dial again */
     enum reason reason;
@@ -96,8 +95,9 @@ enum dialog_farewell {
     FAREWELL_TOO_MANY_SESSIONS,
     FAREWELL_TOO_MANY_ERRORS,
     FAREWELL_LINE_TOO_LONG,
-    FAREWELL_PROTOCOL, /* the backend broke the protocol */
-    FAREWELL_REFUSED   /* something that smells of an attack */
+    FAREWELL_PROTOCOL,     /* the backend broke the protocol */
+    FAREWELL_EARLY_TALKER, /* it spoke before the greeting */
+    FAREWELL_REFUSED       /* something that smells of an attack */
 };
 
 /* What a backend's greeting says. */
@@ -166,6 +166,7 @@ struct dialog {
     bool started;          /* the client has given a first line, since TLS if there is TLS */
     bool first;            /* the line in hand is that first one */
     bool logged_in;
+    bool cut_short; /* it was closed inside message data, a chunk or a literal */
     unsigned bad_commands;
     char user[DIALOG_USER_MAX + 1]; /* as the client gave it; for the log, escaped there */
     size_t user_len;
@@ -196,6 +197,10 @@ bool dialog_wants_client(const struct dialog *dialog);
 
 void dialog_tls_started(struct dialog *dialog);
 bool dialog_at_boundary(const struct dialog *dialog);
+
+/* The backend has a part of a message, chunk or literal and must not take it for the whole (A32).
+ */
+bool dialog_is_inside(const struct dialog *dialog);
 void dialog_farewell(
     const struct dialog *dialog, enum dialog_farewell farewell, struct buffer *to_client);
 

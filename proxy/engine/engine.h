@@ -40,6 +40,7 @@ enum engine_class {
     CLASS_DATA,
     CLASS_IDLE,
     CLASS_HALF_CLOSED,
+    CLASS_GREETING_DELAY,
     CLASS_LINGER
 };
 
@@ -60,7 +61,9 @@ struct service {
     const struct tls_service *tls; /* NULL: no TLS toward clients */
     struct pool *pool;
     unsigned keepalive_s;
-    uint64_t idle_ms; /* of the relay */
+    uint64_t idle_ms;           /* of the relay */
+    uint64_t greeting_delay_ms; /* between the backend's greeting and ours */
+    bool early_talker_refuse;   /* a client that speaks before our greeting is turned away */
 };
 
 struct engine;

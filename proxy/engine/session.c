@@ -141,10 +141,45 @@ static void take_renewed(struct session *session, enum upstream_result result)
     session_set_dialog_deadlines(session);
 }
 
+void session_end_delay(struct session *session)
+{
+    session_start_dialog(session, session->upstream.greeting, session->upstream.greeting_len);
+}
+
+/*
+ * A client that speaks before the greeting does not wait for answers either: often a spam robot.
+ * Only where the operator wants it; else its bytes wait in the kernel (C11).
+ */
+static bool is_early_talker(struct session *session)
+{
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+
+    if (!session->service->early_talker_refuse || session->renewed)
+        return false;
+    (void)pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines);
+    if (buffer_held(client->in).n > 0)
+        return true;
+    buffer_give_if_empty(&session->engine->lines, &client->in);
+    return false;
+}
+
+static bool run_delay(struct session *session)
+{
+    if (!is_early_talker(session))
+        return false;
+    session_say_farewell(session, FAREWELL_EARLY_TALKER, REASON_EARLY_TALKER);
+    return true;
+}
+
 static bool run_dial(struct session *session)
 {
-    enum upstream_result result = upstream_step(&session->upstream);
+    enum upstream_result result;
 
+    if (is_early_talker(session)) {
+        session_say_farewell(session, FAREWELL_EARLY_TALKER, REASON_EARLY_TALKER);
+        return true;
+    }
+    result = upstream_step(&session->upstream);
     if (result == UPSTREAM_BUSY)
         return false;
     session->pipe[LEG_SERVER].bytes += buffer_held(session->pipe[LEG_SERVER].in).n;
@@ -152,8 +187,11 @@ static bool run_dial(struct session *session)
         take_renewed(session, result);
     else if (result == UPSTREAM_FAILED)
         session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_NO_BACKEND);
+    else if (session->service->greeting_delay_ms > 0)
+        session_enter(session, SESSION_DELAY, CLASS_GREETING_DELAY,
+            session->service->greeting_delay_ms, REASON_NONE);
     else
-        session_start_dialog(session, session->upstream.greeting, session->upstream.greeting_len);
+        session_end_delay(session);
     if (session->wants_drain)
         session_drain(session);
     return true;
@@ -266,6 +304,8 @@ static bool run_phase(struct session *session)
         return run_handshake(session);
     case SESSION_DIAL:
         return run_dial(session);
+    case SESSION_DELAY:
+        return run_delay(session);
     case SESSION_DIALOG:
         if (session_run_dialog(session)) {
             engine_step_again(session->engine, session);
@@ -380,7 +420,7 @@ void session_say_farewell(
 void session_drain(struct session *session)
 {
     session->wants_drain = true;
-    if (session->phase == SESSION_DIAL ||
+    if (session->phase == SESSION_DIAL || session->phase == SESSION_DELAY ||
         (session->phase == SESSION_DIALOG && dialog_at_boundary(session->dialog))) {
         session_say_farewell(session, FAREWELL_SHUTDOWN, REASON_SHUTDOWN);
         session_step(session);
@@ -391,8 +431,7 @@ void session_drain(struct session *session)
 static void close_server(struct session *session)
 {
     struct stream *server = &session->leg[LEG_SERVER];
-    bool incomplete = session->dialog && (session->dialog->mode == DIALOG_MESSAGE ||
-                                             session->dialog->mode == DIALOG_COUNTED);
+    bool incomplete = session->dialog && dialog_is_inside(session->dialog);
 
     if (!server->ops)
         return;

@@ -16,6 +16,7 @@
 enum session_phase {
     SESSION_HANDSHAKE, /* TLS with the client: implicit, or after the go-ahead was flushed */
     SESSION_DIAL,      /* the upstream is at work */
+    SESSION_DELAY,     /* its greeting is held back, to see who cannot wait */
     SESSION_DIALOG,
     SESSION_UPGRADE, /* the go-ahead is on its way out; then the handshake */
     SESSION_RELAY,

@@ -14,6 +14,9 @@ enum { SESSION_LINGER_MS = 2000 }; /* for a client to take note of our end */
 /* From now on bytes, both ways. */
 void session_begin_relay(struct session *session);
 
+/* The greeting was held back long enough. */
+void session_end_delay(struct session *session);
+
 /* The text that ends it, where one may be said, and the end. */
 void session_say_farewell(
     struct session *session, enum dialog_farewell farewell, enum reason reason);

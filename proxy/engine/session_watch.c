@@ -35,6 +35,9 @@ static void expire(struct session *session, enum reason reason)
     case SESSION_LINGER:
         session_cut(session, session->reason);
         break;
+    case SESSION_DELAY:
+        session_end_delay(session);
+        break;
     case SESSION_HANDSHAKE:
     case SESSION_DIAL:
     case SESSION_UPGRADE:
@@ -166,7 +169,8 @@ static unsigned client_events(const struct session *session)
     case SESSION_HANDSHAKE:
         return WIRE_READABLE | output;
     case SESSION_DIAL:
-        return WIRE_HANGUP;
+    case SESSION_DELAY:
+        return session->service->early_talker_refuse ? WIRE_READABLE : WIRE_HANGUP;
     case SESSION_DIALOG:
         return dialog_client_events(session) | output;
     case SESSION_UPGRADE:
@@ -207,6 +211,7 @@ void session_watch(struct session *session)
         wire_watch(session->leg[LEG_SERVER].wire, server_events(session));
         break;
     case SESSION_HANDSHAKE: /* what the backend says now waits in the kernel */
+    case SESSION_DELAY:
     case SESSION_UPGRADE:
         wire_watch(session->leg[LEG_SERVER].wire, 0);
         break;

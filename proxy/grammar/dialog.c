@@ -175,6 +175,11 @@ void dialog_tls_started(struct dialog *dialog)
     dialog->protocol->tls_started(dialog);
 }
 
+bool dialog_is_inside(const struct dialog *dialog)
+{
+    return dialog->cut_short || dialog->mode == DIALOG_MESSAGE || dialog->mode == DIALOG_COUNTED;
+}
+
 bool dialog_at_boundary(const struct dialog *dialog)
 {
     return dialog->protocol->at_boundary(dialog);
@@ -200,6 +205,7 @@ void dialog_forward(struct actions *actions, struct slice line)
 
 void dialog_close(struct dialog *dialog, struct actions *actions, enum reason reason)
 {
+    dialog->cut_short = dialog_is_inside(dialog);
     dialog->mode = DIALOG_OVER;
     actions->next = DIALOG_CLOSE;
     actions->reason = reason;

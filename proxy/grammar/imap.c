@@ -22,6 +22,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     case LINE_MORE:
         return GREETING_MORE;
     case LINE_LONG:
+        *used = in.n;
         return GREETING_WRONG;
     case LINE_WHOLE:
         break;
@@ -114,6 +115,7 @@ static void farewell(enum dialog_farewell farewell, struct slice hostname, struc
         [FAREWELL_TOO_MANY_ERRORS] = "* BYE Too many bad commands",
         [FAREWELL_LINE_TOO_LONG] = "* BYE Line too long",
         [FAREWELL_PROTOCOL] = "* BYE [UNAVAILABLE] The backend broke the protocol",
+        [FAREWELL_EARLY_TALKER] = "* BYE Wait for the greeting",
         [FAREWELL_REFUSED] = "* BYE Refused",
     };
 

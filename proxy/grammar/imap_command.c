@@ -112,7 +112,6 @@ static void login(struct dialog *dialog, const struct command *command, struct a
         dialog_set_user(dialog, slice_of(user, imap_string_text(string, user, sizeof(user))));
     dialog->of.imap.dirty = true;
     dialog->of.imap.command = IMAP_LOGIN;
-    actions->to_server_secret = true;
     imap_forward(dialog, command->line, actions);
 }
 
@@ -168,7 +167,6 @@ static void authenticate(
         note_user(dialog, response);
     imap->dirty = true;
     imap->command = IMAP_AUTHENTICATE;
-    actions->to_server_secret = true;
     imap_forward(dialog, command->line, actions);
 }
 
@@ -288,7 +286,6 @@ static void take_response(struct dialog *dialog, struct slice line, struct actio
     } else {
         if (dialog->of.imap.mechanism_len > 0)
             note_user(dialog, line);
-        actions->to_server_secret = true;
         imap_forward(dialog, line, actions);
     }
 }
@@ -301,7 +298,6 @@ void imap_client_line(
         begin(dialog, line, behind, actions);
         break;
     case IMAP_PART:
-        actions->to_server_secret = dialog->of.imap.command == IMAP_LOGIN;
         imap_forward(dialog, line, actions);
         break;
     case IMAP_DROPPING:

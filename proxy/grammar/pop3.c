@@ -12,6 +12,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     case LINE_MORE:
         return GREETING_MORE;
     case LINE_LONG:
+        *used = in.n;
         return GREETING_WRONG;
     case LINE_WHOLE:
         break;
@@ -111,6 +112,7 @@ static void farewell(enum dialog_farewell farewell, struct slice hostname, struc
         [FAREWELL_TOO_MANY_ERRORS] = "-ERR Too many bad commands",
         [FAREWELL_LINE_TOO_LONG] = "-ERR Line too long",
         [FAREWELL_PROTOCOL] = "-ERR [SYS/TEMP] The backend broke the protocol",
+        [FAREWELL_EARLY_TALKER] = "-ERR Wait for the greeting",
         [FAREWELL_REFUSED] = "-ERR Refused",
     };
 

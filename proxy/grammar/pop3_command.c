@@ -79,7 +79,6 @@ static void user(struct dialog *dialog, const struct command *command, struct ac
 static void pass(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     dialog->of.pop3.dirty = true;
-    actions->to_server_secret = true;
     forward(dialog, command->line, POP3_LOGIN, actions);
 }
 
@@ -119,7 +118,6 @@ static void begin_exchange(struct dialog *dialog, const struct command *command,
     }
     if (response.n > 0)
         note_user(dialog, response);
-    actions->to_server_secret = true;
     forward(dialog, command->line, POP3_AUTH, actions);
 }
 
@@ -239,7 +237,6 @@ static void take_response(struct dialog *dialog, struct slice line, struct actio
     } else {
         if (dialog->of.pop3.mechanism_len > 0)
             note_user(dialog, line);
-        actions->to_server_secret = true;
         respond(dialog, line, actions);
     }
 }

@@ -168,8 +168,8 @@ bool sasl_user(
     struct slice mechanism, struct slice response, char *user, size_t cap, size_t *user_len)
 {
     struct octets octets = {.in = response};
-    user_reader *read = find_reader(mechanism);
-    size_t n = read ? read(&octets, user, cap) : 0;
+    user_reader *reader = find_reader(mechanism);
+    size_t n = reader ? reader(&octets, user, cap) : 0;
 
     if (n > 0)
         *user_len = n;

@@ -100,22 +100,23 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
 {
     struct smtp *smtp = &dialog->of.smtp;
     struct slice rest = command->arguments;
-    struct slice mechanism;
+    struct slice mechanism = slice_of("", 0);
     struct slice response;
 
+    (void)slice_word(&rest, &mechanism);
     if (dialog_hides_login(dialog)) {
         smtp_answer(dialog, SMTP_TLS_FIRST, actions);
         return;
     }
-    smtp->dirty = true;
-    smtp->mechanism_len = 0;
-    if (slice_word(&rest, &mechanism) && mechanism.n <= sizeof(smtp->mechanism)) {
-        memcpy(smtp->mechanism, mechanism.p, mechanism.n);
-        smtp->mechanism_len = mechanism.n;
-        if (slice_word(&rest, &response))
-            note_user(dialog, response);
+    if (sasl_is_withheld(mechanism)) {
+        smtp_answer_bad(dialog, SMTP_NO_MECHANISM, actions);
+        return;
     }
-    actions->to_server_secret = true;
+    smtp->dirty = true;
+    smtp->mechanism_len = mechanism.n <= sizeof(smtp->mechanism) ? mechanism.n : 0;
+    memcpy(smtp->mechanism, mechanism.p, smtp->mechanism_len);
+    if (slice_word(&rest, &response))
+        note_user(dialog, response);
     smtp_send(dialog, command->line, SMTP_AUTH, true, actions);
 }
 
@@ -124,7 +125,6 @@ static void sasl_response(struct dialog *dialog, struct slice line, struct actio
     dialog->of.smtp.in_auth = false; /* until the backend asks again */
     if (dialog->of.smtp.mechanism_len > 0)
         note_user(dialog, line);
-    actions->to_server_secret = true;
     /* What is not base64 can be no SASL data: "*" cancels, and the backend says its 501. */
     if (!sasl_is_base64(line) && !slice_equal(line, SLICE("*")) && line.n > 0)
         line = SLICE("*");
@@ -301,6 +301,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
         return GREETING_MORE;
     case REPLY_MALFORMED:
     case REPLY_LARGE:
+        *used = in.n;
         return GREETING_WRONG;
     case REPLY_WHOLE:
         break;

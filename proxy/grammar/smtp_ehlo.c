@@ -5,6 +5,7 @@
 #include "smtp_parts.h"
 
 #include "mailmux/line.h"
+#include "mailmux/sasl.h"
 
 /* TLS of their own, the roles swapped, or a private framing: none could be followed (C44, C70). */
 static const char *const stripped[] = {
@@ -17,13 +18,6 @@ bool smtp_is_stripped_verb(struct slice verb)
             return true;
     }
     return false;
-}
-
-/* Channel binding to the backend's TLS, and the certificate's name: not the client's (C42, C43). */
-static bool is_false_mechanism(struct slice mechanism)
-{
-    return slice_ends_nocase(mechanism, SLICE("-PLUS")) ||
-           slice_equal_nocase(mechanism, SLICE("EXTERNAL"));
 }
 
 static bool is_auth(struct slice keyword)
@@ -40,7 +34,7 @@ static bool has_false_mechanism(struct slice text)
     for (bool first = true; slice_word(&text, &word); first = false) {
         if (first && slice_starts_nocase(word, SLICE("AUTH=")))
             word = slice_after(word, 5);
-        if (is_false_mechanism(word))
+        if (sasl_is_withheld(word))
             return true;
     }
     return false;
@@ -57,7 +51,7 @@ static bool has_true_mechanism(struct slice text)
         else if (first)
             word = slice_of(NULL, 0);
         first = false;
-        if (word.n > 0 && !is_false_mechanism(word))
+        if (word.n > 0 && !sasl_is_withheld(word))
             return true;
     }
     return false;
@@ -101,9 +95,9 @@ static void emit_mechanisms(struct actions *actions, char separator, struct slic
     while (slice_word(&text, &word)) {
         bool glued = first && slice_starts_nocase(word, SLICE("AUTH="));
 
-        if (glued && is_false_mechanism(slice_after(word, 5)))
+        if (glued && sasl_is_withheld(slice_after(word, 5)))
             word = SLICE("AUTH");
-        else if (!first && is_false_mechanism(word))
+        else if (!first && sasl_is_withheld(word))
             continue;
         whole = whole && (first || buffer_append(actions->to_client, SLICE(" "))) &&
                 buffer_append(actions->to_client, word);

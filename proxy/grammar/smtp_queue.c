@@ -16,6 +16,7 @@ static const char *const replies[] = {
     [SMTP_TLS_FIRST] = "530 5.7.0 Must issue a STARTTLS command first",
     [SMTP_HELLO_FIRST] = "503 5.5.1 EHLO or HELO first",
     [SMTP_AFTER_LOGIN] = "503 5.5.1 STARTTLS is not permitted after a login",
+    [SMTP_NO_MECHANISM] = "504 5.5.4 Mechanism not available here",
     [SMTP_NOT_PERMITTED] = "550 5.7.0 Command not permitted",
     [SMTP_NOT_IMPLEMENTED] = "502 5.5.1 Command not implemented",
     [SMTP_LINE_TOO_LONG] = "500 5.5.2 Line too long",
@@ -43,6 +44,7 @@ static const struct {
     [FAREWELL_TOO_MANY_ERRORS] = {"421 4.7.0 ", " Too many errors"},
     [FAREWELL_LINE_TOO_LONG] = {"421 4.7.0 ", " Line far too long"},
     [FAREWELL_PROTOCOL] = {"421 4.4.2 ", " The backend broke the protocol"},
+    [FAREWELL_EARLY_TALKER] = {"554 5.5.1 ", " Wait for the greeting"},
     [FAREWELL_REFUSED] = {"421 4.7.0 ", " Refused"},
 };
 

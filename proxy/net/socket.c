@@ -313,7 +313,6 @@ int socket_accept(int listener, struct address *peer)
         case EHOSTDOWN:
         case ENONET:
         case EHOSTUNREACH:
-        case EOPNOTSUPP:
         case ENETUNREACH:
         case EPERM:
             continue;

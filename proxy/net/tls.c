@@ -102,9 +102,14 @@ static void free_buffers(struct stream *stream)
         stream->buffers_freed = SSL_free_buffers(stream->ssl) == 1;
 }
 
-/* Half a record makes SSL_has_pending true for ever: `starved` tells it from a whole one. */
+/*
+ * Half a record makes SSL_has_pending true for ever: `starved` tells it from a whole one. Where an
+ * answer of TLS itself (to a KeyUpdate) did not fit, reading goes on when nothing is held any more.
+ */
 static bool pending(const struct stream *stream)
 {
+    if (SSL_want_write(stream->ssl))
+        return !stream->held;
     return !stream->starved && (stream->prefix || SSL_has_pending(stream->ssl));
 }
 
@@ -133,7 +138,7 @@ static enum io read_plaintext(struct stream *stream, char *into, size_t cap, siz
             break;
     }
     status = settle(stream, result);
-    stream->starved = status == IO_AGAIN;
+    stream->starved = status == IO_AGAIN && !SSL_want_write(stream->ssl);
     if (*got == 0)
         return status;
     stream->end_due = status == IO_EOF || status == IO_ERR;
@@ -188,6 +193,10 @@ enum io tls_begin(struct stream *stream, SSL_CTX *context)
     SSL *ssl;
     BIO *bio;
 
+    if (stream->ssl) {
+        set_detail(stream, "TLS is on already", "");
+        return IO_ERR;
+    }
     ERR_clear_error();
     ssl = SSL_new(context);
     bio = tls_bio_new(stream);

@@ -41,9 +41,13 @@ static void copy_common_name(const X509 *certificate, char out[TLS_INFO_NAME_MAX
     if (!entry)
         return;
     n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry));
-    for (int i = 0; i < n && i < TLS_INFO_NAME_MAX - 1; i++) {
-        out[i] = text[i] == '\0' ? '?' : (char)text[i];
-        out[i + 1] = '\0';
+    if (n > TLS_INFO_NAME_MAX - 1)
+        n = TLS_INFO_NAME_MAX - 1;
+    if (n > 0)
+        memcpy(out, text, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        if (out[i] == '\0')
+            out[i] = '?';
     }
     OPENSSL_free(text);
 }

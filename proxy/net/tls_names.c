@@ -30,7 +30,8 @@ static bool normalise_pattern(struct slice name, char out[TLS_HOST_MAX + 3])
 {
     bool is_wildcard = slice_starts(name, SLICE("*."));
 
-    memcpy(out, "*.", 2);
+    out[0] = '*';
+    out[1] = '.';
     return tls_names_normalise(
         is_wildcard ? slice_after(name, 2) : name, is_wildcard ? out + 2 : out);
 }

@@ -18,6 +18,7 @@ static void set_up_client(struct memory_tls *peer, const struct tls_visit *visit
     need(!visit->maximum || SSL_set_max_proto_version(ssl, visit->maximum) == 1);
     if (visit->maximum && visit->maximum < TLS1_2_VERSION)
         need(SSL_set_cipher_list(ssl, "ALL:@SECLEVEL=0") == 1);
+    need(!visit->ciphers || SSL_set_cipher_list(ssl, visit->ciphers) == 1);
     need(!visit->groups || SSL_set1_groups_list(ssl, visit->groups) == 1);
     need(!visit->certificate ||
          (SSL_use_certificate_file(ssl, visit->certificate, SSL_FILETYPE_PEM) == 1 &&

@@ -15,6 +15,7 @@ struct tls_visit {
     int minimum;
     int maximum;
     const char *groups;
+    const char *ciphers;     /* of TLS 1.2 */
     const char *certificate; /* files of the one that the client shows; NULL: none */
     const char *key;
     SSL_SESSION *session; /* one to resume */

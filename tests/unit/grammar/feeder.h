@@ -25,7 +25,6 @@ struct feeder {
     struct buffer out[2];
     enum dialog_next next; /* what ended it: nothing is fed any more */
     enum reason reason;
-    bool secret; /* some text for the backend was marked as secret */
 };
 
 static const struct dialog_policy feeder_policy = {.hostname = {"proxy.example", 13},
@@ -47,7 +46,6 @@ static inline void feeder_init(struct feeder *feeder, const struct protocol *pro
     }
     feeder->next = DIALOG_NOTHING;
     feeder->reason = REASON_NONE;
-    feeder->secret = false;
     dialog_init(&feeder->dialog, protocol, policy, legs);
 }
 
@@ -70,7 +68,6 @@ static inline bool feeder_feed(struct feeder *feeder, enum dialog_side side)
     buffer_consume(&feeder->in[side], actions.used);
     feeder->next = actions.next;
     feeder->reason = actions.reason;
-    feeder->secret = feeder->secret || actions.to_server_secret;
     return true;
 }
 

@@ -1,8 +1,6 @@
 #include "feeder.h"
 #include "imap_parts.h"
 
-static struct feeder feeder;
-
 static void assert_slice(struct slice got, const char *want)
 {
     if (!slice_equal(got, slice_from(want)))
@@ -162,30 +160,6 @@ static void greetings_are_classified(void **state)
 }
 
 /* C118, C119 rest on it: the session cleanses what is marked. */
-static void credentials_are_marked_as_secret(void **state)
-{
-    struct dialog_legs legs = {.client_tls = true};
-
-    (void)state;
-    feeder_init(&feeder, &protocol_imap, &feeder_policy, legs);
-    feeder_send(&feeder, DIALOG_CLIENT, SLICE("a NOOP\r\n"), SIZE_MAX);
-    feeder_send(&feeder, DIALOG_SERVER, SLICE("a OK\r\n"), SIZE_MAX);
-    assert_false(feeder.secret);
-    feeder_send(&feeder, DIALOG_CLIENT, SLICE("b LOGIN {4+}\r\nfred {6+}\r\nse"), SIZE_MAX);
-    assert_true(feeder.secret);
-    feeder.secret = false;
-    feeder_send(&feeder, DIALOG_CLIENT, SLICE("cret\r\n"), SIZE_MAX);
-    assert_true(feeder.secret);
-    feeder_send(&feeder, DIALOG_SERVER, SLICE("b NO\r\n"), SIZE_MAX);
-    feeder.secret = false;
-    feeder_send(&feeder, DIALOG_CLIENT, SLICE("c AUTHENTICATE PLAIN\r\n"), SIZE_MAX);
-    feeder_send(&feeder, DIALOG_SERVER, SLICE("+\r\n"), SIZE_MAX);
-    feeder.secret = false;
-    feeder_send(&feeder, DIALOG_CLIENT, SLICE("AGFsaWNlAHNlY3JldA==\r\n"), SIZE_MAX);
-    assert_true(feeder.secret);
-    assert_slice(slice_of(feeder.dialog.user, feeder.dialog.user_len), "alice");
-}
-
 /* C53 */
 static void any_split_gives_the_same(void **state)
 {
@@ -213,7 +187,6 @@ int main(void)
         cmocka_unit_test(strings_are_cut_and_read),
         cmocka_unit_test(private_id_fields_are_found_and_left_out),
         cmocka_unit_test(greetings_are_classified),
-        cmocka_unit_test(credentials_are_marked_as_secret),
         cmocka_unit_test(any_split_gives_the_same),
     };
 

@@ -69,22 +69,6 @@ static void challenges_are_taken_away_whole(void **state)
 }
 
 /* C118, C119 rest on it: the session cleanses what is marked. */
-static void credentials_are_marked_as_secret(void **state)
-{
-    static const char *const secrets[] = {
-        "PASS secret\r\n", "APOP fred c4c9334bac56\r\n", "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n"};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
-        feeder_init(&feeder, &protocol_pop3, &feeder_policy, (struct dialog_legs){0});
-        feeder_send(&feeder, DIALOG_CLIENT, slice_from(secrets[i]), SIZE_MAX);
-        assert_true(feeder.secret);
-    }
-    feeder_init(&feeder, &protocol_pop3, &feeder_policy, (struct dialog_legs){0});
-    feeder_send(&feeder, DIALOG_CLIENT, SLICE("USER fred\r\n"), SIZE_MAX);
-    assert_false(feeder.secret);
-}
-
 /* C53 */
 static void any_split_gives_the_same(void **state)
 {
@@ -108,7 +92,6 @@ int main(void)
         cmocka_unit_test(greetings_are_classified),
         cmocka_unit_test(statuses_are_whole_words),
         cmocka_unit_test(challenges_are_taken_away_whole),
-        cmocka_unit_test(credentials_are_marked_as_secret),
         cmocka_unit_test(any_split_gives_the_same),
     };
 

@@ -11,18 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SETS = 8 };
+enum { SETS = 9 };
 
 static char *directory;
 static struct tls_set *sets[SETS];
 static size_t set_count;
 static struct tls_tickets *tickets;
 static struct tls_service service;
-
-static void make(const char *file, const char *name)
-{
-    certificates_make(directory, &(struct certificate_request){.file = file, .name = name});
-}
 
 static const char *pem(const char *file)
 {
@@ -78,6 +73,8 @@ static void add_sets(void)
     add("request",
         (struct tls_set_parameters){
             .rules = usual, .client_certificate = TLS_CLIENT_CERTIFICATE_REQUEST, .client_ca = ca});
+    add("capped",
+        (struct tls_set_parameters){.rules = {.policy = TLS_INTERMEDIATE, .maximum = TLS_1_2}});
     add("ciphers",
         (struct tls_set_parameters){.rules = {.policy = TLS_INTERMEDIATE,
                                         .ciphers = "ECDHE-ECDSA-CHACHA20-POLY1305",
@@ -87,7 +84,7 @@ static void add_sets(void)
 static int setup_group(void **state)
 {
     static const char *const files[] = {
-        "default", "named", "modern", "old", "groups", "require", "request", "ciphers"};
+        "default", "named", "modern", "old", "groups", "require", "request", "ciphers", "capped"};
     struct error error;
 
     (void)state;
@@ -96,7 +93,7 @@ static int setup_group(void **state)
         char name[64];
 
         (void)snprintf(name, sizeof(name), "%s.example", files[i]);
-        make(files[i], name);
+        certificates_make(directory, &(struct certificate_request){.file = files[i], .name = name});
     }
     certificates_make(directory,
         &(struct certificate_request){.file = "ca", .name = "An authority", .is_authority = true});
@@ -205,6 +202,7 @@ static void test_versions(void **state)
     assert_string_equal(
         visited((struct tls_visit){.maximum = TLS1_VERSION, .sni = "old.example"}).version,
         "TLSv1");
+    assert_string_equal(visited((struct tls_visit){.sni = "capped.example"}).version, "TLSv1.2");
     /* The other way round: begun as a modern set, and chosen to be an older one. */
     service.sets = sets + 2;
     service.set_count = set_count - 2;
@@ -232,6 +230,9 @@ static void test_groups(void **state)
 /* C83, and a set with ciphers of its own. */
 static void test_ciphers(void **state)
 {
+    struct tls_visit visit = {.maximum = TLS1_2_VERSION,
+        .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"};
+
     (void)state;
     assert_string_equal(visited((struct tls_visit){.sni = "ciphers.example"}).cipher,
         "TLS_CHACHA20_POLY1305_SHA256");
@@ -239,6 +240,10 @@ static void test_ciphers(void **state)
         visited((struct tls_visit){.sni = "ciphers.example", .maximum = TLS1_2_VERSION}).cipher,
         "ECDHE-ECDSA-CHACHA20-POLY1305");
     assert_non_null(strstr(visited((struct tls_visit){.maximum = TLS1_2_VERSION}).cipher, "GCM"));
+    /* Whose order counts. */
+    assert_string_equal(visited(visit).cipher, "ECDHE-ECDSA-AES128-GCM-SHA256");
+    visit.sni = "old.example";
+    assert_string_equal(visited(visit).cipher, "ECDHE-ECDSA-AES256-GCM-SHA384");
 }
 
 /* C103, and the set that demands a certificate although the connection began as another. */

@@ -12,6 +12,7 @@
 #include "tls_info.h"
 #include "tls_tickets.h"
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -272,6 +273,52 @@ static void test_bad_files(void **state)
     assert_null(tls_tickets_from_files(NULL, 0, &failed, &error));
 }
 
+enum { THREADS = 4, VISITS = 20 };
+
+struct worker {
+    struct tls_tickets *tickets;
+    unsigned resumed;
+};
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    struct tls_tickets *tickets = tls_tickets_ref(worker->tickets);
+    SSL_SESSION *session = NULL;
+
+    for (unsigned i = 0; i < VISITS; i++) {
+        struct tls_set *mine = tls_set_ref(set);
+
+        if (visit(tickets, &session, i % 2 == 0 ? TLS1_3_VERSION : TLS1_2_VERSION))
+            worker->resumed++;
+        tls_set_unref(&mine);
+    }
+    SSL_SESSION_free(session);
+    tls_tickets_unref(&tickets);
+    return NULL;
+}
+
+/* Workers share one set and one ring of keys, while they rotate. */
+static void test_threads(void **state)
+{
+    struct error error;
+    struct tls_tickets *tickets = tls_tickets_new(PERIOD_MS, &error);
+    struct worker workers[THREADS];
+    pthread_t threads[THREADS];
+
+    (void)state;
+    assert_non_null(tickets);
+    for (size_t i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.tickets = tickets};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (uint64_t i = 1; i <= 10; i++)
+        tls_tickets_advance(tickets, clock_monotonic_ms() + i * 2 * PERIOD_MS);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    tls_tickets_unref(&tickets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_raw_files),
         cmocka_unit_test(test_base64_file),
         cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_threads),
     };
 
     return cmocka_run_group_tests(tests, setup_group, teardown_group);
