@@ -13,6 +13,9 @@
  */
 bool sasl_is_withheld(struct slice mechanism);
 
+/* A mechanism's name: letters, digits, hyphens and underscores [RFC 4422 3.1]. */
+bool sasl_is_mechanism(struct slice word);
+
 /* Base64 letters, perhaps none, with padding at the end only. */
 bool sasl_is_base64(struct slice line);
 

@@ -31,14 +31,24 @@ static bool has_literal(struct slice line)
 
 /* ---- Commands ---- */
 
-/* CAPABILITY and NOOP leave nothing behind at the backend that TLS would have to undo (C33). */
+/*
+ * CAPABILITY and NOOP leave nothing behind at the backend that TLS would have to undo (C33). So
+ * they have no arguments: a server that knows no LITERAL+ would run a literal as commands (A3, A4).
+ */
 static void ask(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    imap_forward(dialog, command->line, actions);
+    if (command->arguments.n > 0)
+        drop(dialog, command, IMAP_BAD_ARGUMENTS, actions);
+    else
+        imap_forward(dialog, command->line, actions);
 }
 
 static void logout(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
+    if (command->arguments.n > 0) {
+        drop(dialog, command, IMAP_BAD_ARGUMENTS, actions);
+        return;
+    }
     dialog->of.imap.command = IMAP_LOGOUT;
     imap_forward(dialog, command->line, actions);
 }
@@ -134,7 +144,7 @@ static bool parse_exchange(
     struct slice rest = command->arguments;
 
     *response = SLICE("");
-    if (!slice_word(&rest, mechanism) || !imap_is_atom(*mechanism))
+    if (!slice_word(&rest, mechanism) || !sasl_is_mechanism(*mechanism))
         return false;
     (void)slice_word(&rest, response);
     return sasl_is_base64(*response) && slice_trim(rest).n == 0;

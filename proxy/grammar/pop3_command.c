@@ -135,7 +135,7 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
     (void)slice_word(&rest, &response);
     if (sasl_is_withheld(mechanism))
         refuse(dialog, SLICE("-ERR Unsupported authentication mechanism"), actions);
-    else if (!sasl_is_base64(response) || slice_trim(rest).n > 0)
+    else if (!sasl_is_mechanism(mechanism) || !sasl_is_base64(response) || slice_trim(rest).n > 0)
         refuse(dialog, SLICE("-ERR Invalid arguments"), actions);
     else
         begin_exchange(dialog, command, mechanism, response, actions);

@@ -147,6 +147,21 @@ static user_reader *find_reader(struct slice mechanism)
     return slice_starts_nocase(mechanism, SLICE("SCRAM-")) ? read_scram : NULL;
 }
 
+/* The RFC ends a name at 20; ours leaves room, and ends what could be anything. */
+bool sasl_is_mechanism(struct slice word)
+{
+    enum { NAME_MAX_OCTETS = 32 };
+
+    for (size_t i = 0; i < word.n; i++) {
+        char c = word.p[i];
+
+        if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+            c != '-' && c != '_')
+            return false;
+    }
+    return word.n > 0 && word.n <= NAME_MAX_OCTETS;
+}
+
 bool sasl_is_withheld(struct slice mechanism)
 {
     return slice_ends_nocase(mechanism, SLICE("-PLUS")) ||
