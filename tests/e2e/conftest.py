@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 
 import pytest
 
@@ -11,11 +11,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from mailmux_e2e import certificates as certificate_files  # noqa: E402
 from mailmux_e2e import conformance  # noqa: E402
+from mailmux_e2e.attacks import Field  # noqa: E402
 from mailmux_e2e.backend import Backend, Script  # noqa: E402
 from mailmux_e2e.certificates import Certificates  # noqa: E402
 from mailmux_e2e.client import Client  # noqa: E402
 from mailmux_e2e.legacy import LegacyServer  # noqa: E402
 from mailmux_e2e.proxy import Proxy  # noqa: E402
+from mailmux_e2e.servers import server  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -115,6 +117,21 @@ def bench(proxy: Proxy, new_backend: Callable[..., Backend], new_client: Callabl
         proxy.start()
         return Bench(protocol, proxy, backend,
                      lambda: new_client(proxy.ports["test"], bytewise=bytewise))
+
+    return build
+
+
+@pytest.fixture
+def field(proxy: Proxy, new_backend: Callable[..., Backend]) -> Callable[..., Field]:
+    """field(protocol, script, tls="starttls", **settings of the listener)"""
+
+    def build(protocol: str, script: Optional[Script] = None, tls: str = "starttls",
+              **settings: object) -> Field:
+        backend = new_backend(script or server(protocol))
+        proxy.backend("server", backend.port)
+        proxy.listener("test", protocol, tls, "server", **settings)
+        proxy.start()
+        return Field(proxy, backend, protocol, tls)
 
     return build
 

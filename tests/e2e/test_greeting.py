@@ -179,6 +179,7 @@ def test_no_backend_gives_the_farewell_of_the_protocol(
     assert client.read_line().startswith(FAREWELLS[protocol])
     assert client.read_to_end() == b""
     assert client.end is (End.CLOSE_NOTIFY if tls == "implicit" else End.FIN)
+    client.close()
     assert proxy.wait_for_event("session").fields["reason"] == "no-backend"
     ports.release()
 

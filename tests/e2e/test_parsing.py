@@ -91,6 +91,7 @@ def test_a_megabyte_without_line_end_closes(bench, protocol, tls):
     client.read_to_end()
     assert client.end is not None
     assert b"x" not in test.backend.finished().received
+    client.close()
     assert test.proxy.wait_for_event("session").fields["reason"] == "line-too-long"
 
 
@@ -231,6 +232,7 @@ def test_the_goodbye_is_answered_and_both_legs_close(bench, protocol, line, answ
         assert client.read_line().startswith(answer)
     assert client.read_to_end() == b""
     test.backend.finished()
+    client.close()
     assert test.proxy.wait_for_event("session").fields["reason"] == "quit"
 
 

@@ -91,6 +91,7 @@ def test_twenty_megabytes_appended_to_dovecot(proxy, legacy, new_client, tls):
     client.read_tagged(b"e")
     assert b"f OK" in client.imap(b"f LOGOUT")
     client.read_to_end()
+    client.close()
     fields = proxy.wait_for_event("session").fields
     assert int(fields["bytes_in"]) > len(message) and int(fields["bytes_out"]) > len(message)
 
@@ -175,6 +176,7 @@ def test_a_reset_of_the_server_ends_the_session(bench):
     client.send(b"b NOOP\r\n")
     assert client.read_to_end() == b""
     assert client.end in (End.FIN, End.RESET, End.ALERT)
+    client.close()
     fields = test.proxy.wait_for_event("session").fields
     assert fields["reason"] == "server-reset" and fields["ended_by"] == "server"
 

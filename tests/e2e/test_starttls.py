@@ -39,7 +39,7 @@ def test_the_byte_behind_the_answer_is_tls(bench, protocol):
     client.starttls(protocol)
     assert client.tls.version() in ("TLSv1.2", "TLSv1.3")
     assert is_alive(client, protocol)
-    test.proxy.stop()
+    client.close()
     commands = b"".join(test.backend.finished().commands).upper()
     assert b"STARTTLS" not in commands and b"STLS" not in commands
 
@@ -78,6 +78,7 @@ def test_bytes_behind_the_command_are_never_served(bench, protocol, rest):
     answer = client.read_to_end()
     assert answer.startswith(REFUSED[protocol]) and answer.count(b"\r\n") == 1
     assert client.end in (End.FIN, End.RESET)
+    client.close()
     assert test.proxy.wait_for_event("session").fields["reason"] == "starttls-injection"
     received = test.backend.finished().received
     assert b"injected" not in received and b"XYZQW" not in received and b"CAPA" not in received
@@ -430,6 +431,7 @@ def test_a_failed_handshake_ends_the_session(bench, protocol):
     assert answer == b"" or answer[0] == 0x15, f"no TLS alert: {answer!r}"
     received = test.backend.finished().received
     assert b"NOOP" not in received and b"LOGIN" not in received
+    client.close()
     reason = test.proxy.wait_for_event("session").fields["reason"]
     assert reason in ("handshake-failed", "plaintext-on-tls-port")
 
