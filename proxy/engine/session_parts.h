@@ -1,6 +1,7 @@
 /*
- * What the files of the session share: session.c (life, phases, the end), session_dialog.c (driving
- * the dialog), session_watch.c (what to wait for, and for how long), session_log.c.
+ * What the files of the session share: session.c (life and end), session_phases.c (what each phase
+ * does), session_dialog.c (driving the dialog), session_watch.c (what to wait for, and for how
+ * long), session_log.c.
  */
 #ifndef MAILMUX_SESSION_PARTS_H
 #define MAILMUX_SESSION_PARTS_H
@@ -11,11 +12,8 @@ enum { SESSION_LINGER_MS = 2000 }; /* for a client to take note of our end */
 
 /* ---- session.c ---- */
 
-/* From now on bytes, both ways. */
-void session_begin_relay(struct session *session);
-
-/* The greeting was held back long enough. */
-void session_end_delay(struct session *session);
+/* What the wires of both legs report to; the upstream's deadlines, too. */
+void session_on_event(void *owner, struct wire *wire, unsigned events);
 
 /* The text that ends it, where one may be said, and the end. */
 void session_say_farewell(
@@ -23,6 +21,24 @@ void session_say_farewell(
 
 /* Why the client's or the server's side ended, seen from its stream. */
 enum reason session_end_reason(const struct session *session, int leg);
+
+/* ---- session_phases.c ---- */
+
+/* One turn of the phase; true: go on at once. */
+bool session_run_phase(struct session *session);
+
+/* prefix: the start of the client's TLS, read with its STARTTLS; taken. May be NULL. */
+void session_begin_handshake(struct session *session, struct buffer **prefix);
+void session_begin_dial(struct session *session);
+
+/* From now on bytes, both ways. */
+void session_begin_relay(struct session *session);
+
+/* The greeting was held back long enough. */
+void session_end_delay(struct session *session);
+
+/* Counts it among the handshakes in flight, once, until it is over. */
+void session_count_handshake(struct session *session, bool begins);
 
 /* ---- session_dialog.c ---- */
 
