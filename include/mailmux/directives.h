@@ -36,8 +36,10 @@ enum value_type {
     VALUE_SIZE,     /* stored in bytes */
     VALUE_CHOICE,
     VALUE_WORD,      /* text without blanks */
+    VALUE_WORDS,     /* struct config_strings: the same, several */
     VALUE_HOST,      /* a host name */
     VALUE_DIRECTORY, /* a path; a relative one starts at the file that names it */
+    VALUE_FILE,      /* the path of a file that must be readable */
     VALUE_FILES,     /* struct config_strings: paths of files that must be readable */
     VALUE_BIND,      /* bind_count, bind and bind_origin of a listener */
     VALUE_SERVERS,   /* server_count and servers of a backend */

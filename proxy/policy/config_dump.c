@@ -29,15 +29,15 @@ static void write_nothing(FILE *out, const struct directive *directive)
     (void)fprintf(out, "# %s: %s\n", directive->key, directive_default(directive));
 }
 
-static void write_files(FILE *out, const struct directive *directive, const void *field)
+static void write_strings(FILE *out, const struct directive *directive, const void *field)
 {
-    struct config_strings files;
+    struct config_strings strings;
 
-    memcpy(&files, field, sizeof(files));
-    if (files.count == 0)
+    memcpy(&strings, field, sizeof(strings));
+    if (strings.count == 0)
         write_nothing(out, directive);
-    for (size_t i = 0; i < files.count; i++)
-        write_text(out, directive->key, files.text[i], files.origin[i]);
+    for (size_t i = 0; i < strings.count; i++)
+        write_text(out, directive->key, strings.text[i], strings.origin[i]);
 }
 
 static void write_binds(
@@ -105,14 +105,16 @@ static void write_setting(FILE *out, const struct config *config, const struct d
     case VALUE_WORD:
     case VALUE_HOST:
     case VALUE_DIRECTORY:
+    case VALUE_FILE:
         memcpy(&text, field, sizeof(text));
         if (text)
             write_text(out, directive->key, text, origin);
         else
             write_nothing(out, directive);
         break;
+    case VALUE_WORDS:
     case VALUE_FILES:
-        write_files(out, directive, field);
+        write_strings(out, directive, field);
         break;
     case VALUE_BIND:
         write_binds(out, directive, (const struct config_listener *)(const void *)head);

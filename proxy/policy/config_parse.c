@@ -50,13 +50,47 @@ static void parse_choice(struct setting *setting, const struct config_value *val
         setting_refuse(setting, value, "%s", error.text);
 }
 
+static bool check_word(struct setting *setting, const struct config_value *value)
+{
+    if (slice_find(value->text, ' ') == value->text.n &&
+        slice_find(value->text, '\t') == value->text.n)
+        return true;
+    setting_refuse(setting, value, "there is a blank in it; allowed: a word without blanks");
+    return false;
+}
+
 static void parse_word(struct setting *setting, const struct config_value *value)
 {
-    if (slice_find(value->text, ' ') < value->text.n ||
-        slice_find(value->text, '\t') < value->text.n)
-        setting_refuse(setting, value, "there is a blank in it; allowed: a word without blanks");
-    else
+    if (check_word(setting, value))
         store_text(setting, value->text.p);
+}
+
+/* Room for so many strings, of which there is none yet. */
+static struct config_strings take_strings(struct setting *setting, size_t count)
+{
+    struct config_store *store = setting->build->store;
+
+    return (struct config_strings){.text = config_store_take(store, count, sizeof(const char *)),
+        .origin = config_store_take(store, count, sizeof(struct config_origin))};
+}
+
+static void add_string(
+    struct config_strings *strings, const char *text, struct config_origin origin)
+{
+    strings->text[strings->count] = text;
+    strings->origin[strings->count] = origin;
+    strings->count++;
+}
+
+static void parse_words(struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_strings words = take_strings(setting, count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (check_word(setting, &values[i]))
+            add_string(&words, values[i].text.p, values[i].origin);
+    }
+    memcpy(field_of(setting), &words, sizeof(words));
 }
 
 static void parse_host(struct setting *setting, const struct config_value *value)
@@ -67,25 +101,26 @@ static void parse_host(struct setting *setting, const struct config_value *value
         setting_refuse(setting, value, "not a host name; write one such as mail.example.org");
 }
 
+/* The path from the directory of the file that names it; refused where it cannot be read. */
+static const char *check_file(struct setting *setting, const struct config_value *value)
+{
+    const char *path = config_store_path(setting->build->store, value->origin.file, value->text);
+    bool moved = strcmp(path, value->text.p) != 0;
+    const char *reason;
+
+    if (setting->build->looks_at_files && !config_reader_can_read(path, &reason))
+        setting_refuse(setting, value,
+            "%s; the file must be there and readable by whoever starts mailmux%s%s", reason,
+            moved ? "; looked for at " : "", moved ? path : "");
+    return path;
+}
+
 static void parse_files(struct setting *setting, const struct config_value *values, size_t count)
 {
-    struct config_store *store = setting->build->store;
-    struct config_strings files = {.text = config_store_take(store, count, sizeof(*files.text)),
-        .origin = config_store_take(store, count, sizeof(*files.origin))};
+    struct config_strings files = take_strings(setting, count);
 
-    for (size_t i = 0; i < count; i++) {
-        const char *path = config_store_path(store, values[i].origin.file, values[i].text);
-        const char *reason;
-
-        if (setting->build->looks_at_files && !config_reader_can_read(path, &reason))
-            setting_refuse(setting, &values[i],
-                "%s; the file must be there and readable by whoever starts mailmux%s%s", reason,
-                strcmp(path, values[i].text.p) == 0 ? "" : "; looked for at ",
-                strcmp(path, values[i].text.p) == 0 ? "" : path);
-        files.text[files.count] = path;
-        files.origin[files.count] = values[i].origin;
-        files.count++;
-    }
+    for (size_t i = 0; i < count; i++)
+        add_string(&files, check_file(setting, &values[i]), values[i].origin);
     memcpy(field_of(setting), &files, sizeof(files));
 }
 
@@ -134,6 +169,12 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
     case VALUE_DIRECTORY:
         store_text(
             setting, config_store_path(setting->build->store, values->origin.file, values->text));
+        break;
+    case VALUE_WORDS:
+        parse_words(setting, values, count);
+        break;
+    case VALUE_FILE:
+        store_text(setting, check_file(setting, values));
         break;
     case VALUE_FILES:
         parse_files(setting, values, count);

@@ -43,11 +43,17 @@ const char *directive_allowed(const struct directive *directive, char out[DIRECT
     case VALUE_WORD:
         text = "a word without blanks";
         break;
+    case VALUE_WORDS:
+        text = "words without blanks";
+        break;
     case VALUE_HOST:
         text = "a host name";
         break;
     case VALUE_DIRECTORY:
         text = "a path";
+        break;
+    case VALUE_FILE:
+        text = "the path of a readable file";
         break;
     case VALUE_FILES:
         text = "paths of readable files";
@@ -79,10 +85,14 @@ const char *directive_type_name(const struct directive *directive)
         return "choice";
     case VALUE_WORD:
         return "word";
+    case VALUE_WORDS:
+        return "list of words";
     case VALUE_HOST:
         return "host name";
     case VALUE_DIRECTORY:
         return "directory";
+    case VALUE_FILE:
+        return "file";
     case VALUE_FILES:
         return "list of files";
     case VALUE_BIND:
