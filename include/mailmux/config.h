@@ -27,6 +27,20 @@ enum config_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENE
 enum config_backend_tls { BACKEND_TLS_NONE, BACKEND_TLS_STARTTLS, BACKEND_TLS_IMPLICIT };
 enum config_require_tls { REQUIRE_TLS_NO, REQUIRE_TLS_AUTH, REQUIRE_TLS_YES };
 enum config_tls_policy { TLS_POLICY_MODERN, TLS_POLICY_INTERMEDIATE, TLS_POLICY_LEGACY };
+enum config_tls_version {
+    CONFIG_TLS_BY_POLICY,
+    CONFIG_TLS_1_0,
+    CONFIG_TLS_1_1,
+    CONFIG_TLS_1_2,
+    CONFIG_TLS_1_3
+};
+enum config_client_certificate {
+    CLIENT_CERTIFICATE_NONE,
+    CLIENT_CERTIFICATE_REQUEST,
+    CLIENT_CERTIFICATE_REQUIRE
+};
+enum config_smuggling { SMUGGLING_LOOK_ALIKES, SMUGGLING_STRICT, SMUGGLING_PASS };
+enum config_early_talker { EARLY_TALKER_HOLD, EARLY_TALKER_REFUSE };
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_SESSIONS, BALANCE_ADDRESS_HASH };
 
 /* Where a value was written. A default has line 0 and the file "default". */
@@ -56,16 +70,31 @@ struct config_proxy {
     const char *state_directory;
     enum log_format log_format;
     enum log_level log_level;
+    unsigned core_dumps; /* 0: none */
 };
 
-/* A certificate set: [tls] is the first, "default"; the others are [tls NAME]. */
+/*
+ * A certificate set: [tls] is the first, "default", written or not; the others are [tls NAME],
+ * which have from it what they do not say themselves, but for certificates and names.
+ */
 struct config_tls {
     const char *name;
     struct config_origin section;
     struct config_setting *settings;
     struct config_strings certificates; /* none in the default set: a self-signed one is made */
     struct config_strings keys;         /* the n-th belongs to the n-th certificate */
+    struct config_strings names;        /* none: those in the certificates */
     enum config_tls_policy policy;
+    enum config_tls_version minimum_version;
+    enum config_tls_version maximum_version;
+    const char *ciphers; /* NULL: as the policy has them; so the two below */
+    const char *ciphersuites;
+    const char *groups;
+    unsigned tickets; /* for each handshake; 0: no resumption */
+    enum config_client_certificate client_certificate;
+    const char *client_ca;             /* NULL: none */
+    struct config_strings ticket_keys; /* of the first set, for all; none: random ones */
+    uint64_t ticket_period;            /* of the first set, for all */
 };
 
 struct config_listener {
@@ -78,7 +107,13 @@ struct config_listener {
     enum config_protocol protocol;
     enum config_listener_tls tls;
     enum config_require_tls require_tls; /* its default depends on tls */
-    size_t backend;                      /* index into config.backends */
+    size_t tls_set_count;                /* at least 1 */
+    size_t *tls_sets;                    /* indices into config.tls; the first is the fallback */
+    unsigned strict_sni;                 /* 0: a name that no set has is served by the fallback */
+    enum config_smuggling smuggling;
+    uint64_t greeting_delay;
+    enum config_early_talker early_talker;
+    size_t backend; /* index into config.backends */
 };
 
 /* One `server = NAME HOST:PORT options` line. */

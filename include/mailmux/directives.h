@@ -19,9 +19,12 @@ enum section_kind {
 };
 enum { SECTION_KINDS = SECTION_LIMITS + 1 };
 
+/* [proxy]; [tls] or [tls NAME], where the one without a name is the first; [listener NAME] */
+enum section_naming { SECTION_HAS_NO_NAME, SECTION_MAY_HAVE_NAME, SECTION_HAS_NAME };
+
 struct section_info {
     enum section_kind kind;
-    bool is_named;
+    enum section_naming naming;
     bool is_array;       /* an array of structs in struct config, else one struct */
     const char *word;    /* "listener" of "[listener smtp]" */
     size_t offset;       /* in struct config: of the struct, or of the pointer to the array */
@@ -43,6 +46,7 @@ enum value_type {
     VALUE_FILES,     /* struct config_strings: paths of files that must be readable */
     VALUE_BIND,      /* bind_count, bind and bind_origin of a listener */
     VALUE_SERVERS,   /* server_count and servers of a backend */
+    VALUE_TLS_SETS,  /* tls_set_count and tls_sets of a listener: the names of [tls NAME] */
     VALUE_BACKEND    /* the name of a [backend NAME]; stored as its index */
 };
 
@@ -59,6 +63,7 @@ struct directive {
     bool is_list; /* commas separate, and the key may be repeated */
     bool is_required;
     bool needs_restart; /* else a reload suffices */
+    bool is_inherited;  /* a section with a name has it from the one without */
     size_t offset;      /* of the field, or of the first of several, in the section's struct */
     size_t size;        /* of that field */
     uint64_t min;       /* numbers, durations and sizes */
@@ -73,6 +78,9 @@ struct directive {
 extern const struct section_info section_infos[SECTION_KINDS];
 extern const struct directive directives[];
 extern const size_t directive_count;
+
+/* "" or " NAME": what stands behind the word in the documents. A constant. */
+const char *section_name_text(const struct section_info *info);
 
 /* NULL when there is none. */
 const struct section_info *section_find(struct slice word);

@@ -22,7 +22,7 @@ static const char *key_of(enum tls_culprit culprit)
     case TLS_CULPRIT_CA:
         return "client_ca";
     case TLS_CULPRIT_VERSION:
-        return "versions";
+        return "minimum_version";
     case TLS_CULPRIT_CIPHERS:
         return "ciphers";
     case TLS_CULPRIT_CIPHERSUITES:
@@ -48,12 +48,16 @@ static struct config_origin origin_of(
         origin = tls->certificates.origin[index];
     if (culprit == TLS_CULPRIT_KEY && index < tls->keys.count)
         origin = tls->keys.origin[index];
+    if (culprit == TLS_CULPRIT_NAMES && index < tls->names.count)
+        origin = tls->names.origin[index];
     return origin.line > 0 ? origin : tls->section;
 }
 
-/* The value that is to blame, where it is one of a list of files; else nothing. */
+/* The value that is to blame, where it is one of a list; else nothing. */
 static const char *value_of(const struct config_tls *tls, enum tls_culprit culprit, size_t index)
 {
+    if (culprit == TLS_CULPRIT_NAMES && index < tls->names.count)
+        return tls->names.text[index];
     if (culprit == TLS_CULPRIT_CERTIFICATE && index < tls->certificates.count)
         return tls->certificates.text[index];
     if (culprit == TLS_CULPRIT_KEY && index < tls->keys.count)
@@ -82,6 +86,36 @@ static void warn(void *owner, enum tls_culprit culprit, size_t index, const char
         add(place, false, culprit, index, text);
     else if (place->serving)
         log_message(LOG_INFO, "tls", "%s", text);
+}
+
+static enum tls_version version_of(enum config_tls_version version)
+{
+    switch (version) {
+    case CONFIG_TLS_BY_POLICY:
+        return TLS_VERSION_BY_POLICY;
+    case CONFIG_TLS_1_0:
+        return TLS_1_0;
+    case CONFIG_TLS_1_1:
+        return TLS_1_1;
+    case CONFIG_TLS_1_2:
+        return TLS_1_2;
+    case CONFIG_TLS_1_3:
+        return TLS_1_3;
+    }
+    return TLS_VERSION_BY_POLICY;
+}
+
+static enum tls_client_certificate client_certificate_of(enum config_client_certificate wanted)
+{
+    switch (wanted) {
+    case CLIENT_CERTIFICATE_NONE:
+        return TLS_CLIENT_CERTIFICATE_NONE;
+    case CLIENT_CERTIFICATE_REQUEST:
+        return TLS_CLIENT_CERTIFICATE_REQUEST;
+    case CLIENT_CERTIFICATE_REQUIRE:
+        return TLS_CLIENT_CERTIFICATE_REQUIRE;
+    }
+    return TLS_CLIENT_CERTIFICATE_REQUIRE;
 }
 
 static enum tls_policy policy_of(enum config_tls_policy policy)
@@ -121,18 +155,48 @@ static bool make_self_signed(
     return false;
 }
 
+struct tls_tickets *tickets_load(const struct config *config, struct config_report *report)
+{
+    const struct config_tls *tls = &config->tls[0];
+    const struct config_strings *files = &tls->ticket_keys;
+    struct tls_tickets *tickets;
+    struct error error;
+    size_t failed = 0;
+
+    if (files->count == 0) {
+        tickets = tls_tickets_new(tls->ticket_period, &error);
+        if (!tickets)
+            config_report_add(report, true, (struct config_origin){0}, "%s", error.text);
+        return tickets;
+    }
+    tickets = tls_tickets_from_files(files->text, files->count, &failed, &error);
+    if (!tickets)
+        config_report_add(report, true, files->origin[failed], "[tls] ticket_keys = %s: %s",
+            files->text[failed], error.text);
+    return tickets;
+}
+
 struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report)
 {
     const struct config_tls *tls = &config->tls[index];
     struct place place = {config, tls, report, make_certificate};
     struct tls_set_parameters parameters = {
-        .name = tls->name ? tls->name : "default",
+        .name = tls->name,
         .certificate_count = tls->certificates.count,
         .certificates = tls->certificates.text,
         .keys = tls->keys.text,
-        .rules = {.policy = policy_of(tls->policy)},
-        .tickets = 2,
+        .rules = {.policy = policy_of(tls->policy),
+            .minimum = version_of(tls->minimum_version),
+            .maximum = version_of(tls->maximum_version),
+            .ciphers = tls->ciphers,
+            .ciphersuites = tls->ciphersuites,
+            .groups = tls->groups},
+        .tickets = tls->tickets,
+        .name_count = tls->names.count,
+        .names = tls->names.text,
+        .client_certificate = client_certificate_of(tls->client_certificate),
+        .client_ca = tls->client_ca,
         .warning = {warn, &place},
     };
     char path[SELF_SIGNED_PATH_MAX];

@@ -4,6 +4,7 @@
 
 #include "mailmux/config.h"
 #include "tls_context.h"
+#include "tls_tickets.h"
 
 /*
  * Loads one set; what is wrong goes to the report with the line that said so. Where no certificate
@@ -12,5 +13,8 @@
  */
 struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report);
+
+/* The keys of session tickets, random or from files; NULL on an error. */
+struct tls_tickets *tickets_load(const struct config *config, struct config_report *report);
 
 #endif

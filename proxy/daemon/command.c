@@ -48,7 +48,7 @@ static int check(const struct options *options)
     int status;
 
     if (config_load(options->file, &config, &report))
-        snapshot = snapshot_new(&config, false, &report);
+        snapshot = snapshot_new(&config, NULL, false, &report);
     snapshot_unref(&snapshot);
     command_write_report(&report, stderr);
     write_summary(options->file, &report);

@@ -132,7 +132,7 @@ static struct snapshot *load(const char *file)
 
     if (config_load(file, &config, &report)) {
         log_setup(config->proxy.log_format, config->proxy.log_level);
-        snapshot = snapshot_new(&config, true, &report);
+        snapshot = snapshot_new(&config, NULL, true, &report);
     }
     log_report(&report);
     config_report_free(&report);

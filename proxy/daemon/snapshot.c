@@ -3,22 +3,19 @@
 #include "certificates.h"
 #include "mailmux/protocols.h"
 #include "pool.h"
-#include "tls_tickets.h"
 #include <stdlib.h>
-
-/* Random ticket keys are replaced so often; a ticket is good for one to two of these. */
-enum { TICKET_PERIOD_MS = 6 * 60 * 60 * 1000 };
 
 /* A listener's service with what its pointers need. */
 struct part {
     struct service service;
     struct tls_service tls;
+    struct tls_set **sets; /* borrowed from the snapshot's, in the listener's order */
 };
 
 struct snapshot {
     atomic_uint references;
     struct config *config;
-    struct tls_set **sets; /* as many as config->tls_count */
+    struct tls_set **sets; /* as many as config->tls_count; NULL: no listener uses it */
     struct tls_tickets *tickets;
     struct pool **pools; /* as many as config->backend_count */
     struct part *parts;  /* as many as config->listener_count */
@@ -51,6 +48,19 @@ static enum dialog_require_tls require_tls_of(enum config_require_tls require_tl
     return DIALOG_TLS_ALWAYS;
 }
 
+static enum dialog_smuggling smuggling_of(enum config_smuggling smuggling)
+{
+    switch (smuggling) {
+    case SMUGGLING_LOOK_ALIKES:
+        return DIALOG_REFUSE_LOOK_ALIKES;
+    case SMUGGLING_STRICT:
+        return DIALOG_REFUSE_BARE;
+    case SMUGGLING_PASS:
+        return DIALOG_PASS_ALL;
+    }
+    return DIALOG_REFUSE_BARE;
+}
+
 static struct dialog_policy dialog_policy_of(
     const struct config *config, const struct config_listener *listener)
 {
@@ -60,7 +70,7 @@ static struct dialog_policy dialog_policy_of(
         .hostname = slice_from(config->proxy.hostname),
         .offers_tls = listener->tls == LISTENER_TLS_STARTTLS,
         .require_tls = require_tls_of(listener->require_tls),
-        .smuggling = DIALOG_REFUSE_LOOK_ALIKES,
+        .smuggling = smuggling_of(listener->smuggling),
         .line = (size_t)limits->line,
         .sasl_line = (size_t)limits->sasl_line,
         .literal = (size_t)limits->literal,
@@ -70,23 +80,38 @@ static struct dialog_policy dialog_policy_of(
     };
 }
 
-static void build_part(struct snapshot *snapshot, size_t i)
+static bool build_tls(struct snapshot *snapshot, size_t i, const struct protocol *protocol)
 {
-    const struct config *config = snapshot->config;
-    const struct config_listener *listener = &config->listeners[i];
-    const struct protocol *protocol = protocol_of(listener->protocol);
+    const struct config_listener *listener = &snapshot->config->listeners[i];
     struct part *part = &snapshot->parts[i];
     size_t alpn_count = 0;
 
+    part->sets = calloc(listener->tls_set_count, sizeof(struct tls_set *));
+    if (!part->sets)
+        return false;
+    for (size_t j = 0; j < listener->tls_set_count; j++)
+        part->sets[j] = snapshot->sets[listener->tls_sets[j]];
     while (protocol->alpn[alpn_count])
         alpn_count++;
     part->tls = (struct tls_service){.listener = listener->name,
         .protocol = protocol->name,
         .alpn_count = alpn_count,
         .alpn = protocol->alpn,
-        .set_count = 1,
-        .sets = snapshot->sets,
+        .set_count = listener->tls_set_count,
+        .sets = part->sets,
+        .strict_sni = listener->strict_sni != 0,
+        .smtp_fallback = listener->protocol == CONFIG_PROTOCOL_SMTP,
         .tickets = snapshot->tickets};
+    return true;
+}
+
+static bool build_part(struct snapshot *snapshot, size_t i)
+{
+    const struct config *config = snapshot->config;
+    const struct config_listener *listener = &config->listeners[i];
+    const struct protocol *protocol = protocol_of(listener->protocol);
+    struct part *part = &snapshot->parts[i];
+
     part->service = (struct service){.config = config,
         .listener = listener,
         .protocol = protocol,
@@ -95,7 +120,10 @@ static void build_part(struct snapshot *snapshot, size_t i)
         .pool = snapshot->pools[listener->backend],
         .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
         .idle_ms = listener->protocol == CONFIG_PROTOCOL_POP3 ? config->timeouts.pop3_idle
-                                                              : config->timeouts.imap_idle};
+                                                              : config->timeouts.imap_idle,
+        .greeting_delay_ms = listener->greeting_delay,
+        .early_talker_refuse = listener->early_talker == EARLY_TALKER_REFUSE};
+    return listener->tls == LISTENER_TLS_NONE || build_tls(snapshot, i, protocol);
 }
 
 static bool build_pools(struct snapshot *snapshot)
@@ -118,30 +146,61 @@ static bool allocate(struct snapshot *snapshot)
     return snapshot->sets && snapshot->pools && snapshot->parts;
 }
 
-static bool build(struct snapshot *snapshot, bool make_certificate, struct config_report *report)
+/* Whether a set serves anybody: the first one need not, and then it needs no certificate. */
+static bool is_set_used(const struct config *config, size_t set)
 {
-    struct config *config = snapshot->config;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        for (size_t j = 0; j < listener->tls_set_count; j++) {
+            if (listener->tls != LISTENER_TLS_NONE && listener->tls_sets[j] == set)
+                return true;
+        }
+    }
+    return config->tls[set].certificates.count > 0;
+}
+
+/* A client that has a ticket keeps the use of it over a reload. */
+static void take_tickets(
+    struct snapshot *snapshot, struct snapshot *before, struct config_report *report)
+{
+    const struct config_tls *tls = &snapshot->config->tls[0];
+
+    if (before && tls->ticket_keys.count == 0 && before->config->tls[0].ticket_keys.count == 0 &&
+        tls->ticket_period == before->config->tls[0].ticket_period)
+        snapshot->tickets = tls_tickets_ref(before->tickets);
+    else
+        snapshot->tickets = tickets_load(snapshot->config, report);
+}
+
+static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_certificate,
+    struct config_report *report)
+{
+    const struct config *config = snapshot->config;
     size_t errors = report->error_count;
-    struct error error;
+    bool is_built;
 
     if (!allocate(snapshot)) {
         config_report_add(report, true, (struct config_origin){0}, "out of memory");
         return false;
     }
-    for (size_t i = 0; i < config->tls_count; i++)
-        snapshot->sets[i] = certificates_load(config, i, make_certificate, report);
-    snapshot->tickets = tls_tickets_new(TICKET_PERIOD_MS, &error);
-    if (!snapshot->tickets)
-        config_report_add(report, true, (struct config_origin){0}, "%s", error.text);
-    if (report->error_count > errors || !build_pools(snapshot))
+    for (size_t i = 0; i < config->tls_count; i++) {
+        if (is_set_used(config, i))
+            snapshot->sets[i] = certificates_load(config, i, make_certificate, report);
+    }
+    take_tickets(snapshot, before, report);
+    if (report->error_count > errors)
         return false;
-    for (size_t i = 0; i < config->listener_count; i++)
-        build_part(snapshot, i);
-    return true;
+    is_built = build_pools(snapshot);
+    for (size_t i = 0; i < config->listener_count && is_built; i++)
+        is_built = build_part(snapshot, i);
+    if (!is_built)
+        config_report_add(report, true, (struct config_origin){0}, "out of memory");
+    return is_built;
 }
 
-struct snapshot *snapshot_new(
-    struct config **config, bool make_certificate, struct config_report *report)
+struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
+    bool make_certificate, struct config_report *report)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
@@ -153,7 +212,7 @@ struct snapshot *snapshot_new(
     atomic_init(&snapshot->references, 1);
     snapshot->config = *config;
     *config = NULL;
-    if (!build(snapshot, make_certificate, report))
+    if (!build(snapshot, before, make_certificate, report))
         snapshot_unref(&snapshot);
     return snapshot;
 }
@@ -175,6 +234,8 @@ void snapshot_unref(struct snapshot **pointer)
         tls_set_unref(&snapshot->sets[i]);
     for (size_t i = 0; snapshot->pools && i < snapshot->config->backend_count; i++)
         pool_free(&snapshot->pools[i]);
+    for (size_t i = 0; snapshot->parts && i < snapshot->config->listener_count; i++)
+        free((void *)snapshot->parts[i].sets);
     tls_tickets_unref(&snapshot->tickets);
     free(snapshot->sets);
     free(snapshot->pools);

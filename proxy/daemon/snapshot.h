@@ -13,11 +13,12 @@ struct snapshot;
 
 /*
  * Takes the configuration in every case. Reads certificates and keys; what is wrong with them goes
- * to the report with its file and line. make_certificate: where none is configured, a self-signed
- * one is made in the state directory; else (for --check) that is left out. NULL on any error.
+ * to the report with its file and line. before: what is in effect now, whose tickets stay good;
+ * NULL at the start. make_certificate: where none is configured, a self-signed one is made in the
+ * state directory; else (for --check) that is left out. NULL on any error.
  */
-struct snapshot *snapshot_new(
-    struct config **config, bool make_certificate, struct config_report *report);
+struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
+    bool make_certificate, struct config_report *report);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 /* Sets the pointer to NULL; NULL is allowed. */

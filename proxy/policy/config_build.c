@@ -58,7 +58,7 @@ static void report_unknown_key(struct build *build, const struct section_info *i
     if (other)
         config_report_add(build->report, true, entry->origin,
             "[%s] %s = %s: unknown key here; it belongs in [%s%s]", heading, entry->key,
-            entry->value.p, other->word, other->is_named ? " NAME" : "");
+            entry->value.p, other->word, other->naming == SECTION_HAS_NAME ? " NAME" : "");
     else if (strcmp(entry->key, "include") == 0)
         config_report_add(build->report, true, entry->origin,
             "[%s] include = %s: unknown key here; include stands before the first section", heading,
@@ -213,10 +213,9 @@ static void read_section(struct build *build, const struct section_info *info, s
     const struct document_section *section)
 {
     struct config_head *head = config_section(build->config, info, index);
-    char heading[2 * CONFIG_SECTION_MAX + 2];
+    char heading[CONFIG_HEADING_MAX];
 
-    (void)snprintf(heading, sizeof(heading), "%s%s%s", info->word, info->is_named ? " " : "",
-        info->is_named ? head->name : "");
+    (void)config_heading(info, head, heading);
     for (const struct document_entry *at = section ? section->entries : NULL; at; at = at->next) {
         if (!directive_find(info->kind, slice_from(at->key)))
             report_unknown_key(build, info, heading, at, head);
@@ -237,11 +236,12 @@ void config_build(struct build *build)
     for (const struct document_section *at = build->document.sections; at; at = at->next) {
         if (!at->info)
             continue;
-        is_done[at->info->kind] = true;
+        is_done[at->info->kind] =
+            is_done[at->info->kind] || at->info->naming == SECTION_HAS_NO_NAME || !at->name;
         read_section(build, at->info, at->index, at);
     }
     for (size_t i = 0; i < SECTION_KINDS; i++) {
-        if (!is_done[i] && !section_infos[i].is_named)
+        if (!is_done[i] && section_infos[i].naming != SECTION_HAS_NAME)
             read_section(build, &section_infos[i], 0, NULL);
     }
 }

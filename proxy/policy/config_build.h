@@ -55,6 +55,9 @@ struct setting {
 /* Marks a backend that was not found. */
 #define CONFIG_NO_BACKEND SIZE_MAX
 
+/* What [tls] is called where sets are named. */
+#define CONFIG_DEFAULT_SET "default"
+
 /* The origin of what nobody wrote. */
 extern const struct config_origin config_default_origin;
 
@@ -68,6 +71,11 @@ void config_check(struct build *build);
 /* The struct of the index-th section of a kind. */
 void *config_section(struct config *config, const struct section_info *info, size_t index);
 size_t config_section_count(const struct config *config, const struct section_info *info);
+
+/* "proxy", "tls", "tls NAME", "listener NAME": what stands in the brackets. Returns out. */
+enum { CONFIG_HEADING_MAX = 128 };
+const char *config_heading(
+    const struct section_info *info, const struct config_head *head, char out[CONFIG_HEADING_MAX]);
 
 /* Of a key that the table has for this kind of section. */
 struct config_setting *config_setting_find(

@@ -48,6 +48,18 @@ static void check_bind(struct build *build, size_t listener_index, size_t bind_i
     }
 }
 
+static void check_strict_sni(struct build *build, const struct config_listener *listener)
+{
+    if (listener->strict_sni && listener->protocol == CONFIG_PROTOCOL_SMTP &&
+        is_good(listener->settings, SECTION_LISTENER, "protocol"))
+        config_report_add(build->report, false,
+            config_setting_find(listener->settings, SECTION_LISTENER, "strict_sni")->origin,
+            "[listener %s] strict_sni = yes: it has no effect where protocol = smtp, for other "
+            "mail "
+            "servers must be served whatever name they ask for (RFC 7672, RFC 8461)",
+            listener->name);
+}
+
 static bool has_port(const struct config_listener *listener, uint16_t port)
 {
     for (size_t i = 0; i < listener->bind_count; i++) {
@@ -84,25 +96,90 @@ static void check_listener_tls(struct build *build, const struct config_listener
             listener->name, has_port(listener, 25) ? 25U : 2525U);
 }
 
+static bool is_given(struct config_setting *settings, const char *key)
+{
+    return config_setting_find(settings, SECTION_TLS, key)->state == SETTING_GIVEN;
+}
+
+/* "tls", or "tls NAME" for another one than the first. */
+static const char *heading_of(const struct config_tls *tls, char out[CONFIG_HEADING_MAX])
+{
+    return config_heading(
+        &section_infos[SECTION_TLS], (const struct config_head *)(const void *)tls, out);
+}
+
+static bool is_set_used(const struct config *config, size_t set)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        for (size_t j = 0; j < config->listeners[i].tls_set_count; j++) {
+            if (config->listeners[i].tls_sets[j] == set)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What only [tls NAME] can have wrong. */
+static void check_further_set(struct build *build, size_t index)
+{
+    static const char *const of_the_first[] = {"ticket_keys", "ticket_period"};
+    const struct config_tls *tls = &build->config->tls[index];
+
+    for (size_t i = 0; i < sizeof(of_the_first) / sizeof(*of_the_first); i++) {
+        if (is_given(tls->settings, of_the_first[i]))
+            config_report_add(build->report, true,
+                config_setting_find(tls->settings, SECTION_TLS, of_the_first[i])->origin,
+                "[tls %s] %s: it stands in [tls] alone, for all sets share the keys; move it there",
+                tls->name, of_the_first[i]);
+    }
+    if (config_setting_find(tls->settings, SECTION_TLS, "certificate")->state == SETTING_DEFAULT)
+        config_report_add(build->report, true, tls->section,
+            "[tls %s]: certificate is missing; write certificate = PATH and key = PATH", tls->name);
+    else if (!is_set_used(build->config, index) && !build->document.is_incomplete)
+        config_report_add(build->report, false, tls->section,
+            "[tls %s]: no listener uses it; write tls_set = %s in a listener, or remove the "
+            "section",
+            tls->name, tls->name);
+}
+
+static void check_client_certificate(struct build *build, const struct config_tls *tls)
+{
+    const struct config_setting *setting =
+        config_setting_find(tls->settings, SECTION_TLS, "client_certificate");
+    char heading[CONFIG_HEADING_MAX];
+
+    if (!is_good(tls->settings, SECTION_TLS, "client_certificate") ||
+        !is_good(tls->settings, SECTION_TLS, "client_ca"))
+        return;
+    if (tls->client_certificate == CLIENT_CERTIFICATE_REQUIRE && !tls->client_ca)
+        config_report_add(build->report, true, setting->origin,
+            "[%s] client_certificate = require: it needs client_ca, the file with the authorities "
+            "that may sign them",
+            heading_of(tls, heading));
+}
+
 /* Where there are more of one than of the other, the first that stands alone is named. */
 static void check_tls_pairs(struct build *build, const struct config_tls *tls)
 {
     const struct config_strings *certificates = &tls->certificates;
     const struct config_strings *keys = &tls->keys;
+    char heading[CONFIG_HEADING_MAX];
 
     if (!is_good(tls->settings, SECTION_TLS, "certificate") ||
         !is_good(tls->settings, SECTION_TLS, "key"))
         return;
     if (certificates->count > keys->count)
         config_report_add(build->report, true, certificates->origin[keys->count],
-            "[tls] certificate = %s: it has no key; the n-th key belongs to the n-th certificate, "
+            "[%s] certificate = %s: it has no key; the n-th key belongs to the n-th certificate, "
             "and there are %zu keys for %zu certificates",
-            certificates->text[keys->count], keys->count, certificates->count);
+            heading_of(tls, heading), certificates->text[keys->count], keys->count,
+            certificates->count);
     else if (keys->count > certificates->count)
         config_report_add(build->report, true, keys->origin[certificates->count],
-            "[tls] key = %s: it has no certificate; the n-th key belongs to the n-th certificate, "
+            "[%s] key = %s: it has no certificate; the n-th key belongs to the n-th certificate, "
             "and there are %zu keys for %zu certificates",
-            keys->text[certificates->count], keys->count, certificates->count);
+            heading_of(tls, heading), keys->text[certificates->count], keys->count,
+            certificates->count);
 }
 
 static void check_timeouts(struct build *build)
@@ -131,9 +208,14 @@ void config_check(struct build *build)
         for (size_t j = 0; j < config->listeners[i].bind_count; j++)
             check_bind(build, i, j);
         check_listener_tls(build, &config->listeners[i]);
+        check_strict_sni(build, &config->listeners[i]);
     }
-    for (size_t i = 0; i < config->tls_count; i++)
+    for (size_t i = 0; i < config->tls_count; i++) {
         check_tls_pairs(build, &config->tls[i]);
+        check_client_certificate(build, &config->tls[i]);
+        if (i > 0)
+            check_further_set(build, i);
+    }
     check_timeouts(build);
     config_check_backends(build);
 }

@@ -155,8 +155,37 @@ static void default_state_directory(struct build *build)
     }
 }
 
+/* [tls NAME] has from [tls] what it does not say itself. */
+static void inherit(struct build *build, struct config_tls *set)
+{
+    const struct config_tls *first = &build->config->tls[0];
+
+    for (size_t row = 0; row < directive_count; row++) {
+        const struct directive *directive = &directives[row];
+
+        if (directive->section != SECTION_TLS || !directive->is_inherited ||
+            set->settings[row].state != SETTING_DEFAULT)
+            continue;
+        memcpy((char *)set + directive->offset, (const char *)first + directive->offset,
+            directive->size);
+        set->settings[row] = first->settings[row];
+    }
+}
+
+static void default_tls_set(struct build *build, struct config_listener *listener)
+{
+    if (listener->tls_set_count > 0)
+        return;
+    listener->tls_sets = config_store_take(build->store, 1, sizeof(size_t)); /* the first: [tls] */
+    listener->tls_set_count = 1;
+}
+
 void config_defaults(struct build *build)
 {
+    for (size_t i = 1; i < build->config->tls_count; i++)
+        inherit(build, &build->config->tls[i]);
+    for (size_t i = 0; i < build->config->listener_count; i++)
+        default_tls_set(build, &build->config->listeners[i]);
     for (const struct document_section *at = build->document.sections; at; at = at->next) {
         if (at->info && at->info->kind == SECTION_LISTENER)
             default_listener(build, &build->config->listeners[at->index], at->has_bad_lines);

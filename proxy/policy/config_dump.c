@@ -70,6 +70,15 @@ static void write_servers(
     }
 }
 
+static void write_tls_sets(FILE *out, const struct config *config,
+    const struct directive *directive, const struct config_listener *listener)
+{
+    struct config_origin origin = listener->settings[directive_index(directive)].origin;
+
+    for (size_t i = 0; i < listener->tls_set_count; i++)
+        write_text(out, directive->key, config->tls[listener->tls_sets[i]].name, origin);
+}
+
 static uint64_t load_number(const struct directive *directive, const void *field)
 {
     uint32_t small;
@@ -100,7 +109,10 @@ static void write_setting(FILE *out, const struct config *config, const struct d
         break;
     case VALUE_CHOICE:
         text = config_choice_text(directive, (unsigned)load_number(directive, field));
-        write_text(out, directive->key, text, origin);
+        if (text)
+            write_text(out, directive->key, text, origin);
+        else
+            write_nothing(out, directive); /* something else decides */
         break;
     case VALUE_WORD:
     case VALUE_HOST:
@@ -122,6 +134,9 @@ static void write_setting(FILE *out, const struct config *config, const struct d
     case VALUE_SERVERS:
         write_servers(out, directive, (const struct config_backend *)(const void *)head);
         break;
+    case VALUE_TLS_SETS:
+        write_tls_sets(out, config, directive, (const struct config_listener *)(const void *)head);
+        break;
     case VALUE_BACKEND:
         text = config->backends[load_number(directive, field)].name;
         write_text(out, directive->key, text, origin);
@@ -132,8 +147,8 @@ static void write_setting(FILE *out, const struct config *config, const struct d
 static void write_section(FILE *out, const struct config *config, const struct section_info *info,
     const struct config_head *head)
 {
-    int written = fprintf(
-        out, "[%s%s%s]", info->word, info->is_named ? " " : "", info->is_named ? head->name : "");
+    char heading[CONFIG_HEADING_MAX];
+    int written = fprintf(out, "[%s]", config_heading(info, head, heading));
 
     write_source(out, written, head->section);
     for (size_t row = 0; row < directive_count; row++) {

@@ -124,29 +124,57 @@ static void parse_files(struct setting *setting, const struct config_value *valu
     memcpy(field_of(setting), &files, sizeof(files));
 }
 
-static void parse_backend(struct setting *setting, const struct config_value *value)
+/*
+ * The index of the section of a kind with that name. False: there is none, which is reported unless
+ * the section may be one that was lost.
+ */
+static bool find_section(struct setting *setting, const struct config_value *value,
+    enum section_kind kind, size_t *index)
 {
-    const struct config *config = setting->build->config;
-    size_t found = CONFIG_NO_BACKEND;
+    struct config *config = setting->build->config;
+    const struct section_info *info = &section_infos[kind];
     struct suggestion near;
 
     suggest_begin(&near, value->text);
-    for (size_t i = 0; i < config->backend_count; i++) {
-        if (slice_equal(slice_from(config->backends[i].name), value->text))
-            found = i;
-        (void)suggest_offer(&near, config->backends[i].name);
+    for (size_t i = 0; i < config_section_count(config, info); i++) {
+        const struct config_head *head = config_section(config, info, i);
+
+        (void)suggest_offer(&near, head->name);
+        if (slice_equal(slice_from(head->name), value->text)) {
+            *index = i;
+            return true;
+        }
     }
-    memcpy(field_of(setting), &found, sizeof(found));
-    if (found != CONFIG_NO_BACKEND)
-        return;
     if (setting->build->document.is_incomplete)
-        setting->state->state = SETTING_BAD; /* the section may be one that was lost */
+        setting->state->state = SETTING_BAD;
     else if (near.best)
-        setting_refuse(setting, value, "there is no section [backend %.*s]; did you mean %s?",
-            (int)value->text.n, value->text.p, near.best);
+        setting_refuse(setting, value, "there is no section [%s %.*s]; did you mean %s?",
+            info->word, (int)value->text.n, value->text.p, near.best);
     else
-        setting_refuse(setting, value, "there is no section [backend %.*s]; write one",
+        setting_refuse(setting, value, "there is no section [%s %.*s]; write one", info->word,
             (int)value->text.n, value->text.p);
+    return false;
+}
+
+static void parse_backend(struct setting *setting, const struct config_value *value)
+{
+    size_t found = CONFIG_NO_BACKEND;
+
+    (void)find_section(setting, value, SECTION_BACKEND, &found);
+    memcpy(field_of(setting), &found, sizeof(found));
+}
+
+static void parse_tls_sets(struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_listener *listener = setting->section;
+
+    listener->tls_sets = config_store_take(setting->build->store, count, sizeof(size_t));
+    for (size_t i = 0; i < count; i++) {
+        size_t *place = &listener->tls_sets[listener->tls_set_count];
+
+        if (find_section(setting, &values[i], SECTION_TLS, place))
+            listener->tls_set_count++;
+    }
 }
 
 void setting_parse(struct setting *setting, const struct config_value *values, size_t count)
@@ -184,6 +212,9 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
         break;
     case VALUE_SERVERS:
         setting_parse_servers(setting, values, count);
+        break;
+    case VALUE_TLS_SETS:
+        parse_tls_sets(setting, values, count);
         break;
     case VALUE_BACKEND:
         parse_backend(setting, values);

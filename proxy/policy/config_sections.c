@@ -78,15 +78,22 @@ static const struct section_info *identify(
         report_unknown_section(build, section);
         return NULL;
     }
-    if (info->is_named && !section->name) {
+    if (info->naming == SECTION_HAS_NAME && !section->name) {
         config_report_add(build->report, true, section->origin,
             "[%s]: the section needs a name; write e.g. [%s mail]", section->word, section->word);
         return NULL;
     }
-    if (!info->is_named && section->name) {
+    if (info->naming == SECTION_HAS_NO_NAME && section->name) {
         config_report_add(build->report, true, section->origin,
             "[%s %s]: the section takes no name; write [%s]", section->word, section->name,
             section->word);
+        return NULL;
+    }
+    if (info->naming == SECTION_MAY_HAVE_NAME && section->name &&
+        strcmp(section->name, CONFIG_DEFAULT_SET) == 0) {
+        config_report_add(build->report, true, section->origin,
+            "[%s %s]: this is the name of [%s]; write [%s], or choose another name", section->word,
+            section->name, section->word, section->word);
         return NULL;
     }
     for (const struct document_section *at = build->document.sections; at != section;
@@ -99,6 +106,18 @@ static const struct section_info *identify(
     return info;
 }
 
+const char *config_heading(
+    const struct section_info *info, const struct config_head *head, char out[CONFIG_HEADING_MAX])
+{
+    bool is_named =
+        info->naming == SECTION_HAS_NAME ||
+        (info->naming == SECTION_MAY_HAVE_NAME && strcmp(head->name, CONFIG_DEFAULT_SET) != 0);
+
+    (void)snprintf(out, CONFIG_HEADING_MAX, "%s%s%s", info->word, is_named ? " " : "",
+        is_named ? head->name : "");
+    return out;
+}
+
 /* Sections that are not in the file have their place, too, where the struct has one. */
 static void make_room(struct build *build, const size_t counts[SECTION_KINDS])
 {
@@ -109,8 +128,6 @@ static void make_room(struct build *build, const size_t counts[SECTION_KINDS])
         if (info->is_array) {
             void *array;
 
-            if (count == 0 && !info->is_named)
-                count = 1;
             array = config_store_take(build->store, count, info->size);
             memcpy((char *)build->config + info->offset, &array, sizeof(array));
             memcpy((char *)build->config + info->count_offset, &count, sizeof(count));
@@ -125,19 +142,23 @@ static void make_room(struct build *build, const size_t counts[SECTION_KINDS])
                 head->settings[row].origin = config_default_origin;
         }
     }
-    build->config->tls[0].name = "default";
+    build->config->tls[0].name = CONFIG_DEFAULT_SET;
 }
 
 void config_sections(struct build *build)
 {
     size_t counts[SECTION_KINDS] = {0};
 
+    for (size_t i = 0; i < SECTION_KINDS; i++)
+        counts[i] = section_infos[i].naming == SECTION_MAY_HAVE_NAME ? 1 : 0; /* without a name */
     for (struct document_section *at = build->document.sections; at; at = at->next) {
         at->info = identify(build, at);
-        if (at->info)
-            at->index = counts[at->info->kind]++;
-        else
+        if (!at->info)
             build->document.is_incomplete = true;
+        else if (at->info->naming == SECTION_MAY_HAVE_NAME && !at->name)
+            at->index = 0;
+        else
+            at->index = counts[at->info->kind]++;
     }
     make_room(build, counts);
     for (size_t i = 0; i < build->config->listener_count; i++)

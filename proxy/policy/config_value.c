@@ -146,7 +146,7 @@ const char *config_choice_text(const struct directive *directive, unsigned value
         if (choice->value == value)
             return choice->word;
     }
-    return "?";
+    return NULL;
 }
 
 static bool is_letter_or_digit(char c)

@@ -21,7 +21,7 @@ const char *config_number_text(
 bool config_choice_parse(
     const struct directive *directive, struct slice text, unsigned *out, struct error *error);
 
-/* "?" for a value that no choice has. */
+/* NULL for a value that no choice has: none was made, and something else decides. */
 const char *config_choice_text(const struct directive *directive, unsigned value);
 
 /* Labels of letters, digits, '-' and '_'; the last is not all digits, so that no IP address is. */

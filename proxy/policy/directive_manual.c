@@ -66,8 +66,7 @@ void directives_write_manual(FILE *out)
     for (size_t kind = 0; kind < SECTION_KINDS; kind++) {
         const struct section_info *info = &section_infos[kind];
 
-        (void)fprintf(
-            out, ".SH [%s%s]\n%s\n", info->word, info->is_named ? " NAME" : "", info->help);
+        (void)fprintf(out, ".SH [%s%s]\n%s\n", info->word, section_name_text(info), info->help);
         for (size_t row = 0; row < directive_count; row++) {
             if (directives[row].section == info->kind)
                 write_directive(out, &directives[row]);

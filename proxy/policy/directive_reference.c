@@ -50,7 +50,7 @@ void directives_write_reference(FILE *out)
             "\n## [%s%s]\n\n%s\n\n"
             "| Key | Value | Default | A change needs | Meaning |\n"
             "|---|---|---|---|---|\n",
-            info->word, info->is_named ? " NAME" : "", info->help);
+            info->word, section_name_text(info), info->help);
         for (size_t row = 0; row < directive_count; row++) {
             if (directives[row].section == info->kind)
                 write_row(out, &directives[row]);

@@ -64,6 +64,9 @@ const char *directive_allowed(const struct directive *directive, char out[DIRECT
     case VALUE_SERVERS:
         text = "[NAME] HOST:PORT [weight=N] [backup]";
         break;
+    case VALUE_TLS_SETS:
+        text = "the NAMEs of [tls NAME] sections, or default";
+        break;
     case VALUE_BACKEND:
         text = "the NAME of a [backend NAME]";
         break;
@@ -99,6 +102,8 @@ const char *directive_type_name(const struct directive *directive)
         return "list of addresses";
     case VALUE_SERVERS:
         return "list of servers";
+    case VALUE_TLS_SETS:
+        return "list of names";
     case VALUE_BACKEND:
         return "name";
     }

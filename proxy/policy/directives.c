@@ -23,18 +23,21 @@
     }
 
 #define ONE(kind_name, word_text, field, about)                                                    \
-    [kind_name] = {kind_name, false, false, word_text, offsetof(struct config, field), 0,          \
-        sizeof(struct config_##field), about}
-#define MANY(kind_name, named, word_text, array, count, about)                                     \
-    [kind_name] = {kind_name, named, true, word_text, offsetof(struct config, array),              \
+    [kind_name] = {kind_name, SECTION_HAS_NO_NAME, false, word_text,                               \
+        offsetof(struct config, field), 0, sizeof(struct config_##field), about}
+#define MANY(kind_name, naming, word_text, array, count, about)                                    \
+    [kind_name] = {kind_name, naming, true, word_text, offsetof(struct config, array),             \
         offsetof(struct config, count), sizeof(*((struct config *)0)->array), about}
 
 const struct section_info section_infos[SECTION_KINDS] = {
     ONE(SECTION_PROXY, "proxy", proxy, "The process."),
-    MANY(SECTION_TLS, false, "tls", tls, tls_count, "What every listener shows to its clients."),
-    MANY(SECTION_LISTENER, true, "listener", listeners, listener_count,
+    MANY(SECTION_TLS, SECTION_MAY_HAVE_NAME, "tls", tls, tls_count,
+        "What listeners show to their clients. [tls] is for every listener; a [tls NAME] is a "
+        "further set of certificates, which listeners choose with tls_set. It has from [tls] what "
+        "it does not say itself, but for certificate, key and names."),
+    MANY(SECTION_LISTENER, SECTION_HAS_NAME, "listener", listeners, listener_count,
         "A place where clients connect. One section each; the name is free."),
-    MANY(SECTION_BACKEND, true, "backend", backends, backend_count,
+    MANY(SECTION_BACKEND, SECTION_HAS_NAME, "backend", backends, backend_count,
         "The mail servers behind a listener. One section each; the name is free."),
     ONE(SECTION_TIMEOUTS, "timeouts", timeouts, "How long mailmux waits, and for what."),
     ONE(SECTION_LIMITS, "limits", limits, "How much mailmux takes before it says no."),
@@ -53,6 +56,15 @@ static const struct choice listener_tls[] = {{"starttls", LISTENER_TLS_STARTTLS}
     {"implicit", LISTENER_TLS_IMPLICIT}, {"none", LISTENER_TLS_NONE}, {NULL, 0}};
 static const struct choice require_tls[] = {
     {"no", REQUIRE_TLS_NO}, {"auth", REQUIRE_TLS_AUTH}, {"yes", REQUIRE_TLS_YES}, {NULL, 0}};
+static const struct choice tls_versions[] = {{"1.0", CONFIG_TLS_1_0}, {"1.1", CONFIG_TLS_1_1},
+    {"1.2", CONFIG_TLS_1_2}, {"1.3", CONFIG_TLS_1_3}, {NULL, 0}};
+static const struct choice client_certificates[] = {{"none", CLIENT_CERTIFICATE_NONE},
+    {"request", CLIENT_CERTIFICATE_REQUEST}, {"require", CLIENT_CERTIFICATE_REQUIRE}, {NULL, 0}};
+static const struct choice no_or_yes[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
+static const struct choice smugglings[] = {{"look-alikes", SMUGGLING_LOOK_ALIKES},
+    {"strict", SMUGGLING_STRICT}, {"pass", SMUGGLING_PASS}, {NULL, 0}};
+static const struct choice early_talkers[] = {
+    {"hold", EARLY_TALKER_HOLD}, {"refuse", EARLY_TALKER_REFUSE}, {NULL, 0}};
 /* The other words of these two wait for what they promise: a word that is taken must be kept. */
 static const struct choice backend_tls[] = {{"none", BACKEND_TLS_NONE}, {NULL, 0}};
 static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN}, {NULL, 0}};
@@ -81,6 +93,10 @@ const struct directive directives[] = {
     {SECTION_PROXY, "log_level", VALUE_CHOICE, FIELD(config_proxy, log_level),
         .needs_restart = true, .choices = log_levels, .fallback = "info",
         .help = "The least important kind of line that is still logged."},
+    {SECTION_PROXY, "core_dumps", VALUE_CHOICE, FIELD(config_proxy, core_dumps),
+        .needs_restart = true, .choices = no_or_yes, .fallback = "no",
+        .help = "Whether a crash may leave a core file, which would hold keys and passwords, and "
+                "whether another process of the same user may look into this one."},
 
     {SECTION_TLS, "certificate", VALUE_FILES, FIELD(config_tls, certificates), .is_list = true,
         .default_text = "a self-signed one, made at the first start",
@@ -89,11 +105,54 @@ const struct directive directives[] = {
     {SECTION_TLS, "key", VALUE_FILES, FIELD(config_tls, keys), .is_list = true,
         .default_text = "none",
         .help = "PEM files with the private keys; the n-th key belongs to the n-th certificate."},
-    {SECTION_TLS, "policy", VALUE_CHOICE, FIELD(config_tls, policy), .choices = tls_policies,
-        .fallback = "intermediate",
+    {SECTION_TLS, "names", VALUE_WORDS, FIELD(config_tls, names), .is_list = true,
+        .default_text = "those in the certificates",
+        .help = "The host names for which clients get this set: mail.example.org, or "
+                "*.example.org for every name one level below."},
+    {SECTION_TLS, "policy", VALUE_CHOICE, FIELD(config_tls, policy), .is_inherited = true,
+        .choices = tls_policies, .fallback = "intermediate",
         .help = "Which versions and ciphers are spoken. modern is TLS 1.3 alone, intermediate TLS "
                 "1.2 and 1.3 with forward secrecy; legacy adds what old peers need and is for port "
                 "25 at most."},
+    {SECTION_TLS, "minimum_version", VALUE_CHOICE, FIELD(config_tls, minimum_version),
+        .is_inherited = true, .choices = tls_versions, .default_text = "that of the policy",
+        .help = "The lowest version of TLS that is spoken."},
+    {SECTION_TLS, "maximum_version", VALUE_CHOICE, FIELD(config_tls, maximum_version),
+        .is_inherited = true, .choices = tls_versions, .default_text = "the newest",
+        .help = "The highest version of TLS that is spoken."},
+    {SECTION_TLS, "ciphers", VALUE_WORD, FIELD(config_tls, ciphers), .is_inherited = true,
+        .default_text = "those of the policy",
+        .help = "Ciphers of TLS 1.2 and below, in the words of `openssl ciphers`, with colons "
+                "between them."},
+    {SECTION_TLS, "ciphersuites", VALUE_WORD, FIELD(config_tls, ciphersuites), .is_inherited = true,
+        .default_text = "those of the policy",
+        .help = "Ciphers of TLS 1.3, with colons between them."},
+    {SECTION_TLS, "groups", VALUE_WORD, FIELD(config_tls, groups), .is_inherited = true,
+        .default_text = "those of the policy",
+        .help = "Groups for the key exchange, the preferred first, with colons between them. One "
+                "that the library does not know is left out with a note in the log."},
+    {SECTION_TLS, "tickets", VALUE_NUMBER, FIELD(config_tls, tickets), .is_inherited = true,
+        .max = 16, .fallback = "2",
+        .help = "Session tickets that a client gets with each handshake of TLS 1.3, to resume its "
+                "session later; with 0 nobody can resume."},
+    {SECTION_TLS, "client_certificate", VALUE_CHOICE, FIELD(config_tls, client_certificate),
+        .is_inherited = true, .choices = client_certificates, .fallback = "none",
+        .help =
+            "Whether a client is asked for a certificate. request: it may show one, and the log "
+            "says whose. require: without one that client_ca has signed there is no session."},
+    {SECTION_TLS, "client_ca", VALUE_FILE, FIELD(config_tls, client_ca), .is_inherited = true,
+        .default_text = "none",
+        .help = "PEM file with the authorities that may sign the certificates of clients."},
+    {SECTION_TLS, "ticket_keys", VALUE_FILES, FIELD(config_tls, ticket_keys), .is_list = true,
+        .default_text = "random ones, replaced every ticket_period",
+        .help = "Files with the keys of session tickets, for several machines that share them; in "
+                "[tls] alone. Either files of 48 or 80 raw bytes, as nginx has them: the first "
+                "encrypts. Or one file with a key in base64 on each line, as HAProxy has them: the "
+                "last but one encrypts."},
+    {SECTION_TLS, "ticket_period", VALUE_DURATION, FIELD(config_tls, ticket_period), .min = SECOND,
+        .max = 168 * HOUR, .fallback = "6h",
+        .help = "How long a random key encrypts tickets; it is good for decrypting as long again. "
+                "In [tls] alone."},
 
     {SECTION_LISTENER, "bind", VALUE_BIND, FIELD(config_listener, bind_count), .is_list = true,
         .is_required = true,
@@ -113,6 +172,28 @@ const struct directive directives[] = {
         .help = "What is refused before TLS. no: nothing. auth: logins. yes: everything but what "
                 "leads to TLS, which other mail servers on port 25 may not manage. Where tls = "
                 "implicit it has no meaning."},
+    {SECTION_LISTENER, "tls_set", VALUE_TLS_SETS, FIELD(config_listener, tls_set_count),
+        .is_list = true, .default_text = "default, which is [tls]",
+        .help = "The sets of certificates to choose from by the name that a client asks for. The "
+                "first serves those who ask for none, or for one that no set has."},
+    {SECTION_LISTENER, "strict_sni", VALUE_CHOICE, FIELD(config_listener, strict_sni),
+        .choices = no_or_yes, .fallback = "no",
+        .help = "Whether a client that asks for a name that no set has is turned away. One that "
+                "asks for none is always served, and so is everybody where protocol = smtp, as "
+                "other mail servers need not know the name."},
+    {SECTION_LISTENER, "smuggling", VALUE_CHOICE, FIELD(config_listener, smuggling),
+        .choices = smugglings, .fallback = "look-alikes",
+        .help = "SMTP: which line ends in a message are refused, as a lax server might take them "
+                "for its end and what follows for commands. look-alikes: a dot between line ends "
+                "that are not CRLF. strict: every CR or LF that stands alone. pass: none."},
+    {SECTION_LISTENER, "greeting_delay", VALUE_DURATION, FIELD(config_listener, greeting_delay),
+        .max = MINUTE, .fallback = "0s",
+        .help = "How long the greeting is held back, to see who cannot wait for it. With "
+                "early_talker = refuse some seconds turn many spam robots away."},
+    {SECTION_LISTENER, "early_talker", VALUE_CHOICE, FIELD(config_listener, early_talker),
+        .choices = early_talkers, .fallback = "hold",
+        .help = "What becomes of a client that speaks before the greeting, or in TLS before it "
+                "could have been read. hold: its words wait. refuse: it is turned away."},
     {SECTION_LISTENER, "backend", VALUE_BACKEND, FIELD(config_listener, backend),
         .is_required = true, .help = "The name of the [backend NAME] that serves these clients."},
 
@@ -174,6 +255,18 @@ const struct directive directives[] = {
 };
 
 const size_t directive_count = sizeof(directives) / sizeof(directives[0]);
+
+const char *section_name_text(const struct section_info *info)
+{
+    switch (info->naming) {
+    case SECTION_HAS_NO_NAME:
+        return "";
+    case SECTION_MAY_HAVE_NAME:
+    case SECTION_HAS_NAME:
+        return " NAME";
+    }
+    return "";
+}
 
 const struct section_info *section_find(struct slice word)
 {
