@@ -243,6 +243,14 @@ void config_report_free(struct config_report *report);
 struct config_origin config_setting_origin(
     const struct config_setting *settings, const char *section, const char *key);
 
+/*
+ * The two configurations differ in this row of the table, and the program follows it only at its
+ * start.
+ */
+struct directive;
+bool config_needs_restart(
+    const struct config *before, const struct config *now, const struct directive *directive);
+
 const char *config_protocol_name(enum config_protocol protocol);
 
 #endif

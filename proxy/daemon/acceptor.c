@@ -11,93 +11,47 @@
 
 enum {
     ACCEPTS_PER_EVENT = 16, /* then the other listeners have their turn */
-    ACCEPT_BACKLOG = 1024,
-    PAUSE_MS = 250 /* after descriptors ran out */
+    PAUSE_MS = 250          /* after descriptors ran out */
 };
 
 /* One listening socket. */
 struct door {
+    struct list node;
     struct acceptor *acceptor;
     uv_poll_t poll;
     int fd;
+    struct address at;
     size_t listener; /* index in the configuration */
+    bool is_wanted;  /* by the plan in hand */
 };
 
 struct acceptor {
     pthread_t thread;
     bool started;
     uv_loop_t loop;
-    uv_async_t stop;
+    uv_async_t wake;
     uv_timer_t pause;
+    bool paused;
     struct snapshot *snapshot;
     struct worker *const *workers;
     size_t worker_count;
     size_t session_limit;
+    struct engine_totals *totals;
     int reserve;
-    size_t door_count;
-    struct door *doors;
+    struct list doors;
+    pthread_mutex_t lock; /* of the inbox and the order */
+    struct list inbox;    /* plans */
+    bool stop_ordered;
+    struct plan_open open; /* the main thread's own */
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
+static void on_wake(uv_async_t *wake);
 
-/* ---- Opening ---- */
-
-static void log_bind_failure(const struct config_listener *listener, int failure, const char *text)
+struct plan *acceptor_plan(
+    const struct acceptor *acceptor, struct snapshot *snapshot, size_t session_limit)
 {
-    const char *remedy = failure == EACCES
-                             ? "; ports below 1024 need root, the capability CAP_NET_BIND_SERVICE, "
-                               "or a lower net.ipv4.ip_unprivileged_port_start"
-                             : "";
-
-    log_message(LOG_ERROR, "bind-failed", "listener %s: %s%s", listener->name, text, remedy);
-}
-
-static bool has_no_ipv6(const struct address *at, int failure)
-{
-    return address_family(at) == AF_INET6 && (failure == EAFNOSUPPORT || failure == EADDRNOTAVAIL);
-}
-
-/* False: the address should be there and is not. */
-static bool open_door(struct acceptor *acceptor, size_t listener, size_t bind)
-{
-    const struct config_listener *config =
-        &snapshot_config(acceptor->snapshot)->listeners[listener];
-    const struct address *at = &config->bind[bind];
-    struct door *door = &acceptor->doors[acceptor->door_count];
-    struct error error;
-    int failure = 0;
-    int fd = socket_listen(at, ACCEPT_BACKLOG, &failure, &error);
-
-    if (fd < 0 && has_no_ipv6(at, failure)) {
-        log_message(LOG_WARNING, "no-ipv6", "listener %s: %s; skipped, as there is no IPv6 here",
-            config->name, error.text);
-        return true;
-    }
-    if (fd < 0) {
-        log_bind_failure(config, failure, error.text);
-        return false;
-    }
-    *door = (struct door){.acceptor = acceptor, .fd = fd, .listener = listener};
-    acceptor->door_count++;
-    return true;
-}
-
-static bool open_doors(struct acceptor *acceptor)
-{
-    const struct config *config = snapshot_config(acceptor->snapshot);
-    size_t count = 0;
-    bool all = true;
-
-    for (size_t i = 0; i < config->listener_count; i++)
-        count += config->listeners[i].bind_count;
-    acceptor->doors = calloc(count ? count : 1, sizeof(*acceptor->doors));
-    if (!acceptor->doors)
-        return false;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        for (size_t j = 0; j < config->listeners[i].bind_count; j++)
-            all = open_door(acceptor, i, j) && all;
-    }
-    return all;
+    return plan_new(&acceptor->open, snapshot, session_limit);
 }
 
 static void take_reserve(struct acceptor *acceptor)
@@ -106,30 +60,51 @@ static void take_reserve(struct acceptor *acceptor)
         acceptor->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-struct acceptor *acceptor_open(struct snapshot *snapshot, size_t session_limit)
+static bool init_loop(struct acceptor *acceptor)
+{
+    if (uv_loop_init(&acceptor->loop) != 0)
+        return false;
+    if (uv_async_init(&acceptor->loop, &acceptor->wake, on_wake) != 0) {
+        (void)uv_loop_close(&acceptor->loop);
+        return false;
+    }
+    (void)uv_timer_init(&acceptor->loop, &acceptor->pause);
+    acceptor->wake.data = acceptor;
+    acceptor->pause.data = acceptor;
+    return true;
+}
+
+struct acceptor *acceptor_new(struct engine_totals *totals)
 {
     struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
 
-    if (!acceptor || uv_loop_init(&acceptor->loop) != 0) {
+    if (!acceptor || !init_loop(acceptor)) {
         free(acceptor);
         log_message(LOG_ERROR, "start-failed", "out of memory");
         return NULL;
     }
-    acceptor->snapshot = snapshot_ref(snapshot);
-    acceptor->session_limit = session_limit;
+    acceptor->totals = totals;
     acceptor->reserve = -1;
+    list_init(&acceptor->doors);
+    list_init(&acceptor->inbox);
+    (void)pthread_mutex_init(&acceptor->lock, NULL);
     take_reserve(acceptor);
-    if (!open_doors(acceptor))
-        acceptor_stop(&acceptor);
     return acceptor;
 }
 
 /* ---- Accepting ---- */
 
+/* A door may leave the list while it is acted on. */
 static void for_each_door(struct acceptor *acceptor, void (*act)(struct door *door))
 {
-    for (size_t i = 0; i < acceptor->door_count; i++)
-        act(&acceptor->doors[i]);
+    struct list *node = acceptor->doors.next;
+
+    while (node != &acceptor->doors) {
+        struct list *next = node->next;
+
+        act(LIST_ENTRY(node, struct door, node));
+        node = next;
+    }
 }
 
 static void listen_at(struct door *door)
@@ -146,6 +121,7 @@ static void on_pause_over(uv_timer_t *timer)
 {
     struct acceptor *acceptor = timer->data;
 
+    acceptor->paused = false;
     take_reserve(acceptor);
     for_each_door(acceptor, listen_at);
 }
@@ -165,6 +141,7 @@ static void run_out(struct acceptor *acceptor, const struct door *door, int fail
             socket_discard(fd, true);
         take_reserve(acceptor);
     }
+    acceptor->paused = true;
     for_each_door(acceptor, stop_at);
     (void)uv_timer_start(&acceptor->pause, on_pause_over, PAUSE_MS, 0);
 }
@@ -191,7 +168,8 @@ static size_t open_sessions(const struct acceptor *acceptor)
 
 /* Over the limit: a word on a plaintext port, nothing on an implicit one, where it would cost a
  * handshake (C108). */
-static void turn_away(const struct service *service, int fd, const struct address *client)
+static void turn_away(
+    struct acceptor *acceptor, const struct service *service, int fd, const struct address *client)
 {
     char text[ADDRESS_TEXT_MAX];
     char farewell[DIALOG_EXTRA];
@@ -210,54 +188,161 @@ static void turn_away(const struct service *service, int fd, const struct addres
     log_text(&line, "client", slice_from(address_text(client, text)));
     log_text(&line, "reason", slice_from(reason_text(REASON_TOO_MANY_SESSIONS)));
     log_write(&line);
+    (void)atomic_fetch_add(&acceptor->totals->attacks[reason_attack(REASON_TOO_MANY_SESSIONS)], 1);
 }
 
 static void let_in(
     struct acceptor *acceptor, const struct door *door, int fd, const struct address *client)
 {
     if (open_sessions(acceptor) >= acceptor->session_limit)
-        turn_away(snapshot_service(acceptor->snapshot, door->listener), fd, client);
+        turn_away(acceptor, snapshot_service(acceptor->snapshot, door->listener), fd, client);
     else
         (void)worker_give(least_loaded(acceptor), fd, client, acceptor->snapshot, door->listener);
 }
 
+/* False: nobody waits at this door any more, or nobody can be let in now. */
+static bool accept_one(struct door *door)
+{
+    struct address client;
+    int fd = socket_accept(door->fd, &client);
+
+    if (fd == -EAGAIN || fd == -EWOULDBLOCK)
+        return false;
+    if (fd < 0) {
+        run_out(door->acceptor, door, fd);
+        return false;
+    }
+    let_in(door->acceptor, door, fd, &client);
+    return true;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct door *door = poll->data;
-    struct acceptor *acceptor = door->acceptor;
-
     (void)status;
     (void)events;
-    for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-        struct address client;
-        int fd = socket_accept(door->fd, &client);
+    for (int i = 0; i < ACCEPTS_PER_EVENT && accept_one(poll->data); i++)
+        continue;
+}
 
-        if (fd == -EAGAIN || fd == -EWOULDBLOCK)
-            return;
-        if (fd < 0) {
-            run_out(acceptor, door, fd);
-            return;
-        }
-        let_in(acceptor, door, fd, &client);
+/* ---- Doors come and go ---- */
+
+static void on_door_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void close_door(struct door *door)
+{
+    list_remove(&door->node);
+    uv_close((uv_handle_t *)&door->poll, on_door_closed);
+    (void)close(door->fd);
+}
+
+static struct door *find_door(const struct acceptor *acceptor, const struct address *at)
+{
+    for (struct list *node = acceptor->doors.next; node != &acceptor->doors; node = node->next) {
+        struct door *door = LIST_ENTRY(node, struct door, node);
+
+        if (address_equal(&door->at, at))
+            return door;
     }
+    return NULL;
+}
+
+/* Takes the descriptor in every case. */
+static void open_door(struct acceptor *acceptor, const struct plan_door *planned)
+{
+    struct door *door = calloc(1, sizeof(*door));
+
+    if (!door || uv_poll_init(&acceptor->loop, &door->poll, planned->fd) != 0) {
+        log_message(LOG_ERROR, "bind-failed", "out of memory");
+        (void)close(planned->fd);
+        free(door);
+        return;
+    }
+    door->acceptor = acceptor;
+    door->poll.data = door;
+    door->fd = planned->fd;
+    door->at = planned->at;
+    door->listener = planned->listener;
+    door->is_wanted = true;
+    list_append(&acceptor->doors, &door->node);
+    if (!acceptor->paused)
+        listen_at(door);
+}
+
+static void want_not(struct door *door)
+{
+    door->is_wanted = false;
+}
+
+/* Who waits in its queue is still served, as the configuration was when he came. */
+static void close_unwanted(struct door *door)
+{
+    if (door->is_wanted)
+        return;
+    for (int i = 0; i < PLAN_BACKLOG && accept_one(door); i++)
+        continue;
+    close_door(door);
+}
+
+static void carry_out(struct acceptor *acceptor, struct plan *plan)
+{
+    for_each_door(acceptor, want_not);
+    for (size_t i = 0; i < plan->count; i++) {
+        struct door *door = find_door(acceptor, &plan->doors[i].at);
+
+        if (door)
+            door->is_wanted = true;
+    }
+    for_each_door(acceptor, close_unwanted);
+    snapshot_unref(&acceptor->snapshot);
+    acceptor->snapshot = snapshot_ref(plan->snapshot);
+    acceptor->session_limit = plan->session_limit;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct door *door = find_door(acceptor, &plan->doors[i].at);
+
+        if (door)
+            door->listener = plan->doors[i].listener;
+        else
+            open_door(acceptor, &plan->doors[i]);
+        plan->doors[i].fd = -1;
+    }
+    plan_free(&plan);
 }
 
 /* ---- The thread ---- */
 
-static void close_door(struct door *door)
+static void close_all(struct acceptor *acceptor)
 {
-    uv_close((uv_handle_t *)&door->poll, NULL);
-    (void)close(door->fd);
-    door->fd = -1;
-}
-
-static void on_stop(uv_async_t *stop)
-{
-    struct acceptor *acceptor = stop->data;
-
     for_each_door(acceptor, close_door);
     uv_close((uv_handle_t *)&acceptor->pause, NULL);
-    uv_close((uv_handle_t *)&acceptor->stop, NULL);
+    uv_close((uv_handle_t *)&acceptor->wake, NULL);
+}
+
+static struct plan *next_plan(struct acceptor *acceptor)
+{
+    struct list *node = list_shift(&acceptor->inbox);
+
+    return node ? LIST_ENTRY(node, struct plan, node) : NULL;
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct acceptor *acceptor = wake->data;
+    struct plan *plan;
+    bool stop;
+
+    do {
+        (void)pthread_mutex_lock(&acceptor->lock);
+        plan = next_plan(acceptor);
+        stop = acceptor->stop_ordered;
+        (void)pthread_mutex_unlock(&acceptor->lock);
+        if (plan)
+            carry_out(acceptor, plan);
+    } while (plan);
+    if (stop)
+        close_all(acceptor);
 }
 
 static void *run(void *argument)
@@ -268,25 +353,25 @@ static void *run(void *argument)
     return NULL;
 }
 
-bool acceptor_start(struct acceptor *acceptor, struct worker *const *workers, size_t worker_count)
+bool acceptor_start(struct acceptor *acceptor, struct worker *const *workers, size_t worker_count,
+    struct plan **plan)
 {
     acceptor->workers = workers;
     acceptor->worker_count = worker_count;
-    if (uv_async_init(&acceptor->loop, &acceptor->stop, on_stop) != 0)
-        return false;
-    (void)uv_timer_init(&acceptor->loop, &acceptor->pause);
-    acceptor->stop.data = acceptor;
-    acceptor->pause.data = acceptor;
-    for (size_t i = 0; i < acceptor->door_count; i++) {
-        struct door *door = &acceptor->doors[i];
-
-        if (uv_poll_init(&acceptor->loop, &door->poll, door->fd) != 0)
-            return false;
-        door->poll.data = door;
-    }
-    for_each_door(acceptor, listen_at);
     acceptor->started = pthread_create(&acceptor->thread, NULL, run, acceptor) == 0;
+    if (acceptor->started)
+        acceptor_switch(acceptor, plan);
     return acceptor->started;
+}
+
+void acceptor_switch(struct acceptor *acceptor, struct plan **plan)
+{
+    plan_note_open(&acceptor->open, *plan);
+    (void)pthread_mutex_lock(&acceptor->lock);
+    list_append(&acceptor->inbox, &(*plan)->node);
+    (void)pthread_mutex_unlock(&acceptor->lock);
+    *plan = NULL;
+    (void)uv_async_send(&acceptor->wake);
 }
 
 void acceptor_stop(struct acceptor **pointer)
@@ -297,17 +382,20 @@ void acceptor_stop(struct acceptor **pointer)
     if (!acceptor)
         return;
     if (acceptor->started) {
-        (void)uv_async_send(&acceptor->stop);
+        (void)pthread_mutex_lock(&acceptor->lock);
+        acceptor->stop_ordered = true;
+        (void)pthread_mutex_unlock(&acceptor->lock);
+        (void)uv_async_send(&acceptor->wake);
         (void)pthread_join(acceptor->thread, NULL);
-    }
-    for (size_t i = 0; i < acceptor->door_count; i++) {
-        if (acceptor->doors[i].fd >= 0)
-            (void)close(acceptor->doors[i].fd);
+    } else {
+        close_all(acceptor);
+        (void)uv_run(&acceptor->loop, UV_RUN_DEFAULT);
     }
     if (acceptor->reserve >= 0)
         (void)close(acceptor->reserve);
     (void)uv_loop_close(&acceptor->loop);
+    (void)pthread_mutex_destroy(&acceptor->lock);
     snapshot_unref(&acceptor->snapshot);
-    free(acceptor->doors);
+    free(acceptor->open.at);
     free(acceptor);
 }

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,6 +23,15 @@ size_t privileges_raise_descriptors(void)
         (void)getrlimit(RLIMIT_NOFILE, &limit);
     }
     return limit.rlim_cur > DESCRIPTORS_MAX ? DESCRIPTORS_MAX : (size_t)limit.rlim_cur;
+}
+
+void privileges_hide_memory(bool hide)
+{
+    const struct rlimit none = {0, 0};
+
+    (void)prctl(PR_SET_DUMPABLE, hide ? 0UL : 1UL, 0UL, 0UL, 0UL);
+    if (hide) /* for a kernel that gives cores to files; the above is for one that pipes them */
+        (void)setrlimit(RLIMIT_CORE, &none);
 }
 
 bool privileges_drop(const char *user, struct error *error)

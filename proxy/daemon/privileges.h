@@ -6,6 +6,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/*
+ * No core file, and no look into this process for others of the same user: its memory has keys and
+ * passwords (C121). After the user was changed, which undoes it.
+ */
+void privileges_hide_memory(bool hide);
+
 /* Raises the soft limit of descriptors to the hard one and gives how many there may be. */
 size_t privileges_raise_descriptors(void);
 

@@ -1,7 +1,7 @@
 #include "serve.h"
 
 #include "acceptor.h"
-#include "command.h"
+#include "load.h"
 #include "mailmux/log.h"
 #include "names.h"
 #include "privileges.h"
@@ -14,23 +14,34 @@ enum {
     NAMES_PATIENCE_MS = 5000 /* servers whose names take longer join later */
 };
 
-enum { SIGNAL_TERM, SIGNAL_INT, SIGNALS };
+enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_USR1, SIGNALS };
 
-static const int signal_numbers[SIGNALS] = {[SIGNAL_TERM] = SIGTERM, [SIGNAL_INT] = SIGINT};
+static const int signal_numbers[SIGNALS] = {
+    [SIGNAL_TERM] = SIGTERM, [SIGNAL_INT] = SIGINT, [SIGNAL_HUP] = SIGHUP, [SIGNAL_USR1] = SIGUSR1};
+
+/* A configuration on its way into effect: its sockets are bound, its names are looked up. */
+struct coming {
+    struct snapshot *snapshot;
+    struct plan *plan;
+    struct names *names;
+};
 
 struct server {
+    const char *file;
+    size_t descriptors;
     uv_loop_t loop;
     uv_signal_t signals[SIGNALS];
     uv_async_t worker_over;
-    uv_timer_t patience; /* for names at the start, then for the drain */
+    uv_timer_t patience; /* for the names of what is coming, then for the drain */
     struct snapshot *snapshot;
     struct acceptor *acceptor;
     struct names *names;
+    struct coming coming;
+    bool reload_again; /* asked for while one was under way */
     struct worker **workers;
     size_t worker_count;
     atomic_size_t workers_over;
     struct engine_totals totals;
-    bool accepting;
     bool draining;
     bool failed;
 };
@@ -41,9 +52,18 @@ static void close_handle(uv_handle_t *handle)
         uv_close(handle, NULL);
 }
 
+/* What was on its way into effect will not be. */
+static void drop_coming(struct coming *coming)
+{
+    names_stop(&coming->names);
+    plan_free(&coming->plan);
+    snapshot_unref(&coming->snapshot);
+}
+
 /* Closes what is left on the main loop, so that it ends. */
 static void end_loop(struct server *server)
 {
+    drop_coming(&server->coming);
     names_stop(&server->names);
     for (int i = 0; i < SIGNALS; i++) {
         close_handle((uv_handle_t *)&server->signals[i]);
@@ -51,6 +71,21 @@ static void end_loop(struct server *server)
     }
     close_handle((uv_handle_t *)&server->worker_over);
     close_handle((uv_handle_t *)&server->patience);
+}
+
+/* ---- Counters ---- */
+
+static void log_counters(const struct server *server, const char *event)
+{
+    struct log_line line;
+
+    log_open(&line, LOG_INFO, event);
+    log_number(&line, "served", atomic_load(&server->totals.served));
+    log_number(&line, "alive", atomic_load(&server->totals.alive));
+    for (int kind = ATTACK_NONE + 1; kind < ATTACK_KINDS; kind++)
+        log_number(
+            &line, attack_text((enum attack)kind), atomic_load(&server->totals.attacks[kind]));
+    log_write(&line);
 }
 
 /* ---- Draining ---- */
@@ -84,11 +119,17 @@ static void on_drain_over(uv_timer_t *timer)
     cut_all(timer->data);
 }
 
+static uint64_t drain_ms(const struct server *server)
+{
+    return server->snapshot ? snapshot_config(server->snapshot)->timeouts.drain : 0;
+}
+
 static void begin_drain(struct server *server, const char *why)
 {
     struct log_line line;
 
     server->draining = true;
+    drop_coming(&server->coming);
     log_open(&line, LOG_INFO, "drain");
     log_text(&line, "why", slice_from(why));
     log_number(&line, "alive", atomic_load(&server->totals.alive));
@@ -99,45 +140,10 @@ static void begin_drain(struct server *server, const char *why)
     if (server->worker_count == 0)
         end_loop(server);
     else
-        (void)uv_timer_start(
-            &server->patience, on_drain_over, snapshot_config(server->snapshot)->timeouts.drain, 0);
+        (void)uv_timer_start(&server->patience, on_drain_over, drain_ms(server), 0);
 }
 
-/* The first asks, the second insists. */
-static void on_signal(uv_signal_t *handle, int number)
-{
-    struct server *server = handle->data;
-    const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
-
-    if (server->draining)
-        cut_all(server);
-    else
-        begin_drain(server, name);
-}
-
-/* ---- Starting ---- */
-
-static void log_report(const struct config_report *report)
-{
-    for (size_t i = 0; i < report->count; i++)
-        log_message(report->problems[i].is_error ? LOG_ERROR : LOG_WARNING, "config", "%s",
-            report->problems[i].text);
-}
-
-static struct snapshot *load(const char *file)
-{
-    struct config_report report;
-    struct config *config = NULL;
-    struct snapshot *snapshot = NULL;
-
-    if (config_load(file, &config, &report)) {
-        log_setup(config->proxy.log_format, config->proxy.log_level);
-        snapshot = snapshot_new(&config, NULL, true, &report);
-    }
-    log_report(&report);
-    config_report_free(&report);
-    return snapshot;
-}
+/* ---- Configurations come into effect ---- */
 
 static size_t session_limit(const struct config *config, size_t descriptors)
 {
@@ -153,6 +159,130 @@ static size_t session_limit(const struct config *config, size_t descriptors)
             (unsigned long long)config->limits.sessions, possible);
     return config->limits.sessions < possible ? (size_t)config->limits.sessions : possible;
 }
+
+/* What can fail is done here: afterwards it only waits for names. Takes the snapshot. */
+static bool prepare(struct server *server, struct snapshot *snapshot)
+{
+    server->coming.snapshot = snapshot;
+    if (!snapshot || !server->acceptor)
+        return false;
+    server->coming.plan = acceptor_plan(
+        server->acceptor, snapshot, session_limit(snapshot_config(snapshot), server->descriptors));
+    return server->coming.plan != NULL;
+}
+
+static void on_patience_over(uv_timer_t *timer);
+
+/* Perhaps from inside names_start: the rest waits for the next turn of the loop. */
+static void on_names_ready(void *owner)
+{
+    struct server *server = owner;
+
+    if (!server->draining)
+        (void)uv_timer_start(&server->patience, on_patience_over, 0, 0);
+}
+
+/* Servers whose names take longer than we wait join later. */
+static bool wait_for_names(struct server *server)
+{
+    struct coming *coming = &server->coming;
+
+    (void)uv_timer_start(&server->patience, on_patience_over, NAMES_PATIENCE_MS, 0);
+    coming->names = names_start(&server->loop, coming->snapshot, on_names_ready, server);
+    return coming->names != NULL;
+}
+
+static void log_effect(const struct server *server, const char *event)
+{
+    struct log_line line;
+
+    log_open(&line, LOG_INFO, event);
+    log_text(&line, "version", slice_from(MAILMUX_VERSION));
+    log_number(&line, "listeners", snapshot_config(server->snapshot)->listener_count);
+    log_number(&line, "workers", server->worker_count);
+    log_write(&line);
+}
+
+/* New connections are served by what has come; open sessions keep what they began with. */
+static bool take_effect(struct server *server)
+{
+    struct coming *coming = &server->coming;
+    bool is_first = !server->snapshot;
+
+    (void)uv_timer_stop(&server->patience);
+    if (is_first &&
+        !acceptor_start(server->acceptor, server->workers, server->worker_count, &coming->plan)) {
+        log_message(LOG_ERROR, "start-failed", "no thread can be had");
+        return false;
+    }
+    if (!is_first)
+        acceptor_switch(server->acceptor, &coming->plan);
+    names_stop(&server->names);
+    snapshot_unref(&server->snapshot);
+    server->names = coming->names;
+    server->snapshot = coming->snapshot;
+    *coming = (struct coming){0};
+    log_effect(server, is_first ? "ready" : "reloaded");
+    return true;
+}
+
+static void begin_reload(struct server *server)
+{
+    if (!prepare(server, load_again(server->file, server->snapshot)) || !wait_for_names(server)) {
+        drop_coming(&server->coming);
+        log_message(LOG_ERROR, "reload-failed",
+            "nothing has changed: what was in effect before still serves");
+    }
+}
+
+/* Names are known, or were waited for long enough. */
+static void on_patience_over(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+
+    if (!server->coming.names)
+        return;
+    if (!take_effect(server)) {
+        server->failed = true;
+        begin_drain(server, "failure");
+    } else if (server->reload_again) {
+        server->reload_again = false;
+        begin_reload(server);
+    }
+}
+
+/* ---- Signals ---- */
+
+static void reload(struct server *server)
+{
+    if (server->coming.snapshot)
+        server->reload_again = true;
+    else
+        begin_reload(server);
+}
+
+/* The first asks for the end, the second insists. */
+static void end(struct server *server, const char *why)
+{
+    if (server->draining)
+        cut_all(server);
+    else
+        begin_drain(server, why);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct server *server = handle->data;
+
+    if (number == SIGUSR1)
+        log_counters(server, "counters");
+    else if (number != SIGHUP)
+        end(server, number == SIGINT ? "SIGINT" : "SIGTERM");
+    else if (!server->draining)
+        reload(server);
+}
+
+/* ---- Starting ---- */
 
 static bool start_workers(struct server *server, const struct config *config)
 {
@@ -171,37 +301,6 @@ static bool start_workers(struct server *server, const struct config *config)
     return server->workers != NULL;
 }
 
-static void begin_accepting(struct server *server)
-{
-    struct log_line line;
-
-    if (server->accepting || server->draining)
-        return;
-    server->accepting = true;
-    (void)uv_timer_stop(&server->patience);
-    if (!acceptor_start(server->acceptor, server->workers, server->worker_count)) {
-        log_message(LOG_ERROR, "start-failed", "no thread can be had");
-        server->failed = true;
-        begin_drain(server, "failure");
-        return;
-    }
-    log_open(&line, LOG_INFO, "ready");
-    log_text(&line, "version", slice_from(MAILMUX_VERSION));
-    log_number(&line, "listeners", snapshot_config(server->snapshot)->listener_count);
-    log_number(&line, "workers", server->worker_count);
-    log_write(&line);
-}
-
-static void on_names_ready(void *owner)
-{
-    begin_accepting(owner);
-}
-
-static void on_patience_over(uv_timer_t *timer)
-{
-    begin_accepting(timer->data);
-}
-
 static void init_loop(struct server *server)
 {
     (void)uv_loop_init(&server->loop);
@@ -217,54 +316,46 @@ static void init_loop(struct server *server)
 }
 
 /* Listening sockets and keys first, as root; then the user; then threads. */
-static bool start(struct server *server, size_t descriptors)
+static bool start(struct server *server, struct snapshot *snapshot)
 {
-    const struct config *config = snapshot_config(server->snapshot);
+    const struct config *config = snapshot_config(snapshot);
     struct error error;
 
-    server->acceptor = acceptor_open(server->snapshot, session_limit(config, descriptors));
-    if (!server->acceptor)
+    server->acceptor = acceptor_new(&server->totals);
+    if (!prepare(server, snapshot))
         return false;
     if (!privileges_drop(config->proxy.user, &error)) {
         log_message(LOG_ERROR, "start-failed", "%s", error.text);
         return false;
     }
-    if (!start_workers(server, config))
-        return false;
-    (void)uv_timer_start(&server->patience, on_patience_over, NAMES_PATIENCE_MS, 0);
-    server->names = names_start(&server->loop, server->snapshot, on_names_ready, server);
-    return server->names != NULL;
+    privileges_hide_memory(config->proxy.core_dumps == 0);
+    return start_workers(server, config) && wait_for_names(server);
 }
 
 static int finish(struct server *server)
 {
-    uint64_t alive;
-    struct log_line line;
-
     for (size_t i = 0; i < server->worker_count; i++)
         worker_join(&server->workers[i]);
     free(server->workers);
     (void)uv_loop_close(&server->loop);
     snapshot_unref(&server->snapshot);
-    alive = atomic_load(&server->totals.alive);
-    log_open(&line, LOG_INFO, "exit");
-    log_number(&line, "served", atomic_load(&server->totals.served));
-    log_number(&line, "alive", alive);
-    log_write(&line);
-    return server->failed || alive > 0 ? 1 : 0;
+    log_counters(server, "exit");
+    return server->failed || atomic_load(&server->totals.alive) > 0 ? 1 : 0;
 }
 
 int serve(const char *file)
 {
     static struct server server;
-    size_t descriptors = privileges_raise_descriptors();
+    struct snapshot *snapshot;
 
+    server.file = file;
+    server.descriptors = privileges_raise_descriptors();
     (void)signal(SIGPIPE, SIG_IGN);
-    server.snapshot = load(file);
-    if (!server.snapshot)
+    snapshot = load_first(file);
+    if (!snapshot)
         return 1;
     init_loop(&server);
-    if (!start(&server, descriptors)) {
+    if (!start(&server, snapshot)) {
         server.failed = true;
         begin_drain(&server, "failure");
     }

@@ -138,6 +138,16 @@ void session_close(struct session *session, enum reason reason)
         session, SESSION_FAREWELL, CLASS_LINGER, timeouts(session)->drain, session->reason);
 }
 
+/* Before the line is written: whoever has read it may look at the counters. */
+static void count(const struct session *session)
+{
+    struct engine_totals *totals = session->engine->totals;
+
+    (void)atomic_fetch_sub(&totals->alive, 1);
+    (void)atomic_fetch_add(&totals->served, 1);
+    (void)atomic_fetch_add(&totals->attacks[reason_attack(session->reason)], 1);
+}
+
 void session_cut(struct session *session, enum reason reason)
 {
     struct engine *engine = session->engine;
@@ -150,6 +160,7 @@ void session_cut(struct session *session, enum reason reason)
     session_clear_deadlines(session);
     upstream_stop(&session->upstream);
     session_count_handshake(session, false);
+    count(session);
     session_log(session);
     close_server(session);
     if (client->ops) {
@@ -164,9 +175,6 @@ void session_cut(struct session *session, enum reason reason)
     list_remove(&session->node);
     list_append(&engine->dead, &session->node);
     engine->session_count--;
-    (void)atomic_fetch_sub(&engine->totals->alive, 1);
-    (void)atomic_fetch_add(&engine->totals->served, 1);
-    (void)atomic_fetch_add(&engine->totals->attacks[reason_attack(reason)], 1);
 }
 
 void session_free(struct session *session)

@@ -59,7 +59,9 @@ class Proxy:
         self._sections: dict[str, str] = {}
         self._changed = threading.Condition()
         self._reader: Optional[threading.Thread] = None
-        self.section("proxy", workers=2, hostname=NAME, state_directory=self.directory / "state")
+        # Without it only root may look into /proc of the process.
+        self.section("proxy", workers=2, hostname=NAME, state_directory=self.directory / "state",
+                     core_dumps="no" if os.geteuid() == 0 else "yes")
         self.section("timeouts", drain="2s")
         if certificates is not None:
             self.section("tls", certificate=certificates.rsa.certificate,
@@ -79,17 +81,39 @@ class Proxy:
         servers = [f"{name}{n} 127.0.0.1:{port}" for n, port in enumerate(ports, 1)]
         self.section(f"backend {name}", server=servers, **settings)
 
+    def drop(self, section: str) -> None:
+        del self._sections[section]
+
     def listener(self, name: str, protocol: str, tls: str, backend: str,
                  **settings: object) -> None:
-        self.ports[name] = self._reserved.reserve()
+        if name not in self.ports:
+            self.ports[name] = self._reserved.reserve()
         self.section(f"listener {name}", bind=f"127.0.0.1:{self.ports[name]}", protocol=protocol,
                      tls=tls, backend=backend, **settings)
 
     # Life
 
+    def write(self) -> None:
+        """In one step: the process may be reading it."""
+        draft = self.ini.with_suffix(".new")
+        draft.write_text("\n".join(self._sections.values()))
+        draft.replace(self.ini)
+
     def start(self, *, wait: bool = True) -> None:
-        self.ini.write_text("\n".join(self._sections.values()))
+        self.write()
         self.run(self.ini, wait=wait)
+
+    def reload(self) -> LogLine:
+        """Writes the sections as they are now and has them read; gives the line that tells."""
+        def answers() -> list[LogLine]:
+            return self.events("reloaded") + self.events("reload-failed")
+        known = len(answers())
+        self.write()
+        self.send_signal(signal.SIGHUP)
+        with self._changed:
+            self._changed.wait_for(lambda: len(answers()) > known or self._has_ended(), CEILING)
+        assert len(answers()) > known, f"no answer to SIGHUP:\n{self.log()}"
+        return max(answers(), key=lambda line: self.lines.index(line))
 
     def run(self, ini: Path, *, wait: bool = True) -> None:
         environment = {**os.environ, **self.environment}
