@@ -130,11 +130,11 @@ static void begin_drain(struct server *server, const char *why)
 
     server->draining = true;
     drop_coming(&server->coming);
+    acceptor_stop(&server->acceptor); /* the line tells that nobody can connect any more */
     log_open(&line, LOG_INFO, "drain");
     log_text(&line, "why", slice_from(why));
     log_number(&line, "alive", atomic_load(&server->totals.alive));
     log_write(&line);
-    acceptor_stop(&server->acceptor);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_drain(server->workers[i]);
     if (server->worker_count == 0)
