@@ -110,6 +110,7 @@ enum greeting {
 };
 
 struct dialog;
+struct opening_words;
 
 /* One protocol's words. Constant; a fourth protocol is one more of these. */
 struct protocol {
@@ -153,6 +154,9 @@ struct protocol {
     /* Appends the protocol's farewell; nothing when it does not fit. */
     void (*farewell)(
         enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client);
+
+    /* What we say to a backend ourselves (mailmux/opening.h). */
+    const struct opening_words *opening;
 };
 
 struct dialog {

@@ -3,6 +3,7 @@
 
 #include "mailmux/line.h"
 #include "mailmux/protocols.h"
+#include "opening_parts.h"
 
 static enum greeting classify(const struct imap_status *status)
 {
@@ -139,4 +140,5 @@ const struct protocol protocol_imap = {
     .tls_started = tls_started,
     .at_boundary = at_boundary,
     .farewell = farewell,
+    .opening = &opening_imap,
 };

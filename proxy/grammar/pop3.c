@@ -3,6 +3,7 @@
 
 #include "mailmux/line.h"
 #include "mailmux/protocols.h"
+#include "opening_parts.h"
 
 static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 {
@@ -33,19 +34,36 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 }
 
 /*
- * The greeting without the challenge of APOP, whose digest would travel in clear (C9). Elsewhere
- * it passes as it is: the digest covers it, brackets included [RFC 1939 7].
+ * What of the greeting is not for the client: where TLS must come first the challenge of APOP,
+ * whose digest would travel in clear (C9), and the word by which the backend takes XCLIENT from us
+ * (C44). Everything else passes as it is: the digest covers it, brackets included [RFC 1939 7].
  */
-static void relay_without_challenge(struct slice line, struct actions *actions)
+static size_t hidden_length(const struct dialog *dialog, struct slice text)
 {
-    for (;;) {
-        size_t open = slice_find(line, '<');
-        size_t length = slice_find(slice_after(line, open), '>');
+    const struct slice xclient = SLICE("[XCLIENT]");
 
-        if (length == line.n - open)
-            break; /* no more of them */
-        (void)buffer_append(actions->to_client, slice_trim_end(slice_of(line.p, open)));
-        line = slice_after(line, open + length + 1);
+    if (slice_starts_nocase(text, xclient))
+        return xclient.n;
+    if (dialog_hides_login(dialog) && slice_starts(text, SLICE("<")) &&
+        slice_find(text, '>') < text.n)
+        return slice_find(text, '>') + 1;
+    return 0;
+}
+
+static void relay_greeting(const struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    size_t at = 0;
+
+    while (at < line.n) {
+        size_t hidden = hidden_length(dialog, slice_after(line, at));
+
+        if (hidden == 0) {
+            at++;
+            continue;
+        }
+        (void)buffer_append(actions->to_client, slice_trim_end(slice_of(line.p, at)));
+        line = slice_after(line, at + hidden);
+        at = 0;
     }
     dialog_reply(actions, line);
 }
@@ -60,10 +78,7 @@ static void start(
     line = pop3_trim_returns(line);
     switch (greeting) {
     case GREETING_READY:
-        if (dialog_hides_login(dialog))
-            relay_without_challenge(line, actions);
-        else
-            dialog_reply(actions, line);
+        relay_greeting(dialog, line, actions);
         break;
     case GREETING_REFUSED:
         dialog_reply(actions, line);
@@ -136,4 +151,5 @@ const struct protocol protocol_pop3 = {
     .tls_started = tls_started,
     .at_boundary = at_boundary,
     .farewell = farewell,
+    .opening = &opening_pop3,
 };

@@ -4,6 +4,7 @@
 #include "mailmux/line.h"
 #include "mailmux/protocols.h"
 #include "mailmux/sasl.h"
+#include "opening_parts.h"
 #include <string.h>
 
 struct command {
@@ -354,4 +355,5 @@ const struct protocol protocol_smtp = {
     .tls_started = tls_started,
     .at_boundary = at_boundary,
     .farewell = smtp_farewell,
+    .opening = &opening_smtp,
 };

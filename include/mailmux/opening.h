@@ -1,0 +1,156 @@
+/*
+ * What mailmux itself says to a mail server as its client, and how it judges the answers: greeting,
+ * EHLO, CAPABILITY or CAPA, STARTTLS or STLS, who the true client is, and the goodbye. Sessions,
+ * health probes and affinity open their connections with it. Pure: no I/O, no clock, no heap; it
+ * lives in its owner's memory; one thread.
+ *
+ * Nothing that the server said in clear is believed once TLS is up, and where TLS was asked for
+ * nothing goes on without it. However the bytes are cut into segments, what is sent and how it ends
+ * are the same; only bytes behind the answer to STARTTLS depend on it: with it in one input they
+ * are fatal, else they go to TLS, which fails.
+ *
+ *     opening_init()
+ *     for (;;) switch (turn = opening_feed(bytes not yet used, out)).next
+ *         drop turn.used octets, send what was appended to out, then
+ *         OPENING_GO_ON       feed again
+ *         OPENING_MORE        nothing was done: read
+ *         OPENING_START_TLS   TLS as a client; when it is up opening_tls_started()
+ *         OPENING_READY       the goal is reached
+ *         OPENING_FAILED      opening.failure says why
+ */
+#ifndef MAILMUX_OPENING_H
+#define MAILMUX_OPENING_H
+
+#include "mailmux/address.h"
+#include "mailmux/dialog.h"
+
+enum {
+    OPENING_TEXT_MAX = 2048,     /* what one call may append to `out` */
+    OPENING_XCLIENT_MAX = 512,   /* octets of a command, its end included [Postfix XCLIENT] */
+    OPENING_SESSION_ID_MAX = 64, /* octets that Dovecot takes */
+    OPENING_PROXY_TTL = 6        /* proxies that may still follow us, as Dovecot counts them */
+};
+
+/* How far it goes. */
+enum opening_goal {
+    OPENING_GREETING,
+    OPENING_CAPABILITIES, /* what the server offers; before TLS where TLS is STARTTLS */
+    OPENING_TLS,          /* the same behind TLS */
+    OPENING_SESSION       /* ready for a client, who the server then knows about */
+};
+
+/* How the server learns who the client is, inside the conversation. */
+enum opening_identity {
+    OPENING_ANONYMOUS,
+    OPENING_XCLIENT, /* SMTP as Postfix, POP3 as Dovecot knows it */
+    OPENING_ID       /* IMAP: the x- fields that Dovecot takes from peers that it trusts */
+};
+
+/* What does not change from one connection to the next. */
+struct opening_plan {
+    const struct protocol *protocol;
+    enum opening_goal goal;
+    bool starttls; /* the connection is in clear and must not stay so */
+    enum opening_identity identity;
+    struct slice hostname; /* who we are, for EHLO */
+    size_t reply;          /* largest reply, and its lines */
+    size_t reply_lines;
+};
+
+/* The true client. An address of no family is not known. */
+struct opening_client {
+    struct address source;
+    struct address destination; /* where it connected to */
+    bool tls;                   /* it speaks TLS, or will before a login */
+    struct slice session_id;    /* at most OPENING_SESSION_ID_MAX octets of xtext's own letters */
+};
+
+enum opening_failure {
+    OPENING_FINE,
+    OPENING_WRONG_PROTOCOL,
+    OPENING_TOO_LARGE,
+    OPENING_GREETING_REFUSED,
+    OPENING_PREAUTHENTICATED, /* a login in clear that nobody made */
+    OPENING_FAREWELL,         /* 421 or BYE in place of an answer */
+    OPENING_HELLO_REFUSED,
+    OPENING_STRANGE_ANSWER, /* neither yes nor no */
+    OPENING_NO_STARTTLS,
+    OPENING_STARTTLS_REFUSED,
+    OPENING_INJECTED, /* bytes in clear behind the answer to STARTTLS */
+    OPENING_NO_XCLIENT,
+    OPENING_IDENTITY_REFUSED
+};
+
+enum opening_next { OPENING_MORE, OPENING_GO_ON, OPENING_START_TLS, OPENING_READY, OPENING_FAILED };
+
+struct opening_turn {
+    enum opening_next next;
+    size_t used;      /* octets of the input that are dealt with */
+    bool is_greeting; /* they are the server's greeting: who relays it keeps them */
+};
+
+enum opening_step {
+    OPENING_AT_GREETING,
+    OPENING_AT_HELLO,
+    OPENING_AT_STARTTLS,
+    OPENING_AT_HANDSHAKE,
+    OPENING_AT_IDENTITY,
+    OPENING_AT_QUIT,
+    OPENING_AT_END
+};
+
+/* What the server offers, as far as we act upon it. Bits. */
+enum opening_offer {
+    OPENING_OFFERS_STARTTLS = 1,
+    OPENING_OFFERS_PLUS = 2, /* a mechanism that is bound to the TLS channel (C42) */
+    OPENING_OFFERS_XCLIENT = 4,
+    OPENING_OFFERS_XCLIENT_NAME = 8, /* ... with these attributes */
+    OPENING_OFFERS_XCLIENT_ADDR = 16,
+    OPENING_OFFERS_XCLIENT_PORT = 32,
+    OPENING_OFFERS_XCLIENT_DESTADDR = 64,
+    OPENING_OFFERS_XCLIENT_DESTPORT = 128
+};
+
+/* All but failure, greeting and offers is private to the grammar. */
+struct opening {
+    const struct opening_plan *plan;
+    const struct opening_client *client; /* NULL without an identity */
+    struct buffer *capabilities;         /* lent; NULL: not kept */
+    enum opening_step step;
+    enum opening_failure failure;
+    enum greeting greeting;
+    unsigned offers;
+    bool tls;          /* it was started by STARTTLS */
+    unsigned commands; /* sent so far: IMAP's tags */
+    size_t octets;     /* of the reply in hand */
+    size_t lines;      /* the same */
+    bool is_inside;    /* a list (POP3), or a response with literals (IMAP), goes on */
+    uint64_t skipped;  /* octets of a literal that are still to come */
+};
+
+/*
+ * Fresh, in the caller's memory. Plan and client must outlive it. capabilities may be NULL; else
+ * the words of the last reply to EHLO, CAPABILITY or CAPA are left in it, each with LF behind it,
+ * as many as fit: "STARTTLS", "AUTH PLAIN", "AUTH=PLAIN", "SASL PLAIN".
+ */
+void opening_init(struct opening *opening, const struct opening_plan *plan,
+    const struct opening_client *client, struct buffer *capabilities);
+
+/* `out` has room for OPENING_TEXT_MAX octets. */
+struct opening_turn opening_feed(struct opening *opening, struct slice in, struct buffer *out)
+    __attribute__((warn_unused_result));
+
+/* After OPENING_START_TLS: it is up. Forgets what was said in clear, and asks again. */
+void opening_tls_started(struct opening *opening, struct buffer *out);
+
+/* After OPENING_READY: QUIT or LOGOUT. OPENING_READY once more when it has been answered. */
+void opening_quit(struct opening *opening, struct buffer *out);
+
+/* Appends our own greeting, in the place of one that came in clear and is not to be believed. */
+bool opening_write_greeting(
+    const struct protocol *protocol, struct slice hostname, struct buffer *out);
+
+/* For the log: "does not offer STARTTLS". A constant. */
+const char *opening_failure_text(enum opening_failure failure);
+
+#endif

@@ -1,0 +1,302 @@
+/* The order of things when we are the client; the words are each protocol's own. */
+#include "opening_parts.h"
+
+#include "mailmux/line.h"
+#include "mailmux/protocols.h"
+
+enum { REPLY_LINE_MAX = 4096 };
+
+static const struct opening_words *words_of(const struct opening *opening)
+{
+    return opening->plan->protocol->opening;
+}
+
+void opening_init(struct opening *opening, const struct opening_plan *plan,
+    const struct opening_client *client, struct buffer *capabilities)
+{
+    *opening = (struct opening){.plan = plan, .client = client, .capabilities = capabilities};
+}
+
+/* ---- For the protocols ---- */
+
+enum opening_answer opening_cut_line(
+    struct opening *opening, struct slice in, struct slice *line, size_t *used)
+{
+    switch (line_cut(in, REPLY_LINE_MAX, line, used)) {
+    case LINE_MORE:
+        return ANSWER_MORE;
+    case LINE_LONG:
+        return ANSWER_LARGE;
+    case LINE_WHOLE:
+        break;
+    }
+    opening->octets += *used;
+    opening->lines++;
+    while (line->n > 0 && line->p[line->n - 1] == '\r')
+        line->n--;
+    if (!line_is_clean(*line))
+        return ANSWER_WRONG;
+    return opening->octets > opening->plan->reply || opening->lines > opening->plan->reply_lines
+               ? ANSWER_LARGE
+               : ANSWER_PART;
+}
+
+void opening_keep(struct opening *opening, struct slice words)
+{
+    struct buffer *kept = opening->capabilities;
+
+    if (kept && words.n > 0 && buffer_room(kept) > words.n)
+        (void)(buffer_append(kept, words) && buffer_append(kept, SLICE("\n")));
+}
+
+/* ---- What is next ---- */
+
+static struct opening_turn turn_of(enum opening_next next, size_t used)
+{
+    return (struct opening_turn){.next = next, .used = used};
+}
+
+static struct opening_turn fail(struct opening *opening, enum opening_failure failure, size_t used)
+{
+    opening->step = OPENING_AT_END;
+    opening->failure = failure;
+    return turn_of(OPENING_FAILED, used);
+}
+
+static struct opening_turn end(struct opening *opening, size_t used)
+{
+    opening->step = OPENING_AT_END;
+    return turn_of(OPENING_READY, used);
+}
+
+static void forget_reply(struct opening *opening)
+{
+    opening->octets = 0;
+    opening->lines = 0;
+    opening->is_inside = false;
+    opening->skipped = 0;
+}
+
+static struct opening_turn say(
+    struct opening *opening, enum opening_step step, size_t used, struct buffer *out)
+{
+    forget_reply(opening);
+    if (step == OPENING_AT_HELLO && opening->capabilities)
+        buffer_clear(opening->capabilities);
+    opening->step = step;
+    opening->commands++;
+    words_of(opening)->say(opening, out);
+    return turn_of(OPENING_GO_ON, used);
+}
+
+static bool has_identity(const struct opening *opening)
+{
+    return opening->plan->goal == OPENING_SESSION && opening->plan->identity != OPENING_ANONYMOUS &&
+           opening->client;
+}
+
+/* Whoever cannot be told is not left to guess: it would take the client for us. */
+static struct opening_turn tell_identity(struct opening *opening, size_t used, struct buffer *out)
+{
+    const unsigned needed = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
+
+    if (opening->plan->identity == OPENING_XCLIENT && (opening->offers & needed) != needed)
+        return fail(opening, OPENING_NO_XCLIENT, used);
+    return say(opening, OPENING_AT_IDENTITY, used, out);
+}
+
+static struct opening_turn after_greeting(struct opening *opening, size_t used, struct buffer *out)
+{
+    const struct opening_plan *plan = opening->plan;
+    bool asks_first = words_of(opening)->asks_for_xclient && plan->identity == OPENING_XCLIENT;
+
+    if (plan->goal == OPENING_GREETING)
+        return end(opening, used);
+    if (opening->greeting == GREETING_PREAUTH) /* nothing of ours has a place any more */
+        return end(opening, used);
+    if (plan->starttls || plan->goal != OPENING_SESSION || (has_identity(opening) && asks_first))
+        return say(opening, OPENING_AT_HELLO, used, out);
+    return has_identity(opening) ? tell_identity(opening, used, out) : end(opening, used);
+}
+
+static struct opening_turn after_hello(struct opening *opening, size_t used, struct buffer *out)
+{
+    const struct opening_plan *plan = opening->plan;
+
+    if (plan->goal == OPENING_CAPABILITIES)
+        return end(opening, used);
+    if (plan->starttls && !opening->tls) {
+        if (!(opening->offers & (unsigned)OPENING_OFFERS_STARTTLS))
+            return fail(opening, OPENING_NO_STARTTLS, used);
+        return say(opening, OPENING_AT_STARTTLS, used, out);
+    }
+    return has_identity(opening) ? tell_identity(opening, used, out) : end(opening, used);
+}
+
+/* What stands behind the answer was written by nobody who has the key (C73, attack A5). */
+static struct opening_turn after_starttls(struct opening *opening, struct slice in, size_t used)
+{
+    if (in.n > used)
+        return fail(opening, OPENING_INJECTED, used);
+    opening->step = OPENING_AT_HANDSHAKE;
+    return turn_of(OPENING_START_TLS, used);
+}
+
+void opening_tls_started(struct opening *opening, struct buffer *out)
+{
+    const unsigned by_greeting = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
+
+    /* POP3 tells by its greeting alone whether it takes XCLIENT, and never says it again. */
+    opening->offers &= words_of(opening)->asks_for_xclient ? 0 : by_greeting;
+    opening->tls = true;
+    (void)say(opening, OPENING_AT_HELLO, 0, out);
+}
+
+void opening_quit(struct opening *opening, struct buffer *out)
+{
+    (void)say(opening, OPENING_AT_QUIT, 0, out);
+}
+
+/* ---- The server's words ---- */
+
+static struct opening_turn take_greeting(
+    struct opening *opening, struct slice in, struct buffer *out)
+{
+    const struct opening_plan *plan = opening->plan;
+    struct opening_turn turn;
+    size_t used = 0;
+
+    opening->greeting = plan->protocol->greeting(in, plan->reply, &used);
+    switch (opening->greeting) {
+    case GREETING_MORE:
+        return turn_of(OPENING_MORE, 0);
+    case GREETING_READY:
+        words_of(opening)->greeted(opening, slice_of(in.p, used));
+        break;
+    case GREETING_PREAUTH:
+        if (plan->starttls)
+            return fail(opening, OPENING_PREAUTHENTICATED, used);
+        break;
+    case GREETING_REFUSED:
+        turn = fail(opening, OPENING_GREETING_REFUSED, used);
+        turn.is_greeting = true;
+        return turn;
+    case GREETING_WRONG:
+        return fail(opening, OPENING_WRONG_PROTOCOL, used);
+    }
+    turn = after_greeting(opening, used, out);
+    turn.is_greeting = true;
+    return turn;
+}
+
+static struct opening_turn take_yes(
+    struct opening *opening, struct slice in, size_t used, struct buffer *out)
+{
+    switch (opening->step) {
+    case OPENING_AT_HELLO:
+        return after_hello(opening, used, out);
+    case OPENING_AT_STARTTLS:
+        return after_starttls(opening, in, used);
+    case OPENING_AT_GREETING:
+    case OPENING_AT_HANDSHAKE:
+    case OPENING_AT_IDENTITY:
+    case OPENING_AT_QUIT:
+    case OPENING_AT_END:
+        break;
+    }
+    return end(opening, used);
+}
+
+static struct opening_turn take_no(struct opening *opening, size_t used)
+{
+    switch (opening->step) {
+    case OPENING_AT_HELLO:
+        return fail(opening, OPENING_HELLO_REFUSED, used);
+    case OPENING_AT_STARTTLS:
+        return fail(opening, OPENING_STARTTLS_REFUSED, used);
+    case OPENING_AT_IDENTITY:
+        return fail(opening, OPENING_IDENTITY_REFUSED, used);
+    case OPENING_AT_QUIT:
+        return end(opening, used);
+    case OPENING_AT_GREETING:
+    case OPENING_AT_HANDSHAKE:
+    case OPENING_AT_END:
+        break;
+    }
+    return fail(opening, OPENING_WRONG_PROTOCOL, used);
+}
+
+static struct opening_turn take_answer(struct opening *opening, struct slice in, struct buffer *out)
+{
+    size_t used = 0;
+    bool quitting = opening->step == OPENING_AT_QUIT;
+
+    switch (words_of(opening)->answer(opening, in, &used)) {
+    case ANSWER_MORE:
+        return turn_of(OPENING_MORE, 0);
+    case ANSWER_PART:
+        return turn_of(OPENING_GO_ON, used);
+    case ANSWER_YES:
+        return take_yes(opening, in, used, out);
+    case ANSWER_NO:
+        return take_no(opening, used);
+    case ANSWER_FAREWELL:
+        return quitting ? end(opening, used) : fail(opening, OPENING_FAREWELL, used);
+    case ANSWER_STRANGE:
+        return quitting ? end(opening, used) : fail(opening, OPENING_STRANGE_ANSWER, used);
+    case ANSWER_WRONG:
+        return fail(opening, OPENING_WRONG_PROTOCOL, used);
+    case ANSWER_LARGE:
+        return fail(opening, OPENING_TOO_LARGE, used);
+    }
+    return fail(opening, OPENING_WRONG_PROTOCOL, used);
+}
+
+struct opening_turn opening_feed(struct opening *opening, struct slice in, struct buffer *out)
+{
+    switch (opening->step) {
+    case OPENING_AT_GREETING:
+        return take_greeting(opening, in, out);
+    case OPENING_AT_HELLO:
+    case OPENING_AT_STARTTLS:
+    case OPENING_AT_IDENTITY:
+    case OPENING_AT_QUIT:
+        return in.n > 0 ? take_answer(opening, in, out) : turn_of(OPENING_MORE, 0);
+    case OPENING_AT_HANDSHAKE:
+        return turn_of(OPENING_MORE, 0);
+    case OPENING_AT_END:
+        break;
+    }
+    return turn_of(opening->failure == OPENING_FINE ? OPENING_READY : OPENING_FAILED, 0);
+}
+
+bool opening_write_greeting(
+    const struct protocol *protocol, struct slice hostname, struct buffer *out)
+{
+    struct slice begin = slice_from(protocol->opening->greeting_begin);
+    struct slice rest = slice_from(protocol->opening->greeting_end);
+
+    return buffer_room(out) >= begin.n + hostname.n + rest.n && buffer_append(out, begin) &&
+           buffer_append(out, hostname) && buffer_append(out, rest);
+}
+
+const char *opening_failure_text(enum opening_failure failure)
+{
+    static const char *const texts[] = {
+        [OPENING_FINE] = "nothing failed",
+        [OPENING_WRONG_PROTOCOL] = "does not speak this protocol",
+        [OPENING_TOO_LARGE] = "its reply is too large",
+        [OPENING_GREETING_REFUSED] = "refused by its greeting",
+        [OPENING_PREAUTHENTICATED] = "greets with PREAUTH where TLS must come first",
+        [OPENING_FAREWELL] = "said goodbye before a session began",
+        [OPENING_HELLO_REFUSED] = "does not tell its capabilities",
+        [OPENING_STRANGE_ANSWER] = "answers neither yes nor no",
+        [OPENING_NO_STARTTLS] = "does not offer STARTTLS",
+        [OPENING_STARTTLS_REFUSED] = "refused STARTTLS",
+        [OPENING_INJECTED] = "sent bytes in clear behind its answer to STARTTLS",
+        [OPENING_NO_XCLIENT] = "does not offer XCLIENT with ADDR to us",
+        [OPENING_IDENTITY_REFUSED] = "refused to be told the client's address",
+    };
+
+    return texts[failure];
+}

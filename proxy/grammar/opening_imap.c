@@ -1,0 +1,191 @@
+/* IMAP as a client [RFC 9051], and what Dovecot takes from the ID [RFC 2971] of a proxy. */
+#include "opening_parts.h"
+
+#include "imap_parts.h"
+#include "mailmux/line.h"
+
+enum { TAG_MAX = 12 };
+
+static void greeted(struct opening *opening, struct slice text)
+{
+    (void)opening;
+    (void)text;
+}
+
+/* "m1", "m2" and so on: the number of commands is small. */
+static struct slice tag_of(const struct opening *opening, char memory[TAG_MAX])
+{
+    struct buffer tag;
+
+    buffer_init(&tag, memory, TAG_MAX);
+    (void)buffer_append(&tag, SLICE("m"));
+    opening_put_number(&tag, opening->commands);
+    return buffer_held(&tag);
+}
+
+static void put_pair(struct buffer *out, struct slice field, struct slice value)
+{
+    (void)(buffer_append(out, SLICE(" \"")) && buffer_append(out, field) &&
+           buffer_append(out, SLICE("\" \"")) && buffer_append(out, value) &&
+           buffer_append(out, SLICE("\"")));
+}
+
+static void put_number_pair(struct buffer *out, struct slice field, unsigned number)
+{
+    char digits[TAG_MAX];
+    struct buffer text;
+
+    buffer_init(&text, digits, sizeof(digits));
+    opening_put_number(&text, number);
+    put_pair(out, field, buffer_held(&text));
+}
+
+static void put_end_of_connection(
+    struct buffer *out, struct slice ip, struct slice port, const struct address *address)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (address_family(address) == 0)
+        return; /* Dovecot would refuse a word for it */
+    put_pair(out, ip, slice_from(address_ip_text(address, text)));
+    put_number_pair(out, port, address_port(address));
+}
+
+static void say_id(const struct opening_client *client, struct buffer *out)
+{
+    (void)buffer_append(out, SLICE("ID (\"name\" \"mailmux\""));
+    put_end_of_connection(
+        out, SLICE("x-originating-ip"), SLICE("x-originating-port"), &client->source);
+    put_end_of_connection(
+        out, SLICE("x-connected-ip"), SLICE("x-connected-port"), &client->destination);
+    if (client->session_id.n > 0 && client->session_id.n <= OPENING_SESSION_ID_MAX)
+        put_pair(out, SLICE("x-session-id"), client->session_id);
+    put_number_pair(out, SLICE("x-proxy-ttl"), OPENING_PROXY_TTL);
+    put_pair(out, SLICE("x-client-transport"), client->tls ? SLICE("TLS") : SLICE("insecure"));
+    (void)buffer_append(out, SLICE(")\r\n"));
+}
+
+static void say(const struct opening *opening, struct buffer *out)
+{
+    char memory[TAG_MAX];
+
+    (void)(buffer_append(out, tag_of(opening, memory)) && buffer_append(out, SLICE(" ")));
+    switch (opening->step) {
+    case OPENING_AT_HELLO:
+        (void)buffer_append(out, SLICE("CAPABILITY\r\n"));
+        break;
+    case OPENING_AT_STARTTLS:
+        (void)buffer_append(out, SLICE("STARTTLS\r\n"));
+        break;
+    case OPENING_AT_IDENTITY:
+        say_id(opening->client, out);
+        break;
+    case OPENING_AT_QUIT:
+        (void)buffer_append(out, SLICE("LOGOUT\r\n"));
+        break;
+    case OPENING_AT_GREETING:
+    case OPENING_AT_HANDSHAKE:
+    case OPENING_AT_END:
+        break;
+    }
+}
+
+static void learn(struct opening *opening, struct slice words)
+{
+    struct slice word;
+
+    while (slice_word(&words, &word)) {
+        opening_keep(opening, word);
+        if (slice_equal_nocase(word, SLICE("STARTTLS")))
+            opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;
+        else if (slice_starts_nocase(word, SLICE("AUTH=")) &&
+                 slice_ends_nocase(word, SLICE("-PLUS")))
+            opening->offers |= (unsigned)OPENING_OFFERS_PLUS;
+    }
+}
+
+/* Where a line of data ends with a literal, the response goes on behind its octets. */
+static enum opening_answer go_on(struct opening *opening, struct slice line)
+{
+    uint64_t octets;
+
+    opening->is_inside = imap_literal_find(line, &octets) == IMAP_LITERAL_WAITS;
+    opening->skipped = opening->is_inside ? octets : 0;
+    return opening->skipped > opening->plan->reply ? ANSWER_LARGE : ANSWER_PART;
+}
+
+/* Data that nobody asked for is dropped [attack A8]; its literals are octets, not lines. */
+static enum opening_answer take_untagged(struct opening *opening, struct slice line)
+{
+    struct slice rest = slice_after(line, 2);
+    struct imap_status status;
+    struct slice word;
+
+    if (!slice_word(&rest, &word))
+        return ANSWER_WRONG;
+    if (imap_status_parse(line, &status)) {
+        if (slice_equal_nocase(word, SLICE("BYE")))
+            return opening->step == OPENING_AT_QUIT ? ANSWER_PART : ANSWER_FAREWELL;
+        return slice_equal_nocase(word, SLICE("PREAUTH")) ? ANSWER_WRONG : ANSWER_PART;
+    }
+    if (slice_equal_nocase(word, SLICE("CAPABILITY"))) {
+        if (opening->step == OPENING_AT_HELLO)
+            learn(opening, rest);
+        return ANSWER_PART;
+    }
+    return go_on(opening, line);
+}
+
+static enum opening_answer take_tagged(const struct opening *opening, struct slice line)
+{
+    char memory[TAG_MAX];
+    struct imap_status status;
+    struct slice tag;
+    struct slice rest;
+
+    if (!imap_tag_cut(line, &tag, &rest) || !slice_equal(tag, tag_of(opening, memory)) ||
+        !imap_status_parse(line, &status))
+        return ANSWER_WRONG;
+    if (slice_equal_nocase(status.word, SLICE("OK")))
+        return ANSWER_YES;
+    return slice_equal_nocase(status.word, SLICE("NO")) ||
+                   slice_equal_nocase(status.word, SLICE("BAD"))
+               ? ANSWER_NO
+               : ANSWER_WRONG;
+}
+
+static enum opening_answer skip(struct opening *opening, struct slice in, size_t *used)
+{
+    *used = in.n < opening->skipped ? in.n : (size_t)opening->skipped;
+    opening->skipped -= *used;
+    opening->octets += *used;
+    return opening->octets > opening->plan->reply ? ANSWER_LARGE : ANSWER_PART;
+}
+
+static enum opening_answer answer(struct opening *opening, struct slice in, size_t *used)
+{
+    struct slice line;
+    enum opening_answer cut;
+
+    if (opening->skipped > 0)
+        return skip(opening, in, used);
+    cut = opening_cut_line(opening, in, &line, used);
+    if (cut != ANSWER_PART)
+        return cut;
+    if (opening->is_inside)
+        return go_on(opening, line);
+    if (slice_starts(line, SLICE("* ")))
+        return take_untagged(opening, line);
+    if (slice_starts(line, SLICE("+")))
+        return ANSWER_STRANGE;
+    return take_tagged(opening, line);
+}
+
+const struct opening_words opening_imap = {
+    .greeted = greeted,
+    .say = say,
+    .answer = answer,
+    .asks_for_xclient = false,
+    .greeting_begin = "* OK ",
+    .greeting_end = " ready\r\n",
+};

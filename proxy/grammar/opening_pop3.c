@@ -1,0 +1,118 @@
+/* POP3 as a client [RFC 1939, 2449, 2595], and Dovecot's XCLIENT. */
+#include "opening_parts.h"
+
+#include "mailmux/line.h"
+#include "pop3_parts.h"
+
+/* Dovecot says [XCLIENT] in its greeting to those that it trusts, and nowhere else. */
+static void greeted(struct opening *opening, struct slice text)
+{
+    const struct slice code = SLICE("[XCLIENT]");
+
+    for (; text.n >= code.n; text = slice_after(text, 1)) {
+        if (slice_starts_nocase(text, code))
+            opening->offers |= OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
+    }
+}
+
+/* What is not known is left out: Dovecot refuses any other value. */
+static void say_xclient(const struct opening_client *client, struct buffer *out)
+{
+    const struct slice as_it_is = SLICE("");
+
+    (void)buffer_append(out, SLICE("XCLIENT"));
+    if (address_family(&client->source) != 0) {
+        opening_put_address(out, SLICE("ADDR"), &client->source, as_it_is);
+        opening_put_port(out, SLICE("PORT"), &client->source);
+    }
+    if (address_family(&client->destination) != 0) {
+        opening_put_address(out, SLICE("DESTADDR"), &client->destination, as_it_is);
+        opening_put_port(out, SLICE("DESTPORT"), &client->destination);
+    }
+    if (client->session_id.n > 0 && client->session_id.n <= OPENING_SESSION_ID_MAX)
+        (void)(buffer_append(out, SLICE(" SESSION=")) && buffer_append(out, client->session_id));
+    (void)buffer_append(out, SLICE(" TTL="));
+    opening_put_number(out, OPENING_PROXY_TTL);
+    (void)buffer_append(out, SLICE(" CLIENT-TRANSPORT="));
+    (void)line_append(out, client->tls ? SLICE("TLS") : SLICE("insecure"));
+}
+
+static void say(const struct opening *opening, struct buffer *out)
+{
+    switch (opening->step) {
+    case OPENING_AT_HELLO:
+        (void)buffer_append(out, SLICE("CAPA\r\n"));
+        break;
+    case OPENING_AT_STARTTLS:
+        (void)buffer_append(out, SLICE("STLS\r\n"));
+        break;
+    case OPENING_AT_IDENTITY:
+        say_xclient(opening->client, out);
+        break;
+    case OPENING_AT_QUIT:
+        (void)buffer_append(out, SLICE("QUIT\r\n"));
+        break;
+    case OPENING_AT_GREETING:
+    case OPENING_AT_HANDSHAKE:
+    case OPENING_AT_END:
+        break;
+    }
+}
+
+static void learn(struct opening *opening, struct slice line)
+{
+    struct slice rest = line;
+    struct slice word;
+
+    opening_keep(opening, line);
+    if (!slice_word(&rest, &word))
+        return;
+    if (slice_equal_nocase(word, SLICE("STLS")))
+        opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;
+    if (!slice_equal_nocase(word, SLICE("SASL")))
+        return;
+    while (slice_word(&rest, &word)) {
+        if (slice_ends_nocase(word, SLICE("-PLUS")))
+            opening->offers |= (unsigned)OPENING_OFFERS_PLUS;
+    }
+}
+
+static enum opening_answer judge(struct opening *opening, struct slice line)
+{
+    switch (pop3_status_parse(line)) {
+    case POP3_OK:
+        opening->is_inside = opening->step == OPENING_AT_HELLO;
+        return opening->is_inside ? ANSWER_PART : ANSWER_YES;
+    case POP3_ERR:
+        return ANSWER_NO;
+    case POP3_CHALLENGE:
+        return ANSWER_STRANGE;
+    case POP3_WRONG:
+        break;
+    }
+    return ANSWER_WRONG;
+}
+
+static enum opening_answer answer(struct opening *opening, struct slice in, size_t *used)
+{
+    struct slice line;
+    enum opening_answer cut = opening_cut_line(opening, in, &line, used);
+
+    if (cut != ANSWER_PART)
+        return cut;
+    if (!opening->is_inside)
+        return judge(opening, line);
+    if (slice_equal(line, SLICE(".")))
+        return ANSWER_YES;
+    learn(opening, slice_trim(line));
+    return ANSWER_PART;
+}
+
+const struct opening_words opening_pop3 = {
+    .greeted = greeted,
+    .say = say,
+    .answer = answer,
+    .asks_for_xclient = false,
+    .greeting_begin = "+OK ",
+    .greeting_end = " ready\r\n",
+};

@@ -1,0 +1,173 @@
+/* SMTP as a client [RFC 5321, 3207], and Postfix's XCLIENT. */
+#include "opening_parts.h"
+
+#include "mailmux/line.h"
+#include "mailmux/sasl.h"
+#include "smtp_parts.h"
+
+/* What XCLIENT may tell and we know; those after which we may no longer be believed stand last. */
+static const struct {
+    const char *name;
+    enum opening_offer offer;
+} attributes[] = {
+    {"DESTADDR", OPENING_OFFERS_XCLIENT_DESTADDR},
+    {"DESTPORT", OPENING_OFFERS_XCLIENT_DESTPORT},
+    {"PORT", OPENING_OFFERS_XCLIENT_PORT},
+    {"NAME", OPENING_OFFERS_XCLIENT_NAME},
+    {"ADDR", OPENING_OFFERS_XCLIENT_ADDR},
+};
+enum { ATTRIBUTES = sizeof(attributes) / sizeof(attributes[0]) };
+
+static void greeted(struct opening *opening, struct slice text)
+{
+    (void)opening;
+    (void)text;
+}
+
+static void put_attribute(const struct opening_client *client, enum opening_offer attribute,
+    struct slice name, struct buffer *out)
+{
+    bool is_ours = attribute == OPENING_OFFERS_XCLIENT_DESTADDR ||
+                   attribute == OPENING_OFFERS_XCLIENT_DESTPORT;
+    const struct address *address = is_ours ? &client->destination : &client->source;
+
+    if (attribute == OPENING_OFFERS_XCLIENT_NAME)
+        /* Nobody looked it up; without it the server would go on with the name of this proxy. */
+        (void)buffer_append(out, SLICE(" NAME=[UNAVAILABLE]"));
+    else if (attribute == OPENING_OFFERS_XCLIENT_PORT ||
+             attribute == OPENING_OFFERS_XCLIENT_DESTPORT)
+        opening_put_port(out, name, address);
+    else
+        opening_put_address(out, name, address, SLICE("IPV6:"));
+}
+
+/* All of them with the longest values are far shorter than OPENING_XCLIENT_MAX: one command. */
+static void say_xclient(const struct opening *opening, struct buffer *out)
+{
+    (void)buffer_append(out, SLICE("XCLIENT"));
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
+        if (opening->offers & (unsigned)attributes[i].offer)
+            put_attribute(
+                opening->client, attributes[i].offer, slice_from(attributes[i].name), out);
+    }
+    (void)buffer_append(out, SLICE("\r\n"));
+}
+
+static void say(const struct opening *opening, struct buffer *out)
+{
+    switch (opening->step) {
+    case OPENING_AT_HELLO:
+        (void)(buffer_append(out, SLICE("EHLO ")) && line_append(out, opening->plan->hostname));
+        break;
+    case OPENING_AT_STARTTLS:
+        (void)buffer_append(out, SLICE("STARTTLS\r\n"));
+        break;
+    case OPENING_AT_IDENTITY:
+        say_xclient(opening, out);
+        break;
+    case OPENING_AT_QUIT:
+        (void)buffer_append(out, SLICE("QUIT\r\n"));
+        break;
+    case OPENING_AT_GREETING:
+    case OPENING_AT_HANDSHAKE:
+    case OPENING_AT_END:
+        break;
+    }
+}
+
+static void learn_xclient(struct opening *opening, struct slice names)
+{
+    struct slice name;
+
+    opening->offers |= (unsigned)OPENING_OFFERS_XCLIENT;
+    while (slice_word(&names, &name)) {
+        for (size_t i = 0; i < ATTRIBUTES; i++) {
+            if (slice_equal_nocase(name, slice_from(attributes[i].name)))
+                opening->offers |= (unsigned)attributes[i].offer;
+        }
+    }
+}
+
+static void learn_mechanisms(struct opening *opening, struct slice names)
+{
+    struct slice name;
+
+    while (slice_word(&names, &name)) {
+        if (slice_ends_nocase(name, SLICE("-PLUS")))
+            opening->offers |= (unsigned)OPENING_OFFERS_PLUS;
+    }
+}
+
+static void learn(struct opening *opening, struct slice text)
+{
+    struct slice rest = text;
+    struct slice keyword;
+
+    opening_keep(opening, text);
+    if (!slice_word(&rest, &keyword))
+        return;
+    if (slice_equal_nocase(keyword, SLICE("STARTTLS")))
+        opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;
+    else if (slice_equal_nocase(keyword, SLICE("XCLIENT")))
+        learn_xclient(opening, rest);
+    else if (slice_equal_nocase(keyword, SLICE("AUTH")))
+        learn_mechanisms(opening, rest);
+}
+
+/* The first line is the domain, never a keyword. */
+static void learn_all(struct opening *opening, const struct smtp_reply_text *reply)
+{
+    struct slice rest = reply->text;
+    struct slice line;
+    size_t used;
+
+    for (size_t i = 0; line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE; i++) {
+        while (line.n > 0 && line.p[line.n - 1] == '\r')
+            line.n--;
+        if (i > 0)
+            learn(opening, slice_trim(slice_after(line, 4)));
+        rest = slice_after(rest, used);
+    }
+}
+
+static enum opening_answer judge(enum opening_step step, unsigned code)
+{
+    unsigned wanted = step == OPENING_AT_HELLO ? 250 : step == OPENING_AT_QUIT ? 221 : 220;
+
+    if (code == 421)
+        return ANSWER_FAREWELL;
+    if (code == wanted)
+        return ANSWER_YES;
+    return code >= 400 ? ANSWER_NO : ANSWER_STRANGE;
+}
+
+static enum opening_answer answer(struct opening *opening, struct slice in, size_t *used)
+{
+    struct smtp_reply_text reply;
+    enum opening_answer found;
+
+    switch (smtp_reply_cut(in, opening->plan->reply, opening->plan->reply_lines, &reply)) {
+    case REPLY_MORE:
+        return ANSWER_MORE;
+    case REPLY_MALFORMED:
+        return ANSWER_WRONG;
+    case REPLY_LARGE:
+        return ANSWER_LARGE;
+    case REPLY_WHOLE:
+        break;
+    }
+    *used = reply.used;
+    found = judge(opening->step, reply.code);
+    if (found == ANSWER_YES && opening->step == OPENING_AT_HELLO)
+        learn_all(opening, &reply);
+    return found;
+}
+
+const struct opening_words opening_smtp = {
+    .greeted = greeted,
+    .say = say,
+    .answer = answer,
+    .asks_for_xclient = true,
+    .greeting_begin = "220 ",
+    .greeting_end = " ESMTP\r\n",
+};

@@ -1,0 +1,47 @@
+/*
+ * Pieces of commands. What is written here are addresses and numbers, whose letters xtext
+ * [RFC 3461 4] and IMAP's quoted strings leave as they are.
+ */
+#include "opening_parts.h"
+
+void opening_put_number(struct buffer *out, unsigned number)
+{
+    char digits[10];
+    size_t n = sizeof(digits);
+
+    do {
+        digits[--n] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    (void)buffer_append(out, slice_of(digits + n, sizeof(digits) - n));
+}
+
+static void put_name(struct buffer *out, struct slice name)
+{
+    (void)(buffer_append(out, SLICE(" ")) && buffer_append(out, name) &&
+           buffer_append(out, SLICE("=")));
+}
+
+void opening_put_address(
+    struct buffer *out, struct slice name, const struct address *address, struct slice v6)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    put_name(out, name);
+    if (address_family(address) == 0) {
+        (void)buffer_append(out, SLICE("[UNAVAILABLE]"));
+        return;
+    }
+    if (address_family(address) == AF_INET6)
+        (void)buffer_append(out, v6);
+    (void)buffer_append(out, slice_from(address_ip_text(address, text)));
+}
+
+void opening_put_port(struct buffer *out, struct slice name, const struct address *address)
+{
+    put_name(out, name);
+    if (address_family(address) == 0)
+        (void)buffer_append(out, SLICE("[UNAVAILABLE]"));
+    else
+        opening_put_number(out, address_port(address));
+}
