@@ -56,7 +56,8 @@ void stream_open(struct stream *stream, const struct stream_context *context, st
 
 enum io stream_handshake(struct stream *stream)
 {
-    if (stream->failure != STREAM_FINE)
+    /* A flight that did not fit: the peer says nothing before it has all of it. */
+    if (stream->failure != STREAM_FINE || stream_flush(stream) == IO_ERR)
         return IO_ERR;
     return stream->ops->handshake(stream);
 }

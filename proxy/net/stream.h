@@ -105,7 +105,9 @@ enum io stream_start_tls_server(struct stream *stream, const struct tls_service 
 enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
     __attribute__((warn_unused_result));
 
-/* IO_OK at once on a plain stream. After IO_ERR, failure says what happened and the alert is out.
+/*
+ * IO_OK at once on a plain stream. What is held is pushed on first. After IO_ERR, failure says what
+ * happened and the alert is out.
  */
 enum io stream_handshake(struct stream *stream) __attribute__((warn_unused_result));
 
