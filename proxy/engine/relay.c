@@ -100,7 +100,7 @@ bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine)
 
 bool pipe_has_output(const struct pipe *pipe, const struct stream *sink)
 {
-    return buffer_held(pipe->out).n > 0 || (sink->ops && stream_has_held(sink));
+    return !pipe->failed && (buffer_held(pipe->out).n > 0 || (sink->ops && stream_has_held(sink)));
 }
 
 /* What the sink does not take at once is held, and then nothing more is read. */

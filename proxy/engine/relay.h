@@ -34,7 +34,7 @@ void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes);
 /* Writes what is queued. Returns true when something moved. */
 bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine);
 
-/* Something waits for the sink. */
+/* Something waits for the sink, and may still get there. */
 bool pipe_has_output(const struct pipe *pipe, const struct stream *sink);
 
 /*

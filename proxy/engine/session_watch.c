@@ -160,6 +160,14 @@ static unsigned dialog_client_events(const struct session *session)
     return WIRE_READABLE;
 }
 
+/* A side whose bytes nobody takes any more is not read: it would be reported for ever. */
+static bool relay_reads(const struct session *session, int side)
+{
+    const struct pipe *pipe = &session->pipe[side];
+
+    return !pipe->ended && !pipe->failed && !pipe_has_output(pipe, &session->leg[1 - side]);
+}
+
 static unsigned client_events(const struct session *session)
 {
     const struct stream *leg = &session->leg[LEG_CLIENT];
@@ -179,9 +187,7 @@ static unsigned client_events(const struct session *session)
     case SESSION_RELAY:
         if (session->pipe[LEG_CLIENT].ended)
             return output;
-        if (pipe_has_output(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER]))
-            return WIRE_HANGUP | output;
-        return WIRE_READABLE | output;
+        return output | (unsigned)(relay_reads(session, LEG_CLIENT) ? WIRE_READABLE : WIRE_HANGUP);
     case SESSION_LINGER:
         return WIRE_READABLE | output;
     case SESSION_DEAD:
@@ -192,10 +198,7 @@ static unsigned client_events(const struct session *session)
 
 static unsigned server_events(const struct session *session)
 {
-    const struct pipe *pipe = &session->pipe[LEG_SERVER];
-    bool reads = !pipe->ended && !pipe_has_output(pipe, &session->leg[LEG_CLIENT]);
-
-    return (reads ? (unsigned)WIRE_READABLE : 0) |
+    return (relay_reads(session, LEG_SERVER) ? (unsigned)WIRE_READABLE : 0) |
            writable_if(pipe_has_output(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER]));
 }
 
