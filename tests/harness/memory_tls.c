@@ -38,14 +38,25 @@ static void make_ssl(struct memory_tls *peer)
     SSL_set_info_callback(peer->ssl, on_info);
 }
 
-void memory_tls_init_client(struct memory_tls *peer, struct memory_wire *wire)
+SSL_CTX *memory_tls_client_context(void)
 {
-    *peer = (struct memory_tls){.wire = wire, .context = SSL_CTX_new(TLS_client_method())};
-    need(peer->context != NULL);
-    (void)SSL_CTX_set_min_proto_version(peer->context, TLS1_VERSION);
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+
+    need(context != NULL);
+    (void)SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
     (void)SSL_CTX_set_session_cache_mode(
-        peer->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(peer->context, on_session);
+        context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, on_session);
+    return context;
+}
+
+void memory_tls_init_client(struct memory_tls *peer, struct memory_wire *wire, SSL_CTX *context)
+{
+    *peer = (struct memory_tls){.wire = wire, .context = context};
+    if (context)
+        need(SSL_CTX_up_ref(context) == 1);
+    else
+        peer->context = memory_tls_client_context();
     make_ssl(peer);
     SSL_set_connect_state(peer->ssl);
 }

@@ -21,8 +21,11 @@ struct memory_tls {
     SSL_SESSION *session;          /* the last that it was given; client only */
 };
 
-/* A client that believes every certificate. abort() without memory. */
-void memory_tls_init_client(struct memory_tls *peer, struct memory_wire *wire);
+/* What clients need that believe every certificate; several may share it. abort() without memory.
+ */
+SSL_CTX *memory_tls_client_context(void);
+/* A client. context: a reference of its own is kept; NULL: one of its own is made. */
+void memory_tls_init_client(struct memory_tls *peer, struct memory_wire *wire, SSL_CTX *context);
 /* A server with a certificate and a key in PEM files. */
 void memory_tls_init_server(
     struct memory_tls *peer, struct memory_wire *wire, const char *certificate, const char *key);

@@ -51,6 +51,8 @@ static size_t allowed(struct memory_script *script, size_t n)
         most = script->sizes[script->next];
         if (script->next + 1 < script->count)
             script->next++;
+        else if (script->is_cycle)
+            script->next = 0;
     } else if (script->random != 0) {
         most = (size_t)(memory_random(&script->random) % (script->most + 1));
     }

@@ -20,14 +20,15 @@ struct memory_bytes {
 };
 
 /*
- * How many bytes a call moves at most. With `sizes` they are taken in turn, the last for ever; 0 is
- * one IO_AGAIN. Otherwise with `random` (a seed, not 0): 0 to `most` bytes, where 0 is IO_AGAIN.
- * Neither: no bound.
+ * How many bytes a call moves at most. With `sizes` they are taken in turn, the last for ever (or,
+ * as a cycle, from the first again); 0 is one IO_AGAIN. Otherwise with `random` (a seed, not 0): 0
+ * to `most` bytes, where 0 is IO_AGAIN. Neither: no bound.
  */
 struct memory_script {
     const size_t *sizes;
     size_t count;
     size_t next;
+    bool is_cycle;
     uint64_t random;
     size_t most;
 };

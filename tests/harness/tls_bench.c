@@ -44,7 +44,7 @@ bool tls_bench_begin(
     const struct tls_bench *bench, struct stream_bench *stream, struct memory_tls *peer)
 {
     stream_bench_open(stream);
-    memory_tls_init_client(peer, &stream->wire);
+    memory_tls_init_client(peer, &stream->wire, NULL);
     return stream_start_tls_server(&stream->stream, &bench->service, NULL) == IO_OK;
 }
 

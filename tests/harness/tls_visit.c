@@ -61,7 +61,7 @@ void tls_visit_go(const struct tls_service *service, struct tls_visit *visit)
     size_t n;
 
     stream_bench_open(&bench);
-    memory_tls_init_client(&peer, &bench.wire);
+    memory_tls_init_client(&peer, &bench.wire, NULL);
     set_up_client(&peer, visit);
     need(stream_start_tls_server(&bench.stream, service, NULL) == IO_OK);
     visit->status = stream_bench_shake(&bench, &peer);

@@ -166,7 +166,7 @@ static void test_prefix(void **state)
         struct buffer *prefix;
 
         stream_bench_open(&bench);
-        memory_tls_init_client(&peer, &bench.wire);
+        memory_tls_init_client(&peer, &bench.wire, NULL);
         assert_int_equal(SSL_do_handshake(peer.ssl), -1);
         hello = memory_tls_take(&peer);
         assert_true(hello.n > 200);

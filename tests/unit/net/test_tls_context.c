@@ -223,7 +223,7 @@ static void visit(struct tls_set *set, const char *signatures, struct memory_tls
         .listener = "l", .protocol = "imap", .set_count = 1, .sets = &set};
 
     stream_bench_open(&bench);
-    memory_tls_init_client(peer, &bench.wire);
+    memory_tls_init_client(peer, &bench.wire, NULL);
     assert_int_equal(SSL_set1_sigalgs_list(peer->ssl, signatures), 1);
     assert_int_equal(stream_start_tls_server(&bench.stream, &service, NULL), IO_OK);
     assert_int_equal(stream_bench_shake(&bench, peer), IO_OK);
@@ -308,7 +308,7 @@ static void test_set_goes_first(void **state)
     tls_set_unref(&set);
     assert_null(set);
     stream_bench_open(&bench);
-    memory_tls_init_client(&peer, &bench.wire);
+    memory_tls_init_client(&peer, &bench.wire, NULL);
     assert_int_equal(stream_start_tls_server(&bench.stream, &service, NULL), IO_OK);
     assert_int_equal(stream_bench_shake(&bench, &peer), IO_OK);
     tls_set_unref(&other);

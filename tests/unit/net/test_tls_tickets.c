@@ -60,7 +60,7 @@ static bool visit(struct tls_tickets *tickets, SSL_SESSION **session, int versio
     struct tls_info info;
 
     stream_bench_open(&bench);
-    memory_tls_init_client(&peer, &bench.wire);
+    memory_tls_init_client(&peer, &bench.wire, NULL);
     assert_int_equal(SSL_set_max_proto_version(peer.ssl, version), 1);
     if (*session) {
         /* A copy: the library marks one that was renewed as used up. */
