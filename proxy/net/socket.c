@@ -112,8 +112,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             report |= WIRE_WRITABLE;
         if (events & UV_DISCONNECT) {
             sock->hangup_is_told = true;
-            if (is_hung_up(sock->fd))
-                report |= WIRE_HANGUP;
+            report |= is_hung_up(sock->fd) ? WIRE_HANGUP : WIRE_FIN;
             arm(sock, sock->polled); /* without HANGUP: level-triggered, it would not stop */
             sock->wire.watched &= ~(unsigned)WIRE_HANGUP;
         }

@@ -6,7 +6,8 @@
  *
  * Polls are level-triggered, and libuv 1.44 calls back for ever where nobody consumes. So: READABLE
  * is refused after the end, HANGUP is reported once, and after an error of the poll nothing is
- * armed until the owner says so again. An end of one direction (FIN) alone is no WIRE_HANGUP.
+ * armed until the owner says so again. An end of one direction alone is no WIRE_HANGUP, but
+ * WIRE_FIN, and told as rarely.
  */
 #ifndef MAILMUX_SOCKET_H
 #define MAILMUX_SOCKET_H

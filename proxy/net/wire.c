@@ -56,7 +56,7 @@ void wire_watch(struct wire *wire, unsigned events)
 
 void wire_report(struct wire *wire, unsigned events)
 {
-    wire->ready |= events & (WIRE_READABLE | WIRE_WRITABLE);
+    wire->ready |= events & (WIRE_READABLE | WIRE_WRITABLE | WIRE_FIN);
     if (wire->on_event)
         wire->on_event(wire->owner, wire, events);
 }

@@ -22,7 +22,8 @@ enum io {
 enum wire_event {
     WIRE_READABLE = 1,
     WIRE_WRITABLE = 2,
-    WIRE_HANGUP = 4 /* the peer is gone both ways, or reset */
+    WIRE_HANGUP = 4, /* the peer is gone both ways, or reset */
+    WIRE_FIN = 8     /* the peer has ended its direction; told once to whoever watches HANGUP */
 };
 
 struct wire;
@@ -46,7 +47,7 @@ struct wire {
     const struct wire_ops *ops;
     wire_callback *on_event;
     void *owner;
-    unsigned ready;   /* WIRE_READABLE and WIRE_WRITABLE: worth a try */
+    unsigned ready;   /* READABLE and WRITABLE: worth a try; FIN: it was told */
     unsigned watched; /* what ops->watch was last told */
     bool ended;       /* receive has said IO_EOF or IO_ERR */
     int error;        /* errno behind the last IO_ERR, or 0 */
