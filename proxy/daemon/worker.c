@@ -54,8 +54,13 @@ static void hook_ended(struct engine *engine, struct session *session)
     release(LIST_ENTRY(engine, struct worker, engine), session->snapshot);
 }
 
+static void hook_wake(struct engine *engine)
+{
+    (void)uv_async_send(&LIST_ENTRY(engine, struct worker, engine)->wake);
+}
+
 static const struct engine_hooks hooks = {
-    .connect = hook_connect, .connected = hook_connected, .ended = hook_ended};
+    .connect = hook_connect, .connected = hook_connected, .ended = hook_ended, .wake = hook_wake};
 
 /* ---- The inbox ---- */
 
@@ -110,6 +115,8 @@ static void on_wake(uv_async_t *wake)
         else
             begin_session(worker, connection);
     }
+    if (!worker->over)
+        engine_read_post(&worker->engine);
     if (drain && !worker->engine.draining)
         engine_drain(&worker->engine);
     if (cut)

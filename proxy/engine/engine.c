@@ -38,6 +38,8 @@ void engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hoo
     list_init(&engine->sessions);
     list_init(&engine->again);
     list_init(&engine->dead);
+    list_init(&engine->post);
+    (void)pthread_mutex_init(&engine->post_lock, NULL);
     deadline_queue_init(&engine->deadlines, loop);
     (void)uv_idle_init(loop, &engine->idle);
     (void)uv_check_init(loop, &engine->check);
@@ -55,6 +57,7 @@ void engine_deinit(struct engine *engine)
     uv_close((uv_handle_t *)&engine->check, NULL);
     buffer_pool_deinit(&engine->lines);
     buffer_pool_deinit(&engine->replies);
+    (void)pthread_mutex_destroy(&engine->post_lock);
 }
 
 void engine_step_again(struct engine *engine, struct session *session)
@@ -62,6 +65,50 @@ void engine_step_again(struct engine *engine, struct session *session)
     list_remove(&session->again);
     list_append(&engine->again, &session->again);
     (void)uv_idle_start(&engine->idle, on_idle);
+}
+
+void engine_message_init(
+    struct engine_message *message, void (*arrive)(struct engine_message *message))
+{
+    list_init(&message->node);
+    message->arrive = arrive;
+}
+
+void engine_post(struct engine *engine, struct engine_message *message)
+{
+    (void)pthread_mutex_lock(&engine->post_lock);
+    list_append(&engine->post, &message->node);
+    (void)pthread_mutex_unlock(&engine->post_lock);
+    engine->hooks->wake(engine);
+}
+
+void engine_unpost(struct engine *engine, struct engine_message *message)
+{
+    (void)pthread_mutex_lock(&engine->post_lock);
+    list_remove(&message->node);
+    (void)pthread_mutex_unlock(&engine->post_lock);
+}
+
+static struct list *take_message(struct engine *engine)
+{
+    struct list *node;
+
+    (void)pthread_mutex_lock(&engine->post_lock);
+    node = list_shift(&engine->post);
+    (void)pthread_mutex_unlock(&engine->post_lock);
+    return node;
+}
+
+void engine_read_post(struct engine *engine)
+{
+    struct list *node;
+
+    /* One by one: what arrives may call back those behind it. */
+    while ((node = take_message(engine)) != NULL) {
+        struct engine_message *message = LIST_ENTRY(node, struct engine_message, node);
+
+        message->arrive(message);
+    }
 }
 
 /* A session may leave the list while it is asked: the next one is looked up first. */

@@ -13,6 +13,7 @@
 #include "mailmux/config.h"
 #include "mailmux/dialog.h"
 #include "stream.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -77,6 +78,14 @@ struct engine_hooks {
     int (*connected)(struct wire *wire);
     /* The session is over and logged; its memory is freed next. */
     void (*ended)(struct engine *engine, struct session *session);
+    /* Any thread: there is post. The engine's own thread is to call engine_read_post soon. */
+    void (*wake)(struct engine *engine);
+};
+
+/* A word from another thread to somebody on the engine's own. It lives in whom it is for. */
+struct engine_message {
+    struct list node;
+    void (*arrive)(struct engine_message *message);
 };
 
 struct engine {
@@ -96,6 +105,8 @@ struct engine {
     uv_check_t check; /* the end of the turn: frees the dead */
     size_t session_count;
     bool draining;
+    pthread_mutex_t post_lock; /* of the post alone */
+    struct list post;
 };
 
 /* In the caller's memory. The hooks and totals must outlive it. */
@@ -107,6 +118,18 @@ void engine_deinit(struct engine *engine);
 
 /* Runs the session's step at the next turn of the loop. */
 void engine_step_again(struct engine *engine, struct session *session);
+
+void engine_message_init(
+    struct engine_message *message, void (*arrive)(struct engine_message *message));
+
+/* Any thread. The message must not be under way already. */
+void engine_post(struct engine *engine, struct engine_message *message);
+
+/* Calls it back if it has not arrived; harmless when it was not sent. Then its memory may go. */
+void engine_unpost(struct engine *engine, struct engine_message *message);
+
+/* Lets all messages arrive. */
+void engine_read_post(struct engine *engine);
 
 /* Asks all sessions to end: now where a farewell may be said, else as soon as it may. */
 void engine_drain(struct engine *engine);
