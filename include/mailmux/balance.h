@@ -1,28 +1,44 @@
 /*
- * Choosing a server. A pure function of a table and what one session has tried already: the caller
- * (engine/pool) owns the table, locks it, and keeps its counts. No clock, no randomness.
+ * Choosing a server. A pure function of a table, what one session has tried already, its key and
+ * the time: the caller (engine/pool) owns the table, locks it, and keeps its counts. No clock, no
+ * randomness.
+ *
+ * Three methods, all by weight. round-robin: smooth, so that equal servers alternate.
+ * least-sessions: the fewest open sessions for its weight, ties in turn. address-hash: weighted
+ * rendezvous; each server draws a lot that depends on the key and on its own identity alone, so
+ * that one that comes or goes moves nobody else's keys.
+ *
+ * Backups serve when no other server could, whether or not it has room: while one is merely full,
+ * the session waits for it.
  */
 #ifndef MAILMUX_BALANCE_H
 #define MAILMUX_BALANCE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "mailmux/address.h"
+#include "mailmux/config.h"
+#include "mailmux/health.h"
 
-enum {
-    BALANCE_SERVERS_MAX = 256, /* addresses of all servers of one backend */
-    BALANCE_NONE = -1
-};
+enum { BALANCE_SERVERS_MAX = 256 /* addresses of all servers of one backend */ };
+
+/* What balance_pick says instead of an index. */
+enum { BALANCE_NONE = -1, BALANCE_FULL = -2 };
 
 struct balance_server {
-    bool usable;       /* has an address; nothing forbids it */
-    bool backup;       /* only when no other is left */
-    unsigned weight;   /* at least 1 */
-    int64_t credit;    /* smooth round robin: grows by the weight, shrinks when chosen */
-    uint32_t sessions; /* open now */
+    bool is_listed; /* belongs to the backend and has an address */
+    bool backup;
+    enum config_server_state state;
+    unsigned weight;       /* at least 1 */
+    uint32_t max_sessions; /* 0: no limit */
+    uint32_t sessions;     /* open now */
+    uint64_t slow_start_ms;
+    uint64_t identity; /* balance_identity */
+    int64_t credit;    /* round robin: grows by the weight, shrinks when chosen */
+    struct health health;
 };
 
 struct balance_table {
+    enum config_balance method;
+    struct health_policy health;
     size_t count;
     struct balance_server servers[BALANCE_SERVERS_MAX];
 };
@@ -35,10 +51,20 @@ struct balance_tried {
 void balance_mark_tried(struct balance_tried *tried, size_t server);
 bool balance_has_tried(const struct balance_tried *tried, size_t server);
 
+/* A client as address-hash knows it: an IPv4 address, or the first 64 bits of an IPv6 one. */
+uint64_t balance_key(const struct address *client);
+
+/* A server as address-hash knows it: by its name and address, wherever in the list it stands. */
+uint64_t balance_identity(struct slice name, const struct address *address);
+
 /*
- * Smooth weighted round robin over the usable servers not tried yet, backups when there is no
- * other. Returns an index, or BALANCE_NONE. Changes the credits only.
+ * An index; BALANCE_FULL: there are servers that this session could go to, and all have their
+ * max_sessions; BALANCE_NONE: there are none. Changes the credits only.
  */
-int balance_round_robin(struct balance_table *table, const struct balance_tried *tried);
+int balance_pick(
+    struct balance_table *table, const struct balance_tried *tried, uint64_t key, uint64_t now_ms);
+
+/* Whether an open session may be connected to its server once more: drain does not forbid it. */
+bool balance_may_return(const struct balance_table *table, size_t server);
 
 #endif

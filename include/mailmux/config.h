@@ -42,6 +42,11 @@ enum config_client_certificate {
 enum config_smuggling { SMUGGLING_LOOK_ALIKES, SMUGGLING_STRICT, SMUGGLING_PASS };
 enum config_early_talker { EARLY_TALKER_HOLD, EARLY_TALKER_REFUSE };
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_SESSIONS, BALANCE_ADDRESS_HASH };
+enum config_server_state {
+    SERVER_READY,
+    SERVER_DRAIN,      /* no new session; the open ones go on, and it is still checked */
+    SERVER_MAINTENANCE /* the same, but not even checked: its mark is unknown, and forgotten */
+};
 
 /* Where a value was written. A default has line 0 and the file "default". */
 struct config_origin {
@@ -125,7 +130,10 @@ struct config_server {
     bool is_ip;
     struct address address; /* set when is_ip */
     unsigned weight;
+    uint32_t max_sessions; /* 0: no limit */
+    uint64_t slow_start;   /* from its return to its whole weight; 0: at once */
     bool backup;
+    enum config_server_state state;
 };
 
 struct config_backend {
@@ -138,6 +146,10 @@ struct config_backend {
     enum config_backend_tls tls;
     enum config_balance balance;
     unsigned retries; /* further servers that one session may try */
+    unsigned rise;    /* good events in a row that bring a server up */
+    unsigned fall;    /* bad ones that take it down */
+    uint64_t queue_timeout;
+    unsigned queue_size; /* sessions that wait for a place; 0: none may */
 };
 
 struct config_timeouts {

@@ -38,6 +38,8 @@
     X(REPLY_TOO_LARGE, "server-reply-too-large", SERVER, NONE)                                     \
     X(PREAUTH, "preauth-refused", PROXY, NONE)                                                     \
     X(NO_BACKEND, "no-backend", PROXY, NONE)                                                       \
+    X(QUEUE_FULL, "queue-full", PROXY, NONE)                                                       \
+    X(QUEUE_TIMEOUT, "queue-timeout", PROXY, NONE)                                                 \
     X(TIMEOUT_HANDSHAKE, "handshake-timeout", PROXY, FLOOD)                                        \
     X(TIMEOUT_PROXY_HEADER, "proxy-header-timeout", PROXY, PROXY)                                  \
     X(TIMEOUT_FIRST_COMMAND, "first-command-timeout", PROXY, NONE)                                 \

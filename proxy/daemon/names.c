@@ -1,5 +1,6 @@
 #include "names.h"
 
+#include "mailmux/clock.h"
 #include "mailmux/log.h"
 #include "pool.h"
 #include "resolve.h"
@@ -60,8 +61,8 @@ static void on_resolved(void *owner, int status, const struct address *addresses
     names->waiting--;
     if (status == 0) {
         entry->failed = false;
-        pool_set_addresses(
-            snapshot_pool(names->snapshot, entry->backend), entry->server, addresses, count);
+        pool_set_addresses(snapshot_pool(names->snapshot, entry->backend), server_of(entry)->name,
+            addresses, count, clock_monotonic_ms());
     } else {
         note_failure(entry, resolve_error_text(status));
     }

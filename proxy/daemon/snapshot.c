@@ -1,6 +1,7 @@
 #include "snapshot.h"
 
 #include "certificates.h"
+#include "mailmux/clock.h"
 #include "mailmux/protocols.h"
 #include "pool.h"
 #include <stdlib.h>
@@ -114,6 +115,7 @@ static bool build_part(struct snapshot *snapshot, size_t i)
 
     part->service = (struct service){.config = config,
         .listener = listener,
+        .backend = &config->backends[listener->backend],
         .protocol = protocol,
         .dialog_policy = dialog_policy_of(config, listener),
         .tls = listener->tls == LISTENER_TLS_NONE ? NULL : &part->tls,
@@ -129,8 +131,11 @@ static bool build_part(struct snapshot *snapshot, size_t i)
 static bool build_pools(struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->config->backend_count; i++) {
-        snapshot->pools[i] = pool_new(&snapshot->config->backends[i]);
-        if (!snapshot->pools[i])
+        const struct config_backend *backend = &snapshot->config->backends[i];
+
+        snapshot->pools[i] = pool_new(backend->name);
+        if (!snapshot->pools[i] ||
+            !pool_configure(snapshot->pools[i], backend, clock_monotonic_ms()))
             return false;
     }
     return true;
@@ -233,7 +238,7 @@ void snapshot_unref(struct snapshot **pointer)
     for (size_t i = 0; snapshot->sets && i < snapshot->config->tls_count; i++)
         tls_set_unref(&snapshot->sets[i]);
     for (size_t i = 0; snapshot->pools && i < snapshot->config->backend_count; i++)
-        pool_free(&snapshot->pools[i]);
+        pool_unref(&snapshot->pools[i]);
     for (size_t i = 0; snapshot->parts && i < snapshot->config->listener_count; i++)
         free((void *)snapshot->parts[i].sets);
     tls_tickets_unref(&snapshot->tickets);

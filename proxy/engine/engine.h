@@ -42,7 +42,8 @@ enum engine_class {
     CLASS_IDLE,
     CLASS_HALF_CLOSED,
     CLASS_GREETING_DELAY,
-    CLASS_LINGER
+    CLASS_LINGER,
+    CLASS_QUEUE
 };
 
 /* Counters of the whole process, shared by its workers. */
@@ -57,6 +58,7 @@ struct engine_totals {
 struct service {
     const struct config *config;
     const struct config_listener *listener;
+    const struct config_backend *backend;
     const struct protocol *protocol;
     struct dialog_policy dialog_policy;
     const struct tls_service *tls; /* NULL: no TLS toward clients */

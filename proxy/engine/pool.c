@@ -1,59 +1,226 @@
 #include "pool.h"
 
-#include <pthread.h>
+#include "pool_parts.h"
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* A slot is one address of one server. */
-struct slot {
-    const struct config_server *server;
-    struct address address;
-    bool named; /* comes from a name: may lose its address and be used for another */
-};
+/* ---- Life ---- */
 
-struct pool {
-    const struct config_backend *backend;
-    pthread_mutex_t lock;
-    struct balance_table table;
-    struct slot slots[BALANCE_SERVERS_MAX];
-};
-
-static void fill_slot(
-    struct pool *pool, size_t i, const struct config_server *server, const struct address *address)
-{
-    pool->slots[i] = (struct slot){server, *address, !server->is_ip};
-    pool->table.servers[i] =
-        (struct balance_server){.usable = true, .backup = server->backup, .weight = server->weight};
-}
-
-struct pool *pool_new(const struct config_backend *backend)
+struct pool *pool_new(const char *name)
 {
     struct pool *pool = calloc(1, sizeof(*pool));
 
     if (!pool)
         return NULL;
-    pool->backend = backend;
-    (void)pthread_mutex_init(&pool->lock, NULL);
-    for (size_t i = 0; i < backend->server_count; i++) {
-        const struct config_server *server = &backend->servers[i];
-
-        if (server->is_ip && pool->table.count < BALANCE_SERVERS_MAX)
-            fill_slot(pool, pool->table.count++, server, &server->address);
+    pool->name = strdup(name);
+    if (!pool->name) {
+        free(pool);
+        return NULL;
     }
+    atomic_init(&pool->references, 1);
+    (void)pthread_mutex_init(&pool->lock, NULL);
+    list_init(&pool->queue);
     return pool;
 }
 
-void pool_free(struct pool **pool)
+struct pool *pool_ref(struct pool *pool)
 {
-    if (!*pool)
-        return;
-    (void)pthread_mutex_destroy(&(*pool)->lock);
-    free(*pool);
-    *pool = NULL;
+    (void)atomic_fetch_add(&pool->references, 1);
+    return pool;
 }
 
-const struct config_backend *pool_backend(const struct pool *pool)
+/* config_server says const for what the pool has allocated itself. */
+static void free_text(const char *text)
 {
-    return pool->backend;
+    free((void *)text);
+}
+
+static void free_servers(struct config_server *servers, size_t count)
+{
+    for (size_t i = 0; servers && i < count; i++) {
+        free_text(servers[i].name);
+        free_text(servers[i].host);
+    }
+    free(servers);
+}
+
+void pool_unref(struct pool **pointer)
+{
+    struct pool *pool = *pointer;
+
+    *pointer = NULL;
+    if (!pool || atomic_fetch_sub(&pool->references, 1) != 1)
+        return;
+    for (size_t i = 0; i < pool->table.count; i++)
+        free(pool->slots[i].name);
+    free_servers(pool->servers, pool->server_count);
+    (void)pthread_mutex_destroy(&pool->lock);
+    free(pool->name);
+    free(pool);
+}
+
+const char *pool_name(const struct pool *pool)
+{
+    return pool->name;
+}
+
+/* ---- Slots; the lock is held ---- */
+
+static const struct config_server *find_server(
+    const struct config_server *servers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(servers[i].name, name) == 0)
+            return &servers[i];
+    }
+    return NULL;
+}
+
+/* What the configuration says of it. Whoever returns from maintenance begins anew, and slowly. */
+static void apply(struct balance_server *state, const struct config_server *server, uint64_t now_ms)
+{
+    if (server->state == SERVER_MAINTENANCE)
+        state->health = (struct health){0};
+    else if (state->state == SERVER_MAINTENANCE)
+        state->health = (struct health){.up_since_ms = now_ms};
+    state->is_listed = true;
+    state->backup = server->backup;
+    state->state = server->state;
+    state->weight = server->weight;
+    state->max_sessions = server->max_sessions;
+    state->slow_start_ms = server->slow_start;
+}
+
+static bool is_at(const struct slot *slot, const char *name, const struct address *address)
+{
+    return strcmp(slot->name, name) == 0 && address_equal(&slot->address, address);
+}
+
+/* A place where nobody is any more; BALANCE_SERVERS_MAX: there is none. */
+static size_t find_place(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->table.count; i++) {
+        if (!pool->table.servers[i].is_listed && pool->table.servers[i].sessions == 0)
+            return i;
+    }
+    return pool->table.count;
+}
+
+static void fill_slot(
+    struct pool *pool, size_t i, const struct config_server *server, const struct address *address)
+{
+    char *name = strdup(server->name);
+
+    if (!name)
+        return;
+    free(pool->slots[i].name);
+    pool->slots[i] = (struct slot){name, *address, pool->slots[i].generation + 1};
+    pool->table.servers[i] =
+        (struct balance_server){.identity = balance_identity(slice_from(name), address)};
+    apply(&pool->table.servers[i], server, 0);
+    if (i == pool->table.count)
+        pool->table.count++;
+}
+
+/* A server that left and comes back while it has sessions finds its slot as it was. */
+static void add_address(struct pool *pool, const struct config_server *server,
+    const struct address *address, uint64_t now_ms)
+{
+    size_t place;
+
+    for (size_t i = 0; i < pool->table.count; i++) {
+        if (is_at(&pool->slots[i], server->name, address)) {
+            apply(&pool->table.servers[i], server, now_ms);
+            return;
+        }
+    }
+    place = find_place(pool);
+    if (place < BALANCE_SERVERS_MAX)
+        fill_slot(pool, place, server, address);
+}
+
+/* ---- The configuration ---- */
+
+static struct config_server *copy_servers(const struct config_backend *backend)
+{
+    struct config_server *copies = calloc(backend->server_count + 1, sizeof(*copies));
+
+    for (size_t i = 0; copies && i < backend->server_count; i++) {
+        copies[i] = backend->servers[i];
+        copies[i].origin = (struct config_origin){0};
+        copies[i].name = strdup(backend->servers[i].name);
+        copies[i].host = strdup(backend->servers[i].host);
+        if (!copies[i].name || !copies[i].host) {
+            free_servers(copies, i + 1);
+            return NULL;
+        }
+    }
+    return copies;
+}
+
+/* Whether the address in that slot is still one of the server's. */
+static bool stays(
+    const struct slot *slot, const struct config_server *before, const struct config_server *now)
+{
+    if (!now)
+        return false;
+    if (now->is_ip)
+        return address_equal(&slot->address, &now->address);
+    return before && !before->is_ip && before->port == now->port &&
+           strcmp(before->host, now->host) == 0;
+}
+
+/* The pool has the new list of servers; `before` is the old one. */
+static void update_slots(
+    struct pool *pool, const struct config_server *before, size_t before_count, uint64_t now_ms)
+{
+    for (size_t i = 0; i < pool->table.count; i++) {
+        const char *name = pool->slots[i].name;
+        const struct config_server *server = find_server(pool->servers, pool->server_count, name);
+
+        if (!pool->table.servers[i].is_listed)
+            continue;
+        if (stays(&pool->slots[i], find_server(before, before_count, name), server))
+            apply(&pool->table.servers[i], server, now_ms);
+        else
+            pool->table.servers[i].is_listed = false;
+    }
+    for (size_t i = 0; i < pool->server_count; i++) {
+        if (pool->servers[i].is_ip)
+            add_address(pool, &pool->servers[i], &pool->servers[i].address, now_ms);
+    }
+}
+
+bool pool_configure(struct pool *pool, const struct config_backend *backend, uint64_t now_ms)
+{
+    struct config_server *servers = copy_servers(backend);
+    struct config_server *before;
+    size_t before_count;
+
+    if (!servers)
+        return false;
+    (void)pthread_mutex_lock(&pool->lock);
+    before = pool->servers;
+    before_count = pool->server_count;
+    pool->servers = servers;
+    pool->server_count = backend->server_count;
+    pool->table.method = backend->balance;
+    pool->table.health.rise = backend->rise;
+    pool->table.health.fall = backend->fall;
+    pool->queue_size = backend->queue_size;
+    update_slots(pool, before, before_count, now_ms);
+    pool_serve_queue(pool, now_ms);
+    (void)pthread_mutex_unlock(&pool->lock);
+    free_servers(before, before_count);
+    return true;
+}
+
+void pool_set_checked(struct pool *pool, bool is_checked)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->table.health.is_checked = is_checked;
+    (void)pthread_mutex_unlock(&pool->lock);
 }
 
 static bool is_listed(const struct address *address, const struct address *addresses, size_t count)
@@ -65,80 +232,49 @@ static bool is_listed(const struct address *address, const struct address *addre
     return false;
 }
 
-static void add_address(
-    struct pool *pool, const struct config_server *server, const struct address *address)
+/* The lock is held. */
+static void set_addresses(struct pool *pool, const struct config_server *server,
+    const struct address *addresses, size_t count, uint64_t now_ms)
 {
-    size_t place = pool->table.count;
-
     for (size_t i = 0; i < pool->table.count; i++) {
-        struct balance_server *state = &pool->table.servers[i];
-
-        if (pool->slots[i].server == server && address_equal(&pool->slots[i].address, address)) {
-            state->usable = true;
-            return;
-        }
-        if (!state->usable && pool->slots[i].named && state->sessions == 0 && place > i)
-            place = i;
-    }
-    if (place == BALANCE_SERVERS_MAX)
-        return;
-    if (place == pool->table.count)
-        pool->table.count++;
-    fill_slot(pool, place, server, address);
-}
-
-void pool_set_addresses(
-    struct pool *pool, size_t server, const struct address *addresses, size_t count)
-{
-    const struct config_server *named = &pool->backend->servers[server];
-
-    (void)pthread_mutex_lock(&pool->lock);
-    for (size_t i = 0; i < pool->table.count; i++) {
-        if (pool->slots[i].server == named && !is_listed(&pool->slots[i].address, addresses, count))
-            pool->table.servers[i].usable = false;
+        if (strcmp(pool->slots[i].name, server->name) == 0 &&
+            !is_listed(&pool->slots[i].address, addresses, count))
+            pool->table.servers[i].is_listed = false;
     }
     for (size_t i = 0; i < count; i++)
-        add_address(pool, named, &addresses[i]);
-    (void)pthread_mutex_unlock(&pool->lock);
+        add_address(pool, server, &addresses[i], now_ms);
+    pool_serve_queue(pool, now_ms);
 }
 
-/* The lock is held. */
-static void choose(
-    struct pool *pool, size_t slot, struct balance_tried *tried, struct pool_choice *choice)
+void pool_set_addresses(struct pool *pool, const char *name, const struct address *addresses,
+    size_t count, uint64_t now_ms)
 {
-    pool->table.servers[slot].sessions++;
-    *choice = (struct pool_choice){slot, pool->slots[slot].server->name, pool->slots[slot].address};
-    balance_mark_tried(tried, slot);
-}
-
-bool pool_pick(struct pool *pool, struct balance_tried *tried, struct pool_choice *choice)
-{
-    int slot;
+    const struct config_server *server;
 
     (void)pthread_mutex_lock(&pool->lock);
-    slot = balance_round_robin(&pool->table, tried);
-    if (slot != BALANCE_NONE)
-        choose(pool, (size_t)slot, tried, choice);
+    server = find_server(pool->servers, pool->server_count, name);
+    if (server && !server->is_ip)
+        set_addresses(pool, server, addresses, count, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
-    return slot != BALANCE_NONE;
 }
 
-bool pool_pick_slot(
-    struct pool *pool, size_t slot, struct balance_tried *tried, struct pool_choice *choice)
+bool pool_look(struct pool *pool, size_t slot, struct pool_server *server)
 {
-    bool usable;
+    bool is_there;
 
     (void)pthread_mutex_lock(&pool->lock);
-    usable = pool->table.servers[slot].usable;
-    if (usable)
-        choose(pool, slot, tried, choice);
-    (void)pthread_mutex_unlock(&pool->lock);
-    return usable;
-}
+    is_there = slot < pool->table.count && pool->table.servers[slot].is_listed;
+    if (is_there) {
+        const struct balance_server *state = &pool->table.servers[slot];
 
-void pool_release(struct pool *pool, size_t slot)
-{
-    (void)pthread_mutex_lock(&pool->lock);
-    pool->table.servers[slot].sessions--;
+        *server = (struct pool_server){.generation = pool->slots[slot].generation,
+            .address = pool->slots[slot].address,
+            .state = state->state,
+            .backup = state->backup,
+            .sessions = state->sessions,
+            .health = state->health};
+        (void)snprintf(server->name, sizeof(server->name), "%s", pool->slots[slot].name);
+    }
     (void)pthread_mutex_unlock(&pool->lock);
+    return is_there;
 }

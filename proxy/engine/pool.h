@@ -1,46 +1,133 @@
 /*
- * A backend at run time: its servers with their present addresses and session counts. Made by the
- * daemon with a configuration, shared by all workers, freed after the last session that uses it.
- * Any thread: one mutex, held for the length of a choice.
+ * A backend at run time: its servers with their present addresses, marks and session counts, and
+ * the queue of sessions that wait for a place. Outlives configurations: each one that names the
+ * backend configures it anew, and what is known of a server stays while its name and address do.
+ * Counted references, held by the daemon's snapshots.
+ *
+ * Any thread. One mutex, held for the length of a choice; nothing is called with it but a waiter's
+ * `wake`. Times are those of the monotonic clock.
  */
 #ifndef MAILMUX_POOL_H
 #define MAILMUX_POOL_H
 
 #include "mailmux/balance.h"
 #include "mailmux/config.h"
+#include "mailmux/list.h"
 
 struct pool;
 
+enum { POOL_NAME_MAX = 320 /* of a server: HOST:PORT at the longest, and its NUL */ };
+
 /* What a session needs to know about the server that was chosen for it. */
 struct pool_choice {
-    size_t slot; /* for pool_release and as the mark of what was tried */
-    const char *name;
+    size_t slot;
+    unsigned generation; /* of the slot: it may be another server's one day */
+    bool is_trial;       /* it is down, and this session finds out whether it still is */
+    const char *name;    /* until pool_release */
     struct address address;
 };
 
-/* The backend must outlive the pool. Servers given by name have no address yet. NULL: no memory. */
-struct pool *pool_new(const struct config_backend *backend);
+enum pool_answer {
+    POOL_CHOSEN,
+    POOL_WAITING,    /* in the queue; `wake` will be called */
+    POOL_QUEUE_FULL, /* all are full, and the queue as well */
+    POOL_NONE        /* no server is left that could serve this session */
+};
 
-/* No session may be open. Sets the pointer to NULL; NULL is allowed. */
-void pool_free(struct pool **pool);
-
-const struct config_backend *pool_backend(const struct pool *pool);
+struct pool_waiter;
 
 /*
- * The present addresses of a server that is known by name (its index in the backend). An address
- * that is gone gets no new session.
+ * Called by the thread that has made room, with the pool's lock: it may do no more than send a
+ * message to the waiter's own thread, which then calls pool_take.
  */
-void pool_set_addresses(
-    struct pool *pool, size_t server, const struct address *addresses, size_t count);
+typedef void pool_wake(struct pool_waiter *waiter);
 
-/* Chooses among the servers not tried, marks the choice as tried and counts a session on it. */
-bool pool_pick(struct pool *pool, struct balance_tried *tried, struct pool_choice *choice);
+/* A session that looks for a server: a part of it, and of its own thread, but for the queue. */
+struct pool_waiter {
+    struct list node;
+    uint64_t key; /* balance_key of the client */
+    struct balance_tried tried;
+    pool_wake *wake;
+    enum pool_answer answer; /* POOL_WAITING while it is in the queue */
+    struct pool_choice choice;
+};
 
-/* The same, for a session that goes back to the server it had. */
-bool pool_pick_slot(
-    struct pool *pool, size_t slot, struct balance_tried *tried, struct pool_choice *choice);
+/* A server's state as it is now: for the log, for checks. */
+struct pool_server {
+    unsigned generation; /* for pool_note_check */
+    char name[POOL_NAME_MAX];
+    struct address address;
+    enum config_server_state state; /* in maintenance it is not to be checked */
+    bool backup;
+    uint32_t sessions;
+    struct health health;
+};
 
-/* The session on that slot is over, or never came to be. */
-void pool_release(struct pool *pool, size_t slot);
+/* One reference. No server yet. The name is copied. NULL: no memory. */
+struct pool *pool_new(const char *name);
+struct pool *pool_ref(struct pool *pool);
+/* With the last one, no session may be open or waiting. Sets the pointer to NULL; NULL is allowed.
+ */
+void pool_unref(struct pool **pool);
+
+const char *pool_name(const struct pool *pool);
+
+/*
+ * Its servers and settings from now on; the configuration is copied and may go before the pool.
+ * Servers given by name have no address until pool_set_addresses, or keep those they have. False
+ * without memory: all is as before.
+ */
+bool pool_configure(struct pool *pool, const struct config_backend *backend, uint64_t now_ms);
+
+/* There are active checks, reported with pool_note_check: sessions no longer try what is down. */
+void pool_set_checked(struct pool *pool, bool is_checked);
+
+/*
+ * The present addresses of a server that is known by its host's name. An address that is gone gets
+ * no new session. Nothing happens when there is no such server.
+ */
+void pool_set_addresses(struct pool *pool, const char *server, const struct address *addresses,
+    size_t count, uint64_t now_ms);
+
+/* ---- For a session ---- */
+
+void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake);
+
+/*
+ * Chooses among the servers that it has not tried, marks the choice as tried and counts a session
+ * on it; else puts it at the end of the queue. The choice is written with POOL_CHOSEN only.
+ */
+enum pool_answer pool_pick(
+    struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice);
+
+/* For a session that goes back to the server it had: *choice, which it has released. */
+bool pool_pick_again(struct pool *pool, struct pool_waiter *waiter, struct pool_choice *choice);
+
+/* What became of the wait: as pool_pick, POOL_QUEUE_FULL excepted. */
+enum pool_answer pool_take(
+    struct pool *pool, struct pool_waiter *waiter, struct pool_choice *choice);
+
+/* Waits no longer. A place that it was just given goes to the next. `wake` comes no more. */
+void pool_leave(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms);
+
+/*
+ * The server proved good (its greeting is right and all went well), or failed, and why. Only what
+ * health.h allows. At most once for a choice.
+ */
+void pool_note_passed(struct pool *pool, struct pool_choice *choice, uint64_t now_ms);
+void pool_note_failed(
+    struct pool *pool, struct pool_choice *choice, const char *why, uint64_t now_ms);
+
+/* The session on that server is over, or never came to be. */
+void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms);
+
+/* ---- For checks, and for whoever wants to look ---- */
+
+/* Slots are numbered from 0 to below BALANCE_SERVERS_MAX. False: no server is there at present. */
+bool pool_look(struct pool *pool, size_t slot, struct pool_server *server);
+
+/* A check of that server passed or failed; ignored when the slot is another's by now. */
+void pool_note_check(
+    struct pool *pool, size_t slot, unsigned generation, bool passed, uint64_t now_ms);
 
 #endif

@@ -43,10 +43,12 @@ static void log_server(struct log_line *line, const struct upstream *upstream)
 {
     if (!upstream->engine)
         return;
-    log_text(line, "backend", slice_from(pool_backend(upstream->service->pool)->name));
+    log_text(line, "backend", slice_from(upstream->service->backend->name));
     if (upstream->has_choice)
         log_text(line, "server", slice_from(upstream->choice.name));
     log_number(line, "tries", upstream->tries);
+    if (upstream->queued)
+        log_number(line, "queued_ms", upstream->queued_ms);
 }
 
 void session_log(const struct session *session)

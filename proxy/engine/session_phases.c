@@ -35,8 +35,8 @@ void session_begin_handshake(struct session *session, struct buffer **prefix)
 void session_begin_dial(struct session *session)
 {
     session_enter(session, SESSION_DIAL, CLASS_CONNECT, 0, REASON_NONE);
-    upstream_start(&session->upstream, session->engine, session->service, &session->leg[LEG_SERVER],
-        &session->pipe[LEG_SERVER].in, session_on_event, session);
+    upstream_start(&session->upstream, session->engine, session->service, &session->client,
+        &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session_on_event, session);
 }
 
 static void begin_renewal(struct session *session)
@@ -129,7 +129,7 @@ static bool run_handshake(struct session *session)
 static void take_renewed(struct session *session, enum upstream_result result)
 {
     if (result != UPSTREAM_READY || session->upstream.greeting != GREETING_READY) {
-        session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_NO_BACKEND);
+        session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
         return;
     }
     buffer_consume(session->pipe[LEG_SERVER].in, session->upstream.greeting_len);
@@ -167,6 +167,21 @@ static bool run_delay(struct session *session)
     return true;
 }
 
+/*
+ * A client that ends its direction while it waits for a place has left, most likely, and others
+ * want its turn. Should it still be there, it hears that it is to come again.
+ */
+static bool leave_queue_if_gone(struct session *session)
+{
+    bool is_gone = (session->leg[LEG_CLIENT].wire->ready & (unsigned)WIRE_FIN) != 0 ||
+                   session->pipe[LEG_CLIENT].ended;
+
+    if (!is_gone || session->upstream.phase != UPSTREAM_QUEUED)
+        return false;
+    session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_CLIENT_CLOSED);
+    return true;
+}
+
 static bool run_dial(struct session *session)
 {
     enum upstream_result result;
@@ -177,12 +192,12 @@ static bool run_dial(struct session *session)
     }
     result = upstream_step(&session->upstream);
     if (result == UPSTREAM_BUSY)
-        return false;
+        return leave_queue_if_gone(session);
     session->pipe[LEG_SERVER].bytes += buffer_held(session->pipe[LEG_SERVER].in).n;
     if (session->renewed)
         take_renewed(session, result);
     else if (result == UPSTREAM_FAILED)
-        session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_NO_BACKEND);
+        session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
     else if (session->service->greeting_delay_ms > 0)
         session_enter(session, SESSION_DELAY, CLASS_GREETING_DELAY,
             session->service->greeting_delay_ms, REASON_NONE);

@@ -2,9 +2,9 @@
 
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
-#include <string.h>
+#include "upstream_parts.h"
 
-static void poke(struct upstream *upstream)
+void upstream_poke(struct upstream *upstream)
 {
     upstream->on_event(upstream->owner, upstream->leg->wire, 0);
 }
@@ -14,7 +14,7 @@ static void on_try_deadline(struct deadline *deadline)
     struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, try_deadline);
 
     upstream->try_failed = true;
-    poke(upstream);
+    upstream_poke(upstream);
 }
 
 static void on_deadline(struct deadline *deadline)
@@ -22,10 +22,10 @@ static void on_deadline(struct deadline *deadline)
     struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, deadline);
 
     upstream->late = true;
-    poke(upstream);
+    upstream_poke(upstream);
 }
 
-static void set_deadline(struct upstream *upstream, struct deadline *deadline,
+void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
     enum engine_class class_index, uint64_t ms)
 {
     deadline_set(
@@ -33,17 +33,20 @@ static void set_deadline(struct upstream *upstream, struct deadline *deadline,
 }
 
 void upstream_start(struct upstream *upstream, struct engine *engine, const struct service *service,
-    struct stream *leg, struct buffer **input, wire_callback *on_event, void *owner)
+    const struct address *client, struct stream *leg, struct buffer **input,
+    wire_callback *on_event, void *owner)
 {
     *upstream = (struct upstream){.engine = engine,
         .service = service,
+        .client = client,
         .leg = leg,
         .input = input,
         .on_event = on_event,
         .owner = owner};
+    upstream_init_pick(upstream);
     deadline_init(&upstream->try_deadline, on_try_deadline);
     deadline_init(&upstream->deadline, on_deadline);
-    set_deadline(upstream, &upstream->deadline, CLASS_CONNECT_DEADLINE,
+    upstream_set_deadline(upstream, &upstream->deadline, CLASS_CONNECT_DEADLINE,
         service->config->timeouts.connect_deadline);
 }
 
@@ -52,8 +55,8 @@ void upstream_restart(struct upstream *upstream)
     struct pool_choice choice = upstream->choice;
 
     upstream_release(upstream);
-    upstream_start(upstream, upstream->engine, upstream->service, upstream->leg, upstream->input,
-        upstream->on_event, upstream->owner);
+    upstream_start(upstream, upstream->engine, upstream->service, upstream->client, upstream->leg,
+        upstream->input, upstream->on_event, upstream->owner);
     upstream->choice = choice;
     upstream->go_back = true;
 }
@@ -61,18 +64,17 @@ void upstream_restart(struct upstream *upstream)
 void upstream_release(struct upstream *upstream)
 {
     if (upstream->has_choice)
-        pool_release(upstream->service->pool, upstream->choice.slot);
+        pool_release(upstream->service->pool, &upstream->choice, clock_monotonic_ms());
     upstream->has_choice = false;
 }
 
-/* This try is over; the next one begins afresh. */
-static void abandon(struct upstream *upstream, const char *why)
+void upstream_abandon(struct upstream *upstream, const char *why)
 {
     char address[ADDRESS_TEXT_MAX];
     struct log_line line;
 
     log_open(&line, LOG_WARNING, "try-failed");
-    log_text(&line, "backend", slice_from(pool_backend(upstream->service->pool)->name));
+    log_text(&line, "backend", slice_from(upstream->service->backend->name));
     log_text(&line, "server", slice_from(upstream->choice.name));
     log_text(&line, "address", slice_from(address_text(&upstream->choice.address, address)));
     log_text(&line, "why", slice_from(why));
@@ -86,46 +88,27 @@ static void abandon(struct upstream *upstream, const char *why)
     upstream->phase = UPSTREAM_IDLE;
 }
 
-static bool pick(struct upstream *upstream)
+/* Begins the next try. */
+static void dial(struct upstream *upstream)
 {
-    struct pool *pool = upstream->service->pool;
-    bool go_back = upstream->go_back;
-
-    upstream->go_back = false;
-    if (upstream->late || upstream->tries > pool_backend(pool)->retries)
-        return false;
-    if (go_back && pool_pick_slot(pool, upstream->choice.slot, &upstream->tried, &upstream->choice))
-        return true;
-    return pool_pick(pool, &upstream->tried, &upstream->choice);
-}
-
-/* Begins the next try. False: there is none. */
-static bool dial(struct upstream *upstream)
-{
-    const struct config_timeouts *timeouts = &upstream->service->config->timeouts;
     struct engine *engine = upstream->engine;
+    int failure = 0;
+    struct wire *wire;
 
-    while (pick(upstream)) {
-        int failure = 0;
-        struct wire *wire;
-
-        upstream->tries++;
-        upstream->has_choice = true;
-        wire = engine->hooks->connect(
-            engine, &upstream->choice.address, upstream->service->keepalive_s, &failure);
-        if (!wire) {
-            abandon(upstream, strerror(failure));
-            continue;
-        }
-        wire->on_event = upstream->on_event;
-        wire->owner = upstream->owner;
-        stream_open(upstream->leg, &engine->streams, wire);
-        wire_watch(wire, WIRE_WRITABLE);
-        set_deadline(upstream, &upstream->try_deadline, CLASS_CONNECT, timeouts->connect);
-        upstream->phase = UPSTREAM_CONNECTING;
-        return true;
+    upstream->tries++;
+    wire = engine->hooks->connect(
+        engine, &upstream->choice.address, upstream->service->keepalive_s, &failure);
+    if (!wire) {
+        upstream_fail_connecting(upstream, failure);
+        return;
     }
-    return false;
+    wire->on_event = upstream->on_event;
+    wire->owner = upstream->owner;
+    stream_open(upstream->leg, &engine->streams, wire);
+    wire_watch(wire, WIRE_WRITABLE);
+    upstream_set_deadline(upstream, &upstream->try_deadline, CLASS_CONNECT,
+        upstream->service->config->timeouts.connect);
+    upstream->phase = UPSTREAM_CONNECTING;
 }
 
 /* Returns false while the kernel has not decided. */
@@ -135,19 +118,19 @@ static bool connected(struct upstream *upstream)
     int failure;
 
     if (upstream->late || upstream->try_failed) {
-        abandon(upstream, "timed out connecting");
+        upstream_fail_late(upstream, "timed out connecting");
         return true;
     }
     if (!(wire->ready & (unsigned)WIRE_WRITABLE))
         return false;
     failure = upstream->engine->hooks->connected(wire);
     if (failure != 0) {
-        abandon(upstream, strerror(failure));
+        upstream_fail_connecting(upstream, failure);
         return true;
     }
     upstream->phase = UPSTREAM_GREETING;
     wire->ready |= (unsigned)WIRE_READABLE; /* worth a try: the greeting may be there */
-    set_deadline(upstream, &upstream->try_deadline, CLASS_GREETING,
+    upstream_set_deadline(upstream, &upstream->try_deadline, CLASS_GREETING,
         upstream->service->config->timeouts.greeting);
     return true;
 }
@@ -180,7 +163,7 @@ static void keep_refusal(struct upstream *upstream, size_t used)
     upstream->refusal = *upstream->input;
     *upstream->input = NULL;
     upstream->greeting_len = used;
-    abandon(upstream, "refused by its greeting");
+    upstream_abandon(upstream, "refused by its greeting");
 }
 
 /* Returns false while more must come. */
@@ -190,7 +173,7 @@ static bool greeted(struct upstream *upstream)
     size_t used = 0;
 
     if (upstream->late || upstream->try_failed) {
-        abandon(upstream, "no greeting in time");
+        upstream_fail_late(upstream, "no greeting in time");
         return true;
     }
     for (;;) {
@@ -201,8 +184,12 @@ static bool greeted(struct upstream *upstream)
             wire_watch(upstream->leg->wire, WIRE_READABLE);
             return false;
         }
+        if (!*upstream->input) {
+            upstream_abandon(upstream, "out of memory");
+            return true;
+        }
         if (status == IO_ERR || status == IO_EOF) {
-            abandon(upstream, "closed before its greeting");
+            upstream_fail(upstream, "closed before its greeting");
             return true;
         }
         switch (protocol->greeting(
@@ -219,7 +206,7 @@ static bool greeted(struct upstream *upstream)
             keep_refusal(upstream, used);
             return true;
         case GREETING_WRONG:
-            abandon(upstream, "its greeting is not of this protocol");
+            upstream_fail(upstream, "its greeting is not of this protocol");
             return true;
         }
         upstream->greeting_len = used;
@@ -247,8 +234,17 @@ enum upstream_result upstream_step(struct upstream *upstream)
     for (;;) {
         switch (upstream->phase) {
         case UPSTREAM_IDLE:
-            if (!dial(upstream))
+            if (!upstream_pick(upstream))
                 return give_up(upstream);
+            break;
+        case UPSTREAM_QUEUED:
+            if (!upstream_wait(upstream))
+                return give_up(upstream);
+            if (upstream->phase == UPSTREAM_QUEUED)
+                return UPSTREAM_BUSY;
+            break;
+        case UPSTREAM_CHOSEN:
+            dial(upstream);
             break;
         case UPSTREAM_CONNECTING:
             if (!connected(upstream))
@@ -259,6 +255,7 @@ enum upstream_result upstream_step(struct upstream *upstream)
                 return UPSTREAM_BUSY;
             break;
         case UPSTREAM_OVER:
+            upstream_pass(upstream);
             upstream_stop(upstream);
             return UPSTREAM_READY;
         }
@@ -269,6 +266,7 @@ void upstream_stop(struct upstream *upstream)
 {
     if (!upstream->engine)
         return; /* never started */
+    upstream_stop_waiting(upstream);
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
     deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
     buffer_give(&upstream->engine->replies, &upstream->refusal);

@@ -1,6 +1,7 @@
 /*
- * The way to a backend: choose a server, connect, read its greeting; and the next server when that
- * fails, before the client has seen a byte, all inside connect_deadline. A part of its session.
+ * The way to a backend: choose a server, or wait for a place at one; connect, read its greeting;
+ * and the next server when that fails, before the client has seen a byte, all inside
+ * connect_deadline. What the servers proved to be is reported to the pool. A part of its session.
  *
  * A greeting 421, 554, BYE or -ERR is kept: when no server is left, the last one of these is what
  * the client gets (C4, C5). After READY or REFUSED the greeting is at the start of the input, its
@@ -16,26 +17,39 @@ enum upstream_result {
     UPSTREAM_BUSY,
     UPSTREAM_READY,   /* connected; greeting says READY or PREAUTH */
     UPSTREAM_REFUSED, /* no server is left and the last word is a refusal; not connected */
-    UPSTREAM_FAILED   /* no server is left, none greeted; not connected */
+    UPSTREAM_FAILED   /* no server is left, none greeted; not connected; `reason` says why */
 };
 
-enum upstream_phase { UPSTREAM_IDLE, UPSTREAM_CONNECTING, UPSTREAM_GREETING, UPSTREAM_OVER };
+enum upstream_phase {
+    UPSTREAM_IDLE,
+    UPSTREAM_QUEUED, /* all servers are full */
+    UPSTREAM_CHOSEN, /* and not dialled yet */
+    UPSTREAM_CONNECTING,
+    UPSTREAM_GREETING,
+    UPSTREAM_OVER
+};
 
 struct upstream {
     struct engine *engine;
     const struct service *service;
+    const struct address *client;
     struct stream *leg;
     struct buffer **input; /* what was read from the leg */
     wire_callback *on_event;
     void *owner;
     enum upstream_phase phase;
-    struct balance_tried tried;
+    struct pool_waiter waiter;     /* with the servers that were tried */
+    struct engine_message granted; /* the wait is over */
     struct pool_choice choice;
     bool go_back;    /* the first try is the server that the session had before */
     bool has_choice; /* counted in the pool until upstream_release */
     bool late;       /* connect_deadline has passed */
     bool try_failed; /* this try's deadline has passed */
+    bool queued;     /* it had to wait for a place */
+    uint64_t queued_at_ms;
+    uint64_t queued_ms; /* how long, in all */
     unsigned tries;
+    enum reason reason; /* of FAILED */
     enum greeting greeting;
     size_t greeting_len;
     struct buffer *refusal; /* the last refused greeting */
@@ -44,11 +58,13 @@ struct upstream {
 };
 
 /*
- * Begins. leg: not open; *input: NULL. on_event(owner): where the leg's events go; the owner then
+ * Begins. client: lives as long; its server may depend on it. leg: not open; *input: NULL.
+ * on_event(owner): where the leg's events go; the owner then
  * calls upstream_step. Deadlines, too, are reported through on_event, with no event set.
  */
 void upstream_start(struct upstream *upstream, struct engine *engine, const struct service *service,
-    struct stream *leg, struct buffer **input, wire_callback *on_event, void *owner);
+    const struct address *client, struct stream *leg, struct buffer **input,
+    wire_callback *on_event, void *owner);
 
 /* The same once more, after READY: the same server first, then the balancer's choice. */
 void upstream_restart(struct upstream *upstream);
@@ -56,7 +72,7 @@ void upstream_restart(struct upstream *upstream);
 /* Goes on as far as it can. Anything but BUSY is said once. */
 enum upstream_result upstream_step(struct upstream *upstream);
 
-/* Stops the timers; with BUSY, the try as well. The choice stays counted. */
+/* Stops the timers and the wait; with BUSY, the try as well. The choice stays counted. */
 void upstream_stop(struct upstream *upstream);
 
 /* The session on the chosen server is over. */

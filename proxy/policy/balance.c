@@ -1,5 +1,10 @@
 #include "mailmux/balance.h"
 
+#include "balance_parts.h"
+
+/* In slow start a server's weight grows from SHARE_FIRST to SHARE_WHOLE parts of itself. */
+enum { SHARE_FIRST = 64, SHARE_WHOLE = 1024 };
+
 void balance_mark_tried(struct balance_tried *tried, size_t server)
 {
     tried->bits[server / 64] |= UINT64_C(1) << (server % 64);
@@ -10,38 +15,123 @@ bool balance_has_tried(const struct balance_tried *tried, size_t server)
     return (tried->bits[server / 64] >> (server % 64) & 1) != 0;
 }
 
-static bool is_candidate(
-    const struct balance_table *table, size_t i, const struct balance_tried *tried, bool backup)
+static bool has_room(const struct balance_server *server)
 {
-    const struct balance_server *server = &table->servers[i];
-
-    return server->usable && server->backup == backup && !balance_has_tried(tried, i);
+    return server->max_sessions == 0 || server->sessions < server->max_sessions;
 }
 
-static int round_robin_among(
-    struct balance_table *table, const struct balance_tried *tried, bool backup)
+static uint64_t weight_at(const struct balance_server *server, uint64_t now_ms)
 {
-    int64_t total = 0;
-    int best = BALANCE_NONE;
+    uint64_t up_since_ms = server->health.up_since_ms;
+    uint64_t up_ms = now_ms > up_since_ms ? now_ms - up_since_ms : 0;
+    uint64_t share = SHARE_WHOLE;
 
+    if (up_since_ms > 0 && up_ms < server->slow_start_ms)
+        share = SHARE_FIRST + (SHARE_WHOLE - SHARE_FIRST) * up_ms / server->slow_start_ms;
+    return server->weight * share;
+}
+
+/* Of the backups or of the others. Returns whether one that is full was left out. */
+static bool collect(const struct balance_table *table, const struct balance_tried *tried,
+    bool backup, uint64_t now_ms, struct candidates *candidates)
+{
+    bool is_full = false;
+
+    candidates->count = 0;
     for (size_t i = 0; i < table->count; i++) {
-        struct balance_server *server = &table->servers[i];
+        const struct balance_server *server = &table->servers[i];
 
-        if (!is_candidate(table, i, tried, backup))
+        if (!server->is_listed || server->state != SERVER_READY || server->backup != backup ||
+            balance_has_tried(tried, i) || !health_allows(&server->health, &table->health, now_ms))
             continue;
-        server->credit += server->weight;
-        total += server->weight;
-        if (best == BALANCE_NONE || server->credit > table->servers[best].credit)
-            best = (int)i;
+        if (!has_room(server)) {
+            /* Nobody waits for one that is down and only to be tried. */
+            is_full = is_full || !server->health.is_down;
+            continue;
+        }
+        candidates->server[candidates->count] = i;
+        candidates->weight[candidates->count++] = weight_at(server, now_ms);
     }
-    if (best != BALANCE_NONE)
-        table->servers[best].credit -= total;
-    return best;
+    return is_full;
 }
 
-int balance_round_robin(struct balance_table *table, const struct balance_tried *tried)
+static int by_turns(struct balance_table *table, const struct candidates *candidates)
 {
-    int best = round_robin_among(table, tried, false);
+    struct balance_server *best = NULL;
+    int64_t total = 0;
 
-    return best != BALANCE_NONE ? best : round_robin_among(table, tried, true);
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct balance_server *server = &table->servers[candidates->server[i]];
+
+        server->credit += (int64_t)candidates->weight[i];
+        total += (int64_t)candidates->weight[i];
+        if (!best || server->credit > best->credit)
+            best = server;
+    }
+    best->credit -= total;
+    return (int)(best - table->servers);
+}
+
+/* Less than zero: the i-th candidate has fewer sessions for its weight than the j-th. */
+static int compare_load(
+    const struct balance_table *table, const struct candidates *candidates, size_t i, size_t j)
+{
+    uint64_t left = table->servers[candidates->server[i]].sessions * candidates->weight[j];
+    uint64_t right = table->servers[candidates->server[j]].sessions * candidates->weight[i];
+
+    return left < right ? -1 : left > right;
+}
+
+static int by_sessions(struct balance_table *table, const struct candidates *candidates)
+{
+    struct candidates least = {.count = 0};
+    size_t best = 0;
+
+    for (size_t i = 1; i < candidates->count; i++) {
+        if (compare_load(table, candidates, i, best) < 0)
+            best = i;
+    }
+    for (size_t i = 0; i < candidates->count; i++) {
+        if (compare_load(table, candidates, i, best) != 0)
+            continue;
+        least.server[least.count] = candidates->server[i];
+        least.weight[least.count++] = candidates->weight[i];
+    }
+    return by_turns(table, &least);
+}
+
+static int choose(struct balance_table *table, const struct candidates *candidates, uint64_t key)
+{
+    switch (table->method) {
+    case BALANCE_ROUND_ROBIN:
+        return by_turns(table, candidates);
+    case BALANCE_LEAST_SESSIONS:
+        return by_sessions(table, candidates);
+    case BALANCE_ADDRESS_HASH:
+        return balance_by_hash(table, candidates, key);
+    }
+    return BALANCE_NONE;
+}
+
+int balance_pick(
+    struct balance_table *table, const struct balance_tried *tried, uint64_t key, uint64_t now_ms)
+{
+    struct candidates candidates;
+
+    for (int backup = 0; backup <= 1; backup++) {
+        bool is_full = collect(table, tried, backup == 1, now_ms, &candidates);
+
+        if (candidates.count > 0)
+            return choose(table, &candidates, key);
+        if (is_full)
+            return BALANCE_FULL;
+    }
+    return BALANCE_NONE;
+}
+
+bool balance_may_return(const struct balance_table *table, size_t server)
+{
+    const struct balance_server *it = &table->servers[server];
+
+    return it->is_listed && it->state != SERVER_MAINTENANCE && !it->health.is_down && has_room(it);
 }

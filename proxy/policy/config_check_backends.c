@@ -114,6 +114,20 @@ static void check_servers(struct build *build, const struct config_backend *back
     }
 }
 
+/* An operator may mean it, but hardly for long. */
+static void check_is_served(struct build *build, const struct config_backend *backend)
+{
+    for (size_t i = 0; i < backend->server_count; i++) {
+        if (backend->servers[i].state == SERVER_READY)
+            return;
+    }
+    if (backend->server_count > 0)
+        config_report_add(build->report, false, backend->section,
+            "[backend %s]: all its servers are in drain or maintenance, and every new session is "
+            "turned away; leave one without these words",
+            backend->name);
+}
+
 static void check_is_there(struct build *build)
 {
     const struct document *document = &build->document;
@@ -138,6 +152,7 @@ void config_check_backends(struct build *build)
 
         check_protocol(build, i);
         check_servers(build, backend);
+        check_is_served(build, backend);
         if (knows_all && !is_used(config, i))
             config_report_add(build->report, true, backend->section,
                 "[backend %s]: no listener uses it; write backend = %s in a listener, or remove "

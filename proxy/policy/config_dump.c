@@ -3,6 +3,7 @@
 
 #include "config_build.h"
 #include "config_value.h"
+#include <inttypes.h>
 #include <string.h>
 
 enum { COMMENT_COLUMN = 48 };
@@ -50,6 +51,27 @@ static void write_binds(
             out, directive->key, address_text(&listener->bind[i], text), listener->bind_origin[i]);
 }
 
+/* Returns how many characters it wrote. */
+static int write_options(FILE *out, const struct config_server *server)
+{
+    static const char *const states[] = {
+        [SERVER_READY] = "", [SERVER_DRAIN] = " drain", [SERVER_MAINTENANCE] = " maintenance"};
+    static const struct directive duration = {.type = VALUE_DURATION};
+    char number[NUMBER_TEXT_MAX];
+    int written = 0;
+
+    if (server->weight != 1)
+        written += fprintf(out, " weight=%u", server->weight);
+    if (server->max_sessions > 0)
+        written += fprintf(out, " max_sessions=%" PRIu32, server->max_sessions);
+    if (server->slow_start > 0)
+        written += fprintf(
+            out, " slow_start=%s", config_number_text(&duration, server->slow_start, number));
+    if (server->backup)
+        written += fprintf(out, " backup");
+    return written + fprintf(out, "%s", states[server->state]);
+}
+
 static void write_servers(
     FILE *out, const struct directive *directive, const struct config_backend *backend)
 {
@@ -62,10 +84,7 @@ static void write_servers(
             written += fprintf(out, "%s ", server->name);
         written += fprintf(
             out, "%s%s%s:%u", is_ipv6 ? "[" : "", server->host, is_ipv6 ? "]" : "", server->port);
-        if (server->weight != 1)
-            written += fprintf(out, " weight=%u", server->weight);
-        if (server->backup)
-            written += fprintf(out, " backup");
+        written += write_options(out, server);
         write_source(out, written, server->origin);
     }
 }

@@ -6,7 +6,7 @@
 #include "suggest.h"
 #include <string.h>
 
-enum { WEIGHT_MAX = 1000 };
+enum { WEIGHT_MAX = 1000, SESSIONS_MAX = 1000000, SLOW_START_MAX_MS = 60 * 60 * 1000 };
 
 static void add_bind(
     struct config_listener *listener, struct slice ip, uint16_t port, struct config_origin origin)
@@ -63,9 +63,44 @@ static bool parse_weight(struct config_server *server, struct slice text)
     return true;
 }
 
+static bool parse_max_sessions(struct config_server *server, struct slice text)
+{
+    uint64_t sessions;
+
+    if (!slice_number(text, SESSIONS_MAX, &sessions) || sessions == 0)
+        return false;
+    server->max_sessions = (uint32_t)sessions;
+    return true;
+}
+
+static bool parse_slow_start(struct config_server *server, struct slice text)
+{
+    static const struct directive range = {
+        .type = VALUE_DURATION, .min = 1000, .max = SLOW_START_MAX_MS};
+    struct error ignored;
+
+    return config_number_parse(&range, text, &server->slow_start, &ignored);
+}
+
 static bool parse_backup(struct config_server *server, struct slice text)
 {
     server->backup = true;
+    return text.n == 0;
+}
+
+static bool parse_drain(struct config_server *server, struct slice text)
+{
+    if (server->state != SERVER_READY)
+        return false;
+    server->state = SERVER_DRAIN;
+    return text.n == 0;
+}
+
+static bool parse_maintenance(struct config_server *server, struct slice text)
+{
+    if (server->state != SERVER_READY)
+        return false;
+    server->state = SERVER_MAINTENANCE;
     return text.n == 0;
 }
 
@@ -76,7 +111,11 @@ static const struct server_option {
     const char *allowed;
 } server_options[] = {
     {"weight=", parse_weight, "weight=1 to weight=1000"},
+    {"max_sessions=", parse_max_sessions, "max_sessions=1 to max_sessions=1000000"},
+    {"slow_start=", parse_slow_start, "slow_start=1s to slow_start=1h"},
     {"backup", parse_backup, "backup, without a value"},
+    {"drain", parse_drain, "drain, without a value and without maintenance"},
+    {"maintenance", parse_maintenance, "maintenance, without a value and without drain"},
 };
 enum { SERVER_OPTIONS = sizeof(server_options) / sizeof(server_options[0]) };
 
@@ -107,7 +146,9 @@ static bool parse_option(struct setting *setting, const struct config_value *val
         setting_refuse(setting, value, "\"%.*s\" is unknown here; did you mean %s?", (int)word.n,
             word.p, near.best);
     else
-        setting_refuse(setting, value, "\"%.*s\" is unknown here; weight=N and backup may follow",
+        setting_refuse(setting, value,
+            "\"%.*s\" is unknown here; weight=N, max_sessions=N, slow_start=TIME, backup, drain "
+            "and maintenance may follow",
             (int)word.n, word.p);
     return false;
 }

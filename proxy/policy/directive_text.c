@@ -62,7 +62,7 @@ const char *directive_allowed(const struct directive *directive, char out[DIRECT
         text = "IP:PORT, [IPV6]:PORT or *:PORT";
         break;
     case VALUE_SERVERS:
-        text = "[NAME] HOST:PORT [weight=N] [backup]";
+        text = "[NAME] HOST:PORT [OPTIONS]";
         break;
     case VALUE_TLS_SETS:
         text = "the NAMEs of [tls NAME] sections, or default";

@@ -65,9 +65,10 @@ static const struct choice smugglings[] = {{"look-alikes", SMUGGLING_LOOK_ALIKES
     {"strict", SMUGGLING_STRICT}, {"pass", SMUGGLING_PASS}, {NULL, 0}};
 static const struct choice early_talkers[] = {
     {"hold", EARLY_TALKER_HOLD}, {"refuse", EARLY_TALKER_REFUSE}, {NULL, 0}};
-/* The other words of these two wait for what they promise: a word that is taken must be kept. */
+/* The other words of this one wait for what they promise: a word that is taken must be kept. */
 static const struct choice backend_tls[] = {{"none", BACKEND_TLS_NONE}, {NULL, 0}};
-static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN}, {NULL, 0}};
+static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN},
+    {"least-sessions", BALANCE_LEAST_SESSIONS}, {"address-hash", BALANCE_ADDRESS_HASH}, {NULL, 0}};
 
 const struct directive directives[] = {
     {SECTION_PROXY, "workers", VALUE_NUMBER, FIELD(config_proxy, workers), .needs_restart = true,
@@ -200,16 +201,39 @@ const struct directive directives[] = {
     {SECTION_BACKEND, "server", VALUE_SERVERS, FIELD(config_backend, server_count), .is_list = true,
         .is_required = true,
         .help = "One mail server: NAME HOST:PORT, then options. The name, for logs, may be left "
-                "out. weight=N (1 to 1000) is its share beside the others, 1 if not given; backup "
-                "serves only when no other can."},
+                "out. weight=N (1 to 1000) is its share beside the others, 1 if not given. "
+                "max_sessions=N is how many sessions it has at once; further ones go to others or "
+                "wait (queue_timeout). slow_start=TIME lets its share grow from a sixteenth to "
+                "the whole in that time after it was down. backup serves only when no other can. "
+                "drain gets no new session, and its open ones go on; maintenance is the same, and "
+                "it is not checked either: what was known of its health is forgotten. Where a name "
+                "has several addresses, all of this is said of each address."},
     {SECTION_BACKEND, "tls", VALUE_CHOICE, FIELD(config_backend, tls), .choices = backend_tls,
         .fallback = "none", .help = "TLS toward the servers."},
     {SECTION_BACKEND, "balance", VALUE_CHOICE, FIELD(config_backend, balance), .choices = balances,
-        .fallback = "round-robin", .help = "How a session's server is chosen."},
+        .fallback = "round-robin",
+        .help = "How a session's server is chosen, by weight in every case. round-robin: in turn. "
+                "least-sessions: the one with the fewest open sessions. address-hash: a client's "
+                "address (of IPv6 the first 64 bits) always comes to the same server while it is "
+                "there; servers that come and go move only their own share of the clients."},
     {SECTION_BACKEND, "retries", VALUE_NUMBER, FIELD(config_backend, retries), .max = 100,
         .fallback = "3",
         .help = "How many further servers one session tries when a server refuses, is silent or "
                 "greets with an error; all before the client has seen a byte."},
+    {SECTION_BACKEND, "fall", VALUE_NUMBER, FIELD(config_backend, fall), .min = 1, .max = 100,
+        .fallback = "3",
+        .help = "How many failures in a row mark a server down: it cannot be connected, is silent, "
+                "or does not greet in its protocol. A greeting such as 421 or BYE is no failure. "
+                "A server that is down is left out for 10 seconds, and for twice as long each time "
+                "that it comes and goes, up to 5 minutes; then one session at a time tries it."},
+    {SECTION_BACKEND, "rise", VALUE_NUMBER, FIELD(config_backend, rise), .min = 1, .max = 100,
+        .fallback = "2", .help = "How many successes in a row mark a server up again."},
+    {SECTION_BACKEND, "queue_timeout", VALUE_DURATION, FIELD(config_backend, queue_timeout),
+        .min = 100, .max = 10 * MINUTE, .fallback = "5s",
+        .help = "How long a session waits for a place when all servers have their max_sessions; "
+                "connect_deadline goes on meanwhile. Then it is turned away."},
+    {SECTION_BACKEND, "queue_size", VALUE_NUMBER, FIELD(config_backend, queue_size), .max = 1000000,
+        .fallback = "100", .help = "How many sessions may wait so at once; with 0 none waits."},
 
     TIMEOUT(connect, 100, 5 * MINUTE, "5s", "One attempt to connect to a backend server."),
     TIMEOUT(connect_deadline, 100, 10 * MINUTE, "15s",

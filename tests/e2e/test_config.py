@@ -180,7 +180,7 @@ def test_duplicate_listener_address(check, first, second):
 
 def test_backend_without_server(check):
     check(LISTENER + "[backend mta]\n").has_error(
-        4, "[backend mta]: server is missing; write server = [NAME] HOST:PORT [weight=N] [backup]")
+        4, "[backend mta]: server is missing; write server = [NAME] HOST:PORT [OPTIONS]")
 
 
 def test_backend_never_used(check):

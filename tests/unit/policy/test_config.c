@@ -250,7 +250,7 @@ static void test_bad_servers(void **state)
         "did you mean weight=?");
     assert_error(WITH_SERVER("server = mx1 10.0.0.5:25 spare"),
         "x.ini:6: [backend mta] server = mx1 10.0.0.5:25 spare: \"spare\" is unknown here; "
-        "weight=N and backup may follow");
+        "weight=N, max_sessions=N, slow_start=TIME, backup, drain and maintenance may follow");
     assert_error(WITH_SERVER("server = mx1 10.0.0.5:25 backup backup"),
         "x.ini:6: [backend mta] server = mx1 10.0.0.5:25 backup backup: backup stands twice");
     assert_error(WITH_SERVER("server = ok 10.0.0.5:25"),
@@ -259,6 +259,59 @@ static void test_bad_servers(void **state)
     assert_error(WITH_SERVER("server = 127.0.0.1:25"),
         "x.ini:6: [backend mta] server = 127.0.0.1:25: this is mailmux's own [listener in], and "
         "every session would come back to it; name the mail server's address");
+}
+
+static void test_server_options(void **state)
+{
+    const struct config_server *servers;
+
+    assert_parsed(WITH_SERVER("server = a 10.0.0.1:25 max_sessions=20 slow_start=90s\n"
+                              "server = b 10.0.0.2:25 drain\n"
+                              "server = c 10.0.0.3:25 backup maintenance"));
+    assert_int_equal(report.count, 0);
+    servers = config->backends[0].servers;
+    assert_int_equal(servers[0].max_sessions, 0);
+    assert_int_equal(servers[0].slow_start, 0);
+    assert_int_equal(servers[0].state, SERVER_READY);
+    assert_int_equal(servers[1].max_sessions, 20);
+    assert_int_equal(servers[1].slow_start, 90000);
+    assert_int_equal(servers[2].state, SERVER_DRAIN);
+    assert_int_equal(servers[3].state, SERVER_MAINTENANCE);
+    assert_error(WITH_SERVER("server = a 10.0.0.1:25 max_sessions=0"),
+        "x.ini:6: [backend mta] server = a 10.0.0.1:25 max_sessions=0: \"max_sessions=0\" is "
+        "wrong; allowed: max_sessions=1 to max_sessions=1000000");
+    assert_error(WITH_SERVER("server = a 10.0.0.1:25 slow_start=30"),
+        "x.ini:6: [backend mta] server = a 10.0.0.1:25 slow_start=30: \"slow_start=30\" is wrong; "
+        "allowed: slow_start=1s to slow_start=1h");
+    assert_error(WITH_SERVER("server = a 10.0.0.1:25 drain maintenance"),
+        "x.ini:6: [backend mta] server = a 10.0.0.1:25 drain maintenance: \"maintenance\" is "
+        "wrong; allowed: maintenance, without a value and without drain");
+}
+
+static void test_balancing(void **state)
+{
+    const struct config_backend *backend;
+
+    assert_parsed(LISTENER("bind = *:25\n"));
+    backend = &config->backends[0];
+    assert_int_equal(backend->balance, BALANCE_ROUND_ROBIN);
+    assert_int_equal(backend->rise, 2);
+    assert_int_equal(backend->fall, 3);
+    assert_int_equal(backend->queue_timeout, 5000);
+    assert_int_equal(backend->queue_size, 100);
+    assert_parsed(WITH_SERVER("balance = address-hash\nrise = 1\nfall = 5\nqueue_size = 0\n"
+                              "queue_timeout = 500ms"));
+    backend = &config->backends[0];
+    assert_int_equal(backend->balance, BALANCE_ADDRESS_HASH);
+    assert_int_equal(backend->rise, 1);
+    assert_int_equal(backend->fall, 5);
+    assert_int_equal(backend->queue_timeout, 500);
+    assert_int_equal(backend->queue_size, 0);
+    assert_problem("[listener in]\nbind = *:25\nbackend = mta\n[backend mta]\n"
+                   "server = a 10.0.0.1:25 drain\nserver = b 10.0.0.2:25 maintenance\n",
+        false,
+        "x.ini:4: [backend mta]: all its servers are in drain or maintenance, and every new "
+        "session is turned away; leave one without these words");
 }
 
 static void test_backends(void **state)
@@ -270,8 +323,8 @@ static void test_backends(void **state)
         "x.ini:5: [listener in] backend = mtaa: there is no section [backend mtaa]; did you mean "
         "mta?");
     assert_error("[listener in]\nbind = *:25\nbackend = mta\n[backend mta]\n",
-        "x.ini:4: [backend mta]: server is missing; write server = [NAME] HOST:PORT [weight=N] "
-        "[backup]");
+        "x.ini:4: [backend mta]: server is missing; write server = [NAME] HOST:PORT "
+        "[OPTIONS]");
     assert_error(LISTENER("bind = *:25\n") "[listener imap]\nbind = *:143\nbackend = mta\n",
         "x.ini:8: [listener imap] backend = mta: this listener speaks imap and [listener in], at "
         "x.ini:3, speaks smtp to the same servers; make a backend for each");
@@ -445,6 +498,8 @@ int main(void)
         cmocka_unit_test(test_require_tls),
         cmocka_unit_test(test_servers),
         cmocka_unit_test(test_bad_servers),
+        cmocka_unit_test(test_server_options),
+        cmocka_unit_test(test_balancing),
         cmocka_unit_test(test_backends),
         cmocka_unit_test(test_submission_and_smtp_share_servers),
         cmocka_unit_test(test_addresses_are_listened_on_once),

@@ -1,0 +1,33 @@
+/* What the files of the pool share: pool.c (its servers), pool_session.c (choosing, waiting,
+ * marks). */
+#ifndef ENGINE_POOL_PARTS_H
+#define ENGINE_POOL_PARTS_H
+
+#include "pool.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* A slot is one address of one server; its counts and marks are in the table, at the same place. */
+struct slot {
+    char *name; /* its own copy: it lives as long as its last session */
+    struct address address;
+    unsigned generation;
+};
+
+struct pool {
+    atomic_uint references;
+    char *name;
+    pthread_mutex_t lock;          /* of all that follows */
+    struct config_server *servers; /* copies, with names and hosts of their own */
+    size_t server_count;
+    struct balance_table table;
+    struct slot slots[BALANCE_SERVERS_MAX];
+    struct list queue;
+    size_t queue_len;
+    size_t queue_size;
+};
+
+/* Gives the waiting sessions, in order, what there is for them. The lock is held. */
+void pool_serve_queue(struct pool *pool, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,235 @@
+/* What a session does with a pool: choose, wait, report, release; and what becomes of the marks. */
+#include "pool_parts.h"
+
+#include "mailmux/log.h"
+#include <stdio.h>
+
+void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake)
+{
+    *waiter = (struct pool_waiter){.key = key, .wake = wake, .answer = POOL_NONE};
+    list_init(&waiter->node);
+}
+
+/* ---- Choosing; the lock is held ---- */
+
+static void choose(
+    struct pool *pool, size_t slot, struct pool_waiter *waiter, struct pool_choice *choice)
+{
+    struct balance_server *state = &pool->table.servers[slot];
+
+    state->sessions++;
+    balance_mark_tried(&waiter->tried, slot);
+    *choice = (struct pool_choice){.slot = slot,
+        .generation = pool->slots[slot].generation,
+        .is_trial = health_begin_trial(&state->health),
+        .name = pool->slots[slot].name,
+        .address = pool->slots[slot].address};
+}
+
+/* A place for it, or the news that none will ever come. */
+static void answer(struct pool *pool, struct pool_waiter *waiter, int slot)
+{
+    list_remove(&waiter->node);
+    pool->queue_len--;
+    waiter->answer = slot == BALANCE_NONE ? POOL_NONE : POOL_CHOSEN;
+    if (slot != BALANCE_NONE)
+        choose(pool, (size_t)slot, waiter, &waiter->choice);
+    waiter->wake(waiter);
+}
+
+void pool_serve_queue(struct pool *pool, uint64_t now_ms)
+{
+    struct list *node = pool->queue.next;
+
+    while (node != &pool->queue) {
+        struct pool_waiter *waiter = LIST_ENTRY(node, struct pool_waiter, node);
+        int slot = balance_pick(&pool->table, &waiter->tried, waiter->key, now_ms);
+
+        node = node->next;
+        if (slot != BALANCE_FULL)
+            answer(pool, waiter, slot);
+    }
+}
+
+static enum pool_answer join_queue(struct pool *pool, struct pool_waiter *waiter)
+{
+    if (pool->queue_len >= pool->queue_size)
+        return POOL_QUEUE_FULL;
+    list_append(&pool->queue, &waiter->node);
+    pool->queue_len++;
+    waiter->answer = POOL_WAITING;
+    return POOL_WAITING;
+}
+
+static enum pool_answer pick(
+    struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice)
+{
+    int slot;
+
+    pool_serve_queue(pool, now_ms); /* who came first may have a place by now */
+    slot = balance_pick(&pool->table, &waiter->tried, waiter->key, now_ms);
+    if (slot == BALANCE_FULL)
+        return join_queue(pool, waiter);
+    if (slot == BALANCE_NONE)
+        return POOL_NONE;
+    choose(pool, (size_t)slot, waiter, choice);
+    return POOL_CHOSEN;
+}
+
+static void release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms)
+{
+    struct balance_server *state = &pool->table.servers[choice->slot];
+
+    state->sessions--;
+    if (choice->is_trial)
+        health_end_trial(&state->health);
+    choice->is_trial = false;
+    pool_serve_queue(pool, now_ms);
+}
+
+/* ---- The same for everybody ---- */
+
+enum pool_answer pool_pick(
+    struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice)
+{
+    enum pool_answer picked;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    picked = pick(pool, waiter, now_ms, choice);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return picked;
+}
+
+bool pool_pick_again(struct pool *pool, struct pool_waiter *waiter, struct pool_choice *choice)
+{
+    bool may_return;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    may_return = pool->slots[choice->slot].generation == choice->generation &&
+                 balance_may_return(&pool->table, choice->slot);
+    if (may_return)
+        choose(pool, choice->slot, waiter, choice);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return may_return;
+}
+
+enum pool_answer pool_take(
+    struct pool *pool, struct pool_waiter *waiter, struct pool_choice *choice)
+{
+    enum pool_answer taken;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    taken = waiter->answer;
+    if (taken == POOL_CHOSEN)
+        *choice = waiter->choice;
+    if (taken != POOL_WAITING)
+        waiter->answer = POOL_NONE;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return taken;
+}
+
+void pool_leave(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    if (waiter->answer == POOL_WAITING) {
+        list_remove(&waiter->node);
+        pool->queue_len--;
+    } else if (waiter->answer == POOL_CHOSEN) {
+        release(pool, &waiter->choice, now_ms);
+    }
+    waiter->answer = POOL_NONE;
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    release(pool, choice, now_ms);
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- Marks ---- */
+
+/* A change is logged after the lock is given back, from copies. */
+static void log_change(const struct pool *pool, enum health_change change,
+    const struct pool_server *server, const char *why, uint64_t now_ms)
+{
+    bool is_down = change == HEALTH_WENT_DOWN;
+    char address[ADDRESS_TEXT_MAX];
+    struct log_line line;
+
+    if (change == HEALTH_UNCHANGED)
+        return;
+    log_open(&line, is_down ? LOG_WARNING : LOG_INFO, is_down ? "server-down" : "server-up");
+    log_text(&line, "backend", slice_from(pool->name));
+    log_text(&line, "server", slice_from(server->name));
+    log_text(&line, "address", slice_from(address_text(&server->address, address)));
+    log_text(&line, "why", slice_from(why));
+    log_number(&line, "marks", is_down ? server->health.failures : server->health.passes);
+    if (is_down)
+        log_number(&line, "held_ms", server->health.held_until_ms - now_ms);
+    log_number(&line, "sessions", server->sessions);
+    log_write(&line);
+}
+
+/* The lock is held. A server that has left, or is in maintenance, has no mark. */
+static enum health_change note(struct pool *pool, size_t slot, enum health_event event,
+    uint64_t now_ms, struct pool_server *server)
+{
+    struct balance_server *state = &pool->table.servers[slot];
+    enum health_change change;
+
+    if (!state->is_listed || state->state == SERVER_MAINTENANCE)
+        return HEALTH_UNCHANGED;
+    change = health_note(&state->health, &pool->table.health, event, now_ms);
+    if (change == HEALTH_UNCHANGED)
+        return change;
+    *server = (struct pool_server){
+        .address = pool->slots[slot].address, .sessions = state->sessions, .health = state->health};
+    (void)snprintf(server->name, sizeof(server->name), "%s", pool->slots[slot].name);
+    pool_serve_queue(pool, now_ms); /* there is one server more for them, or one less */
+    return change;
+}
+
+static void note_session(
+    struct pool *pool, struct pool_choice *choice, bool passed, const char *why, uint64_t now_ms)
+{
+    enum health_event event = passed ? HEALTH_SESSION_PASSED : HEALTH_SESSION_FAILED;
+    struct pool_server server;
+    enum health_change change;
+
+    if (choice->is_trial)
+        event = passed ? HEALTH_TRIAL_PASSED : HEALTH_TRIAL_FAILED;
+    (void)pthread_mutex_lock(&pool->lock);
+    change = note(pool, choice->slot, event, now_ms, &server);
+    if (choice->is_trial)
+        health_end_trial(&pool->table.servers[choice->slot].health);
+    (void)pthread_mutex_unlock(&pool->lock);
+    choice->is_trial = false;
+    log_change(pool, change, &server, why, now_ms);
+}
+
+void pool_note_passed(struct pool *pool, struct pool_choice *choice, uint64_t now_ms)
+{
+    note_session(pool, choice, true, "a session was served", now_ms);
+}
+
+void pool_note_failed(
+    struct pool *pool, struct pool_choice *choice, const char *why, uint64_t now_ms)
+{
+    note_session(pool, choice, false, why, now_ms);
+}
+
+void pool_note_check(
+    struct pool *pool, size_t slot, unsigned generation, bool passed, uint64_t now_ms)
+{
+    enum health_event event = passed ? HEALTH_CHECK_PASSED : HEALTH_CHECK_FAILED;
+    enum health_change change = HEALTH_UNCHANGED;
+    struct pool_server server;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    if (slot < pool->table.count && pool->slots[slot].generation == generation)
+        change = note(pool, slot, event, now_ms, &server);
+    (void)pthread_mutex_unlock(&pool->lock);
+    log_change(pool, change, &server, passed ? "its check passed" : "its check failed", now_ms);
+}

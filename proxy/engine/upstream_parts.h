@@ -1,0 +1,45 @@
+/*
+ * What the files of the upstream share: upstream.c (connecting and the greeting), upstream_pick.c
+ * (choosing a server, waiting for one, and what is told to the pool).
+ */
+#ifndef ENGINE_UPSTREAM_PARTS_H
+#define ENGINE_UPSTREAM_PARTS_H
+
+#include "upstream.h"
+
+/* ---- upstream.c ---- */
+
+void upstream_poke(struct upstream *upstream);
+void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
+    enum engine_class class_index, uint64_t ms);
+
+/* This try is over, and says nothing about the server; the next one begins afresh. */
+void upstream_abandon(struct upstream *upstream, const char *why);
+
+/* ---- upstream_pick.c ---- */
+
+/* Before the first choice. */
+void upstream_init_pick(struct upstream *upstream);
+
+/* From IDLE: to CHOSEN or QUEUED. False: there is no server for it. */
+bool upstream_pick(struct upstream *upstream);
+
+/* In QUEUED: to CHOSEN or IDLE, or not yet. False: it has waited long enough. */
+bool upstream_wait(struct upstream *upstream);
+
+/* Harmless when it does not wait. */
+void upstream_stop_waiting(struct upstream *upstream);
+
+/* This try is over, and the server is to blame. */
+void upstream_fail(struct upstream *upstream, const char *why);
+
+/* The same with an errno of connect, which may tell of a want of our own. */
+void upstream_fail_connecting(struct upstream *upstream, int failure);
+
+/* The same after a deadline, which may be that of all tries together. */
+void upstream_fail_late(struct upstream *upstream, const char *why);
+
+/* The server is connected, and has greeted as it should. */
+void upstream_pass(struct upstream *upstream);
+
+#endif
