@@ -4,6 +4,7 @@ exactly what it is sent. TLS is done over memory, so that both sides of the boun
 
 import socket
 import ssl
+import struct
 from enum import Enum
 from typing import Optional
 
@@ -32,7 +33,8 @@ def default_context() -> ssl.SSLContext:
 
 
 class Client:
-    def __init__(self, port: int, host: str = "127.0.0.1", bytewise: bool = False) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1", bytewise: bool = False,
+                 source: str = "") -> None:
         self.bytewise = bytewise
         self.end: Optional[End] = None
         self.first_tls_byte: Optional[int] = None
@@ -40,7 +42,8 @@ class Client:
         self._tls: Optional[ssl.SSLObject] = None
         self._from_peer = ssl.MemoryBIO()
         self._to_peer = ssl.MemoryBIO()
-        self.socket = socket.create_connection((host, port), timeout=CEILING)
+        self.socket = socket.create_connection(
+            (host, port), timeout=CEILING, source_address=(source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     # Sending
@@ -251,6 +254,10 @@ class Client:
 
     def half_close(self) -> None:
         self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
 
     def close(self) -> None:
         self.socket.close()
