@@ -111,7 +111,7 @@ static struct snapshot *build(const char *directory, const char *text)
     add(&ini, SLICE("\n"));
     add(&ini, slice_from(text));
     if (config_parse_bytes("bench.ini", slice_of(ini.data, ini.n), &config, &report))
-        snapshot = snapshot_new(&config, true, &report);
+        snapshot = snapshot_new(&config, NULL, true, &report);
     for (size_t i = 0; !snapshot && i < report.count; i++)
         (void)fprintf(stderr, "%s\n", report.problems[i].text);
     config_report_free(&report);
