@@ -39,6 +39,11 @@ bool pipe_fill(struct pipe *pipe, struct stream *source, struct buffer_pool *poo
     return true;
 }
 
+bool pipe_has_room(const struct pipe *pipe)
+{
+    return !pipe->in || buffer_room(pipe->in) > 0;
+}
+
 bool pipe_reserve(struct pipe *pipe, struct engine *engine, size_t octets)
 {
     if (!pipe->out)

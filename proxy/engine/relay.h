@@ -25,6 +25,9 @@ struct pipe {
  */
 bool pipe_fill(struct pipe *pipe, struct stream *source, struct buffer_pool *pool);
 
+/* pipe_fill could take something; else the source must not be watched. */
+bool pipe_has_room(const struct pipe *pipe);
+
 /* Room for so many octets in `out`, which is taken when there is none. False: not now, or never. */
 bool pipe_reserve(struct pipe *pipe, struct engine *engine, size_t octets);
 

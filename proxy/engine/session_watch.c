@@ -160,12 +160,13 @@ static unsigned dialog_client_events(const struct session *session)
     return WIRE_READABLE;
 }
 
-/* A side whose bytes nobody takes any more is not read: it would be reported for ever. */
-static bool relay_reads(const struct session *session, int side)
+/* A side whose bytes nobody takes, now or any more, is not read: it would be reported for ever. */
+static bool takes_bytes(const struct session *session, int side)
 {
     const struct pipe *pipe = &session->pipe[side];
 
-    return !pipe->ended && !pipe->failed && !pipe_has_output(pipe, &session->leg[1 - side]);
+    return !pipe->ended && !pipe->failed && pipe_has_room(pipe) &&
+           !pipe_has_output(pipe, &session->leg[1 - side]);
 }
 
 static unsigned client_events(const struct session *session)
@@ -187,7 +188,7 @@ static unsigned client_events(const struct session *session)
     case SESSION_RELAY:
         if (session->pipe[LEG_CLIENT].ended)
             return output;
-        return output | (unsigned)(relay_reads(session, LEG_CLIENT) ? WIRE_READABLE : WIRE_HANGUP);
+        return output | (unsigned)(takes_bytes(session, LEG_CLIENT) ? WIRE_READABLE : WIRE_HANGUP);
     case SESSION_LINGER:
         return WIRE_READABLE | output;
     case SESSION_DEAD:
@@ -198,7 +199,7 @@ static unsigned client_events(const struct session *session)
 
 static unsigned server_events(const struct session *session)
 {
-    return (relay_reads(session, LEG_SERVER) ? (unsigned)WIRE_READABLE : 0) |
+    return (takes_bytes(session, LEG_SERVER) ? (unsigned)WIRE_READABLE : 0) |
            writable_if(pipe_has_output(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER]));
 }
 

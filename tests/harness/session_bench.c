@@ -222,14 +222,25 @@ void session_bench_start_tls(struct session_bench *bench)
     bench->has_tls = true;
 }
 
+/* It has said its own end, or lost the connection. */
+static bool is_silent(struct session_bench *bench, enum bench_leg leg)
+{
+    const struct memory_wire *wire = session_bench_wire(bench, leg);
+
+    if (!wire || wire->inbox_ended || wire->failure != 0)
+        return true;
+    return leg == BENCH_CLIENT && bench->has_tls &&
+           (!bench->tls.is_up || bench->tls.is_broken || SSL_get_shutdown(bench->tls.ssl) != 0);
+}
+
 void session_bench_say(struct session_bench *bench, enum bench_leg leg, struct slice bytes)
 {
-    if (leg == BENCH_SERVER && bench->server)
-        memory_wire_feed(bench->server, bytes);
-    else if (leg == BENCH_CLIENT && !bench->has_tls)
-        memory_wire_feed(&bench->client, bytes);
-    else if (leg == BENCH_CLIENT && bench->tls.is_up && !bench->tls.is_broken)
+    if (is_silent(bench, leg))
+        return;
+    if (leg == BENCH_CLIENT && bench->has_tls)
         memory_tls_say(&bench->tls, bytes);
+    else
+        memory_wire_feed(session_bench_wire(bench, leg), bytes);
 }
 
 void session_bench_truncate(struct session_bench *bench, enum bench_leg leg)

@@ -80,7 +80,8 @@ bool session_bench_run(struct session_bench *bench);
 /* So much time passes: deadlines expire, and what follows from that is run. */
 bool session_bench_pass(struct session_bench *bench, uint64_t ms);
 
-/* Queued for the session, not yet run. The client's is encrypted when it speaks TLS. */
+/* Queued for the session, not yet run; encrypted where the client speaks TLS. Dropped behind an end
+ * or reset, and before the handshake. */
 void session_bench_say(struct session_bench *bench, enum bench_leg leg, struct slice bytes);
 
 /* From now on the client speaks TLS; its ClientHello goes out with the next run. */

@@ -217,6 +217,26 @@ static void test_endless_line_stays_small(void **state)
     }
 }
 
+/* A backend that talks while a command is half given is heard later, and not read for long. */
+static void test_backend_talks_into_a_command(void **state)
+{
+    static char much[2 * ENGINE_REPLY_BUFFER];
+
+    (void)state;
+    memset(much, 'x', sizeof(much));
+    session_bench_begin(&bench, plays[PLAY_PLAIN_IMAP].listener);
+    assert_good(play_steps(&bench, &plays[PLAY_PLAIN_IMAP], 2));
+    say(BENCH_CLIENT, "a LOGIN {3+}\r\nx");
+    session_bench_say(&bench, BENCH_SERVER, slice_of(much, sizeof(much)));
+    assert_true(session_bench_run(&bench));
+    assert_true(bench.server->inbox.n > 0);
+    say(BENCH_CLIENT, "yz {3+}\r\nabc\r\n");
+    session_bench_finish(&bench, BENCH_CLIENT);
+    assert_true(session_bench_run(&bench));
+    assert_int_equal(bench.reason, REASON_REPLY_TOO_LARGE);
+    assert_good(session_bench_end(&bench));
+}
+
 static void test_waiting_session_holds_no_buffer(void **state)
 {
     (void)state;
@@ -392,6 +412,7 @@ int main(void)
         TEST(test_every_end_with_segments_of_one),
         TEST(test_every_end_with_peers_that_do_not_read),
         TEST(test_endless_line_stays_small),
+        TEST(test_backend_talks_into_a_command),
         TEST(test_waiting_session_holds_no_buffer),
         TEST(test_client_speaks_first),
         TEST(test_no_backend),
