@@ -65,6 +65,9 @@ static enum response_cut cut_response(
         uint64_t octets;
         enum response_cut cut = cut_part(slice_after(in, at), policy, &line, &used);
 
+        /* What is incomplete is all of this one response. */
+        if (cut == RESPONSE_MORE && in.n > policy->reply)
+            return RESPONSE_LARGE;
         if (cut != RESPONSE_WHOLE)
             return cut;
         if (at == 0)
