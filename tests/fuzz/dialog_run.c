@@ -1,0 +1,297 @@
+#include "dialog_run.h"
+
+enum { SEGMENT_MAX = 16 };
+
+/* What was so before a call, and explains what the call forwards. */
+struct before {
+    bool was_command; /* a line of the client would be the beginning of a command */
+    bool was_message; /* octets of message data */
+    bool was_ehlo;    /* the next reply is EHLO's */
+};
+
+static uint64_t random_of(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static bool is_one_of(struct slice word, const char *const *words)
+{
+    for (; *words; words++) {
+        if (slice_equal_nocase(word, slice_from(*words)))
+            return true;
+    }
+    return false;
+}
+
+/* ---- What a call may forward ---- */
+
+static struct before look(const struct dialog *dialog)
+{
+    struct before before = {.was_command = true};
+
+    if (dialog->protocol == &protocol_smtp) {
+        const struct smtp *smtp = &dialog->of.smtp;
+        struct smtp_pending first = smtp->queue[smtp->queue_head];
+
+        before.was_command = !smtp->in_auth;
+        before.was_message = dialog->mode == DIALOG_MESSAGE;
+        before.was_ehlo = smtp->queue_len > 0 && first.command == SMTP_EHLO;
+    } else if (dialog->protocol == &protocol_imap) {
+        before.was_command =
+            dialog->of.imap.phase != IMAP_PART && dialog->of.imap.phase != IMAP_RESPONSE;
+    } else {
+        before.was_command = !dialog->of.pop3.in_auth;
+    }
+    return before;
+}
+
+static void check_command(const struct dialog_run *run, struct slice line)
+{
+    /* Each where it is a word of the protocol: to another one it is an unknown command. */
+    static const char *const never_smtp[] = {"XCLIENT", "XFORWARD", "STARTTLS", NULL};
+    static const char *const never_pop3[] = {"XCLIENT", "STLS", NULL};
+    static const char *const never_imap[] = {"STARTTLS", NULL};
+    static const char *const logins[] = {
+        "AUTH", "LOGIN", "AUTHENTICATE", "USER", "PASS", "APOP", NULL};
+    static const char *const prelude[] = {
+        "EHLO", "HELO", "NOOP", "RSET", "QUIT", "HELP", "CAPABILITY", "LOGOUT", "CAPA", NULL};
+    const struct dialog *dialog = &run->dialog;
+    struct slice rest = line;
+    struct slice verb = slice_of("", 0);
+
+    if (dialog->protocol == &protocol_imap)
+        (void)slice_word(&rest, &verb);
+    (void)slice_word(&rest, &verb);
+    FUZZ_REQUIRE(!is_one_of(verb, dialog->protocol == &protocol_smtp   ? never_smtp
+                                  : dialog->protocol == &protocol_pop3 ? never_pop3
+                                                                       : never_imap));
+    if (dialog->tls)
+        return;
+    FUZZ_REQUIRE(run->policy.require_tls == DIALOG_TLS_OPTIONAL || !is_one_of(verb, logins));
+    FUZZ_REQUIRE(run->policy.require_tls != DIALOG_TLS_ALWAYS || is_one_of(verb, prelude));
+}
+
+static void check_forwarded(const struct dialog_run *run, struct before before, struct slice text)
+{
+    while (text.n > 0) {
+        size_t end = slice_find(text, '\n');
+        struct slice line;
+
+        FUZZ_REQUIRE(end < text.n && end > 0 && text.p[end - 1] == '\r');
+        line = slice_of(text.p, end - 1);
+        FUZZ_REQUIRE(slice_find(line, '\r') == line.n && slice_find(line, '\0') == line.n);
+        if (before.was_command)
+            check_command(run, line);
+        text = slice_after(text, end + 1);
+    }
+}
+
+static void check_ehlo(const struct dialog_run *run, struct slice text)
+{
+    static const char *const never[] = {"XCLIENT", "XFORWARD", NULL};
+    bool offers = run->policy.offers_tls && !run->dialog.tls;
+    bool is_first = true;
+    struct slice line;
+
+    while (slice_split(&text, '\n', &line)) {
+        struct slice rest = slice_after(line, 4);
+        struct slice word = slice_of("", 0);
+
+        if (!slice_starts(line, SLICE("250")))
+            return;
+        if (rest.n > 0 && rest.p[rest.n - 1] == '\r')
+            rest.n--;
+        (void)slice_word(&rest, &word);
+        FUZZ_REQUIRE(is_first || !is_one_of(word, never));
+        FUZZ_REQUIRE(is_first || offers || !slice_equal_nocase(word, SLICE("STARTTLS")));
+        is_first = false;
+    }
+}
+
+/* ---- The session's part ---- */
+
+static void note_event(struct dialog_run *run, const struct actions *actions)
+{
+    FUZZ_REQUIRE(run->event_count < RUN_EVENTS);
+    run->events[run->event_count++] = (struct run_event){.next = actions->next,
+        .reason = actions->reason,
+        .renew = actions->renew_server,
+        .sent = {buffer_held(&run->out[0]).n, buffer_held(&run->out[1]).n}};
+}
+
+static void do_next(struct dialog_run *run, const struct actions *actions)
+{
+    if (actions->next == DIALOG_NOTHING)
+        return;
+    note_event(run, actions);
+    switch (actions->next) {
+    case DIALOG_NOTHING:
+        break;
+    case DIALOG_START_TLS:
+        FUZZ_REQUIRE(run->policy.offers_tls && !run->dialog.tls && !run->dialog.logged_in);
+        buffer_clear(&run->in[DIALOG_CLIENT]);
+        run->loses_client = true;
+        if (actions->renew_server)
+            buffer_clear(&run->in[DIALOG_SERVER]);
+        dialog_tls_started(&run->dialog);
+        break;
+    case DIALOG_RELAY:
+        FUZZ_REQUIRE(run->dialog.protocol->relays_after_login);
+        run->relays = true;
+        break;
+    case DIALOG_CLOSE:
+        run->is_over = true;
+        break;
+    }
+}
+
+static bool feed(struct dialog_run *run, enum dialog_side side)
+{
+    struct actions actions = actions_of(&run->out[DIALOG_CLIENT], &run->out[DIALOG_SERVER]);
+    struct slice in = buffer_held(&run->in[side]);
+    size_t client = buffer_held(&run->out[DIALOG_CLIENT]).n;
+    size_t server = buffer_held(&run->out[DIALOG_SERVER]).n;
+    struct before before = look(&run->dialog);
+    bool did = dialog_feed(&run->dialog, side, in, &actions);
+    struct slice to_client = slice_after(buffer_held(&run->out[DIALOG_CLIENT]), client);
+    struct slice to_server = slice_after(buffer_held(&run->out[DIALOG_SERVER]), server);
+
+    FUZZ_REQUIRE(actions.used <= in.n);
+    FUZZ_REQUIRE(to_client.n <= in.n + DIALOG_EXTRA && to_server.n <= in.n + DIALOG_EXTRA);
+    FUZZ_REQUIRE(did || (to_client.n == 0 && to_server.n == 0));
+    if (!did)
+        return false;
+    if (!before.was_message)
+        check_forwarded(run, before, to_server);
+    if (side == DIALOG_SERVER && before.was_ehlo)
+        check_ehlo(run, to_client);
+    if (actions.pass) {
+        FUZZ_REQUIRE(side == DIALOG_SERVER || run->dialog.tls ||
+                     run->policy.require_tls != DIALOG_TLS_ALWAYS);
+        FUZZ_REQUIRE(buffer_append(&run->out[!side], slice_of(in.p, actions.used)));
+    }
+    buffer_consume(&run->in[side], actions.used);
+    do_next(run, &actions);
+    return true;
+}
+
+static bool try_feed(struct dialog_run *run, enum dialog_side side)
+{
+    if (run->is_over || run->relays ||
+        (side == DIALOG_CLIENT && !dialog_wants_client(&run->dialog)))
+        return false;
+    return feed(run, side);
+}
+
+static void start(struct dialog_run *run)
+{
+    struct actions actions = actions_of(&run->out[DIALOG_CLIENT], &run->out[DIALOG_SERVER]);
+    struct slice in = buffer_held(&run->in[DIALOG_SERVER]);
+    size_t used = 0;
+    enum greeting greeting = run->dialog.protocol->greeting(in, run->policy.reply, &used);
+
+    if (greeting == GREETING_MORE) {
+        FUZZ_REQUIRE(in.n <= run->policy.reply);
+        return;
+    }
+    FUZZ_REQUIRE(used <= in.n && (used > 0 || in.n == 0 || greeting == GREETING_WRONG));
+    run->is_started = true;
+    if (greeting == GREETING_WRONG) {
+        run->is_over = true;
+        return;
+    }
+    dialog_start(&run->dialog, greeting, slice_of(in.p, used), &actions);
+    FUZZ_REQUIRE(buffer_held(&run->out[DIALOG_CLIENT]).n <= used + DIALOG_EXTRA);
+    FUZZ_REQUIRE(buffer_held(&run->out[DIALOG_SERVER]).n == 0);
+    buffer_consume(&run->in[DIALOG_SERVER], used);
+    do_next(run, &actions);
+}
+
+/* With fixed buffers a side that waits with more than this would wait for ever. */
+static void check_waiting(const struct dialog_run *run)
+{
+    size_t longest =
+        run->policy.line > run->policy.sasl_line ? run->policy.line : run->policy.sasl_line;
+
+    if (!run->is_started || run->is_over || run->relays)
+        return;
+    if (dialog_wants_client(&run->dialog))
+        FUZZ_REQUIRE(buffer_held(&run->in[DIALOG_CLIENT]).n < longest);
+    /* What a backend says while a command is half given waits for the rest of it. */
+    if (run->dialog.protocol != &protocol_imap || run->dialog.of.imap.phase != IMAP_PART)
+        FUZZ_REQUIRE(buffer_held(&run->in[DIALOG_SERVER]).n <= run->policy.reply);
+    FUZZ_REQUIRE(run->dialog.user_len <= DIALOG_USER_MAX);
+    FUZZ_REQUIRE(run->dialog.bad_commands < run->policy.bad_commands);
+    if (run->dialog.protocol == &protocol_smtp)
+        FUZZ_REQUIRE(run->dialog.of.smtp.queue_len <= SMTP_QUEUE_MAX);
+}
+
+static void relay(struct dialog_run *run)
+{
+    for (int side = 0; side < 2; side++) {
+        FUZZ_REQUIRE(buffer_append(&run->out[!side], buffer_held(&run->in[side])));
+        buffer_clear(&run->in[side]);
+    }
+}
+
+/* What the other side said before goes first: so the order does not hang on the segments. */
+static void pump(struct dialog_run *run, enum dialog_side sender)
+{
+    if (!run->is_started)
+        start(run);
+    while (run->is_started && (try_feed(run, !sender) || try_feed(run, sender)))
+        continue;
+    if (run->relays)
+        relay(run);
+    check_waiting(run);
+}
+
+/* ---- A run ---- */
+
+void run_begin(struct dialog_run *run, const struct protocol *protocol, struct slice options)
+{
+    bool is_small = fuzz_has(options, 'l');
+    struct dialog_legs legs = {.client_tls = fuzz_has(options, 'i'),
+        .server_tls = fuzz_has(options, 'b') || fuzz_has(options, 'v'),
+        .server_tls_verified = fuzz_has(options, 'v')};
+
+    run->policy = (struct dialog_policy){.hostname = SLICE("proxy.example"),
+        .offers_tls = !fuzz_has(options, 'n') && !legs.client_tls,
+        .require_tls = fuzz_has(options, 'y')   ? DIALOG_TLS_ALWAYS
+                       : fuzz_has(options, 'o') ? DIALOG_TLS_OPTIONAL
+                                                : DIALOG_TLS_FOR_LOGIN,
+        .smuggling = fuzz_has(options, 's')   ? DIALOG_REFUSE_BARE
+                     : fuzz_has(options, 'p') ? DIALOG_PASS_ALL
+                                              : DIALOG_REFUSE_LOOK_ALIKES,
+        .line = is_small ? 200 : 4096,
+        .sasl_line = is_small ? 300 : 13312,
+        .literal = is_small ? 64 : 4096,
+        .reply = is_small ? 1000 : 65536,
+        .reply_lines = is_small ? 16 : 128,
+        .bad_commands = is_small ? 20 : 10};
+    for (int side = 0; side < 2; side++) {
+        buffer_init(&run->in[side], run->memory_in[side], RUN_IN);
+        buffer_init(&run->out[side], run->memory_out[side], RUN_OUT);
+    }
+    run->event_count = 0;
+    run->is_started = run->relays = run->is_over = false;
+    dialog_init(&run->dialog, protocol, &run->policy, legs);
+    run->dialog.tls_unavailable = fuzz_has(options, 'u');
+}
+
+void run_speak(struct dialog_run *run, enum dialog_side side, struct slice bytes, size_t segment,
+    uint64_t *seed)
+{
+    run->loses_client = false;
+    while (bytes.n > 0 && !run->is_over && !(run->loses_client && side == DIALOG_CLIENT)) {
+        size_t n = segment > 0 ? segment : 1 + (size_t)(random_of(seed) % SEGMENT_MAX);
+
+        n = n < bytes.n ? n : bytes.n;
+        FUZZ_REQUIRE(buffer_append(&run->in[side], slice_of(bytes.p, n)));
+        bytes = slice_after(bytes, n);
+        pump(run, side);
+    }
+}

@@ -1,0 +1,12 @@
+/*
+ * Target: protocol_pop3 (grammar/pop3*.c) below dialog_feed (grammar/dialog.c).
+ * Input and what must hold: dialog_fuzz.c, dialog_run.h.
+ */
+#include "dialog_fuzz.h"
+#include "fuzz.h"
+#include "mailmux/protocols.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    return dialog_fuzz(&protocol_pop3, data, n);
+}

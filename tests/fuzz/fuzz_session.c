@@ -1,0 +1,238 @@
+/*
+ * Target: a whole session (engine/, net/stream.c, net/tls*.c, grammar/) on memory wires.
+ * Input: a line of options, then what the two sides say by turns, the backend first; '~' passes the
+ * word. Options: the listener (a letter of the configuration below; r requires TLS for all), h: the
+ * kernels take 64 octets at most. '^' and a letter is an event: S the client's handshake; F T R
+ * client ends cleanly, without close_notify, by RST; f t r the backend; D d client or backend stops
+ * reading, or goes on; P a minute passes; Q mailmux is told to end.
+ *
+ * Played as it is, and with reads and writes of random sizes and IO_AGAIN between them. What must
+ * hold: no event is reported for ever that nobody has a use for; nothing is held beyond four
+ * buffers; at the end, after days, the session is over, every buffer is back, every wire closed;
+ * in a relay bytes pass unchanged and in order; both ways of playing give both sides the same bytes
+ * (where nobody vanishes or stops reading in between).
+ */
+#include "fuzz.h"
+#include "session_bench.h"
+
+enum {
+    INPUT_MAX = 8192,
+    A_MINUTE_MS = 60 * 1000,
+    A_DAY_MS = 24 * 60 * A_MINUTE_MS,
+    SMALL_WINDOW = 64,
+    HELD_MAX = ENGINE_LINE_BUFFER + 4 * ENGINE_REPLY_BUFFER
+};
+
+static const char configuration[] =
+    "[listener s]\nbind = 127.0.0.1:25\nbackend = mta\n"
+    "[listener t]\nbind = 127.0.0.1:465\nprotocol = smtp\nbackend = mta\n"
+    "[listener x]\nbind = 127.0.0.1:26\nprotocol = smtp\ntls = none\nbackend = mta\n"
+    "[listener r]\nbind = 127.0.0.1:27\nprotocol = smtp\nrequire_tls = yes\nbackend = mta\n"
+    "[listener m]\nbind = 127.0.0.1:143\nbackend = mailboxes\n"
+    "[listener k]\nbind = 127.0.0.1:993\nbackend = mailboxes\n"
+    "[listener n]\nbind = 127.0.0.1:144\nprotocol = imap\ntls = none\nbackend = mailboxes\n"
+    "[listener p]\nbind = 127.0.0.1:110\nbackend = drops\n"
+    "[listener q]\nbind = 127.0.0.1:995\nbackend = drops\n"
+    "[listener z]\nbind = 127.0.0.1:111\nprotocol = pop3\ntls = none\nbackend = drops\n"
+    "[backend mta]\nserver = 127.0.0.1:2525\n"
+    "[backend mailboxes]\nserver = a 127.0.0.1:1143\nserver = b 127.0.0.1:1144\n"
+    "[backend drops]\nserver = 127.0.0.1:1110\n";
+static const char letters[] = "stxrmknpqz";
+
+struct play {
+    struct memory_bytes heard[2];
+    enum reason reason;
+    bool is_comparable;
+};
+
+static struct session_bench bench; /* large */
+
+static void begin(void)
+{
+    static bool has_begun;
+
+    if (has_begun)
+        return;
+    has_begun = true;
+    FUZZ_REQUIRE(session_bench_init(&bench, configuration));
+}
+
+static void run(void)
+{
+    FUZZ_REQUIRE(session_bench_run(&bench));
+    FUZZ_REQUIRE(session_bench_held(&bench) <= HELD_MAX);
+}
+
+static bool relays(void)
+{
+    return bench.session && bench.session->phase == SESSION_RELAY &&
+           bench.session->reason == REASON_NONE && !bench.is_deaf[0] && !bench.is_deaf[1];
+}
+
+/* In a relay it must arrive as it is. */
+static void say(enum bench_leg leg, struct slice bytes)
+{
+    enum bench_leg other = leg == BENCH_CLIENT ? BENCH_SERVER : BENCH_CLIENT;
+    size_t before = bench.heard[other].n;
+    bool relayed = relays() && !(leg == BENCH_CLIENT && bench.has_tls && !bench.tls.is_up);
+
+    session_bench_say(&bench, leg, bytes);
+    run();
+    if (relayed && relays())
+        FUZZ_REQUIRE(slice_equal(slice_after(session_bench_heard(&bench, other), before), bytes));
+}
+
+/* A backend says one line at a time: whoever answers before it is asked is at fault. */
+static void speak(enum bench_leg leg, struct slice text)
+{
+    while (text.n > 0) {
+        size_t n = leg == BENCH_SERVER ? slice_find(text, '\n') + 1 : text.n;
+
+        n = n < text.n ? n : text.n;
+        say(leg, slice_of(text.p, n));
+        text = slice_after(text, n);
+    }
+}
+
+static void start_tls(void)
+{
+    bool is_awaited =
+        bench.session && !bench.has_tls &&
+        (bench.session->phase == SESSION_HANDSHAKE || bench.session->phase == SESSION_UPGRADE);
+
+    if (is_awaited)
+        session_bench_start_tls(&bench);
+}
+
+static void happen(struct play *play, char event)
+{
+    play->is_comparable = play->is_comparable && memchr("RrDdQ", event, 5) == NULL;
+    switch (event) {
+    case 'S':
+        start_tls();
+        break;
+    case 'F':
+    case 'f':
+        session_bench_finish(&bench, event == 'F' ? BENCH_CLIENT : BENCH_SERVER);
+        break;
+    case 'T':
+    case 't':
+        session_bench_truncate(&bench, event == 'T' ? BENCH_CLIENT : BENCH_SERVER);
+        break;
+    case 'R':
+    case 'r':
+        session_bench_reset(&bench, event == 'R' ? BENCH_CLIENT : BENCH_SERVER);
+        break;
+    case 'D':
+    case 'd':
+        bench.is_deaf[event == 'd'] = !bench.is_deaf[event == 'd'];
+        break;
+    case 'P':
+        FUZZ_REQUIRE(session_bench_pass(&bench, A_MINUTE_MS));
+        break;
+    case 'Q':
+        engine_drain(&bench.engine);
+        break;
+    default:
+        return;
+    }
+    run();
+}
+
+static void act(struct play *play, struct slice script)
+{
+    enum bench_leg leg = BENCH_SERVER;
+
+    while (script.n > 0) {
+        size_t tilde = slice_find(script, '~');
+        size_t caret = slice_find(script, '^');
+        size_t n = tilde < caret ? tilde : caret;
+
+        speak(leg, slice_of(script.p, n));
+        if (n == script.n)
+            return;
+        if (n == tilde) {
+            leg = leg == BENCH_SERVER ? BENCH_CLIENT : BENCH_SERVER;
+            script = slice_after(script, n + 1);
+        } else {
+            happen(play, n + 1 < script.n ? script.p[n + 1] : '\0');
+            script = slice_after(script, n + 2);
+        }
+    }
+}
+
+static void finish(struct play *play)
+{
+    const char *left;
+
+    for (int day = 0; bench.session && day < 4; day++)
+        FUZZ_REQUIRE(session_bench_pass(&bench, A_DAY_MS));
+    FUZZ_REQUIRE(bench.session == NULL);
+    play->reason = bench.reason;
+    for (int leg = 0; leg < 2; leg++) {
+        play->heard[leg] = bench.heard[leg]; /* taken */
+        bench.heard[leg] = (struct memory_bytes){0};
+    }
+    left = session_bench_end(&bench);
+    if (left)
+        (void)fprintf(stderr, "%s\n", left);
+    FUZZ_REQUIRE(left == NULL);
+}
+
+static struct play perform(struct slice input, enum bench_pace pace)
+{
+    struct play play = {.is_comparable = true};
+    struct slice options = fuzz_options(&input);
+    size_t listener = 0;
+
+    while (letters[listener] && !fuzz_has(options, letters[listener]))
+        listener++;
+    bench.pace = pace;
+    bench.seed = fuzz_seed(input);
+    bench.most = 1 + bench.seed % 50;
+    bench.window = fuzz_has(options, 'h') ? SMALL_WINDOW : 0;
+    bench.is_deaf[0] = bench.is_deaf[1] = false;
+    session_bench_begin(&bench, letters[listener] ? listener : 0);
+    run();
+    act(&play, input);
+    finish(&play);
+    bench.engine.draining = false;
+    return play;
+}
+
+static struct slice heard_by(const struct play *play, enum bench_leg leg)
+{
+    return play->heard[leg].n > 0 ? slice_of(play->heard[leg].data, play->heard[leg].n)
+                                  : slice_of("", 0);
+}
+
+/* A backend that does not take its bytes at once loses the last ones where we end the session. */
+static void compare(const struct play *a, const struct play *b)
+{
+    struct slice more = heard_by(a, BENCH_SERVER);
+    struct slice less = heard_by(b, BENCH_SERVER);
+
+    if (!a->is_comparable || a->reason == REASON_INJECTION || b->reason == REASON_INJECTION)
+        return; /* C17: in a segment of its own it is the client's TLS */
+    FUZZ_REQUIRE(a->reason == b->reason);
+    FUZZ_REQUIRE(slice_equal(heard_by(a, BENCH_CLIENT), heard_by(b, BENCH_CLIENT)));
+    FUZZ_REQUIRE(slice_starts(more, less));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    struct slice input = fuzz_slice(data, n);
+    struct play plays[2];
+
+    if (n > INPUT_MAX)
+        return 0;
+    begin();
+    plays[0] = perform(input, PACE_WHOLE);
+    plays[1] = perform(input, PACE_RANDOM);
+    compare(&plays[0], &plays[1]);
+    for (int i = 0; i < 2; i++) {
+        free(plays[i].heard[0].data);
+        free(plays[i].heard[1].data);
+    }
+    return 0;
+}

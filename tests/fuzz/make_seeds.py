@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""make_seeds.py TRANSCRIPTS OUT: the transcripts as seeds of the grammars' and the session's targets.
+
+What both sides say becomes one input, as dialog_fuzz.c and fuzz_session.c read it.
+"""
+import re
+import sys
+from pathlib import Path
+
+ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
+INPUT_MAX = 8192
+# The listeners of fuzz_session.c.
+LISTENERS = {"smtp": {"starttls": "s", "implicit": "t", "none": "x"},
+             "imap": {"starttls": "m", "implicit": "k", "none": "n"},
+             "pop3": {"starttls": "p", "implicit": "q", "none": "z"}}
+
+
+def unescape(text):
+    return re.sub(r"\\(x[0-9a-fA-F]{2}|[rnt0\\])",
+                  lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "x" else ESCAPES[m[1]], text)
+
+
+def options_of(header):
+    letters = {"implicit": "i", "none": "n", "tls": "b", "verified": "v", "strict": "s", "pass": "p"}
+    options = "".join(letters.get(header.get(key, ""), "")
+                      for key in ("listener", "backend", "smuggling"))
+    return options + {"yes": "y", "no": "o"}.get(header.get("require_tls", ""), "")
+
+
+def read(path):
+    """(protocol, header, [(side, text)]) of a transcript."""
+    header = {}
+    said = []
+    for line in path.read_text(encoding="latin-1").split("\n"):
+        step = re.match(r"([CS])(?:\*(\d+))?([:.])(?:\*(\d+))? ?(.*)$", line)
+        word = re.match(r"(\w+) (\S+)$", line)
+        if step:
+            side, times, kind, more_times, text = step.groups()
+            text = unescape(text) + ("\r\n" if kind == ":" else "")
+            said.append((side, text * int(times or more_times or 1)))
+        elif line == "TLS":
+            said.append(("TLS", ""))
+        elif word and not said:
+            header[word[1]] = word[2]
+    return header.get("protocol"), header, said
+
+
+def turns(said, tls):
+    """The sides by turns, the backend first, '~' between; `tls` where the client's handshake is."""
+    out = ""
+    speaker = "S"
+    for side, text in said:
+        if side == "TLS":
+            out += tls
+            continue
+        if side != speaker:
+            out += "~"
+            speaker = side
+        out += text
+    return out
+
+
+def write(directory, name, text):
+    directory.mkdir(parents=True, exist_ok=True)
+    if len(text) <= INPUT_MAX:
+        (directory / name).write_bytes(text.encode("latin-1"))
+
+
+def main():
+    transcripts, out = map(Path, sys.argv[1:])
+    for path in sorted(transcripts.rglob("*.txt")):
+        if path.name == "CMakeLists.txt":
+            continue
+        protocol, header, said = read(path)
+        if protocol not in LISTENERS or any("~" in text or "^" in text for _, text in said):
+            continue
+        write(out / protocol, path.stem, options_of(header) + "\n" + turns(said, ""))
+        listener = LISTENERS[protocol][header.get("listener", "starttls")]
+        write(out / "session", f"{protocol}-{path.stem}", listener + "\n" + turns(said, "^S"))
+
+
+main()
