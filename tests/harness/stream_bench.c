@@ -36,8 +36,6 @@ enum io stream_bench_shake(struct stream_bench *bench, struct memory_tls *peer)
         bool has_moved = memory_tls_step(peer);
 
         memory_wire_refresh(&bench->wire);
-        if (stream_flush(&bench->stream) == IO_ERR)
-            return IO_ERR;
         status = stream_handshake(&bench->stream);
         if (status == IO_ERR) {
             (void)memory_tls_step(peer); /* the alert */
