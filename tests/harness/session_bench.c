@@ -94,8 +94,14 @@ static void hook_ended(struct engine *engine, struct session *session)
     bench->session = NULL;
 }
 
+/* One session at a time: there is nobody who could send a message. */
+static void hook_wake(struct engine *engine)
+{
+    (void)engine;
+}
+
 static const struct engine_hooks hooks = {
-    .connect = hook_connect, .connected = hook_connected, .ended = hook_ended};
+    .connect = hook_connect, .connected = hook_connected, .ended = hook_ended, .wake = hook_wake};
 
 /* ---- Its own life ---- */
 
@@ -150,12 +156,31 @@ void session_bench_deinit(struct session_bench *bench)
 
 /* ---- Sessions ---- */
 
+/* What one session saw of a server is not to decide about the next: maintenance forgets it. */
+static void forget_marks(struct session_bench *bench, size_t index)
+{
+    const struct config_backend *backend = &snapshot_config(bench->snapshot)->backends[index];
+    struct pool *pool = snapshot_pool(bench->snapshot, index);
+    struct config_backend pause = *backend;
+
+    pause.servers = calloc(backend->server_count, sizeof(*pause.servers));
+    need(pause.servers != NULL);
+    for (size_t i = 0; i < backend->server_count; i++) {
+        pause.servers[i] = backend->servers[i];
+        pause.servers[i].state = SERVER_MAINTENANCE;
+    }
+    need(pool_configure(pool, &pause, 1) && pool_configure(pool, backend, 1));
+    free(pause.servers);
+}
+
 void session_bench_begin(struct session_bench *bench, size_t listener)
 {
     const struct service *service = snapshot_service(bench->snapshot, listener);
     struct address address = {0};
 
     (void)address_parse_ip(SLICE("192.0.2.1"), 40000, &address);
+    for (size_t i = 0; i < snapshot_config(bench->snapshot)->backend_count; i++)
+        forget_marks(bench, i);
     bench->has_begun = true;
     bench->dials = 0;
     bench->server = NULL;

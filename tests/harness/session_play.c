@@ -5,17 +5,15 @@
 
 enum { COMPLAINT_MAX = 1000 };
 
-/* What befalls one session must not mark a server down for the next. */
 const char play_configuration[] =
     "[listener smtp]\nbind = 127.0.0.1:25\nbackend = mta\n"
     "[listener imap]\nbind = 127.0.0.1:143\nbackend = mailboxes\n"
     "[listener pop3]\nbind = 127.0.0.1:110\nbackend = drops\n"
     "[listener imaps]\nbind = 127.0.0.1:993\nbackend = mailboxes\n"
     "[listener plain]\nbind = 127.0.0.1:144\nprotocol = imap\ntls = none\nbackend = mailboxes\n"
-    "[backend mta]\nserver = 127.0.0.1:2525\nfall = 100\n"
+    "[backend mta]\nserver = 127.0.0.1:2525\n"
     "[backend mailboxes]\nserver = a 127.0.0.1:1143\nserver = b 127.0.0.1:1144\n"
-    "fall = 100\n"
-    "[backend drops]\nserver = 127.0.0.1:1110\nfall = 100\n";
+    "[backend drops]\nserver = 127.0.0.1:1110\n";
 
 static const struct play_step smtp_steps[] = {
     {PLAY_SERVER_SAYS, "220-old.example ESMTP\r\n220 ready\r\n"},
