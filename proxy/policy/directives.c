@@ -232,7 +232,7 @@ const struct directive directives[] = {
         .min = 100, .max = 10 * MINUTE, .fallback = "5s",
         .help = "How long a session waits for a place when all servers have their max_sessions; "
                 "connect_deadline goes on meanwhile. Then it is turned away."},
-    {SECTION_BACKEND, "queue_size", VALUE_NUMBER, FIELD(config_backend, queue_size), .max = 1000000,
+    {SECTION_BACKEND, "queue_size", VALUE_NUMBER, FIELD(config_backend, queue_size), .max = 10000,
         .fallback = "100", .help = "How many sessions may wait so at once; with 0 none waits."},
 
     TIMEOUT(connect, 100, 5 * MINUTE, "5s", "One attempt to connect to a backend server."),
