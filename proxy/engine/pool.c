@@ -216,6 +216,53 @@ bool pool_configure(struct pool *pool, const struct config_backend *backend, uin
     return true;
 }
 
+/* Whether the pool has a server of that name at that address. */
+static bool has_listed(const struct pool *pool, const struct slot *slot)
+{
+    for (size_t i = 0; i < pool->table.count; i++) {
+        if (pool->table.servers[i].is_listed && is_at(&pool->slots[i], slot->name, &slot->address))
+            return true;
+    }
+    return false;
+}
+
+/* Its servers are the newer one's; so are its addresses now. The lock is held. */
+static void take_addresses(struct pool *pool, const struct pool *newer, uint64_t now_ms)
+{
+    for (size_t i = 0; i < pool->table.count; i++) {
+        if (!has_listed(newer, &pool->slots[i]))
+            pool->table.servers[i].is_listed = false;
+    }
+    for (size_t i = 0; i < newer->table.count; i++) {
+        const struct slot *slot = &newer->slots[i];
+
+        if (newer->table.servers[i].is_listed)
+            add_address(pool, find_server(pool->servers, pool->server_count, slot->name),
+                &slot->address, now_ms);
+    }
+}
+
+void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms)
+{
+    struct config_server *before;
+    size_t before_count;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    before = pool->servers;
+    before_count = pool->server_count;
+    pool->servers = newer->servers;
+    pool->server_count = newer->server_count;
+    newer->servers = NULL;
+    newer->server_count = 0;
+    pool->table.method = newer->table.method;
+    pool->table.health = newer->table.health;
+    pool->queue_size = newer->queue_size;
+    take_addresses(pool, newer, now_ms);
+    pool_serve_queue(pool, now_ms);
+    (void)pthread_mutex_unlock(&pool->lock);
+    free_servers(before, before_count);
+}
+
 void pool_set_checked(struct pool *pool, bool is_checked)
 {
     (void)pthread_mutex_lock(&pool->lock);

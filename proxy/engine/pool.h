@@ -79,6 +79,13 @@ const char *pool_name(const struct pool *pool);
  */
 bool pool_configure(struct pool *pool, const struct config_backend *backend, uint64_t now_ms);
 
+/*
+ * For a reload: the servers, settings and addresses of `newer`, which was made for the new
+ * configuration and which no session has used, as if by pool_configure and pool_set_addresses.
+ * `newer` is left without servers.
+ */
+void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms);
+
 /* There are active checks, reported with pool_note_check: sessions no longer try what is down. */
 void pool_set_checked(struct pool *pool, bool is_checked);
 

@@ -543,6 +543,41 @@ static void test_lives_until_its_last_reference(void **state)
     pool_unref(&other);
 }
 
+static void test_takes_over_what_was_made_for_a_reload(void **state)
+{
+    struct address addresses[] = {address_of("10.0.0.7"), address_of("10.0.0.8")};
+    struct config *next = parse("server = n mx.example.org:25\nserver = c 10.0.0.3:25\n"
+                                "server = a 10.0.0.1:25 max_sessions=2\nfall = 1\n");
+    struct pool *newer = pool_new("mta");
+    struct session sessions[2];
+    struct pool_server server;
+    size_t slot;
+
+    configure("server = a 10.0.0.1:25\nserver = b 10.0.0.2:25\nserver = n mx.example.org:25\n", 1);
+    assert_gets(&sessions[0], "a");
+    assert_gets(&sessions[1], "b");
+    pool_set_addresses(pool, "n", &addresses[0], 1, 1);
+    slot = slot_of("a", &server);
+    assert_true(pool_configure(newer, &next->backends[0], 1));
+    pool_set_addresses(newer, "n", &addresses[1], 1, 1);
+    pool_take_over(pool, newer, 1);
+    pool_unref(&newer);
+    config_free(&next);
+    assert_int_equal(slot_of("a", &server), slot);
+    assert_int_equal(server.sessions, 1);
+    (void)slot_of("n", &server);
+    assert_true(address_equal(&server.address, &addresses[1]));
+    assert_true(is_there("c"));
+    assert_false(is_there("b"));
+    assert_string_equal(sessions[1].choice.name, "b");
+    release(&sessions[1]);
+    pool_note_failed(pool, &sessions[0].choice, "refused", 1);
+    (void)slot_of("a", &server);
+    assert_true(server.health.is_down);
+    release(&sessions[0]);
+    pool_set_addresses(pool, "n", addresses, 2, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -569,6 +604,7 @@ int main(void)
         TEST(test_those_who_cannot_use_the_place_let_the_next_have_it),
         TEST(test_those_who_wait_for_a_server_that_goes_down_are_told),
         TEST(test_a_new_configuration_makes_room),
+        TEST(test_takes_over_what_was_made_for_a_reload),
         TEST(test_lives_until_its_last_reference),
     };
 
