@@ -61,6 +61,13 @@ struct config_strings {
     struct config_origin *origin;
 };
 
+/* The same of addresses, each with its port. */
+struct config_addresses {
+    size_t count;
+    struct address *address;
+    struct config_origin *origin;
+};
+
 /* Where each setting of one section came from, by row of the table; see config_setting_origin. */
 struct config_setting;
 
@@ -73,6 +80,8 @@ struct config_proxy {
     const char *user; /* NULL: stay who we are */
     const char *hostname;
     const char *state_directory;
+    struct config_addresses resolvers; /* DNS servers; none: the system's way */
+    uint64_t resolve_interval;
     enum log_format log_format;
     enum log_level log_level;
     unsigned core_dumps; /* 0: none */
@@ -121,12 +130,13 @@ struct config_listener {
     size_t backend; /* index into config.backends */
 };
 
-/* One `server = NAME HOST:PORT options` line. */
+/* One line `server = NAME HOST:PORT options`, or with srv:SERVICE in the place of HOST:PORT. */
 struct config_server {
     const char *name;
     struct config_origin origin;
     const char *host; /* a name, or an IP literal without brackets */
-    uint16_t port;
+    uint16_t port;    /* 0 when is_service: its records say it */
+    bool is_service;  /* host is the name of SRV records */
     bool is_ip;
     struct address address; /* set when is_ip */
     unsigned weight;

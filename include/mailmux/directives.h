@@ -45,6 +45,7 @@ enum value_type {
     VALUE_FILE,      /* the path of a file that must be readable */
     VALUE_FILES,     /* struct config_strings: paths of files that must be readable */
     VALUE_BIND,      /* bind_count, bind and bind_origin of a listener */
+    VALUE_RESOLVERS, /* struct config_addresses: DNS servers */
     VALUE_SERVERS,   /* server_count and servers of a backend */
     VALUE_TLS_SETS,  /* tls_set_count and tls_sets of a listener: the names of [tls NAME] */
     VALUE_BACKEND    /* the name of a [backend NAME]; stored as its index */

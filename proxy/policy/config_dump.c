@@ -72,6 +72,19 @@ static int write_options(FILE *out, const struct config_server *server)
     return written + fprintf(out, "%s", states[server->state]);
 }
 
+static void write_resolvers(
+    FILE *out, const struct directive *directive, const struct config_proxy *proxy)
+{
+    const struct config_addresses *resolvers = &proxy->resolvers;
+    char text[ADDRESS_TEXT_MAX];
+
+    if (resolvers->count == 0)
+        write_nothing(out, directive);
+    for (size_t i = 0; i < resolvers->count; i++)
+        write_text(
+            out, directive->key, address_text(&resolvers->address[i], text), resolvers->origin[i]);
+}
+
 static void write_servers(
     FILE *out, const struct directive *directive, const struct config_backend *backend)
 {
@@ -80,10 +93,13 @@ static void write_servers(
         bool is_ipv6 = server->is_ip && address_family(&server->address) == AF_INET6;
         int written = fprintf(out, "%s = ", directive->key);
 
-        if (!strchr(server->name, ':')) /* else the name was left out, and is HOST:PORT */
+        if (!strchr(server->name, ':')) /* else the name was left out, and is what follows */
             written += fprintf(out, "%s ", server->name);
-        written += fprintf(
-            out, "%s%s%s:%u", is_ipv6 ? "[" : "", server->host, is_ipv6 ? "]" : "", server->port);
+        if (server->is_service)
+            written += fprintf(out, "srv:%s", server->host);
+        else
+            written += fprintf(out, "%s%s%s:%u", is_ipv6 ? "[" : "", server->host,
+                is_ipv6 ? "]" : "", server->port);
         written += write_options(out, server);
         write_source(out, written, server->origin);
     }
@@ -149,6 +165,9 @@ static void write_setting(FILE *out, const struct config *config, const struct d
         break;
     case VALUE_BIND:
         write_binds(out, directive, (const struct config_listener *)(const void *)head);
+        break;
+    case VALUE_RESOLVERS:
+        write_resolvers(out, directive, (const struct config_proxy *)(const void *)head);
         break;
     case VALUE_SERVERS:
         write_servers(out, directive, (const struct config_backend *)(const void *)head);

@@ -210,6 +210,9 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
     case VALUE_BIND:
         setting_parse_binds(setting, values, count);
         break;
+    case VALUE_RESOLVERS:
+        setting_parse_resolvers(setting, values, count);
+        break;
     case VALUE_SERVERS:
         setting_parse_servers(setting, values, count);
         break;

@@ -158,6 +158,8 @@ static bool parse_target(struct setting *setting, const struct config_value *val
 {
     struct slice host;
 
+    if (config_is_service(word))
+        return setting_parse_service(setting, value, word, server);
     if (!address_split_port(word, &host, &server->port)) {
         setting_refuse(setting, value,
             "\"%.*s\" is not HOST:PORT with a port of 1 to 65535; an IPv6 address stands in "
@@ -175,7 +177,7 @@ static bool parse_target(struct setting *setting, const struct config_value *val
     return true;
 }
 
-/* The name, and the word that should be HOST:PORT; the name may be left out. */
+/* The name, and the word that should be HOST:PORT or srv:NAME; the name may be left out. */
 static bool parse_name(struct setting *setting, const struct config_value *value,
     struct slice *rest, struct config_server *server, struct slice *target)
 {

@@ -61,6 +61,9 @@ const char *directive_allowed(const struct directive *directive, char out[DIRECT
     case VALUE_BIND:
         text = "IP:PORT, [IPV6]:PORT or *:PORT";
         break;
+    case VALUE_RESOLVERS:
+        text = "IP or IP:PORT";
+        break;
     case VALUE_SERVERS:
         text = "[NAME] HOST:PORT [OPTIONS]";
         break;
@@ -99,6 +102,8 @@ const char *directive_type_name(const struct directive *directive)
     case VALUE_FILES:
         return "list of files";
     case VALUE_BIND:
+        return "list of addresses";
+    case VALUE_RESOLVERS:
         return "list of addresses";
     case VALUE_SERVERS:
         return "list of servers";

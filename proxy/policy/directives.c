@@ -88,6 +88,14 @@ const struct directive directives[] = {
         .help = "Where mailmux keeps what it makes itself, such as a self-signed certificate. "
                 "/var/lib/mailmux is taken by root and by whoever may write there; others get "
                 "mailmux in $XDG_STATE_HOME or in ~/.local/state."},
+    {SECTION_PROXY, "resolver", VALUE_RESOLVERS, FIELD(config_proxy, resolvers), .is_list = true,
+        .default_text = "those of the system",
+        .help = "DNS servers that are asked for the names of backend servers; port 53 if none is "
+                "given. Then /etc/hosts and the search domains of the system are not looked at."},
+    {SECTION_PROXY, "resolve_interval", VALUE_DURATION, FIELD(config_proxy, resolve_interval),
+        .min = SECOND, .max = 24 * HOUR, .fallback = "30s",
+        .help = "How often the names of backend servers are looked up again. Every address of a "
+                "name is a server; a name that cannot be resolved keeps its last addresses."},
     {SECTION_PROXY, "log_format", VALUE_CHOICE, FIELD(config_proxy, log_format),
         .needs_restart = true, .choices = log_formats, .fallback = "text",
         .help = "The form of the log lines on standard error."},
@@ -201,7 +209,9 @@ const struct directive directives[] = {
     {SECTION_BACKEND, "server", VALUE_SERVERS, FIELD(config_backend, server_count), .is_list = true,
         .is_required = true,
         .help = "One mail server: NAME HOST:PORT, then options. The name, for logs, may be left "
-                "out. weight=N (1 to 1000) is its share beside the others, 1 if not given. "
+                "out. srv:_imap._tcp.example.org in the place of HOST:PORT means the hosts and "
+                "ports of these SRV records, each with its weight; those of a worse priority are "
+                "backups. weight=N (1 to 1000) is its share beside the others, 1 if not given. "
                 "max_sessions=N is how many sessions it has at once; further ones go to others or "
                 "wait (queue_timeout). slow_start=TIME lets its share grow from a sixteenth to "
                 "the whole in that time after it was down. backup serves only when no other can. "

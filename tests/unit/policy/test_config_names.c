@@ -1,0 +1,171 @@
+/* The order is cmocka's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mailmux/config.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct config *config;
+static struct config_report report;
+
+static bool parse(const char *text)
+{
+    config_free(&config);
+    config_report_free(&report);
+    return config_parse_bytes("x.ini", slice_from(text), &config, &report);
+}
+
+static void assert_parsed(const char *text)
+{
+    if (!parse(text))
+        fail_msg("%s", report.problems[0].text);
+}
+
+static void assert_error(const char *text, const char *expected)
+{
+    assert_false(parse(text));
+    assert_int_equal(report.count, 1);
+    assert_string_equal(report.problems[0].text, expected);
+}
+
+static int clean_up(void **state)
+{
+    config_free(&config);
+    config_report_free(&report);
+    return 0;
+}
+
+#define LISTENER "[listener in]\nbind = *:143\nbackend = mta\n"
+#define WITH_PROXY(line) LISTENER "[backend mta]\nserver = 10.0.0.5:143\n[proxy]\n" line "\n"
+#define WITH_SERVER(line) LISTENER "[backend mta]\nserver = 10.0.0.5:143\n" line "\n"
+
+static void assert_resolver(size_t i, const char *address, unsigned line)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    assert_true(i < config->proxy.resolvers.count);
+    assert_string_equal(address_text(&config->proxy.resolvers.address[i], text), address);
+    assert_int_equal(config->proxy.resolvers.origin[i].line, line);
+}
+
+static void test_resolvers(void **state)
+{
+    assert_parsed(WITH_PROXY(""));
+    assert_int_equal(config->proxy.resolvers.count, 0);
+    assert_int_equal(config->proxy.resolve_interval, 30000);
+    assert_parsed(WITH_PROXY("resolver = 192.0.2.53, 192.0.2.54:5353\n"
+                             "resolver = [2001:db8::53]:5353, 2001:db8::54, [::1]\n"
+                             "resolve_interval = 1s"));
+    assert_int_equal(config->proxy.resolvers.count, 5);
+    assert_resolver(0, "192.0.2.53:53", 7);
+    assert_resolver(1, "192.0.2.54:5353", 7);
+    assert_resolver(2, "[2001:db8::53]:5353", 8);
+    assert_resolver(3, "[2001:db8::54]:53", 8);
+    assert_resolver(4, "[::1]:53", 8);
+    assert_int_equal(config->proxy.resolve_interval, 1000);
+}
+
+static void test_bad_resolvers(void **state)
+{
+    static const char *const wrong[] = {"ns.example.org", "ns.example.org:53", "192.0.2.53:0",
+        "192.0.2.53:65536", "192.0.2", "*:53"};
+    char text[512];
+    char expected[512];
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        (void)snprintf(text, sizeof(text), WITH_PROXY("resolver = %s"), wrong[i]);
+        (void)snprintf(expected, sizeof(expected),
+            "x.ini:7: [proxy] resolver = %s: not the IP address of a DNS server; write e.g. "
+            "192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53",
+            wrong[i]);
+        assert_error(text, expected);
+    }
+    assert_error(WITH_PROXY("resolve_interval = 500ms"),
+        "x.ini:7: [proxy] resolve_interval = 500ms: too low; allowed: 1s to 24h");
+}
+
+static void test_services(void **state)
+{
+    const struct config_server *servers;
+
+    assert_parsed(WITH_SERVER("server = srv:_imap._tcp.example.org, mx SRV:_x-y._TCP.a weight=3\n"
+                              "server = srv:143, z srv:25 backup"));
+    servers = config->backends[0].servers;
+    assert_int_equal(config->backends[0].server_count, 5);
+    assert_string_equal(servers[1].name, "srv:_imap._tcp.example.org");
+    assert_string_equal(servers[1].host, "_imap._tcp.example.org");
+    assert_true(servers[1].is_service);
+    assert_false(servers[1].is_ip);
+    assert_int_equal(servers[1].port, 0);
+    assert_int_equal(servers[1].weight, 1);
+    assert_string_equal(servers[2].name, "mx");
+    assert_string_equal(servers[2].host, "_x-y._TCP.a");
+    assert_int_equal(servers[2].weight, 3);
+    /* A host may be called srv. */
+    assert_string_equal(servers[3].host, "srv");
+    assert_int_equal(servers[3].port, 143);
+    assert_false(servers[3].is_service);
+    assert_string_equal(servers[4].host, "srv");
+    assert_true(servers[4].backup);
+}
+
+static void test_bad_services(void **state)
+{
+    static const char *const wrong[] = {"example.org", "_imap._udp.example.org", "_imap._tcp",
+        "_imap._tcp.", "_._tcp.example.org", "imap._tcp.example.org", "_imap._tcp.10.0.0.1",
+        "_imap._tcp.a..b", "_imap._tcp.a/b", "", "mail.example.org:143", ":143"};
+    char text[512];
+    char expected[512];
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        (void)snprintf(text, sizeof(text), WITH_SERVER("server = srv:%s"), wrong[i]);
+        (void)snprintf(expected, sizeof(expected),
+            "x.ini:6: [backend mta] server = srv:%s: \"%s\" is not the name of SRV records, which "
+            "begins with _SERVICE._tcp; write e.g. srv:_imap._tcp.example.org",
+            wrong[i], wrong[i]);
+        assert_error(text, expected);
+    }
+    assert_error(WITH_SERVER("server = mx srv:_imap._tcp.example.org:143"),
+        "x.ini:6: [backend mta] server = mx srv:_imap._tcp.example.org:143: the port comes from "
+        "the SRV records; write srv:_imap._tcp.example.org without \":143\"");
+}
+
+static void test_dumped(void **state)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+
+    assert_non_null(out);
+    assert_parsed(WITH_PROXY("resolver = 192.0.2.53, ::1\nresolve_interval = 1h\n"
+                             "[backend srv]\nserver = srv:_a._tcp.b, n srv:_c._tcp.d backup\n"
+                             "[listener on]\nbackend = srv\nbind = *:993"));
+    config_dump(config, out);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "\nresolver = 192.0.2.53:53 "));
+    assert_non_null(strstr(text, "\nresolver = [::1]:53 "));
+    assert_non_null(strstr(text, "\nresolve_interval = 1h "));
+    assert_non_null(strstr(text, "\nserver = srv:_a._tcp.b "));
+    assert_non_null(strstr(text, "\nserver = n srv:_c._tcp.d backup "));
+    assert_parsed(text);
+    assert_true(config->backends[1].servers[0].is_service);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resolvers),
+        cmocka_unit_test(test_bad_resolvers),
+        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_bad_services),
+        cmocka_unit_test(test_dumped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, clean_up);
+}
