@@ -52,6 +52,16 @@ static void note_failure(struct entry *entry, const char *why)
     entry->failed = true;
 }
 
+static void tell_pool(const struct entry *entry, const struct address *addresses, size_t count)
+{
+    struct pool_address list[RESOLVE_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        list[i] = (struct pool_address){addresses[i], 1, false};
+    pool_set_addresses(snapshot_pool(entry->names->snapshot, entry->backend),
+        server_of(entry)->name, list, count, clock_monotonic_ms());
+}
+
 static void on_resolved(void *owner, int status, const struct address *addresses, size_t count)
 {
     struct entry *entry = owner;
@@ -61,8 +71,7 @@ static void on_resolved(void *owner, int status, const struct address *addresses
     names->waiting--;
     if (status == 0) {
         entry->failed = false;
-        pool_set_addresses(snapshot_pool(names->snapshot, entry->backend), server_of(entry)->name,
-            addresses, count, clock_monotonic_ms());
+        tell_pool(entry, addresses, count);
     } else {
         note_failure(entry, resolve_error_text(status));
     }

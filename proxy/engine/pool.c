@@ -77,24 +77,30 @@ static const struct config_server *find_server(
     return NULL;
 }
 
-/* What the configuration says of it. Whoever returns from maintenance begins anew, and slowly. */
-static void apply(struct balance_server *state, const struct config_server *server, uint64_t now_ms)
+/*
+ * What the configuration says of a slot's server, and the DNS of its address. Whoever returns from
+ * maintenance begins anew, and slowly.
+ */
+static void apply(struct pool *pool, size_t i, const struct config_server *server, uint64_t now_ms)
 {
+    const struct pool_address *at = &pool->slots[i].at;
+    struct balance_server *state = &pool->table.servers[i];
+
     if (server->state == SERVER_MAINTENANCE)
         state->health = (struct health){0};
     else if (state->state == SERVER_MAINTENANCE)
         state->health = (struct health){.up_since_ms = now_ms};
     state->is_listed = true;
-    state->backup = server->backup;
+    state->backup = server->backup || at->backup;
     state->state = server->state;
-    state->weight = server->weight;
+    state->weight = server->weight * at->weight;
     state->max_sessions = server->max_sessions;
     state->slow_start_ms = server->slow_start;
 }
 
 static bool is_at(const struct slot *slot, const char *name, const struct address *address)
 {
-    return strcmp(slot->name, name) == 0 && address_equal(&slot->address, address);
+    return strcmp(slot->name, name) == 0 && address_equal(&slot->at.address, address);
 }
 
 /* A place where nobody is any more; BALANCE_SERVERS_MAX: there is none. */
@@ -107,8 +113,8 @@ static size_t find_place(const struct pool *pool)
     return pool->table.count;
 }
 
-static void fill_slot(
-    struct pool *pool, size_t i, const struct config_server *server, const struct address *address)
+static void fill_slot(struct pool *pool, size_t i, const struct config_server *server,
+    const struct pool_address *address)
 {
     char *name = strdup(server->name);
 
@@ -117,21 +123,22 @@ static void fill_slot(
     free(pool->slots[i].name);
     pool->slots[i] = (struct slot){name, *address, pool->slots[i].generation + 1};
     pool->table.servers[i] =
-        (struct balance_server){.identity = balance_identity(slice_from(name), address)};
-    apply(&pool->table.servers[i], server, 0);
+        (struct balance_server){.identity = balance_identity(slice_from(name), &address->address)};
+    apply(pool, i, server, 0);
     if (i == pool->table.count)
         pool->table.count++;
 }
 
 /* A server that left and comes back while it has sessions finds its slot as it was. */
 static void add_address(struct pool *pool, const struct config_server *server,
-    const struct address *address, uint64_t now_ms)
+    const struct pool_address *address, uint64_t now_ms)
 {
     size_t place;
 
     for (size_t i = 0; i < pool->table.count; i++) {
-        if (is_at(&pool->slots[i], server->name, address)) {
-            apply(&pool->table.servers[i], server, now_ms);
+        if (is_at(&pool->slots[i], server->name, &address->address)) {
+            pool->slots[i].at = *address;
+            apply(pool, i, server, now_ms);
             return;
         }
     }
@@ -166,7 +173,7 @@ static bool stays(
     if (!now)
         return false;
     if (now->is_ip)
-        return address_equal(&slot->address, &now->address);
+        return address_equal(&slot->at.address, &now->address);
     return before && !before->is_ip && before->port == now->port &&
            strcmp(before->host, now->host) == 0;
 }
@@ -182,13 +189,15 @@ static void update_slots(
         if (!pool->table.servers[i].is_listed)
             continue;
         if (stays(&pool->slots[i], find_server(before, before_count, name), server))
-            apply(&pool->table.servers[i], server, now_ms);
+            apply(pool, i, server, now_ms);
         else
             pool->table.servers[i].is_listed = false;
     }
     for (size_t i = 0; i < pool->server_count; i++) {
+        struct pool_address only = {pool->servers[i].address, 1, false};
+
         if (pool->servers[i].is_ip)
-            add_address(pool, &pool->servers[i], &pool->servers[i].address, now_ms);
+            add_address(pool, &pool->servers[i], &only, now_ms);
     }
 }
 
@@ -270,10 +279,11 @@ void pool_set_checked(struct pool *pool, bool is_checked)
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
-static bool is_listed(const struct address *address, const struct address *addresses, size_t count)
+static bool is_listed(
+    const struct address *address, const struct pool_address *addresses, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (address_equal(address, &addresses[i]))
+        if (address_equal(address, &addresses[i].address))
             return true;
     }
     return false;
@@ -281,11 +291,11 @@ static bool is_listed(const struct address *address, const struct address *addre
 
 /* The lock is held. */
 static void set_addresses(struct pool *pool, const struct config_server *server,
-    const struct address *addresses, size_t count, uint64_t now_ms)
+    const struct pool_address *addresses, size_t count, uint64_t now_ms)
 {
     for (size_t i = 0; i < pool->table.count; i++) {
         if (strcmp(pool->slots[i].name, server->name) == 0 &&
-            !is_listed(&pool->slots[i].address, addresses, count))
+            !is_listed(&pool->slots[i].at.address, addresses, count))
             pool->table.servers[i].is_listed = false;
     }
     for (size_t i = 0; i < count; i++)
@@ -293,7 +303,7 @@ static void set_addresses(struct pool *pool, const struct config_server *server,
     pool_serve_queue(pool, now_ms);
 }
 
-void pool_set_addresses(struct pool *pool, const char *name, const struct address *addresses,
+void pool_set_addresses(struct pool *pool, const char *name, const struct pool_address *addresses,
     size_t count, uint64_t now_ms)
 {
     const struct config_server *server;
@@ -315,7 +325,7 @@ bool pool_look(struct pool *pool, size_t slot, struct pool_server *server)
         const struct balance_server *state = &pool->table.servers[slot];
 
         *server = (struct pool_server){.generation = pool->slots[slot].generation,
-            .address = pool->slots[slot].address,
+            .address = pool->slots[slot].at.address,
             .state = state->state,
             .backup = state->backup,
             .sessions = state->sessions,

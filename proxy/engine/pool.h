@@ -89,11 +89,19 @@ void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms);
 /* There are active checks, reported with pool_note_check: sessions no longer try what is down. */
 void pool_set_checked(struct pool *pool, bool is_checked);
 
+/* An address that a name has, with what its DNS record says of it; of a host's: 1 and false. */
+struct pool_address {
+    struct address address;
+    unsigned weight; /* times that of the server's line; at least 1 */
+    bool backup;     /* as if the server's line said so */
+};
+
 /*
- * The present addresses of a server that is known by its host's name. An address that is gone gets
- * no new session. Nothing happens when there is no such server.
+ * The present addresses of a server that is known by the name of its host or service. An address
+ * that is gone gets no new session; one that stays keeps its state. Nothing happens when there is
+ * no such server.
  */
-void pool_set_addresses(struct pool *pool, const char *server, const struct address *addresses,
+void pool_set_addresses(struct pool *pool, const char *server, const struct pool_address *addresses,
     size_t count, uint64_t now_ms);
 
 /* ---- For a session ---- */

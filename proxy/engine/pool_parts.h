@@ -10,7 +10,7 @@
 /* A slot is one address of one server; its counts and marks are in the table, at the same place. */
 struct slot {
     char *name; /* its own copy: it lives as long as its last session */
-    struct address address;
+    struct pool_address at;
     unsigned generation;
 };
 

@@ -23,7 +23,7 @@ static void choose(
         .generation = pool->slots[slot].generation,
         .is_trial = health_begin_trial(&state->health),
         .name = pool->slots[slot].name,
-        .address = pool->slots[slot].address};
+        .address = pool->slots[slot].at.address};
 }
 
 /* A place for it, or the news that none will ever come. */
@@ -184,8 +184,9 @@ static enum health_change note(struct pool *pool, size_t slot, enum health_event
     change = health_note(&state->health, &pool->table.health, event, now_ms);
     if (change == HEALTH_UNCHANGED)
         return change;
-    *server = (struct pool_server){
-        .address = pool->slots[slot].address, .sessions = state->sessions, .health = state->health};
+    *server = (struct pool_server){.address = pool->slots[slot].at.address,
+        .sessions = state->sessions,
+        .health = state->health};
     (void)snprintf(server->name, sizeof(server->name), "%s", pool->slots[slot].name);
     pool_serve_queue(pool, now_ms); /* there is one server more for them, or one less */
     return change;

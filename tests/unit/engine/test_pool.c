@@ -264,8 +264,10 @@ static struct address address_of(const char *ip)
 
 static void test_named_servers_have_the_addresses_that_their_name_has(void **state)
 {
-    struct address first[] = {address_of("10.0.0.1"), address_of("10.0.0.2")};
-    struct address then[] = {address_of("10.0.0.2"), address_of("10.0.0.3")};
+    struct pool_address first[] = {
+        {address_of("10.0.0.1"), 1, false}, {address_of("10.0.0.2"), 1, false}};
+    struct pool_address then[] = {
+        {address_of("10.0.0.2"), 1, false}, {address_of("10.0.0.3"), 1, false}};
     struct session sessions[2];
     char text[ADDRESS_TEXT_MAX];
 
@@ -289,15 +291,45 @@ static void test_named_servers_have_the_addresses_that_their_name_has(void **sta
     assert_int_equal(pick(&sessions[0]), POOL_NONE);
 }
 
+static void test_addresses_have_weights_and_ranks_of_their_own(void **state)
+{
+    struct pool_address addresses[] = {{address_of("10.0.0.1"), 3, false},
+        {address_of("10.0.0.2"), 1, false}, {address_of("10.0.0.3"), 1, true}};
+    struct session sessions[9];
+    unsigned served[4] = {0};
+
+    configure("server = a mx.example.org:25\n", 1);
+    pool_set_addresses(pool, "a", addresses, 3, 1);
+    configure("server = a mx.example.org:25 weight=2\nserver = b 10.0.0.9:25\n", 1);
+    for (int i = 0; i < 9; i++) {
+        assert_int_equal(pick(&sessions[i]), POOL_CHOSEN);
+        served[ntohl(sessions[i].choice.address.socket.v4.sin_addr.s_addr) & 3]++;
+        release(&sessions[i]);
+    }
+    assert_int_equal(served[1], 6 + 1); /* 10.0.0.1 six times, 10.0.0.9 once */
+    assert_int_equal(served[2], 2);
+    assert_int_equal(served[3], 0);
+    addresses[2].backup = false;
+    configure("server = a mx.example.org:25\n", 1);
+    pool_set_addresses(pool, "a", &addresses[2], 1, 1);
+    assert_gets(&sessions[0], "a");
+    release(&sessions[0]);
+    addresses[2].backup = true;
+    pool_set_addresses(pool, "a", &addresses[2], 1, 1);
+    configure("server = a mx.example.org:25\nserver = b 10.0.0.9:25\n", 1);
+    assert_gets(&sessions[0], "b");
+    release(&sessions[0]);
+}
+
 static void test_more_addresses_than_there_is_room_for_are_left_out(void **state)
 {
-    static struct address addresses[BALANCE_SERVERS_MAX + 10];
+    static struct pool_address addresses[BALANCE_SERVERS_MAX + 10];
     struct pool_server server;
     size_t count = 0;
 
     for (unsigned i = 0; i < BALANCE_SERVERS_MAX + 10; i++) {
-        addresses[i] = address_of("10.1.0.0");
-        addresses[i].socket.v4.sin_addr.s_addr = htonl(0x0a010000 + i);
+        addresses[i] = (struct pool_address){address_of("10.1.0.0"), 1, false};
+        addresses[i].address.socket.v4.sin_addr.s_addr = htonl(0x0a010000 + i);
     }
     configure("server = a mx.example.org:25\n", 1);
     pool_set_addresses(pool, "a", addresses, BALANCE_SERVERS_MAX + 10, 1);
@@ -512,7 +544,7 @@ static void test_a_new_configuration_makes_room(void **state)
 {
     struct session first;
     struct session waiting[2];
-    struct address address = address_of("10.0.0.7");
+    struct pool_address address = {address_of("10.0.0.7"), 1, false};
 
     configure("server = a 10.0.0.1:25 max_sessions=1\n", 1);
     assert_gets(&first, "a");
@@ -592,6 +624,7 @@ int main(void)
         TEST(test_nobody_goes_back_to_a_slot_that_is_anothers),
         TEST(test_checks_of_a_slot_that_is_anothers_are_ignored),
         TEST(test_named_servers_have_the_addresses_that_their_name_has),
+        TEST(test_addresses_have_weights_and_ranks_of_their_own),
         TEST(test_more_addresses_than_there_is_room_for_are_left_out),
         TEST(test_sessions_that_fail_take_a_server_down),
         TEST(test_one_session_at_a_time_tries_a_server_that_is_down),
