@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "mailmux/directives.h"
+#include "resolver.h"
 #include "snapshot.h"
 #include <openssl/crypto.h>
 #include <uv.h>
@@ -73,8 +74,9 @@ static int dump(const struct options *options)
 
 static void write_version(void)
 {
-    (void)printf("mailmux %s\nlibuv %s\n%s\ninih %s\n", MAILMUX_VERSION, uv_version_string(),
-        OpenSSL_version(OPENSSL_VERSION), MAILMUX_INIH_VERSION);
+    (void)printf("mailmux %s\nlibuv %s\n%s\nc-ares %s\ninih %s\n", MAILMUX_VERSION,
+        uv_version_string(), OpenSSL_version(OPENSSL_VERSION), resolver_version(),
+        MAILMUX_INIH_VERSION);
 }
 
 int command_run(const struct options *options)

@@ -5,8 +5,7 @@
 #include "pool.h"
 #include "resolve.h"
 #include <stdlib.h>
-
-enum { RESOLVE_INTERVAL_MS = 30 * 1000 };
+#include <string.h>
 
 /* One server that is known by name. */
 struct entry {
@@ -14,11 +13,14 @@ struct entry {
     struct resolve *request;
     size_t backend;
     size_t server;
-    bool failed; /* the last time: logged once */
+    bool is_known; /* has been answered at least once */
+    bool failed;   /* the last time: logged once */
+    size_t count;
+    struct resolve_address addresses[RESOLVE_MAX]; /* what the pool has */
 };
 
 struct names {
-    uv_loop_t *loop;
+    struct resolver *resolver;
     uv_timer_t timer;
     struct snapshot *snapshot;
     names_ready *on_ready;
@@ -29,11 +31,14 @@ struct names {
     struct entry entries[];
 };
 
+static const struct config_backend *backend_of(const struct entry *entry)
+{
+    return &snapshot_config(entry->names->snapshot)->backends[entry->backend];
+}
+
 static const struct config_server *server_of(const struct entry *entry)
 {
-    const struct config *config = snapshot_config(entry->names->snapshot);
-
-    return &config->backends[entry->backend].servers[entry->server];
+    return &backend_of(entry)->servers[entry->server];
 }
 
 static void settle(struct names *names)
@@ -44,52 +49,164 @@ static void settle(struct names *names)
     names->on_ready(names->owner);
 }
 
+/* ---- The log ---- */
+
+static void open_line(
+    struct log_line *line, const struct entry *entry, enum log_level level, const char *event)
+{
+    log_open(line, level, event);
+    log_text(line, "backend", slice_from(backend_of(entry)->name));
+    log_text(line, "server", slice_from(server_of(entry)->name));
+    log_text(line, "name", slice_from(server_of(entry)->host));
+}
+
 static void note_failure(struct entry *entry, const char *why)
 {
-    if (!entry->failed)
-        log_message(LOG_WARNING, "name-failed", "server %s: \"%s\" cannot be resolved: %s",
-            server_of(entry)->name, server_of(entry)->host, why);
+    struct log_line line;
+
+    if (!entry->failed) {
+        open_line(&line, entry, LOG_WARNING, "name-failed");
+        log_text(&line, "why", slice_from(why));
+        log_number(&line, "kept", entry->count);
+        log_write(&line);
+    }
     entry->failed = true;
 }
 
-static void tell_pool(const struct entry *entry, const struct address *addresses, size_t count)
+/* As many as a field of the log has room for; their number stands beside it. */
+static void write_addresses(const struct entry *entry, char out[LOG_FIELD_MAX])
 {
-    struct pool_address list[RESOLVE_MAX];
+    char text[ADDRESS_TEXT_MAX];
+    size_t n = 0;
 
-    for (size_t i = 0; i < count; i++)
-        list[i] = (struct pool_address){addresses[i], 1, false};
-    pool_set_addresses(snapshot_pool(entry->names->snapshot, entry->backend),
-        server_of(entry)->name, list, count, clock_monotonic_ms());
+    out[0] = '\0';
+    for (size_t i = 0; i < entry->count; i++) {
+        const char *address = address_text(&entry->addresses[i].address, text);
+
+        if (n + strlen(address) + 1 >= LOG_FIELD_MAX)
+            return;
+        n += (size_t)snprintf(out + n, LOG_FIELD_MAX - n, "%s%s", n > 0 ? " " : "", address);
+    }
 }
 
-static void on_resolved(void *owner, int status, const struct address *addresses, size_t count)
+static void note_addresses(const struct entry *entry)
+{
+    char text[LOG_FIELD_MAX];
+    struct log_line line;
+
+    write_addresses(entry, text);
+    open_line(&line, entry, entry->count > 0 ? LOG_INFO : LOG_WARNING, "name-resolved");
+    log_number(&line, "count", entry->count);
+    log_text(&line, "addresses", slice_from(text));
+    if (entry->count == 0)
+        log_text(&line, "why", SLICE("the service says that it is not offered"));
+    log_write(&line);
+}
+
+/* ---- What the pool gets ---- */
+
+static const struct resolve_address *find(
+    const struct resolve_address *list, size_t count, const struct resolve_address *wanted)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (address_equal(&list[i].address, &wanted->address))
+            return &list[i];
+    }
+    return NULL;
+}
+
+/* The order counts for nothing: many DNS servers turn it with every answer. */
+static bool is_same(const struct entry *entry, const struct resolve_address *list, size_t count)
+{
+    if (count != entry->count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct resolve_address *known = find(entry->addresses, entry->count, &list[i]);
+
+        if (!known || known->priority != list[i].priority || known->weight != list[i].weight)
+            return false;
+    }
+    return true;
+}
+
+static void tell_pool(const struct entry *entry)
+{
+    struct pool_address addresses[RESOLVE_MAX];
+    uint16_t best = UINT16_MAX;
+
+    for (size_t i = 0; i < entry->count; i++) {
+        if (entry->addresses[i].priority < best)
+            best = entry->addresses[i].priority;
+    }
+    for (size_t i = 0; i < entry->count; i++)
+        addresses[i] = (struct pool_address){.address = entry->addresses[i].address,
+            .weight = entry->addresses[i].weight,
+            .backup = entry->addresses[i].priority > best};
+    pool_set_addresses(snapshot_pool(entry->names->snapshot, entry->backend),
+        server_of(entry)->name, addresses, entry->count, clock_monotonic_ms());
+}
+
+/* What could not be asked this time keeps what it had. */
+static size_t add_missing(
+    const struct entry *entry, struct resolve_address list[RESOLVE_MAX], size_t count)
+{
+    for (size_t i = 0; i < entry->count && count < RESOLVE_MAX; i++) {
+        if (!find(list, count, &entry->addresses[i]))
+            list[count++] = entry->addresses[i];
+    }
+    return count;
+}
+
+static void take_addresses(struct entry *entry, const struct resolve_result *result)
+{
+    struct resolve_address list[RESOLVE_MAX];
+    size_t count = result->count;
+
+    if (count > 0)
+        memcpy(list, result->addresses, count * sizeof(*list));
+    if (result->is_partial)
+        count = add_missing(entry, list, count);
+    if (is_same(entry, list, count) && !entry->failed && entry->is_known)
+        return;
+    entry->is_known = true;
+    entry->failed = false;
+    entry->count = count;
+    if (count > 0)
+        memcpy(entry->addresses, list, count * sizeof(*list));
+    tell_pool(entry);
+    note_addresses(entry);
+}
+
+/* ---- Looking up ---- */
+
+static void on_resolved(void *owner, const struct resolve_result *result)
 {
     struct entry *entry = owner;
     struct names *names = entry->names;
 
     entry->request = NULL;
     names->waiting--;
-    if (status == 0) {
-        entry->failed = false;
-        tell_pool(entry, addresses, count);
-    } else {
-        note_failure(entry, resolve_error_text(status));
-    }
+    if (result->error)
+        note_failure(entry, result->error);
+    else
+        take_addresses(entry, result);
     settle(names);
 }
 
 static void look_up(struct entry *entry)
 {
     const struct config_server *server = server_of(entry);
+    struct resolver *resolver = entry->names->resolver;
 
     if (entry->request)
         return;
-    entry->request =
-        resolve_start(entry->names->loop, server->host, server->port, on_resolved, entry);
+    entry->request = server->is_service
+                         ? resolve_service(resolver, server->host, on_resolved, entry)
+                         : resolve_host(resolver, server->host, server->port, on_resolved, entry);
     if (entry->request)
         entry->names->waiting++;
     else
-        note_failure(entry, "out of memory");
+        note_failure(entry, "the lookup cannot be started");
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -126,11 +243,17 @@ struct names *names_start(
     uv_loop_t *loop, struct snapshot *snapshot, names_ready *on_ready, void *owner)
 {
     const struct config *config = snapshot_config(snapshot);
+    const struct config_addresses *servers = &config->proxy.resolvers;
+    uint64_t interval_ms = config->proxy.resolve_interval;
     struct names *names = calloc(1, sizeof(*names) + count_names(config) * sizeof(struct entry));
 
     if (!names)
         return NULL;
-    names->loop = loop;
+    names->resolver = resolver_new(loop, servers->address, servers->count);
+    if (!names->resolver) {
+        free(names);
+        return NULL;
+    }
     names->snapshot = snapshot_ref(snapshot);
     names->on_ready = on_ready;
     names->owner = owner;
@@ -138,7 +261,7 @@ struct names *names_start(
     (void)uv_timer_init(loop, &names->timer);
     names->timer.data = names;
     if (names->count > 0)
-        (void)uv_timer_start(&names->timer, on_timer, RESOLVE_INTERVAL_MS, RESOLVE_INTERVAL_MS);
+        (void)uv_timer_start(&names->timer, on_timer, interval_ms, interval_ms);
     for (size_t i = 0; i < names->count; i++)
         look_up(&names->entries[i]);
     settle(names);
@@ -160,9 +283,6 @@ void names_stop(struct names **pointer)
     *pointer = NULL;
     if (!names)
         return;
-    for (size_t i = 0; i < names->count; i++) {
-        if (names->entries[i].request)
-            resolve_cancel(&names->entries[i].request);
-    }
+    resolver_free(&names->resolver); /* and with it every request */
     uv_close((uv_handle_t *)&names->timer, on_closed);
 }

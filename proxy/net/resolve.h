@@ -1,32 +1,58 @@
 /*
- * Looking a host name up without blocking the loop (getaddrinfo on libuv's thread pool). The
- * request owns itself: it is freed after its callback, or, when cancelled, when the loop has heard
- * of its end, which keeps the loop alive until then. One thread: that of the loop.
+ * Looking up the addresses of a host, or of the hosts of a service (SRV, [2782]), without blocking
+ * the loop. A lookup belongs to its resolver; it is over with its callback, or when it is
+ * cancelled, or when the resolver is freed. One thread: that of the loop.
+ *
+ * What an answer says is not trusted: targets that are no host names, port 0, and the address
+ * 0.0.0.0 or ::, which would be this machine, are left out.
  */
 #ifndef MAILMUX_RESOLVE_H
 #define MAILMUX_RESOLVE_H
 
-#include "mailmux/address.h"
-#include <uv.h>
+#include "resolver.h"
 
-enum { RESOLVE_MAX = 16 };
+enum {
+    RESOLVE_MAX = 64, /* addresses of one name, and records of one service */
+    /*
+     * One question to one DNS server; c-ares doubles it with each further try. Short, so that the
+     * next server is asked well within the time that a start waits for names.
+     */
+    RESOLVE_TRY_MS = 2 * 1000,
+    RESOLVE_TRIES = 3,               /* to each DNS server */
+    RESOLVE_PATIENCE_MS = 20 * 1000, /* the whole lookup, however many servers and questions */
+};
 
 struct resolve;
 
+/* The lower the priority the better; a weight of 0 has become 1. Of a host: 0 and 1. */
+struct resolve_address {
+    struct address address; /* with its port */
+    uint16_t priority;
+    uint16_t weight;
+};
+
+/* Valid during the callback. */
+struct resolve_result {
+    const char *error; /* NULL: answered; else why not, a constant, and no address */
+    bool is_partial;   /* some of a service's hosts could not be asked; they are missing */
+    size_t count;      /* 0 without an error: the service says that it is not offered [2782] */
+    const struct resolve_address *addresses; /* no repetitions; the best priority first */
+};
+
+typedef void resolve_callback(void *owner, const struct resolve_result *result);
+
 /*
- * status 0: count (1 to RESOLVE_MAX) addresses in the resolver's order, without repetitions, valid
- * during the call. Otherwise a negative code for resolve_error_text, and no address.
+ * The addresses of a host, each with the port, in the order of [6724]. Never calls back before it
+ * returns. NULL when it cannot be started; then there is no callback.
  */
-typedef void resolve_callback(
-    void *owner, int status, const struct address *addresses, size_t count);
+struct resolve *resolve_host(struct resolver *resolver, const char *host, uint16_t port,
+    resolve_callback *on_done, void *owner);
 
-/* Never calls back before it returns. NULL when it cannot be started; then there is no callback. */
-struct resolve *resolve_start(
-    uv_loop_t *loop, const char *host, uint16_t port, resolve_callback *on_done, void *owner);
+/* The same for a service such as _imap._tcp.example.org; ports are those of its records. */
+struct resolve *resolve_service(
+    struct resolver *resolver, const char *name, resolve_callback *on_done, void *owner);
 
-/* There will be no callback; the pointer is dead afterwards. */
+/* There will be no callback. Sets the pointer to NULL; NULL is allowed. */
 void resolve_cancel(struct resolve **resolve);
-
-const char *resolve_error_text(int status);
 
 #endif

@@ -473,7 +473,8 @@ def test_the_state_directory():
 def test_version():
     done = mailmux("--version")
     assert done.returncode == 0
-    assert re.fullmatch(r"mailmux [0-9.]+\nlibuv [0-9.]+\nOpenSSL \S+ .*\ninih [r0-9.]+\n",
+    assert re.fullmatch(r"mailmux [0-9.]+\nlibuv [0-9.]+\nOpenSSL \S+ .*\n"
+                        r"c-ares [0-9.]+\ninih [r0-9.]+\n",
                         done.stdout)
 
 

@@ -18,7 +18,7 @@ MAY_USE = {
     "daemon": {"base", "grammar", "policy", "net", "engine"},
 }
 PURE = {"base", "grammar", "policy"}
-NOT_PURE = re.compile(r"^(uv\.h|openssl/.*|sys/socket\.h|sys/epoll\.h|poll\.h)$")
+NOT_PURE = re.compile(r"^(uv\.h|openssl/.*|ares\.h|sys/socket\.h|sys/epoll\.h|poll\.h)$")
 # An address is a value that carries a sockaddr; nothing is opened or sent with it there.
 VALUE_OF_ADDRESS = {"include/mailmux/address.h"}
 # The grammar has no heap, no clock and no input or output either.

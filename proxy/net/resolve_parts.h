@@ -1,0 +1,66 @@
+/*
+ * What resolver.c (c-ares on the loop) and resolve.c (one lookup) share. Nothing is told to an
+ * owner from inside c-ares: a lookup that is over waits in `over` until the resolver settles.
+ */
+#ifndef MAILMUX_RESOLVE_PARTS_H
+#define MAILMUX_RESOLVE_PARTS_H
+
+#include "mailmux/list.h"
+#include "resolve.h"
+#include <ares.h>
+
+/* A host of the lookup, and what has been found of it. */
+struct resolve_target {
+    struct resolve *resolve;
+    uint16_t port;
+    uint16_t priority;
+    uint16_t weight;
+    int status; /* of c-ares; ARES_ETIMEOUT until it has answered */
+    struct ares_addrinfo *found;
+};
+
+struct resolve {
+    struct list node; /* in `busy` while c-ares owes an answer, then in `over` */
+    struct resolver *resolver;
+    ares_channel channel;
+    uint64_t deadline_ms;
+    resolve_callback *on_done; /* NULL: told or cancelled; only c-ares still knows it */
+    void *owner;
+    unsigned pending; /* answers that c-ares owes */
+    bool is_declined; /* a record had the target "." */
+    int status;       /* of the question for records; of a host always ARES_SUCCESS */
+    size_t target_count;
+    struct resolve_target targets[RESOLVE_MAX];
+};
+
+/* A record of a service; the host is a valid name with a dot behind it. */
+struct resolve_record {
+    uint16_t priority;
+    uint16_t weight;
+    uint16_t port;
+    char host[256];
+};
+
+/* Enters a new lookup and gives it the channel. False: there is none to be had. */
+bool resolver_enter(struct resolver *resolver, struct resolve *resolve);
+
+/* c-ares owes the lookup nothing more. */
+void resolver_leave(struct resolve *resolve);
+
+/* To be called after anything that was asked of c-ares or of a lookup, on the way to the loop. */
+void resolver_wake(struct resolver *resolver);
+
+/* Tells the owner, if there is still one, and frees the lookup unless c-ares still knows it. */
+void resolve_tell(struct resolve *resolve);
+
+/* For lookups that nobody waits for and c-ares does not know. */
+void resolve_discard(struct resolve *resolve);
+
+/*
+ * The records of an answer, the best priority first and otherwise in its order, at most
+ * RESOLVE_MAX. Records that cannot be used are left out; *is_declined: one had the target ".".
+ */
+size_t resolve_records(
+    const struct ares_srv_reply *reply, struct resolve_record *records, bool *is_declined);
+
+#endif
