@@ -239,8 +239,35 @@ static void collect(struct names *names, const struct config *config)
     }
 }
 
-struct names *names_start(
-    uv_loop_t *loop, struct snapshot *snapshot, names_ready *on_ready, void *owner)
+static bool is_same_server(const struct entry *a, const struct entry *b)
+{
+    const struct config_server *first = server_of(a);
+    const struct config_server *second = server_of(b);
+
+    return strcmp(backend_of(a)->name, backend_of(b)->name) == 0 &&
+           strcmp(first->name, second->name) == 0 && strcmp(first->host, second->host) == 0 &&
+           first->port == second->port && first->is_service == second->is_service;
+}
+
+/* So that a reload while the DNS is away loses nothing, and logs nothing that is known. */
+static void adopt(struct entry *entry, const struct names *before)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        const struct entry *old = &before->entries[i];
+
+        if (!is_same_server(entry, old))
+            continue;
+        entry->is_known = old->is_known;
+        entry->failed = old->failed;
+        entry->count = old->count;
+        memcpy(entry->addresses, old->addresses, sizeof(entry->addresses));
+        tell_pool(entry);
+        return;
+    }
+}
+
+struct names *names_start(uv_loop_t *loop, struct snapshot *snapshot, const struct names *before,
+    names_ready *on_ready, void *owner)
 {
     const struct config *config = snapshot_config(snapshot);
     const struct config_addresses *servers = &config->proxy.resolvers;
@@ -258,6 +285,8 @@ struct names *names_start(
     names->on_ready = on_ready;
     names->owner = owner;
     collect(names, config);
+    for (size_t i = 0; before && i < names->count; i++)
+        adopt(&names->entries[i], before);
     (void)uv_timer_init(loop, &names->timer);
     names->timer.data = names;
     if (names->count > 0)

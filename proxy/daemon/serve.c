@@ -188,7 +188,8 @@ static bool wait_for_names(struct server *server)
     struct coming *coming = &server->coming;
 
     (void)uv_timer_start(&server->patience, on_patience_over, NAMES_PATIENCE_MS, 0);
-    coming->names = names_start(&server->loop, coming->snapshot, on_names_ready, server);
+    coming->names =
+        names_start(&server->loop, coming->snapshot, server->names, on_names_ready, server);
     return coming->names != NULL;
 }
 

@@ -156,6 +156,37 @@ def test_a_silent_resolver_holds_up_neither_start_nor_end(serve, proxy, dns, twi
     assert not proxy.events("name-failed"), "the end waited for the lookup"
 
 
+def test_a_reload_keeps_addresses_while_the_dns_is_away(serve, proxy, dns, twins):
+    dns.set(NAME, "127.0.0.2", "127.0.0.3")
+    connect = serve(dns.resolver, f"mx {NAME}:{twins[0].port}")
+    old = connect()
+    word = old.read_line()
+    dns.fail(NAME)
+    proxy.wait_for_event("name-failed")
+    proxy.section("backend servers", server=["other no.example.test:1",
+                                             f"mx {NAME}:{twins[0].port}"])
+    assert proxy.reload().event == "reloaded"
+    assert set(greetings(connect, 2)) == {greeting("127.0.0.2"), greeting("127.0.0.3")}
+    assert [line.fields["server"] for line in proxy.events("name-failed")] == ["mx", "other"]
+    assert word in (greeting("127.0.0.2"), greeting("127.0.0.3"))
+    assert old.imap(b"a NOOP") == b"a OK noop\r\n"
+
+
+def test_a_reload_changes_the_resolver(serve, proxy, dns, twins):
+    dns.set(NAME, "127.0.0.2")
+    connect = serve(dns.resolver, f"{NAME}:{twins[0].port}")
+    with Dns() as other:
+        other.set(NAME, "127.0.0.3")
+        proxy.section("proxy", workers=1, resolver=other.resolver, resolve_interval="1s",
+                      hostname="mail.example.test", state_directory=proxy.directory / "state")
+        assert proxy.reload().event == "reloaded"
+        assert set(greetings(connect, 2)) == {greeting("127.0.0.3")}
+        asked = len(dns.queries)
+        other.wait_for_rounds(NAME)
+        assert len(dns.queries) == asked
+        proxy.stop()
+
+
 # Servers of the DNS
 
 @pytest.mark.parametrize("truncated", [True, False], ids=["flag", "size"])
