@@ -10,6 +10,7 @@
 #define MAILMUX_CONFIG_H
 
 #include "mailmux/address.h"
+#include "mailmux/cidr.h"
 #include "mailmux/log.h"
 #include "mailmux/slice.h"
 #include <stdbool.h>
@@ -65,6 +66,13 @@ struct config_strings {
 struct config_addresses {
     size_t count;
     struct address *address;
+    struct config_origin *origin;
+};
+
+/* An array of networks; each has its own origin. */
+struct config_cidrs {
+    size_t count;
+    struct cidr *cidr;
     struct config_origin *origin;
 };
 

@@ -44,6 +44,8 @@ enum value_type {
     VALUE_DIRECTORY, /* a path; a relative one starts at the file that names it */
     VALUE_FILE,      /* the path of a file that must be readable */
     VALUE_FILES,     /* struct config_strings: paths of files that must be readable */
+    VALUE_DOMAINS,   /* struct config_strings: mail domains, "*." in front of one, or [IP] */
+    VALUE_CIDRS,     /* struct config_cidrs: networks */
     VALUE_BIND,      /* bind_count, bind and bind_origin of a listener */
     VALUE_RESOLVERS, /* struct config_addresses: DNS servers */
     VALUE_SERVERS,   /* server_count and servers of a backend */

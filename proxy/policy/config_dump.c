@@ -41,6 +41,18 @@ static void write_strings(FILE *out, const struct directive *directive, const vo
         write_text(out, directive->key, strings.text[i], strings.origin[i]);
 }
 
+static void write_cidrs(FILE *out, const struct directive *directive, const void *field)
+{
+    char text[CIDR_TEXT_MAX];
+    struct config_cidrs networks;
+
+    memcpy(&networks, field, sizeof(networks));
+    if (networks.count == 0)
+        write_nothing(out, directive);
+    for (size_t i = 0; i < networks.count; i++)
+        write_text(out, directive->key, cidr_text(&networks.cidr[i], text), networks.origin[i]);
+}
+
 static void write_binds(
     FILE *out, const struct directive *directive, const struct config_listener *listener)
 {
@@ -161,7 +173,11 @@ static void write_setting(FILE *out, const struct config *config, const struct d
         break;
     case VALUE_WORDS:
     case VALUE_FILES:
+    case VALUE_DOMAINS:
         write_strings(out, directive, field);
+        break;
+    case VALUE_CIDRS:
+        write_cidrs(out, directive, field);
         break;
     case VALUE_BIND:
         write_binds(out, directive, (const struct config_listener *)(const void *)head);

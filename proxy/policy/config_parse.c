@@ -93,6 +93,37 @@ static void parse_words(struct setting *setting, const struct config_value *valu
     memcpy(field_of(setting), &words, sizeof(words));
 }
 
+static void parse_domains(struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_strings domains = take_strings(setting, count);
+    char allowed[DIRECTIVE_TEXT_MAX];
+
+    for (size_t i = 0; i < count; i++) {
+        if (config_domain_is_valid(values[i].text))
+            add_string(&domains, values[i].text.p, values[i].origin);
+        else
+            setting_refuse(setting, &values[i], "not a mail domain; allowed: %s",
+                directive_allowed(setting->directive, allowed));
+    }
+    memcpy(field_of(setting), &domains, sizeof(domains));
+}
+
+static void parse_cidrs(struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_store *store = setting->build->store;
+    struct config_cidrs networks = {.cidr = config_store_take(store, count, sizeof(struct cidr)),
+        .origin = config_store_take(store, count, sizeof(struct config_origin))};
+    struct error error;
+
+    for (size_t i = 0; i < count; i++) {
+        if (cidr_parse(values[i].text, &networks.cidr[networks.count], &error))
+            networks.origin[networks.count++] = values[i].origin;
+        else
+            setting_refuse(setting, &values[i], "%s", error.text);
+    }
+    memcpy(field_of(setting), &networks, sizeof(networks));
+}
+
 static void parse_host(struct setting *setting, const struct config_value *value)
 {
     if (config_host_is_valid(value->text))
@@ -206,6 +237,12 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
         break;
     case VALUE_FILES:
         parse_files(setting, values, count);
+        break;
+    case VALUE_DOMAINS:
+        parse_domains(setting, values, count);
+        break;
+    case VALUE_CIDRS:
+        parse_cidrs(setting, values, count);
         break;
     case VALUE_BIND:
         setting_parse_binds(setting, values, count);

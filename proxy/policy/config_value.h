@@ -27,4 +27,10 @@ const char *config_choice_text(const struct directive *directive, unsigned value
 /* Labels of letters, digits, '-' and '_'; the last is not all digits, so that no IP address is. */
 bool config_host_is_valid(struct slice host);
 
+/*
+ * What mail can be sent to: a domain (its labels may hold UTF-8), "*." and a domain, or an address
+ * literal [RFC 5321 4.1.3].
+ */
+bool config_domain_is_valid(struct slice domain);
+
 #endif

@@ -58,6 +58,12 @@ const char *directive_allowed(const struct directive *directive, char out[DIRECT
     case VALUE_FILES:
         text = "paths of readable files";
         break;
+    case VALUE_DOMAINS:
+        text = "example.org, *.example.org (what is below it) or [192.0.2.1]";
+        break;
+    case VALUE_CIDRS:
+        text = "IP/BITS or IP";
+        break;
     case VALUE_BIND:
         text = "IP:PORT, [IPV6]:PORT or *:PORT";
         break;
@@ -101,6 +107,10 @@ const char *directive_type_name(const struct directive *directive)
         return "file";
     case VALUE_FILES:
         return "list of files";
+    case VALUE_DOMAINS:
+        return "list of domains";
+    case VALUE_CIDRS:
+        return "list of networks";
     case VALUE_BIND:
         return "list of addresses";
     case VALUE_RESOLVERS:
