@@ -135,7 +135,8 @@ struct config_listener {
     enum config_smuggling smuggling;
     uint64_t greeting_delay;
     enum config_early_talker early_talker;
-    size_t backend; /* index into config.backends */
+    size_t backend;                        /* index into config.backends */
+    struct config_cidrs accept_proxy_from; /* who must send a PROXY header */
 };
 
 /* One line `server = NAME HOST:PORT options`, or with srv:SERVICE in the place of HOST:PORT. */
@@ -178,6 +179,7 @@ struct config_timeouts {
     uint64_t connect_deadline;
     uint64_t greeting;
     uint64_t handshake;
+    uint64_t proxy_header;
     uint64_t first_command;
     uint64_t line;
     uint64_t login;

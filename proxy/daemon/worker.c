@@ -67,9 +67,12 @@ static const struct engine_hooks hooks = {
 static void begin_session(struct worker *worker, struct connection *connection)
 {
     const struct service *service = snapshot_service(connection->snapshot, connection->listener);
-    struct socket *sock = socket_from_accepted(&worker->loop, connection->fd, service->keepalive_s);
+    struct address local = {0}; /* stays so when the connection is gone already */
+    struct socket *sock;
 
-    if (!sock || !session_start(&worker->engine, service, &sock->wire, &connection->client,
+    (void)socket_name(connection->fd, &local);
+    sock = socket_from_accepted(&worker->loop, connection->fd, service->keepalive_s);
+    if (!sock || !session_start(&worker->engine, service, &sock->wire, &connection->client, &local,
                      connection->snapshot))
         release(worker, connection->snapshot);
     free(connection);

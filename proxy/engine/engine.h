@@ -30,6 +30,7 @@ enum {
 
 /* Which settings of [timeouts] a deadline follows; one FIFO each. */
 enum engine_class {
+    CLASS_PROXY_HEADER,
     CLASS_HANDSHAKE,
     CLASS_CONNECT,
     CLASS_CONNECT_DEADLINE,

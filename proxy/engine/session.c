@@ -31,7 +31,7 @@ void session_on_event(void *owner, struct wire *wire, unsigned events)
 }
 
 struct session *session_start(struct engine *engine, const struct service *service,
-    struct wire *wire, const struct address *client, void *snapshot)
+    struct wire *wire, const struct address *client, const struct address *local, void *snapshot)
 {
     struct session *session = calloc(1, sizeof(*session));
 
@@ -42,6 +42,7 @@ struct session *session_start(struct engine *engine, const struct service *servi
     session->engine = engine;
     session->service = service;
     session->client = *client;
+    session->local = *local;
     session->snapshot = snapshot;
     session->started_ms = clock_monotonic_ms();
     list_append(&engine->sessions, &session->node);
@@ -52,12 +53,7 @@ struct session *session_start(struct engine *engine, const struct service *servi
     wire->on_event = session_on_event;
     wire->owner = session;
     stream_open(&session->leg[LEG_CLIENT], &engine->streams, wire);
-    if (service->listener->tls != LISTENER_TLS_IMPLICIT)
-        session_begin_dial(session);
-    else if (atomic_load(&engine->totals->handshakes) >= service->config->limits.handshakes)
-        session_cut(session, REASON_TOO_MANY_HANDSHAKES);
-    else
-        session_begin_handshake(session, NULL);
+    session_begin(session);
     session_step(session);
     return session;
 }
@@ -101,8 +97,10 @@ void session_say_farewell(
 void session_drain(struct session *session)
 {
     session->wants_drain = true;
-    if (session->phase == SESSION_DIAL || session->phase == SESSION_DELAY ||
-        (session->phase == SESSION_DIALOG && dialog_at_boundary(session->dialog))) {
+    if (session->phase == SESSION_PROXY_HEADER)
+        session_cut(session, REASON_SHUTDOWN); /* nothing was said yet */
+    else if (session->phase == SESSION_DIAL || session->phase == SESSION_DELAY ||
+             (session->phase == SESSION_DIALOG && dialog_at_boundary(session->dialog))) {
         session_say_farewell(session, FAREWELL_SHUTDOWN, REASON_SHUTDOWN);
         session_step(session);
     }

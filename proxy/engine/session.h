@@ -14,9 +14,10 @@
 #include "upstream.h"
 
 enum session_phase {
-    SESSION_HANDSHAKE, /* TLS with the client: implicit, or after the go-ahead was flushed */
-    SESSION_DIAL,      /* the upstream is at work */
-    SESSION_DELAY,     /* its greeting is held back, to see who cannot wait */
+    SESSION_PROXY_HEADER, /* the peer is a load balancer, which says first who the client is */
+    SESSION_HANDSHAKE,    /* TLS with the client: implicit, or after the go-ahead was flushed */
+    SESSION_DIAL,         /* the upstream is at work */
+    SESSION_DELAY,        /* its greeting is held back, to see who cannot wait */
     SESSION_DIALOG,
     SESSION_UPGRADE, /* the go-ahead is on its way out; then the handshake */
     SESSION_RELAY,
@@ -60,8 +61,10 @@ struct session {
     struct deadline login_deadline;
     enum reason phase_reason; /* what expiry of the phase's deadline means */
     uint64_t started_ms;
-    uint64_t active_ms; /* the last byte of the relay */
-    struct address client;
+    uint64_t active_ms;    /* the last byte of the relay */
+    struct address client; /* the true one, once a PROXY header has told it */
+    struct address local;  /* what the client connected to; unspecified where nobody knows */
+    struct address via;    /* the peer that sent the PROXY header; else unspecified */
     struct session_tls tls;
     char user[DIALOG_USER_MAX + 1];
     size_t user_len;
@@ -69,11 +72,12 @@ struct session {
 };
 
 /*
- * Takes the wire of an accepted client. NULL without memory: the wire is closed then. The service
- * must live until hooks->ended.
+ * Takes the wire of an accepted client; client and local are its two ends, as the kernel knows them
+ * (local may be unspecified). NULL without memory: the wire is closed then. The service must live
+ * until hooks->ended.
  */
 struct session *session_start(struct engine *engine, const struct service *service,
-    struct wire *wire, const struct address *client, void *snapshot);
+    struct wire *wire, const struct address *client, const struct address *local, void *snapshot);
 
 /* Runs it as far as it goes. The session may be dead afterwards, but its memory still stands. */
 void session_step(struct session *session);

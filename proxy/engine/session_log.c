@@ -54,11 +54,14 @@ static void log_server(struct log_line *line, const struct upstream *upstream)
 void session_log(const struct session *session)
 {
     char client[ADDRESS_TEXT_MAX];
+    char via[ADDRESS_TEXT_MAX];
     struct log_line line;
 
     log_open(&line, LOG_INFO, "session");
     log_text(&line, "listener", slice_from(session->service->listener->name));
     log_text(&line, "client", slice_from(address_text(&session->client, client)));
+    if (address_family(&session->via) != 0)
+        log_text(&line, "via", slice_from(address_text(&session->via, via)));
     log_text(&line, "protocol", slice_from(session->service->protocol->name));
     log_tls(&line, &session->tls);
     if (session->user_len > 0)

@@ -1,7 +1,7 @@
 /*
- * What the files of the session share: session.c (life and end), session_phases.c (what each phase
- * does), session_dialog.c (driving the dialog), session_watch.c (what to wait for, and for how
- * long), session_log.c.
+ * What the files of the session share: session.c (life and end), session_begin.c (up to the
+ * client's first byte), session_phases.c (what each further phase does), session_dialog.c (driving
+ * the dialog), session_watch.c (what to wait for, and for how long), session_log.c.
  */
 #ifndef MAILMUX_SESSION_PARTS_H
 #define MAILMUX_SESSION_PARTS_H
@@ -22,13 +22,22 @@ void session_say_farewell(
 /* Why the client's or the server's side ended, seen from its stream. */
 enum reason session_end_reason(const struct session *session, int leg);
 
+/* ---- session_begin.c ---- */
+
+/* The first phase: the PROXY header where this peer must send one, else what the listener does. */
+void session_begin(struct session *session);
+bool session_run_proxy_header(struct session *session);
+
 /* ---- session_phases.c ---- */
 
 /* One turn of the phase; true: go on at once. */
 bool session_run_phase(struct session *session);
 
-/* prefix: the start of the client's TLS, read with its STARTTLS; taken. May be NULL. */
-void session_begin_handshake(struct session *session, struct buffer **prefix);
+/*
+ * What is held of the client's bytes becomes the start of its TLS, and TLS begins: what was read
+ * with its STARTTLS, or behind its PROXY header.
+ */
+void session_begin_handshake(struct session *session);
 void session_begin_dial(struct session *session);
 
 /* From now on bytes, both ways. */

@@ -22,13 +22,35 @@ void session_count_handshake(struct session *session, bool begins)
         (void)atomic_fetch_sub(&session->engine->totals->handshakes, 1);
 }
 
-/* prefix: the start of the client's TLS, read with its STARTTLS; taken. */
-void session_begin_handshake(struct session *session, struct buffer **prefix)
+/* Out of the buffer for lines, which TLS does not take. */
+static bool take_prefix(struct session *session, struct buffer **prefix)
 {
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+    struct slice rest = buffer_held(client->in);
+    bool good = true;
+
+    if (rest.n > 0) {
+        *prefix = buffer_take(&session->engine->replies);
+        good = *prefix && buffer_append(*prefix, rest);
+        client->bytes -= rest.n; /* they count when TLS has made plaintext of them */
+    }
+    buffer_give_cleansed(&session->engine->lines, &client->in);
+    return good;
+}
+
+void session_begin_handshake(struct session *session)
+{
+    struct buffer *prefix = NULL;
+
+    if (!take_prefix(session, &prefix)) {
+        buffer_give(&session->engine->replies, &prefix);
+        session_cut(session, REASON_NO_MEMORY);
+        return;
+    }
     session_count_handshake(session, true);
     session_enter(session, SESSION_HANDSHAKE, CLASS_HANDSHAKE, timeouts(session)->handshake,
         REASON_TIMEOUT_HANDSHAKE);
-    if (stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, prefix) != IO_OK)
+    if (stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, &prefix) != IO_OK)
         session_cut(session, REASON_NO_MEMORY);
 }
 
@@ -213,8 +235,6 @@ static bool run_upgrade(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
     struct pipe *server = &session->pipe[LEG_SERVER];
-    struct slice rest = buffer_held(client->in);
-    struct buffer *prefix = NULL;
 
     (void)pipe_flush(client, &session->leg[LEG_SERVER], session->engine);
     (void)pipe_flush(server, &session->leg[LEG_CLIENT], session->engine);
@@ -224,16 +244,7 @@ static bool run_upgrade(struct session *session)
     }
     if (pipe_has_output(server, &session->leg[LEG_CLIENT]))
         return false;
-    if (rest.n > 0) {
-        prefix = buffer_take(&session->engine->replies);
-        if (!prefix || !buffer_append(prefix, rest)) {
-            buffer_give(&session->engine->replies, &prefix);
-            session_cut(session, REASON_NO_MEMORY);
-            return true;
-        }
-    }
-    buffer_give_cleansed(&session->engine->lines, &client->in);
-    session_begin_handshake(session, &prefix);
+    session_begin_handshake(session);
     return true;
 }
 
@@ -311,6 +322,8 @@ static bool run_linger(struct session *session)
 bool session_run_phase(struct session *session)
 {
     switch (session->phase) {
+    case SESSION_PROXY_HEADER:
+        return session_run_proxy_header(session);
     case SESSION_HANDSHAKE:
         return run_handshake(session);
     case SESSION_DIAL:

@@ -38,6 +38,7 @@ static void expire(struct session *session, enum reason reason)
     case SESSION_DELAY:
         session_end_delay(session);
         break;
+    case SESSION_PROXY_HEADER:
     case SESSION_HANDSHAKE:
     case SESSION_DIAL:
     case SESSION_UPGRADE:
@@ -175,6 +176,7 @@ static unsigned client_events(const struct session *session)
     unsigned output = writable_if(pipe_has_output(&session->pipe[LEG_SERVER], leg));
 
     switch (session->phase) {
+    case SESSION_PROXY_HEADER:
     case SESSION_HANDSHAKE:
         return WIRE_READABLE | output;
     case SESSION_DIAL:
@@ -219,7 +221,8 @@ void session_watch(struct session *session)
     case SESSION_UPGRADE:
         wire_watch(session->leg[LEG_SERVER].wire, 0);
         break;
-    case SESSION_DIAL: /* the upstream's own business */
+    case SESSION_PROXY_HEADER: /* there is none yet */
+    case SESSION_DIAL:         /* the upstream's own business */
     case SESSION_FAREWELL:
     case SESSION_LINGER:
     case SESSION_DEAD:

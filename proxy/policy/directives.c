@@ -205,6 +205,11 @@ const struct directive directives[] = {
                 "could have been read. hold: its words wait. refuse: it is turned away."},
     {SECTION_LISTENER, "backend", VALUE_BACKEND, FIELD(config_listener, backend),
         .is_required = true, .help = "The name of the [backend NAME] that serves these clients."},
+    {SECTION_LISTENER, "accept_proxy_from", VALUE_CIDRS, FIELD(config_listener, accept_proxy_from),
+        .is_list = true,
+        .help = "Networks of the load balancers in front of mailmux. From there a PROXY header "
+                "(version 1 or 2) is required, ahead of everything else, and the client's address "
+                "in it is believed; from everywhere else a connection is what it seems."},
 
     {SECTION_BACKEND, "server", VALUE_SERVERS, FIELD(config_backend, server_count), .is_list = true,
         .is_required = true,
@@ -250,6 +255,8 @@ const struct directive directives[] = {
         "All attempts of a session together, the server's greeting included."),
     TIMEOUT(greeting, 100, 10 * MINUTE, "10s", "A server's greeting once it has been connected."),
     TIMEOUT(handshake, 100, 10 * MINUTE, "30s", "A TLS handshake, from its first byte."),
+    TIMEOUT(proxy_header, 100, 10 * MINUTE, "5s",
+        "The whole PROXY header where one is required, from the connection."),
     TIMEOUT(first_command, 100, HOUR, "60s", "The client's first command after the greeting."),
     TIMEOUT(line, 100, HOUR, "60s", "The rest of a line that has begun."),
     TIMEOUT(login, 100, HOUR, "180s",

@@ -176,9 +176,11 @@ static void forget_marks(struct session_bench *bench, size_t index)
 void session_bench_begin(struct session_bench *bench, size_t listener)
 {
     const struct service *service = snapshot_service(bench->snapshot, listener);
-    struct address address = {0};
+    struct address client = {0};
+    struct address local = {0};
 
-    (void)address_parse_ip(SLICE("192.0.2.1"), 40000, &address);
+    (void)address_parse_ip(SLICE("192.0.2.1"), 40000, &client);
+    (void)address_parse_ip(SLICE("198.51.100.1"), 25, &local);
     for (size_t i = 0; i < snapshot_config(bench->snapshot)->backend_count; i++)
         forget_marks(bench, i);
     bench->has_begun = true;
@@ -191,8 +193,8 @@ void session_bench_begin(struct session_bench *bench, size_t listener)
     set_pace(bench, &bench->client);
     if (service->listener->tls == LISTENER_TLS_IMPLICIT)
         session_bench_start_tls(bench);
-    bench->session =
-        session_start(&bench->engine, service, &bench->client.wire, &address, bench->snapshot);
+    bench->session = session_start(
+        &bench->engine, service, &bench->client.wire, &client, &local, bench->snapshot);
     need(bench->session != NULL);
 }
 
