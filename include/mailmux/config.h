@@ -137,6 +137,7 @@ struct config_listener {
     enum config_early_talker early_talker;
     size_t backend;                        /* index into config.backends */
     struct config_cidrs accept_proxy_from; /* who must send a PROXY header */
+    struct config_strings relay_domains;   /* none: recipients of every domain */
 };
 
 /* One line `server = NAME HOST:PORT options`, or with srv:SERVICE in the place of HOST:PORT. */

@@ -49,6 +49,8 @@ struct dialog_policy {
     size_t reply;     /* largest reply of a backend */
     size_t reply_lines;
     unsigned bad_commands;
+    size_t relay_domain_count;        /* SMTP: 0 lets a recipient's domain be any */
+    const char *const *relay_domains; /* "example.org", "*.example.org", "[192.0.2.1]" */
 };
 
 /* What the client leg and the backend leg are, when the dialog starts. */

@@ -49,6 +49,9 @@ enum smtp_reply {
     SMTP_NO_CHUNKING,
     SMTP_SERVER_REFUSED,
     SMTP_SMUGGLING,
+    SMTP_NO_RELAY,
+    SMTP_NO_ROUTE,
+    SMTP_BAD_PATH,
     SMTP_GO_AHEAD,
     SMTP_BYE
 };

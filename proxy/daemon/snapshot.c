@@ -78,6 +78,8 @@ static struct dialog_policy dialog_policy_of(
         .reply = (size_t)limits->reply,
         .reply_lines = (size_t)limits->reply_lines,
         .bad_commands = (unsigned)limits->bad_commands,
+        .relay_domain_count = listener->relay_domains.count,
+        .relay_domains = listener->relay_domains.text,
     };
 }
 

@@ -24,10 +24,20 @@ static void forward(struct dialog *dialog, const struct command *command, struct
     smtp_send(dialog, command->line, SMTP_OTHER, false, actions);
 }
 
+static bool may_relay(const struct dialog *dialog)
+{
+    return dialog->policy->relay_domain_count == 0 || dialog->logged_in;
+}
+
 /* What plaintext leaves behind at the backend decides how STARTTLS undoes it (C33). */
 static void forward_unknown(
     struct dialog *dialog, const struct command *command, struct actions *actions)
 {
+    /* "RCPTTO:<...>": a lax server may look at the first letters alone. */
+    if (!may_relay(dialog) && slice_starts_nocase(command->verb, SLICE("RCPT"))) {
+        smtp_answer_bad(dialog, SMTP_BAD_PATH, actions);
+        return;
+    }
     dialog->of.smtp.dirty = true;
     forward(dialog, command, actions);
 }
@@ -37,6 +47,18 @@ static void forward_envelope(
 {
     dialog->of.smtp.in_transaction = true;
     forward(dialog, command, actions);
+}
+
+static void recipient(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    enum smtp_reply refusal = may_relay(dialog)
+                                  ? SMTP_FROM_SERVER
+                                  : smtp_judge_recipient(dialog->policy, command->arguments);
+
+    if (refusal == SMTP_FROM_SERVER)
+        forward_envelope(dialog, command, actions);
+    else
+        smtp_answer_bad(dialog, refusal, actions);
 }
 
 static void forward_reset(
@@ -181,7 +203,7 @@ static const struct {
     {"EHLO", hello, BEFORE_TLS | BEFORE_HELLO},
     {"HELO", hello, BEFORE_TLS | BEFORE_HELLO},
     {"MAIL", forward_envelope, 0},
-    {"RCPT", forward_envelope, 0},
+    {"RCPT", recipient, 0},
     {"DATA", data, 0},
     {"BDAT", bdat, 0},
     {"RSET", forward_reset, BEFORE_TLS | BEFORE_HELLO},

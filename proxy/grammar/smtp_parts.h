@@ -1,7 +1,7 @@
 /*
  * What the files of the SMTP grammar share: smtp.c (commands), smtp_queue.c (outstanding commands
  * and replies of our own), smtp_reply.c (the backend's replies), smtp_ehlo.c (capabilities),
- * smtp_data.c (message data).
+ * smtp_data.c (message data), smtp_path.c (recipients; its parser is in smtp_path.h).
  */
 #ifndef MAILMUX_SMTP_PARTS_H
 #define MAILMUX_SMTP_PARTS_H
@@ -40,6 +40,14 @@ void smtp_settle(struct dialog *dialog);
 bool smtp_say_own(struct dialog *dialog, struct actions *actions);
 
 void smtp_farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client);
+
+/* ---- smtp_path.c ---- */
+
+/*
+ * What a client that has not logged in is told about the recipient in the arguments of its RCPT, by
+ * the policy's relay domains; SMTP_FROM_SERVER: it is the backend's to judge.
+ */
+enum smtp_reply smtp_judge_recipient(const struct dialog_policy *policy, struct slice arguments);
 
 /* ---- smtp_reply.c ---- */
 

@@ -1,13 +1,14 @@
 /*
  * The queue of outstanding commands [RFC 2920]: each is forwarded, or has a reply of our own that
- * goes out in its place. And the texts of those replies: none has a byte of the client in it.
+ * goes out in its place. And the texts of those replies: none has a byte of the client in it; %h
+ * stands for our own name.
  */
 #include "smtp_parts.h"
 
 #include "mailmux/line.h"
 
-/* How many replies of our own one call says: keeps what it appends under DIALOG_EXTRA. */
-enum { OWN_REPLIES_PER_CALL = 32 };
+/* Own replies of one call stop here: the longest, with our name in it, still fits DIALOG_EXTRA. */
+enum { OWN_REPLIES_MAX = DIALOG_EXTRA - 512 };
 
 static const char *const replies[] = {
     [SMTP_NO_PARAMETERS] = "501 5.5.4 Syntax error (no parameters allowed)",
@@ -28,6 +29,9 @@ static const char *const replies[] = {
     [SMTP_NO_CHUNKING] = "503 5.5.1 CHUNKING is not available here",
     [SMTP_SERVER_REFUSED] = "503 5.5.1 No service here; QUIT is all",
     [SMTP_SMUGGLING] = "550 5.6.0 Line ends other than CRLF around a dot are not accepted",
+    [SMTP_NO_RELAY] = "554 5.7.1 %h does not relay for that domain",
+    [SMTP_NO_ROUTE] = "554 5.7.1 %h does not take routes in addresses",
+    [SMTP_BAD_PATH] = "501 5.1.3 Bad recipient address syntax",
     [SMTP_GO_AHEAD] = "220 2.0.0 Ready to start TLS",
     [SMTP_BYE] = "221 2.0.0 Bye",
 };
@@ -57,6 +61,23 @@ void smtp_farewell(enum dialog_farewell farewell, struct slice hostname, struct 
         return;
     (void)(buffer_append(to_client, code) && buffer_append(to_client, hostname) &&
            line_append(to_client, text));
+}
+
+static void say(const struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
+{
+    struct slice text = slice_from(replies[reply]);
+    struct slice hostname = dialog->policy->hostname;
+    size_t at = slice_find(text, '%');
+
+    if (at == text.n) {
+        dialog_reply(actions, text);
+        return;
+    }
+    if (buffer_room(actions->to_client) < text.n + hostname.n)
+        return; /* not half of a line */
+    (void)(buffer_append(actions->to_client, slice_of(text.p, at)) &&
+           buffer_append(actions->to_client, hostname));
+    dialog_reply(actions, slice_after(text, at + 2));
 }
 
 bool smtp_is_lock_step(const struct dialog *dialog)
@@ -99,7 +120,7 @@ void smtp_send(struct dialog *dialog, struct slice line, enum smtp_command comma
 void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
 {
     if (dialog->of.smtp.queue_len == 0) {
-        dialog_reply(actions, slice_from(replies[reply]));
+        say(dialog, reply, actions);
         return;
     }
     push(dialog, SMTP_OTHER, reply);
@@ -144,14 +165,15 @@ void smtp_settle(struct dialog *dialog)
 
 bool smtp_say_own(struct dialog *dialog, struct actions *actions)
 {
+    size_t before = buffer_held(actions->to_client).n;
     bool said = false;
 
-    for (int i = 0; i < OWN_REPLIES_PER_CALL; i++) {
+    while (buffer_held(actions->to_client).n - before < OWN_REPLIES_MAX) {
         const struct smtp_pending *first = smtp_owed(dialog);
 
         if (!first || first->reply == SMTP_FROM_SERVER)
             break;
-        dialog_reply(actions, slice_from(replies[first->reply]));
+        say(dialog, (enum smtp_reply)first->reply, actions);
         smtp_settle(dialog);
         said = true;
     }

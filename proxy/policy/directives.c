@@ -210,6 +210,13 @@ const struct directive directives[] = {
         .help = "Networks of the load balancers in front of mailmux. From there a PROXY header "
                 "(version 1 or 2) is required, ahead of everything else, and the client's address "
                 "in it is believed; from everywhere else a connection is what it seems."},
+    {SECTION_LISTENER, "relay_domains", VALUE_DOMAINS, FIELD(config_listener, relay_domains),
+        .is_list = true, .default_text = "every domain",
+        .help = "SMTP: the domains that clients who have not logged in may send mail to; "
+                "*.example.org means every domain below example.org. Recipients elsewhere are "
+                "refused here and never reach the server, however it trusts mailmux, and so are "
+                "addresses that it might take for a route (user%other@domain, other!user@domain, "
+                "source routes)."},
 
     {SECTION_BACKEND, "server", VALUE_SERVERS, FIELD(config_backend, server_count), .is_list = true,
         .is_required = true,

@@ -112,6 +112,25 @@ static bool read_conformance(struct script *script, const char *value)
     return n > 0 && (size_t)n < sizeof(script->conformance);
 }
 
+/* relay_domains DOMAIN DOMAIN ... */
+static bool read_relay_domains(struct script *script, const char *value)
+{
+    char *text = script->relay_domains_text;
+    int n = snprintf(text, sizeof(script->relay_domains_text), "%s", value);
+    size_t count = 0;
+
+    if (n < 0 || (size_t)n >= sizeof(script->relay_domains_text))
+        return false;
+    for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
+        if (count == SCRIPT_RELAY_DOMAINS_MAX)
+            return false;
+        script->relay_domains[count++] = word;
+    }
+    script->policy.relay_domains = script->relay_domains;
+    script->policy.relay_domain_count = count;
+    return count > 0;
+}
+
 /* limit NAME NUMBER */
 static bool read_limit(struct script *script, const char *value)
 {
@@ -149,6 +168,7 @@ static const struct {
     {"segments", read_segments},
     {"conformance", read_conformance},
     {"limit", read_limit},
+    {"relay_domains", read_relay_domains},
 };
 
 static bool read_header(struct reader *reader, char *line)

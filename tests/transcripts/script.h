@@ -27,12 +27,16 @@ struct step {
     unsigned line; /* in the file */
 };
 
+enum { SCRIPT_RELAY_DOMAINS_MAX = 8 };
+
 struct script {
     const struct protocol *protocol;
     struct dialog_policy policy;
     struct dialog_legs legs;
     bool whole_only; /* what stands behind a line in the same write matters: no splitting */
     char conformance[256];
+    const char *relay_domains[SCRIPT_RELAY_DOMAINS_MAX]; /* policy.relay_domains points here */
+    char relay_domains_text[256];
     struct step *steps;
     size_t len;
     size_t cap;

@@ -16,15 +16,18 @@ PASSWORD = "secret"
 
 
 class LegacyServer:
-    """Speaks plaintext only. Mail to alice@example.test or bob@example.test lands in their INBOX."""
+    """Speaks plaintext only. Mail to alice@example.test or bob@example.test lands in their INBOX.
+    Clients in the trusted networks may send anywhere.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, trusted_networks: str = "") -> None:
         self._ports = Ports()
         self.smtp = self._ports.reserve()
         self.imap = self._ports.reserve()
         self.pop3 = self._ports.reserve()
         self._directory = Path(tempfile.mkdtemp(prefix="mailmux-legacy-", dir="/tmp"))
-        self._call("start", str(self._directory), str(self.smtp), str(self.imap), str(self.pop3))
+        self._call("start", str(self._directory), str(self.smtp), str(self.imap), str(self.pop3),
+                   trusted_networks)
 
     def _call(self, *arguments: str) -> None:
         command = [str(REPOSITORY / "deploy/lib/legacy-server"), *arguments]

@@ -52,6 +52,8 @@ static void cut_comments(char *text)
 static const char text[] = "[proxy]\nworkers = 2\nuser = mail\n"
                            "[tls]\ncertificate = \"/a b, c # d.pem\", rsa.pem\nkey = /k1, /k2\n"
                            "[listener in]\nbind = *:25\nbackend = mta\nrequire_tls = no\n"
+                           "accept_proxy_from = 10.0.0.0/8, ::ffff:192.0.2.1, 2001:db8::/32\n"
+                           "relay_domains = example.org, *.example.org, [192.0.2.1]\n"
                            "[backend mta]\nserver = mx1 10.0.0.5:25 weight=7 backup\n"
                            "server = mx4 10.0.0.6:25 drain slow_start=90s max_sessions=9\n"
                            "server = [2001:db8::1]:25\nserver = mx3 [2001:db8::2]:26\n"
@@ -99,13 +101,15 @@ static void test_names_every_source(void **state)
     assert_line(dumped, "[listener in] ", "# /etc/x.ini:7");
     assert_line(dumped, "bind = [::]:25 ", "# /etc/x.ini:8");
     assert_line(dumped, "protocol = smtp ", "# default");
-    assert_line(dumped, "server = mx1 10.0.0.5:25 weight=7 backup ", "# /etc/x.ini:12");
+    assert_line(dumped, "accept_proxy_from = 192.0.2.1 ", "# /etc/x.ini:11");
+    assert_line(dumped, "relay_domains = *.example.org ", "# /etc/x.ini:12");
+    assert_line(dumped, "server = mx1 10.0.0.5:25 weight=7 backup ", "# /etc/x.ini:14");
     assert_line(
-        dumped, "server = mx4 10.0.0.6:25 max_sessions=9 slow_start=90s drain ", "# /etc/x.ini:13");
-    assert_line(dumped, "server = [2001:db8::1]:25 ", "# /etc/x.ini:14");
-    assert_line(dumped, "server = mx3 [2001:db8::2]:26 ", "# /etc/x.ini:15");
-    assert_line(dumped, "keepalive = off ", "# /etc/x.ini:17");
-    assert_line(dumped, "connect = 1500ms ", "# /etc/x.ini:18");
+        dumped, "server = mx4 10.0.0.6:25 max_sessions=9 slow_start=90s drain ", "# /etc/x.ini:15");
+    assert_line(dumped, "server = [2001:db8::1]:25 ", "# /etc/x.ini:16");
+    assert_line(dumped, "server = mx3 [2001:db8::2]:26 ", "# /etc/x.ini:17");
+    assert_line(dumped, "keepalive = off ", "# /etc/x.ini:19");
+    assert_line(dumped, "connect = 1500ms ", "# /etc/x.ini:20");
     assert_line(dumped, "sessions = auto ", "# default");
     free(dumped);
     config_free(&config);
