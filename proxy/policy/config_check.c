@@ -218,4 +218,5 @@ void config_check(struct build *build)
     }
     check_timeouts(build);
     config_check_backends(build);
+    config_check_relay(build);
 }

@@ -72,7 +72,7 @@ static bool knows_all_backends(const struct build *build)
     return true;
 }
 
-static bool is_loopback(const struct address *address)
+bool config_is_loopback(const struct address *address)
 {
     if (address_family(address) == AF_INET6)
         return IN6_IS_ADDR_LOOPBACK(&address->socket.v6.sin6_addr);
@@ -91,7 +91,7 @@ static const struct config_listener *find_self(
         for (size_t j = 0; j < listener->bind_count; j++) {
             /* A wildcard covers other machines' addresses only in form. */
             if (address_equal(&server->address, &listener->bind[j]) ||
-                (is_loopback(&server->address) &&
+                (config_is_loopback(&server->address) &&
                     config_binds_collide(&server->address, &listener->bind[j])))
                 return listener;
         }

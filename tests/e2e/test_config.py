@@ -14,6 +14,7 @@ from mailmux_e2e.proxy import REPOSITORY, binary
 BACKEND = "[backend mta]\nserver = mx1 10.0.0.5:25\n"
 LISTENER = "[listener in]\nbind = 127.0.0.1:25\nbackend = mta\n"
 GOOD = BACKEND + LISTENER  # five lines
+TRUST = "[backend mta]: its servers see every client at mailmux's address;"  # test_relay_domains.py
 READABLE = "the file must be there and readable by whoever starts mailmux"
 
 
@@ -33,11 +34,17 @@ class Checked:
         self.file = directory / "proxy.ini"
         self.file.write_bytes(text if isinstance(text, bytes) else text.encode())
         self.done = mailmux("--check", "-c", self.file, before=before)
-        self.lines = self.done.stderr.splitlines()
+        lines = self.done.stderr.splitlines()
+        self.lines = [line for line in lines if TRUST not in line]
+        self.trusting = len(lines) - len(self.lines)
+
+    def summary(self, warnings):
+        warnings += self.trusting
+        return f"{self.file}: good: 0 errors, {warnings} warning{'' if warnings == 1 else 's'}\n"
 
     def is_good(self):
         assert self.done.returncode == 0, self.done.stderr
-        assert self.done.stdout == f"{self.file}: good: 0 errors, 0 warnings\n"
+        assert self.done.stdout == self.summary(0)
         assert self.lines == []
 
     def has_error(self, line, text):
@@ -48,7 +55,7 @@ class Checked:
 
     def has_warning(self, line, text):
         assert self.lines == [f"warning: {self.file}:{line}: {text}"]
-        assert self.done.stdout == f"{self.file}: good: 0 errors, 1 warning\n"
+        assert self.done.stdout == self.summary(1)
         assert self.done.returncode == 0
 
 
@@ -387,8 +394,11 @@ def test_required_tls_on_port_25_is_warned_of(check, port):
 
 def test_the_shipped_file_is_accepted():
     done = mailmux("--check", "-c", "proxy.ini", directory=REPOSITORY)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "proxy.ini: good: 0 errors, 0 warnings\n"
+    assert done.returncode == 0
+    # What the server there believes of its clients is for whoever runs it to say.
+    assert all("[backend mta]: its server legacy is on this machine" in line
+               for line in done.stderr.splitlines()), done.stderr
+    assert done.stdout.startswith("proxy.ini: good: 0 errors, ")
 
 
 def test_the_shipped_file_has_the_eight_listeners():
@@ -425,7 +435,7 @@ def test_the_manual_page_is_up_to_date():
 def test_what_is_dumped_can_be_read_again(tmp_path):
     def dump(file):
         done = mailmux("--dump", "-c", file)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 0 and "error:" not in done.stderr, done.stderr
         return done.stdout
 
     def without_sources(text):

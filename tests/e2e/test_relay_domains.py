@@ -2,10 +2,13 @@
 shown with a Postfix that trusts 127.0.0.0/8, as Postfix does unless it is told otherwise.
 """
 
+import subprocess
+
 import pytest
 from mailmux_e2e.attacks import READY
 from mailmux_e2e.certificates import NAME
 from mailmux_e2e.legacy import LegacyServer
+from mailmux_e2e.proxy import REPOSITORY, binary
 from mailmux_e2e.servers import server
 
 OUTSIDE = b"somebody@outside.example"
@@ -157,3 +160,32 @@ def test_every_listener_has_its_own(proxy, new_backend, new_client):
         client = new_client(proxy.ports[name])
         client.read_smtp()
         assert client.smtp(b"RCPT TO:<" + OUTSIDE + b">") == answer
+
+
+# The warning
+
+@pytest.mark.conformance("C102")
+def test_the_trap_is_warned_of_at_start(proxy):
+    proxy.backend("mta", 9)
+    proxy.backend("other", 9)
+    proxy.listener("a", "smtp", "starttls", "mta")
+    proxy.listener("b", "smtp", "implicit", "mta", relay_domains="example.org")
+    proxy.listener("c", "smtp", "starttls", "other", relay_domains="example.org")
+    proxy.listener("d", "imap", "starttls", "boxes")
+    proxy.backend("boxes", 9)
+    proxy.start()
+    warnings = [line.text for line in proxy.lines if "open relay" in line.text]
+    assert len(warnings) == 1, proxy.log()
+    line = proxy.ini.read_text().splitlines().index("[backend mta]") + 1
+    assert f"{proxy.ini}:{line}: [backend mta]: its server mta1 is on this machine" in warnings[0]
+    assert "relay_domains in each of its listeners ([listener a] has none)" in warnings[0]
+
+
+@pytest.mark.conformance("C102")
+@pytest.mark.parametrize("name", ["proxy.ini", *sorted(
+    str(file.relative_to(REPOSITORY)) for file in REPOSITORY.glob("deploy/recipes/*.ini"))])
+def test_shipped_files_can_be_used(name):
+    done = subprocess.run([str(binary()), "--check", "-c", name], cwd=REPOSITORY, text=True,
+                          capture_output=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert "error:" not in done.stderr

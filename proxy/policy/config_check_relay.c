@@ -1,0 +1,127 @@
+/*
+ * What a mail server is made to believe: every connection reaches it from mailmux's address, and a
+ * server that trusts that address relays mail for anybody who comes through. And what clients may
+ * make us believe.
+ */
+#include "config_check.h"
+
+#include <stdio.h>
+
+enum { CAUSE_TEXT_MAX = 512 };
+
+static bool is_smtp(enum config_protocol protocol)
+{
+    return protocol == CONFIG_PROTOCOL_SMTP || protocol == CONFIG_PROTOCOL_SUBMISSION;
+}
+
+static struct config_setting *setting_of(const struct config_listener *listener, const char *key)
+{
+    return config_setting_find(listener->settings, SECTION_LISTENER, key);
+}
+
+/* Whether the backend is told who the client is, and so can judge it by its own address. */
+static bool learns_client_address(const struct config_backend *backend)
+{
+    (void)backend;
+    return false;
+}
+
+/* The first listener of the backend that takes recipients of every domain, or NULL. */
+static const struct config_listener *find_open(const struct config *config, size_t backend)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        if (listener->backend == backend && listener->relay_domains.count == 0 &&
+            setting_of(listener, "relay_domains")->state != SETTING_BAD &&
+            setting_of(listener, "protocol")->state != SETTING_BAD && is_smtp(listener->protocol))
+            return listener;
+    }
+    return NULL;
+}
+
+static bool is_this_machine(const struct config_server *server)
+{
+    struct slice host = slice_from(server->host);
+    struct address address = server->address;
+
+    if (!server->is_ip)
+        return slice_equal_nocase(host, SLICE("localhost")) ||
+               slice_ends_nocase(host, SLICE(".localhost"));
+    address_unmap(&address);
+    return config_is_loopback(&address);
+}
+
+static const struct config_server *find_local(const struct config_backend *backend)
+{
+    for (size_t i = 0; i < backend->server_count; i++) {
+        if (is_this_machine(&backend->servers[i]))
+            return &backend->servers[i];
+    }
+    return NULL;
+}
+
+/* The backends of mail that could be relayed for strangers; one warning each (C102). */
+static void check_trust(struct build *build, const struct config_backend *backend, size_t index)
+{
+    const struct config_listener *open = find_open(build->config, index);
+    const struct config_server *local = find_local(backend);
+    char cause[CAUSE_TEXT_MAX];
+
+    if (!open || learns_client_address(backend))
+        return;
+    if (local)
+        (void)snprintf(cause, sizeof(cause),
+            "its server %.80s is on this machine and sees every client at a loopback address, "
+            "which mail servers trust unless told otherwise (Postfix: 127.0.0.0/8 in mynetworks): "
+            "it is then an open relay for everybody",
+            local->name);
+    else
+        (void)snprintf(cause, sizeof(cause),
+            "its servers see every client at mailmux's address; one that trusts that address "
+            "(Postfix: mynetworks, Dovecot: login_trusted_networks) relays mail for anybody");
+    config_report_add(build->report, false, backend->section,
+        "[backend %s]: %s; write send_client_address = xclient or proxy-v2 here, or relay_domains "
+        "in each of its listeners ([listener %s] has none), or take the address out of the "
+        "server's trusted networks",
+        backend->name, cause, open->name);
+}
+
+static void check_relay_domains(struct build *build, const struct config_listener *listener)
+{
+    if (listener->relay_domains.count == 0 ||
+        setting_of(listener, "protocol")->state == SETTING_BAD || is_smtp(listener->protocol))
+        return;
+    config_report_add(build->report, true, setting_of(listener, "relay_domains")->origin,
+        "[listener %s] relay_domains = %s: this listener speaks %s, which sends no mail; remove "
+        "the line",
+        listener->name, listener->relay_domains.text[0], config_protocol_name(listener->protocol));
+}
+
+static void check_proxy_sources(struct build *build, const struct config_listener *listener)
+{
+    const struct config_cidrs *networks = &listener->accept_proxy_from;
+    char text[CIDR_TEXT_MAX];
+
+    for (size_t i = 0; i < networks->count; i++) {
+        if (networks->cidr[i].bits > 0)
+            continue;
+        config_report_add(build->report, false, networks->origin[i],
+            "[listener %s] accept_proxy_from = %s: whoever connects must send a PROXY header, and "
+            "may claim any address in it; name the addresses of the load balancers",
+            listener->name, cidr_text(&networks->cidr[i], text));
+    }
+}
+
+void config_check_relay(struct build *build)
+{
+    const struct config *config = build->config;
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        check_relay_domains(build, &config->listeners[i]);
+        check_proxy_sources(build, &config->listeners[i]);
+    }
+    /* Only of a configuration that can be used: until then it may not be what it will be. */
+    for (size_t i = 0; i < config->backend_count && build->report->error_count == 0; i++)
+        check_trust(build, &config->backends[i], i);
+}
