@@ -216,8 +216,10 @@ static bool take_effect(struct server *server)
         log_message(LOG_ERROR, "start-failed", "no thread can be had");
         return false;
     }
-    if (!is_first)
+    if (!is_first) {
+        snapshot_take_pools(coming->snapshot, server->snapshot);
         acceptor_switch(server->acceptor, &coming->plan);
+    }
     names_stop(&server->names);
     snapshot_unref(&server->snapshot);
     server->names = coming->names;

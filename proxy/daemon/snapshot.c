@@ -5,6 +5,7 @@
 #include "mailmux/protocols.h"
 #include "pool.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* A listener's service with what its pointers need. */
 struct part {
@@ -222,6 +223,31 @@ struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
     if (!build(snapshot, before, make_certificate, report))
         snapshot_unref(&snapshot);
     return snapshot;
+}
+
+/* The pool that the backend of this name has in effect, or NULL. */
+static struct pool *find_pool(const struct snapshot *snapshot, const char *name)
+{
+    for (size_t i = 0; i < snapshot->config->backend_count; i++) {
+        if (strcmp(snapshot->config->backends[i].name, name) == 0)
+            return snapshot->pools[i];
+    }
+    return NULL;
+}
+
+void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *before)
+{
+    for (size_t i = 0; i < snapshot->config->backend_count; i++) {
+        struct pool *pool = find_pool(before, snapshot->config->backends[i].name);
+
+        if (!pool)
+            continue;
+        pool_take_over(pool, snapshot->pools[i], clock_monotonic_ms());
+        pool_unref(&snapshot->pools[i]);
+        snapshot->pools[i] = pool_ref(pool);
+    }
+    for (size_t i = 0; i < snapshot->config->listener_count; i++)
+        snapshot->parts[i].service.pool = snapshot->pools[snapshot->config->listeners[i].backend];
 }
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)

@@ -20,6 +20,12 @@ struct snapshot;
 struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
     bool make_certificate, struct config_report *report);
 
+/*
+ * Before it is given to any other thread: its backends go on with the pools that those of the same
+ * name have now, so that sessions are counted and marks kept over a reload.
+ */
+void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *before);
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 /* Sets the pointer to NULL; NULL is allowed. */
 void snapshot_unref(struct snapshot **snapshot);

@@ -229,7 +229,8 @@ bool pool_configure(struct pool *pool, const struct config_backend *backend, uin
 static bool has_listed(const struct pool *pool, const struct slot *slot)
 {
     for (size_t i = 0; i < pool->table.count; i++) {
-        if (pool->table.servers[i].is_listed && is_at(&pool->slots[i], slot->name, &slot->address))
+        if (pool->table.servers[i].is_listed &&
+            is_at(&pool->slots[i], slot->name, &slot->at.address))
             return true;
     }
     return false;
@@ -246,8 +247,8 @@ static void take_addresses(struct pool *pool, const struct pool *newer, uint64_t
         const struct slot *slot = &newer->slots[i];
 
         if (newer->table.servers[i].is_listed)
-            add_address(pool, find_server(pool->servers, pool->server_count, slot->name),
-                &slot->address, now_ms);
+            add_address(pool, find_server(pool->servers, pool->server_count, slot->name), &slot->at,
+                now_ms);
     }
 }
 

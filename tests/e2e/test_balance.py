@@ -173,7 +173,7 @@ def test_a_server_that_cannot_be_connected_is_left_alone(serve, proxy, named):
 def test_a_server_that_does_not_greet_is_left_alone(serve, proxy, new_backend, named, script):
     bad = new_backend(script)
     good = named("b")
-    connect = serve([bad.port, good.port], fall=2, timeouts={"greeting": "200ms"})
+    connect = serve([bad.port, good.port], fall=2, timeouts={"greeting": "1500ms"})
     assert [name_of(connect()) for _ in range(8)] == ["b"] * 8
     assert counts([bad, good]) == [2, 8]
     assert proxy.wait_for_event("server-down").fields["server"] == "a"
