@@ -1,18 +1,131 @@
-"""Which statements of the conformance checklist have been proved, by how many tests.
+"""Which statements about mailmux's behaviour have been proved, by how many tests.
 
 Tests name them with @pytest.mark.conformance("C14", ...). One line per statement and test goes to
-a file per test module, so that the results of several pytest processes can be put together.
+a file per test module, so that the results of several processes can be put together; what unit
+tests and transcripts print is in ctest's results. The statements are those of tests/lib/statements.
 """
 
 import os
+import re
+import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterable, Iterator
 
 import pytest
 
 # Checks the same behaviour with every byte in a segment of its own [C53].
 BYTEWISE = "bytewise"
+STATEMENTS = Path(__file__).resolve().parents[2] / "lib/statements"
 
+
+# The statements
+
+@dataclass(frozen=True)
+class Statement:
+    number: str
+    is_needed: bool  # else what it speaks of is not all there yet
+    title: str
+    section: str
+
+
+def statements() -> list[Statement]:
+    found, section = [], ""
+    for line in STATEMENTS.read_text().splitlines():
+        if re.match(r"\d", line):
+            section = line
+        elif match := re.fullmatch(r"(C\d+[a-z]?) (must|later) (.+)", line):
+            found.append(Statement(match[1], match[2] == "must", match[3], section))
+        elif line and not line.startswith("#"):
+            raise ValueError(f"{STATEMENTS}: {line}")
+    return found
+
+
+# The results
+
+@dataclass(frozen=True)
+class Row:
+    """What one test had to say about one statement."""
+
+    number: str
+    outcome: str  # passed, failed, skipped
+    test: str
+
+    @property
+    def is_end_to_end(self) -> bool:
+        return ".py::" in self.test or self.test.startswith("tests/")
+
+
+def read_rows(*directories: Path) -> Iterator[Row]:
+    for directory in directories:
+        for file in sorted(directory.glob("*.txt")):
+            for line in file.read_text().splitlines():
+                yield Row(*line.split(" ", 2))
+
+
+def stated(output: str) -> Iterator[tuple[str, str]]:
+    """(number, outcome) of each statement that a unit test or a transcript says it proves."""
+    # "[ RUN      ] test", "conformance C1 C2", "[       OK ] test"; a failure is told on stderr.
+    said: list[str] = []
+    for line in output.splitlines():
+        if line.startswith("[ RUN "):
+            yield from ((number, "failed") for number in said)
+            said = []
+        elif line.startswith("conformance C"):
+            said = line.split()[1:]
+        elif line.startswith("[       OK ]"):
+            yield from ((number, "passed") for number in said)
+            said = []
+        elif transcript := re.match(r"(passed|FAILED)  \S+  (C\d.*)", line):
+            yield from ((number, transcript[1].lower()) for number in transcript[2].split())
+    yield from ((number, "failed") for number in said)
+
+
+def read_results(results: Path) -> Iterator[Row]:
+    """What unit tests and transcripts printed, from ctest's JUnit file."""
+    if not results.is_file():
+        return
+    for case in ElementTree.parse(results).getroot().iter("testcase"):
+        for number, outcome in stated(case.findtext("system-out") or ""):
+            yield Row(number, outcome, case.get("name") or "")
+
+
+def verdict(statement: Statement, rows: Iterable[Row]) -> str:
+    """One failed test fails it; only an end-to-end test proves it."""
+    rows = list(rows)
+    if any(row.outcome == "failed" for row in rows):
+        return "failed"
+    if any(row.outcome == "passed" and row.is_end_to_end for row in rows):
+        return "passed"
+    return "missing" if statement.is_needed else "due"
+
+
+def judge(rows: Iterable[Row]) -> list[tuple[Statement, str, list[Row]]]:
+    """The verdict on every statement; a number that is none of them is a mistake."""
+    by_number: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_number[row.number].append(row)
+    judged = [(one, verdict(one, by_number[one.number]), by_number.pop(one.number))
+              for one in statements()]
+    if by_number:
+        raise ValueError(f"unknown statements: {dict(by_number)}")
+    return judged
+
+
+def table(judged: Iterable[tuple[Statement, str, list[Row]]]) -> list[str]:
+    """For people: "C14 passed 12 tests STARTTLS is offered ...", under the names of the sections."""
+    lines, section = [], ""
+    for one, outcome, rows in judged:
+        if one.section != section:
+            section = one.section
+            lines.append(section)
+        tests = f"{len(rows)} test{'' if len(rows) == 1 else 's'}"
+        lines.append(f"  {one.number:<5} {outcome:<8} {tests:>9}  {one.title}")
+    return lines
+
+
+# Collecting them from pytest
 
 def numbers(item: pytest.Item) -> list[str]:
     found = [str(n) for mark in item.iter_markers("conformance") for n in mark.args]
@@ -47,24 +160,3 @@ class Conformance:
             lines = [f"{number} {outcome} {name}\n"
                      for name, (wanted, outcome) in tests.items() for number in wanted]
             (Path(directory) / f"{module}.txt").write_text("".join(lines))
-
-    def pytest_terminal_summary(self, terminalreporter) -> None:  # type: ignore[no-untyped-def]
-        rows = [(number, outcome) for tests in self._results.values()
-                for wanted, outcome in tests.values() for number in wanted]
-        if rows:
-            terminalreporter.section("conformance")
-        for line in table(rows):
-            terminalreporter.write_line(line)
-
-
-def table(rows: list[tuple[str, str]]) -> list[str]:
-    """"C14 passed (6 tests)" for each number; one failed test fails the statement."""
-    outcomes: dict[str, list[str]] = defaultdict(list)
-    for number, outcome in rows:
-        outcomes[number].append(outcome)
-    lines = []
-    for number in sorted(outcomes, key=lambda n: int(n[1:])):
-        found = outcomes[number]
-        verdict = next((v for v in ("failed", "passed") if v in found), "skipped")
-        lines.append(f"{number} {verdict} ({len(found)} test{'s' if len(found) > 1 else ''})")
-    return lines
