@@ -48,3 +48,22 @@ def make(directory: Path) -> Certificates:
         rsa=_leaf(directory, authority, "rsa", "-newkey", "rsa:2048"),
         ecdsa=_leaf(directory, authority, "ecdsa",
                     "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"))
+
+
+def make_chain(directory: Path, issuers: int) -> list[Pair]:
+    """The certificate of mail.example.test and those that it hangs on, the root last."""
+    chain = [Pair(directory / "root.pem", directory / "root.key")]
+    _openssl("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=a root",
+             "-keyout", str(chain[0].key), "-out", str(chain[0].certificate))
+    for number in range(issuers - 1, -1, -1):
+        name = f"issuer{number}" if number else "leaf"
+        issuer, pair = chain[0], Pair(directory / f"{name}.pem", directory / f"{name}.key")
+        request, extensions = directory / f"{name}.csr", directory / f"{name}.extensions"
+        extensions.write_text("basicConstraints=CA:TRUE\n" if number else _EXTENSIONS)
+        _openssl("req", "-new", "-nodes", "-newkey", "rsa:2048", "-subj", f"/CN={name}",
+                 "-keyout", str(pair.key), "-out", str(request))
+        _openssl("x509", "-req", "-in", str(request), "-days", "2", "-CAcreateserial",
+                 "-CA", str(issuer.certificate), "-CAkey", str(issuer.key),
+                 "-extfile", str(extensions), "-out", str(pair.certificate))
+        chain.insert(0, pair)
+    return chain
