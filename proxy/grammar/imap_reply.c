@@ -209,6 +209,9 @@ static void take_tagged(
     }
     imap_status_relay(dialog, &status, is_login(dialog), actions);
     end_command(dialog, slice_equal_nocase(status.word, SLICE("OK")), actions);
+    /* What the backend does not understand is a bad command, too; the client's "*" is none. */
+    if (slice_equal_nocase(status.word, SLICE("BAD")) && !dialog->of.imap.cancelled)
+        dialog_count_bad(dialog, actions);
 }
 
 static void take_response(

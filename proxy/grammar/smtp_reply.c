@@ -103,6 +103,9 @@ static bool may_continue(enum smtp_command command, unsigned code)
            (command == SMTP_DATA && code == 354) || command == SMTP_BDAT;
 }
 
+/* A verb that the backend does not know is a bad command, too (C60) [RFC 5321 4.2.4]. */
+enum { SMTP_CODE_NOT_RECOGNISED = 500 };
+
 static void take_reply(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
 {
@@ -130,6 +133,8 @@ static void take_reply(
     /* A backend that does not know BDAT would read its octets as commands (attack A10). */
     if (command == SMTP_BDAT && (reply->code == 500 || reply->code == 502))
         dialog_close(dialog, actions, REASON_BDAT_REFUSED);
+    if (command == SMTP_OTHER && reply->code == SMTP_CODE_NOT_RECOGNISED)
+        dialog_count_bad(dialog, actions);
 }
 
 /* Nothing is owed: a 421 may come at any time, and some answer a message before its end. */
