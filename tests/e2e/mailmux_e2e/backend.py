@@ -25,6 +25,7 @@ class Connection:
         self.messages: list[bytes] = []
         self.error: Optional[BaseException] = None
         self.ended = threading.Event()
+        self.was_reset = False
         self._socket = sock
         self._used = 0
         sock.settimeout(CEILING)
@@ -44,6 +45,7 @@ class Connection:
         try:
             data = self._socket.recv(65536)
         except ConnectionResetError:
+            self.was_reset = True
             return False
         self.received += data
         return bool(data)
@@ -86,6 +88,10 @@ class Connection:
         while self._receive():
             pass
         self._used = len(self.received)
+
+    def hold(self) -> None:
+        """Stays open, whatever the proxy does, until the test is over."""
+        self.backend.stopped.wait(CEILING)
 
     def half_close(self) -> None:
         self._socket.shutdown(socket.SHUT_WR)

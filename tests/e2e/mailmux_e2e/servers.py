@@ -50,6 +50,12 @@ def smtp_message(connection: Connection, _: bytes) -> bytes:
     return b"250 2.0.0 message taken\r\n"
 
 
+def smtp_chunk(connection: Connection, command: bytes) -> bytes:
+    """The octets of a BDAT, kept as a message of their own."""
+    connection.messages.append(connection.take(int(command.split()[1])))
+    return b"250 2.0.0 chunk taken\r\n"
+
+
 def smtp_auth(final: bytes = b"235 2.7.0 welcome\r\n") -> Reply:
     """Takes one more line after 334, unless the command has an initial response."""
     def reply(connection: Connection, command: bytes) -> bytes:
