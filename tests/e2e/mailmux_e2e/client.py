@@ -212,11 +212,15 @@ class Client:
     # TLS
 
     def begin_tls(self, context: Optional[ssl.SSLContext] = None,
-                  server_name: Optional[str] = NAME) -> None:
-        """Shakes hands. Nothing may have come that was not read."""
+                  server_name: Optional[str] = NAME,
+                  session: Optional[ssl.SSLSession] = None) -> None:
+        """Shakes hands. Nothing may have come that was not read. A session, to be resumed, must be
+        one of the same context.
+        """
         assert not self._unread, f"bytes in front of the handshake: {bytes(self._unread)!r}"
         context = context or default_context()
-        tls = context.wrap_bio(self._from_peer, self._to_peer, server_hostname=server_name)
+        tls = context.wrap_bio(self._from_peer, self._to_peer, server_hostname=server_name,
+                               session=session)
         while True:
             try:
                 tls.do_handshake()
