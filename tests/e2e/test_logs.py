@@ -1,0 +1,256 @@
+"""What is logged and what is not, and what becomes of secrets: conformance 5.9."""
+
+import base64
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from mailmux_e2e.attacks import PLAIN, READY
+from mailmux_e2e.client import Client, default_context
+from mailmux_e2e.listeners import LISTENERS, add_listeners, is_served, reach_tls, words_of
+from mailmux_e2e.servers import Goodbye, imap_authenticate, pop3_auth, server, smtp_auth
+
+each_protocol = pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3"])
+GOODBYE = {"smtp": b"QUIT\r\n", "imap": b"a LOGOUT\r\n", "pop3": b"QUIT\r\n"}
+
+
+# C116
+
+@pytest.mark.conformance("C116")
+@pytest.mark.parametrize("name", LISTENERS)
+def test_one_line_tells_of_a_session(proxy, new_backend, name):
+    add_listeners(proxy, new_backend)
+    proxy.start()
+    before = len(proxy.lines)
+    client = reach_tls(proxy.ports[name], name)
+    address = client.socket.getsockname()
+    assert is_served(client, name)
+    protocol = words_of(name)
+    if protocol == "smtp":
+        client.smtp(b"EHLO c.test")
+        client.smtp(b"AUTH PLAIN AGFsaWNlAHNlY3JldA==")
+    elif protocol == "imap":
+        client.imap(b"l LOGIN alice secret")
+    else:
+        client.pop3(b"USER alice")
+        client.pop3(b"PASS secret")
+    client.send(GOODBYE[protocol])
+    client.read_to_end()
+    client.close()
+    fields = proxy.wait_for_event("session").fields
+    assert len(proxy.lines) == before + 1
+    backend = LISTENERS[name][0]
+    expected = {
+        "listener": name, "client": f"{address[0]}:{address[1]}", "protocol": protocol,
+        "sni": "mail.example.test", "tls": "TLSv1.3", "user": "alice", "backend": backend,
+        "server": f"{backend}1", "tries": "1",
+        "reason": "quit" if protocol == "smtp" else "server-closed",
+        "ended_by": "client" if protocol == "smtp" else "server"}
+    assert {key: fields.get(key) for key in expected} == expected
+    assert fields["cipher"].startswith("TLS_") and fields["group"]
+    assert int(fields["bytes_in"]) > 20 and int(fields["bytes_out"]) > 20
+    assert int(fields["duration_ms"]) >= 0
+
+
+@pytest.mark.conformance("C116")
+@pytest.mark.parametrize("name", LISTENERS)
+def test_sessions_that_come_to_nothing_have_their_line_too(proxy, new_backend, name):
+    add_listeners(proxy, new_backend)
+    proxy.start()
+    Client(proxy.ports[name]).close()
+    fields = proxy.wait_for_event("session").fields
+    assert fields["listener"] == name and fields["tls"] == "none"
+    assert fields["reason"] in ("client-closed", "client-reset", "handshake-failed")
+    assert fields["ended_by"] == "client"
+    context = default_context()
+    context.set_alpn_protocols(["h2"])
+    with pytest.raises(Exception):
+        reach_tls(proxy.ports[name], name, context)
+    fields = proxy.wait_for_event("session", 2).fields
+    assert fields["reason"] == "alpn-mismatch" and fields["ended_by"] == "proxy"
+    assert fields["sni"] == "mail.example.test"
+
+
+# C118: every way to say a password
+
+SECRET = b"Tr0ub4dor&3"
+PLAIN_RESPONSE = base64.b64encode(b"\0alice\0" + SECRET)
+LINES = {
+    "smtp": [b"EHLO c.test\r\nAUTH PLAIN " + PLAIN_RESPONSE,
+             b"EHLO c.test\r\nAUTH PLAIN\r\n" + PLAIN_RESPONSE,
+             b"EHLO c.test\r\nAUTH LOGIN\r\nYWxpY2U=\r\n" + base64.b64encode(SECRET),
+             b"EHLO c.test\r\nAUTH " + SECRET + b"\r\n*", b"EHLO c.test\r\nAUTH PLAIN " + SECRET + b"\0",
+             b"EHLO c.test\r\nAUTH PLAIN " + b"A" * 20000 + PLAIN_RESPONSE,
+             b"EHLO c.test\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n" + SECRET + b"\r\n.",
+             b"PASS " + SECRET],
+    "imap": [b"a LOGIN alice " + SECRET, b'a LOGIN alice "' + SECRET + b'"',
+             b"a LOGIN alice {11+}\r\n" + SECRET, b"a LOGIN alice {11}\r\n" + SECRET,
+             b"a AUTHENTICATE PLAIN " + PLAIN_RESPONSE, b"a AUTHENTICATE PLAIN\r\n" + PLAIN_RESPONSE,
+             b"a LOGIN alice " + SECRET + b"\0", b"LOGIN alice " + SECRET,
+             b"a LOGIN alice " + SECRET + b"x" * 5000,
+             b"a LOGIN alice {11+}\r\n" + SECRET + b"\0\r\n"],
+    "pop3": [b"USER alice\r\nPASS " + SECRET, b"PASS " + SECRET, b"USER alice\r\nPASS\0" + SECRET,
+             b"AUTH PLAIN " + PLAIN_RESPONSE, b"AUTH PLAIN\r\n" + PLAIN_RESPONSE,
+             b"APOP alice " + SECRET, b"USER alice\r\nPASS " + SECRET + b"x" * 5000],
+}
+
+
+def smtp_login(final):
+    """As smtp_auth, but for LOGIN, which asks twice."""
+    def reply(connection, command):
+        if command == b"AUTH LOGIN\r\n":
+            connection.send(b"334 VXNlcm5hbWU6\r\n")
+            connection.commands.append(connection.read_line())
+        return smtp_auth(final)(connection, command)
+
+    return reply
+
+
+REFUSED = {"smtp": {b"AUTH": smtp_login(b"535 5.7.8 no\r\n")},
+           "imap": {b"LOGIN": b"%T NO no\r\n",
+                    b"AUTHENTICATE": imap_authenticate(b"%T NO no\r\n")},
+           "pop3": {b"PASS": b"-ERR no\r\n", b"APOP": b"-ERR no\r\n",
+                    b"AUTH": pop3_auth(b"-ERR no\r\n")}}
+ACCEPTED = {"smtp": {b"AUTH": smtp_login(b"235 2.7.0 in\r\n")},
+            "imap": {b"LOGIN": b"%T OK in\r\n"}, "pop3": {}}
+
+
+def holds_secret(text):
+    return any(word in text for word in (
+        SECRET, PLAIN_RESPONSE, base64.b64encode(SECRET), SECRET[:8], PLAIN_RESPONSE[12:28]))
+
+
+def assert_no_secret(proxy):
+    assert [line.text for line in proxy.lines if holds_secret(line.text.encode())] == []
+
+
+@pytest.mark.conformance("C118")
+@pytest.mark.parametrize("replies", [ACCEPTED, REFUSED], ids=["accepted", "refused"])
+@pytest.mark.parametrize("stage", [PLAIN, READY])
+@pytest.mark.parametrize("require_tls", ["auth", "no"])
+@each_protocol
+def test_no_secret_is_logged_at_any_level(proxy, field, protocol, replies, stage, require_tls):
+    proxy.section("proxy", workers=2, hostname="mail.example.test", log_level="debug",
+                  state_directory=proxy.directory / "state")
+    target = field(protocol, server(protocol, replies=replies[protocol]), require_tls=require_tls)
+    for line in LINES[protocol]:
+        target.attack([one + b"\r\n" for one in line.split(b"\r\n")], stage, goodbye=True)
+    target.proxy.stop()
+    assert len(target.proxy.events("session")) == len(LINES[protocol])
+    assert_no_secret(target.proxy)
+
+
+@pytest.mark.conformance("C118")
+@each_protocol
+def test_no_secret_is_logged_when_everything_goes_wrong(proxy, field, protocol):
+    """The server hangs up at the login, the client in the middle of it."""
+    def hang_up(connection, _):
+        raise Goodbye
+
+    proxy.section("proxy", workers=2, hostname="mail.example.test", log_level="debug",
+                  state_directory=proxy.directory / "state")
+    verbs = (b"AUTH", b"LOGIN", b"AUTHENTICATE", b"PASS", b"APOP")
+    target = field(protocol, server(protocol, replies=dict.fromkeys(verbs, hang_up)))
+    for count, line in enumerate(LINES[protocol]):
+        target.attack([line + b"\r\n"], READY, goodbye=True)
+        client = target.connect(READY)
+        client.send(line)
+        client.close()
+        target._visits += 1
+        target.proxy.wait_for_event("session", 2 * count + 2)
+    target.proxy.stop()
+    assert_no_secret(target.proxy)
+
+
+# C119: the memory of the process
+
+def places_in_memory(pid, word):
+    """Where the process has this word, by the name of the mapping."""
+    found = []
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights, *rest = line.split(None, 5)
+            start, end = (int(one, 16) for one in span.split("-"))
+            if "r" not in rights or "[v" in line or "w" not in rights:
+                continue
+            try:
+                memory.seek(start)
+                data = memory.read(end - start)
+            except (OSError, ValueError, OverflowError, MemoryError):
+                continue  # a reserved part of a sanitizer's
+            found += [(rest[-1] if rest else "", data[max(0, m.start() - 40):m.end() + 40])
+                      for m in re.finditer(re.escape(word), data)]
+    return found
+
+
+LOGINS = {
+    "smtp": (b"AUTH PLAIN %p\r\n", b"235 "), "smtp-login": (b"AUTH LOGIN\r\nYWxpY2U=\r\n%b\r\n", b"235 "),
+    "imap": (b"a LOGIN alice %s\r\n", b"a OK "), "imap-quoted": (b'a LOGIN alice "%s"\r\n', b"a OK "),
+    "imap-literal": (b"a LOGIN alice {11+}\r\n%s\r\n", b"a OK "),
+    "imap-sasl": (b"a AUTHENTICATE PLAIN\r\n%p\r\n", b"a OK "),
+    "pop3": (b"USER alice\r\nPASS %s\r\n", b"+OK"), "pop3-sasl": (b"AUTH PLAIN %p\r\n", b"+OK"),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reads the memory of another process")
+@pytest.mark.conformance("C119")
+@pytest.mark.parametrize("goes_on", [True, False], ids=["session-open", "session-over"])
+@pytest.mark.parametrize("tls", ["implicit", "starttls", "none"])
+@pytest.mark.parametrize("login", LOGINS)
+def test_no_secret_stays_in_memory_behind_the_login(field, login, tls, goes_on):
+    protocol = login.split("-")[0]
+    target = field(protocol, server(protocol, replies=ACCEPTED[protocol]), tls=tls)
+    client = target.connect(READY if tls == "starttls" else PLAIN)
+    if protocol == "smtp":
+        client.smtp(b"EHLO c.test")
+    command, welcome = LOGINS[login]
+    secret = SECRET if b"%s" in command else PLAIN_RESPONSE if b"%p" in command else \
+        base64.b64encode(SECRET)
+    for line in re.sub(rb"%[spb]", lambda _: secret, command).splitlines(keepends=True):
+        client.send(line)
+        answer = client.read_line() if b"+}" not in line else b""
+    assert answer.startswith(welcome)
+    if goes_on:
+        assert is_served(client, protocol)
+    else:
+        client.close()
+        target.proxy.wait_for_event("session")
+    assert secret in target.backend.connection().received, "the control: it did pass"
+    found = places_in_memory(target.proxy.pid, secret)
+    assert not found, found
+    client.close()
+
+
+# C121
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.conformance("C121")
+def test_the_user_cannot_read_the_keys_again_and_dumps_no_core(proxy, new_backend, certificates):
+    """They were read as root, by nobody else readable, and are not open; core dumps are off."""
+    keys = proxy.directory / "keys"
+    keys.mkdir(mode=0o700)
+    (keys / "key.pem").write_bytes(certificates.rsa.key.read_bytes())
+    (keys / "key.pem").chmod(0o600)
+    proxy.section("tls", certificate=certificates.rsa.certificate, key=keys / "key.pem")
+    proxy.section("proxy", workers=2, user="nobody", hostname="mail.example.test",
+                  state_directory=proxy.directory / "state")
+    # A process that has changed its user may not look at itself, so no leak check here.
+    proxy.environment["ASAN_OPTIONS"] = "detect_leaks=0:exitcode=99:disable_coredump=0"
+    add_listeners(proxy, new_backend)
+    proxy.start()
+    reach_tls(proxy.ports["imaps"], "imaps").close()
+    reads = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat"]
+    assert subprocess.run([*reads, keys / "key.pem"], capture_output=True).returncode != 0
+    for task in Path(f"/proc/{proxy.pid}/task").iterdir():
+        status = (task / "status").read_text()
+        assert re.search(r"^Uid:\t65534\t65534\t65534\t65534$", status, re.M)
+        assert re.search(r"^CapEff:\t0+$", status, re.M) and re.search(r"^CapPrm:\t0+$", status, re.M)
+    for descriptor in Path(f"/proc/{proxy.pid}/fd").iterdir():
+        assert str(keys) not in os.readlink(descriptor)
+    limits = Path(f"/proc/{proxy.pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M), limits
+    reads[-1] = "head"
+    assert subprocess.run([*reads, "-c1", f"/proc/{proxy.pid}/mem"],
+                          capture_output=True).returncode != 0
