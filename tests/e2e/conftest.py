@@ -123,13 +123,16 @@ def bench(proxy: Proxy, new_backend: Callable[..., Backend], new_client: Callabl
 
 @pytest.fixture
 def field(proxy: Proxy, new_backend: Callable[..., Backend]) -> Callable[..., Field]:
-    """field(protocol, script, tls="starttls", **settings of the listener)"""
+    """field(protocol, script, tls="starttls", **settings of the listener)
+
+    protocol_setting: what the listener is called where that is not what is spoken: submission.
+    """
 
     def build(protocol: str, script: Optional[Script] = None, tls: str = "starttls",
-              **settings: object) -> Field:
+              protocol_setting: Optional[str] = None, **settings: object) -> Field:
         backend = new_backend(script or server(protocol))
         proxy.backend("server", backend.port)
-        proxy.listener("test", protocol, tls, "server", **settings)
+        proxy.listener("test", protocol_setting or protocol, tls, "server", **settings)
         proxy.start()
         return Field(proxy, backend, protocol, tls)
 

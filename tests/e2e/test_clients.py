@@ -20,6 +20,7 @@ LISTENERS = {
     "imaps": ("imap", "implicit"), "pop3": ("pop3", "starttls"), "pop3s": ("pop3", "implicit"),
 }
 numbers = itertools.count(1)
+pytestmark = pytest.mark.conformance("C124")
 
 
 @pytest.fixture
@@ -99,6 +100,7 @@ def test_both_certificates_are_served_side_by_side(front, algorithm, authenticat
     assert b"Cipher is " + algorithm.encode() in output and authentication in output
 
 
+@pytest.mark.conformance("C82")
 @pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
 def test_old_versions_are_refused(front, version):
     status, output = run("openssl", "s_client", "-connect", f"127.0.0.1:{front.ports['imaps']}",
@@ -254,6 +256,7 @@ def test_a_pipelined_hello_and_goodbye(front, new_client):
     assert client.read_to_end() == b""
 
 
+@pytest.mark.conformance("C118")
 def test_no_password_is_in_the_log(front, context):
     with imaplib.IMAP4_SSL("localhost", front.ports["imaps"], ssl_context=context,
                            timeout=CEILING) as imap:

@@ -3,6 +3,8 @@
 import base64
 import os
 import re
+import signal
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -221,6 +223,53 @@ def test_no_secret_stays_in_memory_behind_the_login(field, login, tls, goes_on):
     found = places_in_memory(target.proxy.pid, secret)
     assert not found, found
     client.close()
+
+
+# C120
+
+def refuse(client, words):
+    client.send(words)
+    client.read_to_end()
+    client.close()
+
+
+@pytest.mark.conformance("C120")
+def test_every_kind_of_refusal_is_counted_as_what_it_is(proxy, new_backend):
+    """Once, twice, three times ... each; what is none of them is counted as none."""
+    add_listeners(proxy, new_backend, strict_sni="yes")
+    proxy.start()
+    served = 0
+
+    def visit(name, words, **options):
+        nonlocal served
+        served += 1
+        try:
+            refuse(reach_tls(proxy.ports[name], name, **options), words)
+        except ssl.SSLError:
+            pass  # it was refused in the handshake
+
+    foreign = default_context()
+    foreign.set_alpn_protocols(["h2"])
+    client = Client(proxy.ports["smtp"])
+    client.read_smtp()
+    refuse(client, b"STARTTLS\r\nEHLO injected\r\n")
+    served += 1
+    for _ in range(2):
+        visit("smtp", b"EHLO c.test\r\nDATA\r\n\n.\nQUIT\r\n.\r\n")
+    for _ in range(3):
+        visit("imaps", b"", context=foreign)
+    for _ in range(4):
+        visit("pop3s", b"", server_name="unknown.test")
+    for _ in range(5):
+        visit("imap", b"a FROB\r\n" * 10)
+    visit("pop3", b"QUIT\r\n")
+    proxy.wait_for_event("session", served)
+    proxy.send_signal(signal.SIGUSR1)
+    counters = [proxy.wait_for_event("counters").fields, proxy.stop().fields]
+    kinds = {"injection": "1", "smuggling": "2", "alpn": "3", "sni": "4", "flood": "5",
+             "proxy": "0", "served": str(served), "alive": "0"}
+    for fields in counters:
+        assert {kind: fields[kind] for kind in kinds} == kinds
 
 
 # C121

@@ -9,7 +9,6 @@ import pytest
 from mailmux_e2e import CEILING
 from mailmux_e2e.attacks import READY, ways
 from mailmux_e2e.client import Client
-from mailmux_e2e.proxy import REPOSITORY
 from mailmux_e2e.servers import smtp
 
 FORMS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r\n.\r\r\n", b"\n.\r\r\n", b"\r\r\n.\r\r\n",
@@ -17,12 +16,9 @@ FORMS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r\n.\r\r\n", b"\n.\r\r\n", b"\r\r\
 TAKEN_BY_POSTFIX = FORMS[:6]
 each_form = pytest.mark.parametrize("form", FORMS, ids=[repr(f)[2:-1] for f in FORMS])
 numbers = itertools.count(1)
-# The policies beside the default, where this build has the setting.
-IS_SETTABLE = "| `smuggling` |" in (REPOSITORY / "docs/reference.md").read_text()
-needs_setting = pytest.mark.skipif(not IS_SETTABLE, reason="smuggling is not a setting")
+# Those that refuse; `pass` is the control.
 POLICIES = [pytest.param({}, id="default"),
-            *(pytest.param({"smuggling": name}, id=name, marks=needs_setting)
-              for name in ("look-alikes", "strict"))]
+            *(pytest.param({"smuggling": name}, id=name) for name in ("look-alikes", "strict"))]
 
 
 def greedy(connection, _):
@@ -48,7 +44,6 @@ def test_a23_a_look_alike_is_refused_however_it_is_split(field, form, settings):
         assert (b"body" + form).startswith(behind), outcome
 
 
-@needs_setting
 @pytest.mark.conformance("C67", "C68")
 @each_form
 def test_a23_pass_passes(field, form):
@@ -72,7 +67,6 @@ def test_other_bare_line_ends_pass_unchanged(field):
         assert BARE in outcome.received, outcome
 
 
-@needs_setting
 @pytest.mark.conformance("C67")
 @pytest.mark.parametrize("bare", [b"\n", b"\r", b"\r\r\n", b"\n\n"])
 def test_strict_refuses_every_bare_line_end(field, bare):
@@ -160,7 +154,6 @@ def test_a23_postfix_alone_does_take_it(legacy, form):
     assert_taken(legacy, smuggle(client, form)[1])
 
 
-@needs_setting
 @pytest.mark.parametrize("form", TAKEN_BY_POSTFIX, ids=[repr(f)[2:-1] for f in TAKEN_BY_POSTFIX])
 def test_a23_postfix_takes_it_where_it_may_pass(front, legacy, form):
     assert_taken(legacy, smuggle(front(smuggling="pass"), form)[1])
