@@ -161,14 +161,13 @@ static bool set_groups(SSL_CTX *context, const struct tls_rules *rules,
 
 static void set_manners(SSL_CTX *context, enum tls_policy policy)
 {
-    uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT;
-
-    /* With CBC in the list the choice is ours; elsewhere the client knows what is fast for it. */
-    if (policy == TLS_LEGACY) {
-        options |= SSL_OP_CIPHER_SERVER_PREFERENCE;
+    /* The order of ciphers is ours, but for a client that puts ChaCha20 first: it knows what is
+     * fast for it. */
+    (void)SSL_CTX_set_options(
+        context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT |
+                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    if (policy == TLS_LEGACY)
         (void)SSL_CTX_set_dh_auto(context, 1);
-    }
-    (void)SSL_CTX_set_options(context, options);
     (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                         SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                         SSL_MODE_NO_AUTO_CHAIN);

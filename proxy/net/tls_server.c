@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* What a set may have its own way, of all options. */
-static const uint64_t OPTIONS_OF_A_SET = SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET;
+static const uint64_t OPTIONS_OF_A_SET = SSL_OP_NO_TICKET;
 
 enum { SNI_HEADER = 5, SNI_HOST_NAME = 0 };
 

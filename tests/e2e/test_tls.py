@@ -96,6 +96,17 @@ def test_no_listener_takes_an_old_suite(front, name):
     assert is_taken(front, name, "ECDHE-RSA-AES128-GCM-SHA256")
 
 
+@pytest.mark.conformance("C83")
+@pytest.mark.parametrize("offered, chosen", [
+    ("ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
+    ("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"),
+    ("ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305")])
+def test_the_order_is_ours_but_for_a_client_without_aes(front, offered, chosen):
+    """Who puts ChaCha20 first has no AES in its hardware."""
+    with reach_tls(front.ports["imaps"], "imaps", only(ssl.TLSVersion.TLSv1_2, offered)) as client:
+        assert client.tls.cipher()[0] == chosen
+
+
 def s_client(port, name, *options):
     starttls = ["-starttls", words_of(name)] if LISTENERS[name][1] == "starttls" else []
     done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *starttls,
