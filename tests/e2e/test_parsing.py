@@ -122,7 +122,7 @@ def test_login_reaches_the_backend_with_the_same_credentials(bench, arguments, c
     assert test.backend.finished().logins == [credentials]
 
 
-@pytest.mark.conformance("C63")
+@pytest.mark.conformance("C63", "C44")
 def test_a_refused_command_is_answered_in_its_place(bench):
     test, client = smtp_in_tls(bench, smtp())
     client.send(b"NOOP\r\nXCLIENT x\r\nNOOP\r\n")
