@@ -1,7 +1,7 @@
 /*
- * The host names of servers: looked up at the start and again and again, off the loop, and told to
- * the pools. A name that fails keeps its last addresses, and so does a host of a service that could
- * not be asked. Main thread.
+ * The host names of servers: looked up at the start and every resolve_interval, and told to the
+ * pools. A name that fails keeps its last addresses, and so does a host of a service that could not
+ * be asked. Main thread.
  */
 #ifndef MAILMUX_NAMES_H
 #define MAILMUX_NAMES_H
