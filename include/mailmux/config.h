@@ -164,6 +164,13 @@ struct config_backend {
     struct config_server *servers;
     enum config_protocol protocol; /* that of the listeners that name it */
     enum config_backend_tls tls;
+    unsigned verify;                /* 0: any certificate will do, unless there are pins */
+    const char *ca;                 /* NULL: the system's store */
+    const char *tls_name;           /* NULL: what the server is named or addressed by */
+    struct config_strings pins;     /* "sha256:..." */
+    const char *client_certificate; /* NULL: none */
+    const char *client_key;         /* NULL: it is in the file of the certificate */
+    enum config_tls_policy tls_policy;
     enum config_balance balance;
     unsigned retries; /* further servers that one session may try */
     unsigned rise;    /* good events in a row that bring a server up */

@@ -118,7 +118,7 @@ static enum tls_client_certificate client_certificate_of(enum config_client_cert
     return TLS_CLIENT_CERTIFICATE_REQUIRE;
 }
 
-static enum tls_policy policy_of(enum config_tls_policy policy)
+enum tls_policy certificates_policy(enum config_tls_policy policy)
 {
     switch (policy) {
     case TLS_POLICY_MODERN:
@@ -186,7 +186,7 @@ struct tls_set *certificates_load(
         .certificate_count = tls->certificates.count,
         .certificates = tls->certificates.text,
         .keys = tls->keys.text,
-        .rules = {.policy = policy_of(tls->policy),
+        .rules = {.policy = certificates_policy(tls->policy),
             .minimum = version_of(tls->minimum_version),
             .maximum = version_of(tls->maximum_version),
             .ciphers = tls->ciphers,

@@ -1,5 +1,6 @@
 #include "snapshot.h"
 
+#include "backend_tls.h"
 #include "certificates.h"
 #include "mailmux/clock.h"
 #include "mailmux/protocols.h"
@@ -19,8 +20,9 @@ struct snapshot {
     struct config *config;
     struct tls_set **sets; /* as many as config->tls_count; NULL: no listener uses it */
     struct tls_tickets *tickets;
-    struct pool **pools; /* as many as config->backend_count */
-    struct part *parts;  /* as many as config->listener_count */
+    struct pool **pools;            /* as many as config->backend_count */
+    struct tls_client **server_tls; /* the same; NULL where the backend has no TLS */
+    struct part *parts;             /* as many as config->listener_count */
 };
 
 static const struct protocol *protocol_of(enum config_protocol protocol)
@@ -84,6 +86,21 @@ static struct dialog_policy dialog_policy_of(
     };
 }
 
+static struct opening_plan opening_plan_of(
+    const struct config *config, const struct config_listener *listener)
+{
+    const struct config_backend *backend = &config->backends[listener->backend];
+
+    return (struct opening_plan){
+        .protocol = protocol_of(listener->protocol),
+        .goal = OPENING_SESSION,
+        .starttls = backend->tls == BACKEND_TLS_STARTTLS,
+        .hostname = slice_from(config->proxy.hostname),
+        .reply = (size_t)config->limits.reply,
+        .reply_lines = (size_t)config->limits.reply_lines,
+    };
+}
+
 static bool build_tls(struct snapshot *snapshot, size_t i, const struct protocol *protocol)
 {
     const struct config_listener *listener = &snapshot->config->listeners[i];
@@ -123,6 +140,9 @@ static bool build_part(struct snapshot *snapshot, size_t i)
         .dialog_policy = dialog_policy_of(config, listener),
         .tls = listener->tls == LISTENER_TLS_NONE ? NULL : &part->tls,
         .pool = snapshot->pools[listener->backend],
+        .opening = opening_plan_of(config, listener),
+        .server_tls = snapshot->server_tls[listener->backend],
+        .server_verified = backend_tls_is_verified(&config->backends[listener->backend]),
         .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
         .idle_ms = listener->protocol == CONFIG_PROTOCOL_POP3 ? config->timeouts.pop3_idle
                                                               : config->timeouts.imap_idle,
@@ -150,8 +170,9 @@ static bool allocate(struct snapshot *snapshot)
 
     snapshot->sets = calloc(config->tls_count, sizeof(struct tls_set *));
     snapshot->pools = calloc(config->backend_count, sizeof(struct pool *));
+    snapshot->server_tls = calloc(config->backend_count, sizeof(struct tls_client *));
     snapshot->parts = calloc(config->listener_count, sizeof(*snapshot->parts));
-    return snapshot->sets && snapshot->pools && snapshot->parts;
+    return snapshot->sets && snapshot->pools && snapshot->server_tls && snapshot->parts;
 }
 
 /* Whether a set serves anybody: the first one need not, and then it needs no certificate. */
@@ -196,6 +217,8 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
         if (is_set_used(config, i))
             snapshot->sets[i] = certificates_load(config, i, make_certificate, report);
     }
+    for (size_t i = 0; i < config->backend_count; i++)
+        snapshot->server_tls[i] = backend_tls_load(&config->backends[i], report);
     take_tickets(snapshot, before, report);
     if (report->error_count > errors)
         return false;
@@ -267,11 +290,14 @@ void snapshot_unref(struct snapshot **pointer)
         tls_set_unref(&snapshot->sets[i]);
     for (size_t i = 0; snapshot->pools && i < snapshot->config->backend_count; i++)
         pool_unref(&snapshot->pools[i]);
+    for (size_t i = 0; snapshot->server_tls && i < snapshot->config->backend_count; i++)
+        tls_client_unref(&snapshot->server_tls[i]);
     for (size_t i = 0; snapshot->parts && i < snapshot->config->listener_count; i++)
         free((void *)snapshot->parts[i].sets);
     tls_tickets_unref(&snapshot->tickets);
     free(snapshot->sets);
     free(snapshot->pools);
+    free(snapshot->server_tls);
     free(snapshot->parts);
     config_free(&snapshot->config);
     free(snapshot);

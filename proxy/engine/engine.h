@@ -12,6 +12,7 @@
 #include "deadline.h"
 #include "mailmux/config.h"
 #include "mailmux/dialog.h"
+#include "mailmux/opening.h"
 #include "stream.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@
 
 struct pool;
 struct session;
+struct tls_client;
 struct tls_service;
 
 enum {
@@ -64,6 +66,9 @@ struct service {
     struct dialog_policy dialog_policy;
     const struct tls_service *tls; /* NULL: no TLS toward clients */
     struct pool *pool;
+    struct opening_plan opening;   /* toward the backend */
+    struct tls_client *server_tls; /* NULL: no TLS toward the backend */
+    bool server_verified;          /* a handshake with the backend has proved who it is */
     unsigned keepalive_s;
     uint64_t idle_ms;           /* of the relay */
     uint64_t greeting_delay_ms; /* between the backend's greeting and ours */

@@ -66,6 +66,7 @@ struct session {
     struct address local;  /* what the client connected to; unspecified where nobody knows */
     struct address via;    /* the peer that sent the PROXY header; else unspecified */
     struct session_tls tls;
+    char server_tls[TLS_TEXT_MAX]; /* the version spoken with the backend; empty: none */
     char user[DIALOG_USER_MAX + 1];
     size_t user_len;
     void *snapshot; /* the hooks' owner keeps its reference here */

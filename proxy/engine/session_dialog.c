@@ -58,7 +58,10 @@ static void carry_out(struct session *session, const struct actions *actions)
 void session_start_dialog(struct session *session, enum greeting greeting, size_t greeting_len)
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
-    struct dialog_legs legs = {.client_tls = session->leg[LEG_CLIENT].handshaken};
+    bool server_tls = session->leg[LEG_SERVER].handshaken;
+    struct dialog_legs legs = {.client_tls = session->leg[LEG_CLIENT].handshaken,
+        .server_tls = server_tls,
+        .server_tls_verified = server_tls && session->service->server_verified};
     struct actions actions;
 
     session->dialog = malloc(sizeof(*session->dialog));

@@ -28,6 +28,14 @@ void session_note_tls(struct session *session)
     copy_text(tls->group, sizeof(tls->group), info.group);
 }
 
+void session_note_server_tls(struct session *session)
+{
+    struct tls_info info;
+
+    if (stream_tls_info(&session->leg[LEG_SERVER], &info))
+        copy_text(session->server_tls, sizeof(session->server_tls), info.version);
+}
+
 static void log_tls(struct log_line *line, const struct session_tls *tls)
 {
     log_text(line, "tls", tls->up ? slice_from(tls->version) : SLICE("none"));
@@ -39,13 +47,17 @@ static void log_tls(struct log_line *line, const struct session_tls *tls)
         log_text(line, "sni", slice_from(tls->sni));
 }
 
-static void log_server(struct log_line *line, const struct upstream *upstream)
+static void log_server(struct log_line *line, const struct session *session)
 {
+    const struct upstream *upstream = &session->upstream;
+
     if (!upstream->engine)
         return;
     log_text(line, "backend", slice_from(upstream->service->backend->name));
     if (upstream->has_choice)
         log_text(line, "server", slice_from(upstream->choice.name));
+    if (session->server_tls[0])
+        log_text(line, "server_tls", slice_from(session->server_tls));
     log_number(line, "tries", upstream->tries);
     if (upstream->queued)
         log_number(line, "queued_ms", upstream->queued_ms);
@@ -66,7 +78,7 @@ void session_log(const struct session *session)
     log_tls(&line, &session->tls);
     if (session->user_len > 0)
         log_text(&line, "user", slice_of(session->user, session->user_len));
-    log_server(&line, &session->upstream);
+    log_server(&line, session);
     log_number(&line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
     log_number(&line, "bytes_out", session->pipe[LEG_SERVER].bytes);
     log_number(&line, "duration_ms", clock_monotonic_ms() - session->started_ms);

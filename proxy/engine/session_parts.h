@@ -75,6 +75,7 @@ void session_watch(struct session *session);
 /* ---- session_log.c ---- */
 
 void session_note_tls(struct session *session);
+void session_note_server_tls(struct session *session);
 void session_log(const struct session *session);
 
 #endif

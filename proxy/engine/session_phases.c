@@ -216,6 +216,7 @@ static bool run_dial(struct session *session)
     if (result == UPSTREAM_BUSY)
         return leave_queue_if_gone(session);
     session->pipe[LEG_SERVER].bytes += buffer_held(session->pipe[LEG_SERVER].in).n;
+    session_note_server_tls(session);
     if (session->renewed)
         take_renewed(session, result);
     else if (result == UPSTREAM_FAILED)

@@ -84,6 +84,7 @@ void upstream_abandon(struct upstream *upstream, const char *why)
     if (upstream->leg->ops)
         stream_close(upstream->leg, false);
     buffer_give(&upstream->engine->replies, upstream->input);
+    upstream_drop_opening(upstream);
     upstream_release(upstream);
     upstream->phase = UPSTREAM_IDLE;
 }
@@ -128,91 +129,9 @@ static bool connected(struct upstream *upstream)
         upstream_fail_connecting(upstream, failure);
         return true;
     }
-    upstream->phase = UPSTREAM_GREETING;
     wire->ready |= (unsigned)WIRE_READABLE; /* worth a try: the greeting may be there */
-    upstream_set_deadline(upstream, &upstream->try_deadline, CLASS_GREETING,
-        upstream->service->config->timeouts.greeting);
+    upstream_open_leg(upstream);
     return true;
-}
-
-/* Reads once. IO_AGAIN: wait; IO_ERR: this try is lost. */
-static enum io read_greeting(struct upstream *upstream)
-{
-    size_t room;
-    size_t got;
-    char *space;
-    enum io status;
-
-    if (!*upstream->input)
-        *upstream->input = buffer_take(&upstream->engine->replies);
-    if (!*upstream->input)
-        return IO_ERR;
-    space = buffer_space(*upstream->input, &room);
-    if (room == 0)
-        return IO_ERR;
-    status = stream_read(upstream->leg, space, room, &got);
-    if (status == IO_OK)
-        buffer_filled(*upstream->input, got);
-    return status == IO_EOF ? IO_ERR : status;
-}
-
-/* The refused greeting is kept; the one before it, if any, goes. */
-static void keep_refusal(struct upstream *upstream, size_t used)
-{
-    buffer_give(&upstream->engine->replies, &upstream->refusal);
-    upstream->refusal = *upstream->input;
-    *upstream->input = NULL;
-    upstream->greeting_len = used;
-    upstream_abandon(upstream, "refused by its greeting");
-}
-
-/* Returns false while more must come. */
-static bool greeted(struct upstream *upstream)
-{
-    const struct protocol *protocol = upstream->service->protocol;
-    size_t used = 0;
-
-    if (upstream->late || upstream->try_failed) {
-        upstream_fail_late(upstream, "no greeting in time");
-        return true;
-    }
-    for (;;) {
-        enum io status = read_greeting(upstream);
-
-        if (status == IO_AGAIN) {
-            buffer_give_if_empty(&upstream->engine->replies, upstream->input);
-            wire_watch(upstream->leg->wire, WIRE_READABLE);
-            return false;
-        }
-        if (!*upstream->input) {
-            upstream_abandon(upstream, "out of memory");
-            return true;
-        }
-        if (status == IO_ERR || status == IO_EOF) {
-            upstream_fail(upstream, "closed before its greeting");
-            return true;
-        }
-        switch (protocol->greeting(
-            buffer_held(*upstream->input), upstream->service->config->limits.reply, &used)) {
-        case GREETING_MORE:
-            continue;
-        case GREETING_READY:
-            upstream->greeting = GREETING_READY;
-            break;
-        case GREETING_PREAUTH:
-            upstream->greeting = GREETING_PREAUTH;
-            break;
-        case GREETING_REFUSED:
-            keep_refusal(upstream, used);
-            return true;
-        case GREETING_WRONG:
-            upstream_fail(upstream, "its greeting is not of this protocol");
-            return true;
-        }
-        upstream->greeting_len = used;
-        upstream->phase = UPSTREAM_OVER;
-        return true;
-    }
 }
 
 static enum upstream_result give_up(struct upstream *upstream)
@@ -250,8 +169,12 @@ enum upstream_result upstream_step(struct upstream *upstream)
             if (!connected(upstream))
                 return UPSTREAM_BUSY;
             break;
+        case UPSTREAM_HANDSHAKE:
+            if (!upstream_run_handshake(upstream))
+                return UPSTREAM_BUSY;
+            break;
         case UPSTREAM_GREETING:
-            if (!greeted(upstream))
+            if (!upstream_run_opening(upstream))
                 return UPSTREAM_BUSY;
             break;
         case UPSTREAM_OVER:
@@ -270,4 +193,5 @@ void upstream_stop(struct upstream *upstream)
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
     deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
     buffer_give(&upstream->engine->replies, &upstream->refusal);
+    upstream_drop_opening(upstream);
 }

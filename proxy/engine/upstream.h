@@ -1,11 +1,13 @@
 /*
- * The way to a backend: choose a server, or wait for a place at one; connect, read its greeting;
- * and the next server when that fails, before the client has seen a byte, all inside
- * connect_deadline. What the servers proved to be is reported to the pool. A part of its session.
+ * The way to a backend: choose a server, or wait for a place at one; connect, TLS, its greeting
+ * and what else must be said before a session; and the next server when that fails, before the
+ * client has seen a byte, all inside connect_deadline. What the servers proved to be is reported to
+ * the pool. A part of its session.
  *
  * A greeting 421, 554, BYE or -ERR is kept: when no server is left, the last one of these is what
  * the client gets (C4, C5). After READY or REFUSED the greeting is at the start of the input, its
- * length in greeting_len; the owner consumes it.
+ * length in greeting_len; the owner consumes it. Where TLS began with STARTTLS the greeting is one
+ * of our own, since nothing that came in clear is for the client (C75).
  */
 #ifndef MAILMUX_UPSTREAM_H
 #define MAILMUX_UPSTREAM_H
@@ -25,7 +27,8 @@ enum upstream_phase {
     UPSTREAM_QUEUED, /* all servers are full */
     UPSTREAM_CHOSEN, /* and not dialled yet */
     UPSTREAM_CONNECTING,
-    UPSTREAM_GREETING,
+    UPSTREAM_HANDSHAKE, /* TLS with the server */
+    UPSTREAM_GREETING,  /* its greeting, and what we say to it ourselves */
     UPSTREAM_OVER
 };
 
@@ -53,6 +56,9 @@ struct upstream {
     enum greeting greeting;
     size_t greeting_len;
     struct buffer *refusal; /* the last refused greeting */
+    struct opening opening;
+    struct buffer *greeted; /* the greeting, while more is said behind it */
+    struct buffer *output;  /* what we say; the leg has not taken it yet */
     struct deadline try_deadline;
     struct deadline deadline;
 };

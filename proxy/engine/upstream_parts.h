@@ -1,6 +1,7 @@
 /*
- * What the files of the upstream share: upstream.c (connecting and the greeting), upstream_pick.c
- * (choosing a server, waiting for one, and what is told to the pool).
+ * What the files of the upstream share: upstream.c (connecting), upstream_opening.c (what
+ * happens on the connection before a session may use it), upstream_pick.c (choosing a server,
+ * waiting for one, and what is told to the pool).
  */
 #ifndef ENGINE_UPSTREAM_PARTS_H
 #define ENGINE_UPSTREAM_PARTS_H
@@ -15,6 +16,18 @@ void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
 
 /* This try is over, and says nothing about the server; the next one begins afresh. */
 void upstream_abandon(struct upstream *upstream, const char *why);
+
+/* ---- upstream_opening.c ---- */
+
+/* It is connected: the first phase of what follows. */
+void upstream_open_leg(struct upstream *upstream);
+
+/* Both go on as far as they can, and return false when they must wait. */
+bool upstream_run_handshake(struct upstream *upstream);
+bool upstream_run_opening(struct upstream *upstream);
+
+/* Gives back what the opening holds. */
+void upstream_drop_opening(struct upstream *upstream);
 
 /* ---- upstream_pick.c ---- */
 

@@ -1,4 +1,4 @@
-/* Parts of config_check that two files share. */
+/* Parts of config_check that several files share. */
 #ifndef POLICY_CONFIG_CHECK_H
 #define POLICY_CONFIG_CHECK_H
 
@@ -11,6 +11,9 @@ void config_check_backends(struct build *build);
 void config_check_relay(struct build *build);
 
 bool config_is_loopback(const struct address *address);
+
+/* TLS toward backends: settings that contradict each other, or promise what is not there. */
+void config_check_backend_tls(struct build *build, const struct config_backend *backend);
 
 /* Whether the kernel would refuse to listen on both. */
 bool config_binds_collide(const struct address *a, const struct address *b);

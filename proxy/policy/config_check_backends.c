@@ -153,6 +153,7 @@ void config_check_backends(struct build *build)
         check_protocol(build, i);
         check_servers(build, backend);
         check_is_served(build, backend);
+        config_check_backend_tls(build, backend);
         if (knows_all && !is_used(config, i))
             config_report_add(build->report, true, backend->section,
                 "[backend %s]: no listener uses it; write backend = %s in a listener, or remove "

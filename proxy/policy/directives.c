@@ -65,8 +65,8 @@ static const struct choice smugglings[] = {{"look-alikes", SMUGGLING_LOOK_ALIKES
     {"strict", SMUGGLING_STRICT}, {"pass", SMUGGLING_PASS}, {NULL, 0}};
 static const struct choice early_talkers[] = {
     {"hold", EARLY_TALKER_HOLD}, {"refuse", EARLY_TALKER_REFUSE}, {NULL, 0}};
-/* The other words of this one wait for what they promise: a word that is taken must be kept. */
-static const struct choice backend_tls[] = {{"none", BACKEND_TLS_NONE}, {NULL, 0}};
+static const struct choice backend_tls[] = {{"none", BACKEND_TLS_NONE},
+    {"starttls", BACKEND_TLS_STARTTLS}, {"implicit", BACKEND_TLS_IMPLICIT}, {NULL, 0}};
 static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN},
     {"least-sessions", BALANCE_LEAST_SESSIONS}, {"address-hash", BALANCE_ADDRESS_HASH}, {NULL, 0}};
 
@@ -231,7 +231,39 @@ const struct directive directives[] = {
                 "it is not checked either: what was known of its health is forgotten. Where a name "
                 "has several addresses, all of this is said of each address."},
     {SECTION_BACKEND, "tls", VALUE_CHOICE, FIELD(config_backend, tls), .choices = backend_tls,
-        .fallback = "none", .help = "TLS toward the servers."},
+        .fallback = "none",
+        .help = "TLS toward the servers. starttls: asked for in clear, and nothing is relayed "
+                "before it is there. implicit: TLS from the first byte. A server that does not "
+                "come to TLS is left for the next one; none is ever spoken to in clear instead."},
+    {SECTION_BACKEND, "verify", VALUE_CHOICE, FIELD(config_backend, verify), .choices = no_or_yes,
+        .fallback = "yes",
+        .help = "Whether a server must prove who it is: a certificate of an authority in ca, not "
+                "expired, for tls_name. With no, anybody in between can read and change "
+                "everything."},
+    {SECTION_BACKEND, "ca", VALUE_FILE, FIELD(config_backend, ca),
+        .default_text = "the authorities that this system trusts",
+        .help = "A PEM file with the certificates of the authorities that the servers' "
+                "certificates may come from."},
+    {SECTION_BACKEND, "tls_name", VALUE_HOST, FIELD(config_backend, tls_name),
+        .default_text = "the host name or IP address in the server's line",
+        .help = "The name that the servers' certificates must be for, and that is sent to them as "
+                "SNI. An IP address in a server's line is looked for among the certificate's "
+                "addresses, and no SNI is sent."},
+    {SECTION_BACKEND, "pin", VALUE_WORDS, FIELD(config_backend, pins), .is_list = true,
+        .default_text = "none",
+        .help = "Public keys that the servers may have: sha256: and 64 hexadecimal digits or 44 "
+                "characters of base64, of the key as DER (SPKI). Without ca a pin decides alone; "
+                "neither name nor dates count then."},
+    {SECTION_BACKEND, "client_certificate", VALUE_FILE, FIELD(config_backend, client_certificate),
+        .default_text = "none",
+        .help = "A PEM file with a certificate and its chain, shown to servers that ask for one."},
+    {SECTION_BACKEND, "client_key", VALUE_FILE, FIELD(config_backend, client_key),
+        .default_text = "in the file of client_certificate",
+        .help = "A PEM file with the key of client_certificate."},
+    {SECTION_BACKEND, "tls_policy", VALUE_CHOICE, FIELD(config_backend, tls_policy),
+        .choices = tls_policies, .fallback = "intermediate",
+        .help = "Which versions and ciphers are spoken with the servers, as policy in [tls] says "
+                "for clients."},
     {SECTION_BACKEND, "balance", VALUE_CHOICE, FIELD(config_backend, balance), .choices = balances,
         .fallback = "round-robin",
         .help = "How a session's server is chosen, by weight in every case. round-robin: in turn. "
@@ -259,9 +291,12 @@ const struct directive directives[] = {
 
     TIMEOUT(connect, 100, 5 * MINUTE, "5s", "One attempt to connect to a backend server."),
     TIMEOUT(connect_deadline, 100, 10 * MINUTE, "15s",
-        "All attempts of a session together, the server's greeting included."),
-    TIMEOUT(greeting, 100, 10 * MINUTE, "10s", "A server's greeting once it has been connected."),
-    TIMEOUT(handshake, 100, 10 * MINUTE, "30s", "A TLS handshake, from its first byte."),
+        "All attempts of a session together, the server's greeting and TLS included."),
+    TIMEOUT(greeting, 100, 10 * MINUTE, "10s",
+        "A server's greeting once it has been connected, and its answers until a session can "
+        "begin."),
+    TIMEOUT(handshake, 100, 10 * MINUTE, "30s",
+        "A TLS handshake with a client or a server, from its first byte."),
     TIMEOUT(proxy_header, 100, 10 * MINUTE, "5s",
         "The whole PROXY header where one is required, from the connection."),
     TIMEOUT(first_command, 100, HOUR, "60s", "The client's first command after the greeting."),

@@ -4,6 +4,7 @@ again. Every byte received is kept exactly.
 """
 
 import socket
+import ssl
 import struct
 import threading
 from typing import Callable, Optional, Sequence
@@ -24,6 +25,10 @@ class Connection:
         self.logins: list[tuple[bytes, bytes]] = []
         self.messages: list[bytes] = []
         self.error: Optional[BaseException] = None
+        self.tls: Optional[ssl.SSLSocket] = None
+        self.in_clear = b""  # all that came before TLS began
+        self.server_name: Optional[str] = None  # SNI
+        self.truncated = False  # TLS ended without close_notify
         self.ended = threading.Event()
         self.was_reset = False
         self._socket = sock
@@ -38,7 +43,7 @@ class Connection:
                 return
             for i in range(len(data)):
                 self._socket.sendall(data[i:i + 1])
-        except (BrokenPipeError, ConnectionResetError) as error:
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as error:
             raise Ended(str(error)) from None
 
     def _receive(self) -> bool:
@@ -47,8 +52,24 @@ class Connection:
         except ConnectionResetError:
             self.was_reset = True
             return False
+        except ssl.SSLError:
+            self.truncated = True
+            return False
         self.received += data
         return bool(data)
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """As the server. Nothing may have come that was not read."""
+        assert len(self.received) == self._used, bytes(self.received[self._used:])
+        self.in_clear = bytes(self.received)
+
+        def note_name(_: object, name: Optional[str], __: object) -> None:
+            self.server_name = name
+
+        context.sni_callback = note_name
+        self.tls = context.wrap_socket(self._socket, server_side=True,
+                                       suppress_ragged_eofs=False)
+        self._socket = self.tls
 
     def read_until(self, marker: bytes) -> bytes:
         start = self._used
@@ -100,7 +121,22 @@ class Connection:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
+    def close_notify(self) -> None:
+        """Ends TLS in order, without waiting for the other side."""
+        if self.tls is None:
+            return
+        try:
+            self.tls.settimeout(0)
+            self.tls.unwrap()
+        except (OSError, ValueError):
+            pass  # it would wait for the other side's; ours is out
+
     def close(self) -> None:
+        self.close_notify()
+        self.cut()
+
+    def cut(self) -> None:
+        """Without close_notify where there is TLS."""
         # A close with unread bytes would be a reset; shutdown first tells the proxy the end.
         try:
             self._socket.shutdown(socket.SHUT_RDWR)

@@ -1,11 +1,15 @@
-"""A certificate authority, and an RSA and an ECDSA certificate for mail.example.test."""
+"""A certificate authority, an RSA and an ECDSA certificate for mail.example.test, and, as they are
+asked for, certificates that a careful client refuses.
+"""
 
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 NAME = "mail.example.test"
-_EXTENSIONS = f"subjectAltName=DNS:{NAME},DNS:localhost,IP:127.0.0.1,IP:::1\n"
+_NAMES = f"DNS:{NAME},DNS:localhost,IP:127.0.0.1,IP:::1"
+_ECDSA = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
 
 
 @dataclass(frozen=True)
@@ -13,41 +17,74 @@ class Pair:
     certificate: Path
     key: Path
 
+    def pin(self) -> str:
+        """SHA-256 of the public key, as a backend's `pin`."""
+        public = subprocess.run(
+            ["openssl", "x509", "-in", str(self.certificate), "-pubkey", "-noout"],
+            check=True, capture_output=True).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=public,
+                             check=True, capture_output=True).stdout
+        return "sha256:" + hashlib.sha256(der).hexdigest()
+
 
 @dataclass(frozen=True)
 class Certificates:
     authority: Path
     rsa: Pair
     ecdsa: Pair
+    directory: Path
+
+    def other(self, kind: str, *, names: str = _NAMES, issuer: str = "ca", expired: bool = False,
+              client: bool = False) -> Pair:
+        """One more of the authority, or of `issuer`, itself ("self") or a foreign one ("foreign").
+        Made once."""
+        pair = Pair(self.directory / f"{kind}.pem", self.directory / f"{kind}.key")
+        if pair.certificate.exists():
+            return pair
+        if issuer == "foreign":
+            _authority(self.directory, "foreign")
+        extensions = f"subjectAltName={names}\n"
+        if client:
+            extensions += "extendedKeyUsage=clientAuth\n"
+        return _leaf(self.directory, issuer, kind, *_ECDSA, extensions=extensions, expired=expired)
 
 
 def _openssl(*arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
-def _leaf(directory: Path, authority: Pair, kind: str, *options: str) -> Pair:
+def _leaf(directory: Path, issuer: str, kind: str, *options: str,
+          extensions: str = f"subjectAltName={_NAMES}\n", expired: bool = False) -> Pair:
     pair = Pair(directory / f"{kind}.pem", directory / f"{kind}.key")
     request = directory / f"{kind}.csr"
-    extensions = directory / "extensions"
-    extensions.write_text(_EXTENSIONS)
+    file = directory / f"{kind}.extensions"
+    file.write_text(extensions)
     _openssl("req", "-new", "-nodes", *options, "-subj", f"/CN={NAME}",
              "-keyout", str(pair.key), "-out", str(request))
-    _openssl("x509", "-req", "-in", str(request), "-days", "2", "-out", str(pair.certificate),
-             "-CA", str(authority.certificate), "-CAkey", str(authority.key), "-CAcreateserial",
-             "-extfile", str(extensions))
+    signer = ["-signkey", str(pair.key)] if issuer == "self" else [
+        "-CA", str(directory / f"{issuer}.pem"), "-CAkey", str(directory / f"{issuer}.key"),
+        "-CAcreateserial"]
+    _openssl("x509", "-req", "-in", str(request), "-days", "-1" if expired else "2",
+             "-out", str(pair.certificate), *signer, "-extfile", str(file))
     return pair
 
 
+def _authority(directory: Path, name: str) -> Path:
+    certificate = directory / f"{name}.pem"
+    if not certificate.exists():
+        _openssl("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2",
+                 "-subj", f"/CN=mailmux test authority {name}",
+                 "-keyout", str(directory / f"{name}.key"), "-out", str(certificate))
+    return certificate
+
+
 def make(directory: Path) -> Certificates:
-    authority = Pair(directory / "ca.pem", directory / "ca.key")
-    _openssl("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2",
-             "-subj", "/CN=mailmux test authority",
-             "-keyout", str(authority.key), "-out", str(authority.certificate))
     return Certificates(
-        authority=authority.certificate,
-        rsa=_leaf(directory, authority, "rsa", "-newkey", "rsa:2048"),
-        ecdsa=_leaf(directory, authority, "ecdsa",
-                    "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"))
+        authority=_authority(directory, "ca"),
+        rsa=_leaf(directory, "ca", "rsa", "-newkey", "rsa:2048"),
+        ecdsa=_leaf(directory, "ca", "ecdsa", *_ECDSA),
+        directory=directory)
 
 
 def make_chain(directory: Path, issuers: int) -> list[Pair]:
@@ -59,7 +96,7 @@ def make_chain(directory: Path, issuers: int) -> list[Pair]:
         name = f"issuer{number}" if number else "leaf"
         issuer, pair = chain[0], Pair(directory / f"{name}.pem", directory / f"{name}.key")
         request, extensions = directory / f"{name}.csr", directory / f"{name}.extensions"
-        extensions.write_text("basicConstraints=CA:TRUE\n" if number else _EXTENSIONS)
+        extensions.write_text("basicConstraints=CA:TRUE\n" if number else f"subjectAltName={_NAMES}\n")
         _openssl("req", "-new", "-nodes", "-newkey", "rsa:2048", "-subj", f"/CN={name}",
                  "-keyout", str(pair.key), "-out", str(request))
         _openssl("x509", "-req", "-in", str(request), "-days", "2", "-CAcreateserial",

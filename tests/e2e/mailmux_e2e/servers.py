@@ -8,7 +8,7 @@ import re
 from typing import Callable, Mapping, Optional, Sequence, Union
 
 from .backend import Connection, Ended, Script, Step
-from .steps import send
+from .steps import expect_line, send
 
 Reply = Union[bytes, Callable[[Connection, bytes], Optional[bytes]]]
 Replies = Mapping[bytes, Reply]
@@ -225,6 +225,39 @@ def pop3(greeting: bytes = b"+OK old server ready\r\n", words: Sequence[bytes] =
         connection.send(_answer(reply, connection, line))
 
     return [send(greeting), _converse(turn)]
+
+
+# TLS
+
+_HELLO = {
+    "smtp": (b"EHLO .*", ehlo_reply((b"clear.example", b"STARTTLS", b"AUTH CLEAR")),
+             b"STARTTLS", b"220 2.0.0 go ahead\r\n"),
+    "imap": (b"m1 CAPABILITY", b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=CLEAR\r\nm1 OK done\r\n",
+             b"m2 STARTTLS", b"m2 OK go ahead\r\n"),
+    "pop3": (b"CAPA", b"+OK\r\nSTLS\r\nSASL CLEAR\r\n.\r\n", b"STLS", b"+OK go ahead\r\n"),
+}
+CLEAR_GREETINGS = {"smtp": b"220 clear.example ESMTP\r\n", "imap": b"* OK [ALERT] clear words\r\n",
+                   "pop3": b"+OK clear words <1.2@clear.example>\r\n"}
+
+
+def hello(protocol: str, offer: Optional[bytes] = None) -> Script:
+    """What comes before STARTTLS; in clear all words are "clear" ones."""
+    command, offers, _, _ = _HELLO[protocol]
+    return [send(CLEAR_GREETINGS[protocol]), expect_line(command),
+            send(offers if offer is None else offer)]
+
+
+def starttls(protocol: str, answer: Optional[bytes] = None) -> Script:
+    _, _, command, go_ahead = _HELLO[protocol]
+    return [*hello(protocol), expect_line(command), send(go_ahead if answer is None else answer)]
+
+
+def tls_server(protocol: str, tls: str, begin: Step, **changes: object) -> Script:
+    """A server whose TLS (none, starttls, implicit) begins with the step `begin`."""
+    script = server(protocol, **changes)
+    if tls == "none":
+        return script
+    return [begin, *script] if tls == "implicit" else [*starttls(protocol), begin, *script[1:]]
 
 
 def server(protocol: str, **changes: object) -> Script:

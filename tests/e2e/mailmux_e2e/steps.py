@@ -1,10 +1,13 @@
 """The steps that a backend's script is made of."""
 
 import re
+import ssl
 import threading
+from typing import Callable
 
 from . import CEILING
 from .backend import Connection, Step
+from .certificates import Pair
 
 
 def send(data: bytes) -> Step:
@@ -56,6 +59,21 @@ def close() -> Step:
 
 def reset() -> Step:
     return lambda connection: connection.reset()
+
+
+def cut() -> Step:
+    """Closes; in TLS without close_notify."""
+    return lambda connection: connection.cut()
+
+
+def start_tls(pair: Pair, prepare: Callable[[ssl.SSLContext], object] = lambda _: None) -> Step:
+    """TLS as the server; `prepare` may change its context."""
+    def step(connection: Connection) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pair.certificate, pair.key)
+        prepare(context)
+        connection.start_tls(context)
+    return step
 
 
 def hang() -> Step:

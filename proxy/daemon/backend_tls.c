@@ -1,0 +1,118 @@
+#include "backend_tls.h"
+
+#include "certificates.h"
+#include <stdlib.h>
+
+/* What a warning needs to find its place. */
+struct place {
+    const struct config_backend *backend;
+    struct config_report *report;
+};
+
+static const char *key_of(enum tls_culprit culprit)
+{
+    switch (culprit) {
+    case TLS_CULPRIT_CERTIFICATE:
+        return "client_certificate";
+    case TLS_CULPRIT_KEY:
+        return "client_key";
+    case TLS_CULPRIT_CA:
+        return "ca";
+    case TLS_CULPRIT_PIN:
+        return "pin";
+    case TLS_CULPRIT_NAMES:
+        return "tls_name";
+    case TLS_CULPRIT_VERSION:
+    case TLS_CULPRIT_CIPHERS:
+    case TLS_CULPRIT_CIPHERSUITES:
+    case TLS_CULPRIT_GROUPS:
+        return "tls_policy";
+    case TLS_CULPRIT_CLIENT_CERTIFICATE:
+    case TLS_CULPRIT_NONE:
+        break;
+    }
+    return "tls";
+}
+
+static void add(const struct place *place, bool is_error, enum tls_culprit culprit, size_t index,
+    const char *text)
+{
+    const struct config_backend *backend = place->backend;
+    bool is_one_file = culprit == TLS_CULPRIT_KEY && !backend->client_key;
+    const char *key = is_one_file ? "client_certificate" : key_of(culprit);
+    bool is_pin = culprit == TLS_CULPRIT_PIN && index < backend->pins.count;
+    struct config_origin origin = is_pin ? backend->pins.origin[index]
+                                         : config_setting_origin(backend->settings, "backend", key);
+
+    config_report_add(place->report, is_error, origin.line > 0 ? origin : backend->section,
+        "[backend %s] %s%s%s: %s", backend->name, key, is_pin ? " = " : "",
+        is_pin ? backend->pins.text[index] : "", text);
+}
+
+/* A group that this library lacks is no mistake of the operator. */
+static void warn(void *owner, enum tls_culprit culprit, size_t index, const char *text)
+{
+    if (culprit != TLS_CULPRIT_GROUPS)
+        add(owner, false, culprit, index, text);
+}
+
+/* All that are wrong are reported. NULL: some are, or there is no memory. */
+static unsigned char (*read_pins(const struct place *place))[TLS_PIN_SIZE]
+{
+    const struct config_strings *texts = &place->backend->pins;
+    unsigned char(*pins)[TLS_PIN_SIZE] = calloc(texts->count, sizeof(*pins));
+    bool is_good = pins != NULL;
+
+    for (size_t i = 0; pins && i < texts->count; i++) {
+        if (tls_pin_parse(texts->text[i], pins[i]))
+            continue;
+        is_good = false;
+        add(place, true, TLS_CULPRIT_PIN, i,
+            "not a pin; write sha256: and 64 hexadecimal digits or 44 characters of base64, as "
+            "openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 "
+            "tells");
+    }
+    if (is_good)
+        return pins;
+    if (!pins)
+        add(place, true, TLS_CULPRIT_NONE, 0, "out of memory");
+    free(pins);
+    return NULL;
+}
+
+bool backend_tls_is_verified(const struct config_backend *backend)
+{
+    return backend->tls != BACKEND_TLS_NONE && (backend->verify || backend->pins.count > 0);
+}
+
+struct tls_client *backend_tls_load(
+    const struct config_backend *backend, struct config_report *report)
+{
+    struct place place = {backend, report};
+    struct tls_client_parameters parameters = {
+        .rules = {.policy = certificates_policy(backend->tls_policy)},
+        .no_verify = !backend->verify,
+        .ca = backend->ca,
+        .certificate = backend->client_certificate,
+        .key = backend->client_key,
+        .warning = {warn, &place},
+    };
+    unsigned char(*pins)[TLS_PIN_SIZE] = NULL;
+    struct tls_client *client;
+    struct tls_fault fault;
+
+    if (backend->tls == BACKEND_TLS_NONE)
+        return NULL;
+    if (backend->pins.count > 0) {
+        pins = read_pins(&place);
+        if (!pins)
+            return NULL;
+        parameters.pin_count = backend->pins.count;
+        parameters.pins = (const unsigned char(*)[TLS_PIN_SIZE])pins;
+    }
+    client = tls_client_new(&parameters, &fault);
+    free(pins);
+    if (!client)
+        add(&place, true, fault.culprit, fault.index, fault.error.text);
+    return client;
+}

@@ -1,0 +1,340 @@
+/*
+ * From a connected server to one that is ready for a session: TLS, and the opening. Whatever fails
+ * ends this try, with its reason in one log line; nothing goes on with less than was asked for.
+ */
+#include "upstream_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { WHY_MAX = 256 };
+
+static const struct config_timeouts *timeouts(const struct upstream *upstream)
+{
+    return &upstream->service->config->timeouts;
+}
+
+static const struct config_backend *backend(const struct upstream *upstream)
+{
+    return upstream->service->backend;
+}
+
+void upstream_drop_opening(struct upstream *upstream)
+{
+    buffer_give(&upstream->engine->replies, &upstream->greeted);
+    buffer_give(&upstream->engine->lines, &upstream->output);
+}
+
+static bool is_late(const struct upstream *upstream)
+{
+    return upstream->late || upstream->try_failed;
+}
+
+/* The server is to blame, and why: the library's words where it has any. */
+static void fail_leg(struct upstream *upstream, const char *what)
+{
+    const struct stream *leg = upstream->leg;
+    char why[WHY_MAX];
+
+    if (leg->detail[0] != '\0')
+        (void)snprintf(why, sizeof(why), "%s: %s", what, leg->detail);
+    else if (leg->failure == STREAM_NOT_TLS)
+        (void)snprintf(why, sizeof(why), "%s: it answers in clear", what);
+    else if (leg->wire->error != 0)
+        (void)snprintf(why, sizeof(why), "%s: %s", what, strerror(leg->wire->error));
+    else
+        (void)snprintf(why, sizeof(why), "%s", what);
+    upstream_fail(upstream, why);
+}
+
+/* ---- TLS ---- */
+
+static void start_tls(struct upstream *upstream)
+{
+    const char *name = backend(upstream)->tls_name;
+    char host[POOL_NAME_MAX];
+
+    if (!name) {
+        if (!pool_host_of(upstream->service->pool, &upstream->choice, host)) {
+            upstream_abandon(upstream, "no longer configured");
+            return;
+        }
+        name = host;
+    }
+
+    if (stream_start_tls_client(upstream->leg, upstream->service->server_tls, name) != IO_OK) {
+        upstream_abandon(upstream, "TLS cannot begin");
+        return;
+    }
+    upstream_set_deadline(
+        upstream, &upstream->try_deadline, CLASS_HANDSHAKE, timeouts(upstream)->handshake);
+    upstream->phase = UPSTREAM_HANDSHAKE;
+}
+
+static void begin_opening(struct upstream *upstream)
+{
+    upstream_set_deadline(
+        upstream, &upstream->try_deadline, CLASS_GREETING, timeouts(upstream)->greeting);
+    upstream->phase = UPSTREAM_GREETING;
+}
+
+void upstream_open_leg(struct upstream *upstream)
+{
+    opening_init(&upstream->opening, &upstream->service->opening, NULL, NULL);
+    if (backend(upstream)->tls == BACKEND_TLS_IMPLICIT)
+        start_tls(upstream);
+    else
+        begin_opening(upstream);
+}
+
+/* Takes a buffer for what the opening says next, where there is none. */
+static bool reserve_output(struct upstream *upstream)
+{
+    if (!upstream->output)
+        upstream->output = buffer_take(&upstream->engine->lines);
+    if (upstream->output)
+        return true;
+    upstream_abandon(upstream, "out of memory");
+    return false;
+}
+
+bool upstream_run_handshake(struct upstream *upstream)
+{
+    struct stream *leg = upstream->leg;
+    enum io status;
+
+    if (is_late(upstream)) {
+        upstream_fail_late(upstream, "no TLS handshake in time");
+        return true;
+    }
+    status = stream_has_held(leg) ? stream_flush(leg) : IO_OK;
+    if (status != IO_ERR)
+        status = stream_handshake(leg);
+    if (status == IO_AGAIN) {
+        wire_watch(leg->wire,
+            (unsigned)WIRE_READABLE | (stream_has_held(leg) ? (unsigned)WIRE_WRITABLE : 0));
+        return false;
+    }
+    if (status != IO_OK) {
+        fail_leg(upstream, "TLS failed");
+        return true;
+    }
+    if (upstream->opening.step == OPENING_AT_HANDSHAKE) {
+        if (!reserve_output(upstream))
+            return true;
+        opening_tls_started(&upstream->opening, upstream->output);
+    }
+    begin_opening(upstream);
+    return true;
+}
+
+/* ---- What we say, and what we hear ---- */
+
+/* IO_OK: nothing waits any more. */
+static enum io flush(struct upstream *upstream)
+{
+    enum io status = IO_OK;
+
+    if (stream_has_held(upstream->leg))
+        status = stream_flush(upstream->leg);
+    while (status == IO_OK && buffer_held(upstream->output).n > 0) {
+        size_t put;
+
+        status = stream_write(upstream->leg, buffer_held(upstream->output), &put);
+        if (status == IO_OK)
+            buffer_consume(upstream->output, put);
+    }
+    if (status == IO_OK)
+        buffer_give_if_empty(&upstream->engine->lines, &upstream->output);
+    return status;
+}
+
+/* Reads once. IO_AGAIN: wait; IO_ERR: this try is lost. */
+static enum io read_more(struct upstream *upstream)
+{
+    size_t room;
+    size_t got;
+    char *space;
+    enum io status;
+
+    if (!*upstream->input)
+        *upstream->input = buffer_take(&upstream->engine->replies);
+    if (!*upstream->input)
+        return IO_ERR;
+    space = buffer_space(*upstream->input, &room);
+    if (room == 0)
+        return IO_ERR;
+    status = stream_read(upstream->leg, space, room, &got);
+    if (status == IO_OK)
+        buffer_filled(*upstream->input, got);
+    return status == IO_EOF ? IO_ERR : status;
+}
+
+/* The refused greeting is kept; the one before it, if any, goes. */
+static void keep_refusal(struct upstream *upstream, size_t used)
+{
+    buffer_give(&upstream->engine->replies, &upstream->refusal);
+    upstream->refusal = *upstream->input;
+    *upstream->input = NULL;
+    upstream->greeting_len = used;
+    upstream_abandon(upstream, opening_failure_text(OPENING_GREETING_REFUSED));
+}
+
+/* Words that depend on the client, where the server has heard of it, must not mark the server. */
+static bool is_servers_fault(enum opening_failure failure)
+{
+    switch (failure) {
+    case OPENING_WRONG_PROTOCOL:
+    case OPENING_TOO_LARGE:
+    case OPENING_PREAUTHENTICATED:
+    case OPENING_STRANGE_ANSWER:
+    case OPENING_NO_STARTTLS:
+    case OPENING_STARTTLS_REFUSED:
+    case OPENING_INJECTED:
+    case OPENING_NO_XCLIENT:
+        return true;
+    case OPENING_FINE:
+    case OPENING_GREETING_REFUSED:
+    case OPENING_FAREWELL:
+    case OPENING_HELLO_REFUSED:
+    case OPENING_IDENTITY_REFUSED:
+        break;
+    }
+    return false;
+}
+
+/* What a server says in clear where TLS was asked for is nobody's word: it goes no further. */
+static void fail(struct upstream *upstream, size_t used)
+{
+    enum opening_failure failure = upstream->opening.failure;
+
+    if (failure == OPENING_GREETING_REFUSED && !upstream->service->opening.starttls)
+        keep_refusal(upstream, used);
+    else if (is_servers_fault(failure))
+        upstream_fail(upstream, opening_failure_text(failure));
+    else
+        upstream_abandon(upstream, opening_failure_text(failure));
+}
+
+/* The opening goes on behind the greeting, which the client is to have later. */
+static bool keep_greeting(struct upstream *upstream, size_t used)
+{
+    if (upstream->service->opening.starttls)
+        return true;
+    upstream->greeted = buffer_take(&upstream->engine->replies);
+    return upstream->greeted &&
+           buffer_append(upstream->greeted, slice_of(buffer_held(*upstream->input).p, used));
+}
+
+static bool write_own_greeting(struct upstream *upstream)
+{
+    upstream->greeted = buffer_take(&upstream->engine->replies);
+    return upstream->greeted && opening_write_greeting(upstream->service->protocol,
+                                    upstream->service->opening.hostname, upstream->greeted);
+}
+
+/* The greeting to the start of the input, in front of what came behind it. */
+static bool put_greeting_back(struct upstream *upstream)
+{
+    upstream->greeting_len = buffer_held(upstream->greeted).n;
+    if (!buffer_append(upstream->greeted, buffer_held(*upstream->input)))
+        return false;
+    buffer_give(&upstream->engine->replies, upstream->input);
+    *upstream->input = upstream->greeted;
+    upstream->greeted = NULL;
+    return true;
+}
+
+static void finish(struct upstream *upstream, const struct opening_turn *turn)
+{
+    upstream->greeting = upstream->opening.greeting;
+    if (turn->is_greeting) {
+        upstream->greeting_len = turn->used;
+    } else {
+        buffer_consume(*upstream->input, turn->used);
+        if ((!upstream->greeted && !write_own_greeting(upstream)) || !put_greeting_back(upstream)) {
+            upstream_abandon(upstream, "out of memory");
+            return;
+        }
+    }
+    upstream_drop_opening(upstream);
+    upstream->phase = UPSTREAM_OVER;
+}
+
+/* Does what the opening asks for. False: it wants more bytes. */
+static bool obey(struct upstream *upstream, const struct opening_turn *turn)
+{
+    switch (turn->next) {
+    case OPENING_MORE:
+        return false;
+    case OPENING_GO_ON:
+        if (turn->is_greeting && !keep_greeting(upstream, turn->used))
+            upstream_abandon(upstream, "out of memory");
+        else
+            buffer_consume(*upstream->input, turn->used);
+        break;
+    case OPENING_START_TLS:
+        buffer_consume(*upstream->input, turn->used);
+        start_tls(upstream);
+        break;
+    case OPENING_READY:
+        finish(upstream, turn);
+        break;
+    case OPENING_FAILED:
+        fail(upstream, turn->used);
+        break;
+    }
+    return true;
+}
+
+static bool wait(struct upstream *upstream, bool for_output)
+{
+    unsigned writable = stream_has_held(upstream->leg) ? (unsigned)WIRE_WRITABLE : 0;
+
+    buffer_give_if_empty(&upstream->engine->replies, upstream->input);
+    buffer_give_if_empty(&upstream->engine->lines, &upstream->output);
+    wire_watch(upstream->leg->wire,
+        for_output ? (unsigned)WIRE_WRITABLE : (unsigned)WIRE_READABLE | writable);
+    return false;
+}
+
+static void fail_closed(struct upstream *upstream)
+{
+    if (!*upstream->input)
+        upstream_abandon(upstream, "out of memory");
+    else if (upstream->opening.step == OPENING_AT_GREETING && !upstream->leg->handshaken)
+        upstream_fail(upstream, "closed before its greeting");
+    else
+        fail_leg(upstream, "closed before a session began");
+}
+
+bool upstream_run_opening(struct upstream *upstream)
+{
+    if (is_late(upstream)) {
+        upstream_fail_late(upstream, upstream->opening.step == OPENING_AT_GREETING
+                                         ? "no greeting in time"
+                                         : "no answer in time");
+        return true;
+    }
+    while (upstream->phase == UPSTREAM_GREETING) {
+        struct opening_turn turn;
+        enum io status = flush(upstream);
+
+        if (status == IO_AGAIN)
+            return wait(upstream, true);
+        if (status == IO_OK) {
+            if (!reserve_output(upstream))
+                return true;
+            turn =
+                opening_feed(&upstream->opening, buffer_held(*upstream->input), upstream->output);
+            if (obey(upstream, &turn))
+                continue;
+            status = read_more(upstream);
+        }
+        if (status == IO_AGAIN)
+            return wait(upstream, false);
+        if (status != IO_OK)
+            fail_closed(upstream);
+    }
+    return true;
+}

@@ -1,0 +1,74 @@
+/* TLS toward backends: what one setting needs of another. */
+#include "config_check.h"
+
+static bool is_given(const struct config_backend *backend, const char *key)
+{
+    return config_setting_find(backend->settings, SECTION_BACKEND, key)->state == SETTING_GIVEN;
+}
+
+static struct config_origin origin_of(const struct config_backend *backend, const char *key)
+{
+    return config_setting_find(backend->settings, SECTION_BACKEND, key)->origin;
+}
+
+/* Settings that would look like protection and be none. Those that have a default may say it. */
+static void check_is_used(struct build *build, const struct config_backend *backend)
+{
+    const struct {
+        const char *key;
+        bool is_default;
+    } settings[] = {
+        {"verify", backend->verify != 0},
+        {"ca", false},
+        {"tls_name", false},
+        {"pin", false},
+        {"client_certificate", false},
+        {"client_key", false},
+        {"tls_policy", backend->tls_policy == TLS_POLICY_INTERMEDIATE},
+    };
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        const char *key = settings[i].key;
+
+        if (is_given(backend, key) && !settings[i].is_default)
+            config_report_add(build->report, true, origin_of(backend, key),
+                "[backend %s] %s: it has no meaning with tls = none; write tls = starttls or tls = "
+                "implicit, or remove the line",
+                backend->name, key);
+    }
+}
+
+static void check_verification(struct build *build, const struct config_backend *backend)
+{
+    struct config_origin origin = origin_of(backend, "verify");
+
+    if (backend->verify || !is_given(backend, "verify"))
+        return;
+    if (is_given(backend, "ca"))
+        config_report_add(build->report, true, origin,
+            "[backend %s] verify = no: ca would never be asked; remove one of the two lines",
+            backend->name);
+    else if (backend->pins.count == 0)
+        config_report_add(build->report, false, origin,
+            "[backend %s] verify = no: whoever is in between can pass for the server and read "
+            "passwords and mail; ca or pin in place of it protects them",
+            backend->name);
+}
+
+void config_check_backend_tls(struct build *build, const struct config_backend *backend)
+{
+    if (config_setting_find(backend->settings, SECTION_BACKEND, "tls")->state == SETTING_BAD)
+        return;
+    if (backend->tls == BACKEND_TLS_NONE) {
+        check_is_used(build, backend);
+        return;
+    }
+    check_verification(build, backend);
+    if (is_given(backend, "client_key") &&
+        config_setting_find(backend->settings, SECTION_BACKEND, "client_certificate")->state ==
+            SETTING_DEFAULT)
+        config_report_add(build->report, true, origin_of(backend, "client_key"),
+            "[backend %s] client_key = %s: it has no certificate; write client_certificate, or "
+            "remove the line",
+            backend->name, backend->client_key);
+}

@@ -1,0 +1,87 @@
+"""The settings of a [backend]: what --check says of those that contradict each other."""
+
+import subprocess
+
+import pytest
+from mailmux_e2e.proxy import binary
+
+
+@pytest.fixture
+def check(tmp_path):
+    """check(protocol, *lines of the backend) gives what is said, without file and line."""
+
+    def run(protocol, *lines):
+        ini = tmp_path / "proxy.ini"
+        ini.write_text("\n".join([
+            "[proxy]", "hostname = mail.example.test", f"state_directory = {tmp_path}",
+            "[listener test]", "bind = 127.0.0.1:2500", f"protocol = {protocol}", "backend = b",
+            "[backend b]", "server = 127.0.0.1:2501", *lines]) + "\n")
+        done = subprocess.run([binary(), "--check", "-c", ini], capture_output=True, text=True)
+        first = 10  # the line of the first of `lines`
+        said = [line.replace(f"{ini}:", "") for line in done.stderr.splitlines()]
+        assert (done.returncode == 0) == (not any(line.startswith("error") for line in said))
+        return [(kind, int(number) - first, text) for kind, number, text in
+                (line.replace(": ", ":", 2).split(":", 2) for line in said)]
+
+    return run
+
+
+def test_what_is_right_is_silent(check, certificates):
+    assert check("imap", "tls = starttls", f"ca = {certificates.authority}", "verify = yes",
+                 "tls_name = mx.example.test", f"pin = {certificates.rsa.pin()}",
+                 f"client_certificate = {certificates.rsa.certificate}",
+                 f"client_key = {certificates.rsa.key}", "tls_policy = modern") == []
+
+
+@pytest.mark.parametrize("line", [
+    "ca = {ca}", "verify = no", "tls_name = mx.example.test", "pin = sha256:00",
+    "client_certificate = {ca}", "client_key = {ca}", "tls_policy = legacy"])
+def test_what_would_look_like_protection_is_an_error(check, certificates, line):
+    (kind, number, text), = check("imap", line.format(ca=certificates.authority))
+    assert (kind, number) == ("error", 0)
+    assert text == (f"[backend b] {line.split()[0]}: it has no meaning with tls = none; write tls = "
+                    "starttls or tls = implicit, or remove the line")
+
+
+@pytest.mark.conformance("C77")
+def test_verification_switched_off_is_a_warning(check):
+    (kind, number, text), = check("imap", "tls = implicit", "verify = no")
+    assert (kind, number) == ("warning", 1)
+    assert text.startswith("[backend b] verify = no: whoever is in between can pass for the server")
+
+
+def test_verification_switched_off_beside_a_ca_is_an_error(check, certificates):
+    (kind, number, text), = check("imap", "tls = implicit", "verify = no",
+                                  f"ca = {certificates.authority}")
+    assert (kind, number) == ("error", 1) and "ca would never be asked" in text
+
+
+def test_a_pin_makes_up_for_verification(check, certificates):
+    assert check("imap", "tls = implicit", "verify = no", f"pin = {certificates.rsa.pin()}") == []
+
+
+def test_every_bad_pin_is_reported_at_its_line(check, certificates):
+    said = check("imap", "tls = implicit", f"pin = {certificates.rsa.pin()}, sha256:00",
+                 "pin = md5:00")
+    assert [(kind, number) for kind, number, _ in said] == [("error", 1), ("error", 2)]
+    assert said[0][2].startswith("[backend b] pin = sha256:00: not a pin; write sha256: and 64")
+
+
+def test_a_key_needs_a_certificate(check, certificates):
+    (kind, number, text), = check("imap", "tls = implicit", f"client_key = {certificates.rsa.key}")
+    assert (kind, number) == ("error", 1) and "write client_certificate" in text
+
+
+@pytest.mark.parametrize("lines, number, words", [
+    (["ca = {key}"], 1, "cannot use"),
+    (["client_certificate = {key}"], 1, "client_certificate"),
+    (["client_certificate = {certificate}", "client_key = {other}"], 2, "client_key"),
+    (["client_certificate = {certificate}"], 1, "client_"),
+])
+def test_files_are_loaded_and_their_mistakes_have_a_line(
+        check, certificates, lines, number, words):
+    names = dict(key=certificates.rsa.key, certificate=certificates.rsa.certificate,
+                 other=certificates.ecdsa.key)
+    (kind, where, text), = check(
+        "imap", "tls = implicit", *(line.format(**names) for line in lines))
+    assert (kind, where) == ("error", number) and words in text, text
