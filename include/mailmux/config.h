@@ -42,6 +42,16 @@ enum config_client_certificate {
 };
 enum config_smuggling { SMUGGLING_LOOK_ALIKES, SMUGGLING_STRICT, SMUGGLING_PASS };
 enum config_early_talker { EARLY_TALKER_HOLD, EARLY_TALKER_REFUSE };
+/* How a backend is told who the client is. */
+enum config_send_address { SEND_ADDRESS_NONE, SEND_ADDRESS_PROXY_V1, SEND_ADDRESS_PROXY_V2 };
+/* What a PROXY header of version 2 tells besides the addresses. Bits. */
+enum config_proxy_tlv {
+    PROXY_TLV_SSL = 1,
+    PROXY_TLV_CN = 2,
+    PROXY_TLV_ALPN = 4,
+    PROXY_TLV_AUTHORITY = 8,
+    PROXY_TLV_UNIQUE_ID = 16
+};
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_SESSIONS, BALANCE_ADDRESS_HASH };
 enum config_server_state {
     SERVER_READY,
@@ -171,6 +181,8 @@ struct config_backend {
     const char *client_certificate; /* NULL: none */
     const char *client_key;         /* NULL: it is in the file of the certificate */
     enum config_tls_policy tls_policy;
+    enum config_send_address send_client_address;
+    unsigned proxy_tlvs; /* bits of enum config_proxy_tlv */
     enum config_balance balance;
     unsigned retries; /* further servers that one session may try */
     unsigned rise;    /* good events in a row that bring a server up */

@@ -38,6 +38,7 @@ enum value_type {
     VALUE_DURATION, /* stored in milliseconds */
     VALUE_SIZE,     /* stored in bytes */
     VALUE_CHOICE,
+    VALUE_CHOICES,   /* bits, several of which may be set; that of value 0 stands alone */
     VALUE_WORD,      /* text without blanks */
     VALUE_WORDS,     /* struct config_strings: the same, several */
     VALUE_HOST,      /* a host name */

@@ -2,11 +2,13 @@
 
 #include "acceptor.h"
 #include "load.h"
+#include "mailmux/clock.h"
 #include "mailmux/log.h"
 #include "names.h"
 #include "privileges.h"
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 enum {
     DESCRIPTORS_KEPT = 64, /* for everything that is no session */
@@ -292,6 +294,8 @@ static bool start_workers(struct server *server, const struct config *config)
     size_t wanted = config->proxy.workers ? config->proxy.workers : uv_available_parallelism();
     struct error error;
 
+    if (getrandom(&server->totals.seed, sizeof(server->totals.seed), 0) < 0)
+        server->totals.seed = clock_monotonic_ms(); /* an id, no secret */
     server->workers = calloc(wanted, sizeof(struct worker *));
     for (size_t i = 0; server->workers && i < wanted; i++) {
         server->workers[i] = worker_start(&server->totals, worker_is_over, server, &error);

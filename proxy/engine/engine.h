@@ -51,6 +51,8 @@ enum engine_class {
 
 /* Counters of the whole process, shared by its workers. */
 struct engine_totals {
+    uint64_t seed;               /* random: begins the ids of this process's sessions */
+    atomic_uint_fast64_t begun;  /* sessions so far: ends them */
     atomic_uint_fast64_t served; /* sessions that ended */
     atomic_uint_fast64_t alive;
     atomic_uint_fast64_t handshakes; /* in flight */

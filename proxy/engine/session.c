@@ -2,6 +2,8 @@
 #include "session_parts.h"
 
 #include "mailmux/clock.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct config_timeouts *timeouts(const struct session *session)
@@ -30,6 +32,14 @@ void session_on_event(void *owner, struct wire *wire, unsigned events)
     session_step(session);
 }
 
+static void name_session(struct session *session)
+{
+    struct engine_totals *totals = session->engine->totals;
+
+    (void)snprintf(session->id, sizeof(session->id), "%" PRIx64 "-%" PRIx64, totals->seed,
+        (uint64_t)atomic_fetch_add(&totals->begun, 1));
+}
+
 struct session *session_start(struct engine *engine, const struct service *service,
     struct wire *wire, const struct address *client, const struct address *local, void *snapshot)
 {
@@ -43,6 +53,7 @@ struct session *session_start(struct engine *engine, const struct service *servi
     session->service = service;
     session->client = *client;
     session->local = *local;
+    name_session(session);
     session->snapshot = snapshot;
     session->started_ms = clock_monotonic_ms();
     list_append(&engine->sessions, &session->node);

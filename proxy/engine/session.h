@@ -28,7 +28,7 @@ enum session_phase {
 
 enum { LEG_CLIENT, LEG_SERVER };
 
-enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256 };
+enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256, SESSION_ID_MAX = 40 };
 
 /* What the log line needs after the stream is gone. */
 struct session_tls {
@@ -61,10 +61,11 @@ struct session {
     struct deadline login_deadline;
     enum reason phase_reason; /* what expiry of the phase's deadline means */
     uint64_t started_ms;
-    uint64_t active_ms;    /* the last byte of the relay */
-    struct address client; /* the true one, once a PROXY header has told it */
-    struct address local;  /* what the client connected to; unspecified where nobody knows */
-    struct address via;    /* the peer that sent the PROXY header; else unspecified */
+    uint64_t active_ms;      /* the last byte of the relay */
+    struct address client;   /* the true one, once a PROXY header has told it */
+    struct address local;    /* what the client connected to; unspecified where nobody knows */
+    struct address via;      /* the peer that sent the PROXY header; else unspecified */
+    char id[SESSION_ID_MAX]; /* of no other session of any process */
     struct session_tls tls;
     char server_tls[TLS_TEXT_MAX]; /* the version spoken with the backend; empty: none */
     char user[DIALOG_USER_MAX + 1];

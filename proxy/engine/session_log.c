@@ -70,6 +70,7 @@ void session_log(const struct session *session)
     struct log_line line;
 
     log_open(&line, LOG_INFO, "session");
+    log_text(&line, "id", slice_from(session->id));
     log_text(&line, "listener", slice_from(session->service->listener->name));
     log_text(&line, "client", slice_from(address_text(&session->client, client)));
     if (address_family(&session->via) != 0)

@@ -56,8 +56,13 @@ void session_begin_handshake(struct session *session)
 
 void session_begin_dial(struct session *session)
 {
+    const struct upstream_client client = {.source = &session->client,
+        .destination = &session->local,
+        .leg = &session->leg[LEG_CLIENT],
+        .id = slice_from(session->id)};
+
     session_enter(session, SESSION_DIAL, CLASS_CONNECT, 0, REASON_NONE);
-    upstream_start(&session->upstream, session->engine, session->service, &session->client,
+    upstream_start(&session->upstream, session->engine, session->service, &client,
         &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session_on_event, session);
 }
 
@@ -138,7 +143,7 @@ static bool run_handshake(struct session *session)
         return true;
     }
     dialog_tls_started(session->dialog);
-    if (session->renew) {
+    if (session->renew || upstream_has_told_less(&session->upstream)) {
         begin_renewal(session);
         return true;
     }

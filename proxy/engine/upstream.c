@@ -33,12 +33,12 @@ void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
 }
 
 void upstream_start(struct upstream *upstream, struct engine *engine, const struct service *service,
-    const struct address *client, struct stream *leg, struct buffer **input,
+    const struct upstream_client *client, struct stream *leg, struct buffer **input,
     wire_callback *on_event, void *owner)
 {
     *upstream = (struct upstream){.engine = engine,
         .service = service,
-        .client = client,
+        .client = *client,
         .leg = leg,
         .input = input,
         .on_event = on_event,
@@ -53,9 +53,10 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
 void upstream_restart(struct upstream *upstream)
 {
     struct pool_choice choice = upstream->choice;
+    struct upstream_client client = upstream->client;
 
     upstream_release(upstream);
-    upstream_start(upstream, upstream->engine, upstream->service, upstream->client, upstream->leg,
+    upstream_start(upstream, upstream->engine, upstream->service, &client, upstream->leg,
         upstream->input, upstream->on_event, upstream->owner);
     upstream->choice = choice;
     upstream->go_back = true;
@@ -167,6 +168,10 @@ enum upstream_result upstream_step(struct upstream *upstream)
             break;
         case UPSTREAM_CONNECTING:
             if (!connected(upstream))
+                return UPSTREAM_BUSY;
+            break;
+        case UPSTREAM_HEADER:
+            if (!upstream_run_header(upstream))
                 return UPSTREAM_BUSY;
             break;
         case UPSTREAM_HANDSHAKE:

@@ -15,6 +15,14 @@
 #include "engine.h"
 #include "pool.h"
 
+/* What a backend may be told. Borrowed: it outlives the upstream, and may change between tries. */
+struct upstream_client {
+    const struct address *source;
+    const struct address *destination; /* of no family: not known */
+    const struct stream *leg;          /* whose TLS it is */
+    struct slice id;                   /* the session's */
+};
+
 enum upstream_result {
     UPSTREAM_BUSY,
     UPSTREAM_READY,   /* connected; greeting says READY or PREAUTH */
@@ -27,6 +35,7 @@ enum upstream_phase {
     UPSTREAM_QUEUED, /* all servers are full */
     UPSTREAM_CHOSEN, /* and not dialled yet */
     UPSTREAM_CONNECTING,
+    UPSTREAM_HEADER,    /* the PROXY header is on its way */
     UPSTREAM_HANDSHAKE, /* TLS with the server */
     UPSTREAM_GREETING,  /* its greeting, and what we say to it ourselves */
     UPSTREAM_OVER
@@ -35,11 +44,11 @@ enum upstream_phase {
 struct upstream {
     struct engine *engine;
     const struct service *service;
-    const struct address *client;
     struct stream *leg;
     struct buffer **input; /* what was read from the leg */
     wire_callback *on_event;
     void *owner;
+    struct upstream_client client;
     enum upstream_phase phase;
     struct pool_waiter waiter;     /* with the servers that were tried */
     struct engine_message granted; /* the wait is over */
@@ -56,6 +65,7 @@ struct upstream {
     enum greeting greeting;
     size_t greeting_len;
     struct buffer *refusal; /* the last refused greeting */
+    bool told_clear;        /* the backend believes that the client speaks in clear */
     struct opening opening;
     struct buffer *greeted; /* the greeting, while more is said behind it */
     struct buffer *output;  /* what we say; the leg has not taken it yet */
@@ -64,13 +74,19 @@ struct upstream {
 };
 
 /*
- * Begins. client: lives as long; its server may depend on it. leg: not open; *input: NULL.
- * on_event(owner): where the leg's events go; the owner then
+ * Begins. client: a copy is kept, and what it points to lives as long; the server may depend on
+ * it. leg: not open; *input: NULL. on_event(owner): where the leg's events go; the owner then
  * calls upstream_step. Deadlines, too, are reported through on_event, with no event set.
  */
 void upstream_start(struct upstream *upstream, struct engine *engine, const struct service *service,
-    const struct address *client, struct stream *leg, struct buffer **input,
+    const struct upstream_client *client, struct stream *leg, struct buffer **input,
     wire_callback *on_event, void *owner);
+
+/*
+ * The client's TLS has begun, and where logins are expected the backend should know: it has been
+ * told otherwise, and only a new connection can correct that.
+ */
+bool upstream_has_told_less(const struct upstream *upstream);
 
 /* The same once more, after READY: the same server first, then the balancer's choice. */
 void upstream_restart(struct upstream *upstream);

@@ -4,6 +4,7 @@
  */
 #include "upstream_parts.h"
 
+#include "tls_info.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -30,21 +31,79 @@ static bool is_late(const struct upstream *upstream)
     return upstream->late || upstream->try_failed;
 }
 
-/* The server is to blame, and why: the library's words where it has any. */
-static void fail_leg(struct upstream *upstream, const char *what)
+/*
+ * From then on it may keep this client waiting, or turn it away, by rules of its own, and serve
+ * others well: nobody must be able to mark a server down for all.
+ */
+static bool knows_client(const struct upstream *upstream)
+{
+    return upstream_wants_header(upstream) || upstream->opening.step == OPENING_AT_IDENTITY;
+}
+
+/* Ends a try for which the server is to blame, if not the client. */
+static void fail_unless_client(struct upstream *upstream, const char *why)
+{
+    if (knows_client(upstream))
+        upstream_abandon(upstream, why);
+    else
+        upstream_fail(upstream, why);
+}
+
+/* Why the leg failed: the library's words where it has any. Returns out. */
+static const char *say_why(const struct upstream *upstream, const char *what, char out[WHY_MAX])
 {
     const struct stream *leg = upstream->leg;
-    char why[WHY_MAX];
 
     if (leg->detail[0] != '\0')
-        (void)snprintf(why, sizeof(why), "%s: %s", what, leg->detail);
+        (void)snprintf(out, WHY_MAX, "%s: %s", what, leg->detail);
     else if (leg->failure == STREAM_NOT_TLS)
-        (void)snprintf(why, sizeof(why), "%s: it answers in clear", what);
+        (void)snprintf(out, WHY_MAX, "%s: it answers in clear", what);
     else if (leg->wire->error != 0)
-        (void)snprintf(why, sizeof(why), "%s: %s", what, strerror(leg->wire->error));
+        (void)snprintf(out, WHY_MAX, "%s: %s", what, strerror(leg->wire->error));
     else
-        (void)snprintf(why, sizeof(why), "%s", what);
-    upstream_fail(upstream, why);
+        (void)snprintf(out, WHY_MAX, "%s", what);
+    return out;
+}
+
+/* Takes a buffer for what the opening says next, where there is none. */
+static bool reserve_output(struct upstream *upstream)
+{
+    if (!upstream->output)
+        upstream->output = buffer_take(&upstream->engine->lines);
+    if (upstream->output)
+        return true;
+    upstream_abandon(upstream, "out of memory");
+    return false;
+}
+
+/* IO_OK: nothing waits any more. */
+static enum io flush(struct upstream *upstream)
+{
+    enum io status = IO_OK;
+
+    if (stream_has_held(upstream->leg))
+        status = stream_flush(upstream->leg);
+    while (status == IO_OK && buffer_held(upstream->output).n > 0) {
+        size_t put;
+
+        status = stream_write(upstream->leg, buffer_held(upstream->output), &put);
+        if (status == IO_OK)
+            buffer_consume(upstream->output, put);
+    }
+    if (status == IO_OK)
+        buffer_give_if_empty(&upstream->engine->lines, &upstream->output);
+    return status;
+}
+
+static bool wait(struct upstream *upstream, bool for_output)
+{
+    unsigned writable = stream_has_held(upstream->leg) ? (unsigned)WIRE_WRITABLE : 0;
+
+    buffer_give_if_empty(&upstream->engine->replies, upstream->input);
+    buffer_give_if_empty(&upstream->engine->lines, &upstream->output);
+    wire_watch(upstream->leg->wire,
+        for_output ? (unsigned)WIRE_WRITABLE : (unsigned)WIRE_READABLE | writable);
+    return false;
 }
 
 /* ---- TLS ---- */
@@ -78,24 +137,71 @@ static void begin_opening(struct upstream *upstream)
     upstream->phase = UPSTREAM_GREETING;
 }
 
-void upstream_open_leg(struct upstream *upstream)
+static void begin_tls_or_opening(struct upstream *upstream)
 {
-    opening_init(&upstream->opening, &upstream->service->opening, NULL, NULL);
     if (backend(upstream)->tls == BACKEND_TLS_IMPLICIT)
         start_tls(upstream);
     else
         begin_opening(upstream);
 }
 
-/* Takes a buffer for what the opening says next, where there is none. */
-static bool reserve_output(struct upstream *upstream)
+/* ---- The PROXY header ---- */
+
+void upstream_open_leg(struct upstream *upstream)
 {
-    if (!upstream->output)
-        upstream->output = buffer_take(&upstream->engine->lines);
-    if (upstream->output)
+    upstream->told_clear = false;
+    opening_init(&upstream->opening, &upstream->service->opening, NULL, NULL);
+    if (!upstream_wants_header(upstream)) {
+        begin_tls_or_opening(upstream);
+        return;
+    }
+    if (!reserve_output(upstream))
+        return;
+    if (!upstream_write_header(upstream, upstream->output)) {
+        upstream_abandon(upstream, "the PROXY header cannot be written");
+        return;
+    }
+    upstream_set_deadline(
+        upstream, &upstream->try_deadline, CLASS_GREETING, timeouts(upstream)->greeting);
+    upstream->phase = UPSTREAM_HEADER;
+}
+
+bool upstream_run_header(struct upstream *upstream)
+{
+    char why[WHY_MAX];
+
+    if (is_late(upstream)) {
+        upstream_fail_late(upstream, "it did not take the PROXY header in time");
         return true;
-    upstream_abandon(upstream, "out of memory");
-    return false;
+    }
+    switch (flush(upstream)) {
+    case IO_AGAIN:
+        return wait(upstream, true);
+    case IO_OK:
+        begin_tls_or_opening(upstream);
+        break;
+    case IO_EOF:
+    case IO_ERR:
+        upstream_fail(upstream, say_why(upstream, "it did not take the PROXY header", why));
+        break;
+    }
+    return true;
+}
+
+/* ---- The handshake ---- */
+
+/* A certificate is bad for everybody. */
+static void fail_handshake(struct upstream *upstream)
+{
+    struct tls_info info;
+    char why[WHY_MAX];
+
+    (void)stream_tls_info(upstream->leg, &info);
+    (void)say_why(upstream, "TLS failed", why);
+    if (info.peer == TLS_PEER_UNVERIFIED)
+        upstream_fail(upstream, why);
+    else
+        fail_unless_client(upstream, why);
 }
 
 bool upstream_run_handshake(struct upstream *upstream)
@@ -116,7 +222,7 @@ bool upstream_run_handshake(struct upstream *upstream)
         return false;
     }
     if (status != IO_OK) {
-        fail_leg(upstream, "TLS failed");
+        fail_handshake(upstream);
         return true;
     }
     if (upstream->opening.step == OPENING_AT_HANDSHAKE) {
@@ -129,25 +235,6 @@ bool upstream_run_handshake(struct upstream *upstream)
 }
 
 /* ---- What we say, and what we hear ---- */
-
-/* IO_OK: nothing waits any more. */
-static enum io flush(struct upstream *upstream)
-{
-    enum io status = IO_OK;
-
-    if (stream_has_held(upstream->leg))
-        status = stream_flush(upstream->leg);
-    while (status == IO_OK && buffer_held(upstream->output).n > 0) {
-        size_t put;
-
-        status = stream_write(upstream->leg, buffer_held(upstream->output), &put);
-        if (status == IO_OK)
-            buffer_consume(upstream->output, put);
-    }
-    if (status == IO_OK)
-        buffer_give_if_empty(&upstream->engine->lines, &upstream->output);
-    return status;
-}
 
 /* Reads once. IO_AGAIN: wait; IO_ERR: this try is lost. */
 static enum io read_more(struct upstream *upstream)
@@ -287,33 +374,31 @@ static bool obey(struct upstream *upstream, const struct opening_turn *turn)
     return true;
 }
 
-static bool wait(struct upstream *upstream, bool for_output)
+static void fail_silent(struct upstream *upstream)
 {
-    unsigned writable = stream_has_held(upstream->leg) ? (unsigned)WIRE_WRITABLE : 0;
+    const char *why =
+        upstream->opening.step == OPENING_AT_GREETING ? "no greeting in time" : "no answer in time";
 
-    buffer_give_if_empty(&upstream->engine->replies, upstream->input);
-    buffer_give_if_empty(&upstream->engine->lines, &upstream->output);
-    wire_watch(upstream->leg->wire,
-        for_output ? (unsigned)WIRE_WRITABLE : (unsigned)WIRE_READABLE | writable);
-    return false;
+    if (knows_client(upstream))
+        upstream_abandon(upstream, why);
+    else
+        upstream_fail_late(upstream, why);
 }
 
 static void fail_closed(struct upstream *upstream)
 {
-    if (!*upstream->input)
-        upstream_abandon(upstream, "out of memory");
-    else if (upstream->opening.step == OPENING_AT_GREETING && !upstream->leg->handshaken)
-        upstream_fail(upstream, "closed before its greeting");
+    char why[WHY_MAX];
+
+    if (upstream->opening.step == OPENING_AT_GREETING && !upstream->leg->handshaken)
+        fail_unless_client(upstream, "closed before its greeting");
     else
-        fail_leg(upstream, "closed before a session began");
+        fail_unless_client(upstream, say_why(upstream, "closed before a session began", why));
 }
 
 bool upstream_run_opening(struct upstream *upstream)
 {
     if (is_late(upstream)) {
-        upstream_fail_late(upstream, upstream->opening.step == OPENING_AT_GREETING
-                                         ? "no greeting in time"
-                                         : "no answer in time");
+        fail_silent(upstream);
         return true;
     }
     while (upstream->phase == UPSTREAM_GREETING) {
@@ -330,6 +415,10 @@ bool upstream_run_opening(struct upstream *upstream)
             if (obey(upstream, &turn))
                 continue;
             status = read_more(upstream);
+            if (!*upstream->input) {
+                upstream_abandon(upstream, "out of memory");
+                return true;
+            }
         }
         if (status == IO_AGAIN)
             return wait(upstream, false);

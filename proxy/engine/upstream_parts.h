@@ -1,7 +1,7 @@
 /*
- * What the files of the upstream share: upstream.c (connecting), upstream_opening.c (what
- * happens on the connection before a session may use it), upstream_pick.c (choosing a server,
- * waiting for one, and what is told to the pool).
+ * What the files of the upstream share: upstream.c (connecting), upstream_opening.c (what happens
+ * on the connection before a session may use it), upstream_client.c (what the server is told about
+ * the client), upstream_pick.c (choosing a server, waiting for one, and what is told to the pool).
  */
 #ifndef ENGINE_UPSTREAM_PARTS_H
 #define ENGINE_UPSTREAM_PARTS_H
@@ -22,12 +22,20 @@ void upstream_abandon(struct upstream *upstream, const char *why);
 /* It is connected: the first phase of what follows. */
 void upstream_open_leg(struct upstream *upstream);
 
-/* Both go on as far as they can, and return false when they must wait. */
+/* All go on as far as they can, and return false when they must wait. */
+bool upstream_run_header(struct upstream *upstream);
 bool upstream_run_handshake(struct upstream *upstream);
 bool upstream_run_opening(struct upstream *upstream);
 
 /* Gives back what the opening holds. */
 void upstream_drop_opening(struct upstream *upstream);
+
+/* ---- upstream_client.c ---- */
+
+bool upstream_wants_header(const struct upstream *upstream);
+
+/* Appends the PROXY header; false when it does not fit. */
+bool upstream_write_header(struct upstream *upstream, struct buffer *out);
 
 /* ---- upstream_pick.c ---- */
 

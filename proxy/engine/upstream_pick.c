@@ -19,7 +19,7 @@ static void on_granted(struct engine_message *message)
 
 void upstream_init_pick(struct upstream *upstream)
 {
-    pool_waiter_init(&upstream->waiter, balance_key(upstream->client), on_wake);
+    pool_waiter_init(&upstream->waiter, balance_key(upstream->client.source), on_wake);
     engine_message_init(&upstream->granted, on_granted);
     upstream->reason = REASON_NO_BACKEND;
 }

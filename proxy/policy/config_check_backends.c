@@ -26,8 +26,8 @@ static void report_two_protocols(struct build *build, const struct config_backen
         first->section.file, first->section.line, config_protocol_name(first->protocol));
 }
 
-/* Finds the backend's protocol; the first listener that names it decides. */
-static void check_protocol(struct build *build, size_t index)
+/* Finds the backend's protocol; the first listener that names it decides. False: there is none. */
+static bool check_protocol(struct build *build, size_t index)
 {
     struct config_backend *backend = &build->config->backends[index];
     const struct config_listener *first = NULL;
@@ -46,6 +46,7 @@ static void check_protocol(struct build *build, size_t index)
             backend->protocol = spoken(listener->protocol);
         }
     }
+    return first != NULL;
 }
 
 static bool is_used(const struct config *config, size_t index)
@@ -150,7 +151,8 @@ void config_check_backends(struct build *build)
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct config_backend *backend = &config->backends[i];
 
-        check_protocol(build, i);
+        if (check_protocol(build, i))
+            config_check_backend_address(build, backend, spoken(backend->protocol));
         check_servers(build, backend);
         check_is_served(build, backend);
         config_check_backend_tls(build, backend);

@@ -22,8 +22,7 @@ static struct config_setting *setting_of(const struct config_listener *listener,
 /* Whether the backend is told who the client is, and so can judge it by its own address. */
 static bool learns_client_address(const struct config_backend *backend)
 {
-    (void)backend;
-    return false;
+    return backend->send_client_address != SEND_ADDRESS_NONE;
 }
 
 /* The first listener of the backend that takes recipients of every domain, or NULL. */

@@ -139,6 +139,17 @@ static uint64_t load_number(const struct directive *directive, const void *field
     return value;
 }
 
+static void write_choices(
+    FILE *out, const struct directive *directive, const void *field, struct config_origin origin)
+{
+    unsigned bits = (unsigned)load_number(directive, field);
+
+    for (const struct choice *choice = directive->choices; choice->word; choice++) {
+        if ((choice->value & bits) != 0 || (choice->value == 0 && bits == 0))
+            write_text(out, directive->key, choice->word, origin);
+    }
+}
+
 static void write_setting(FILE *out, const struct config *config, const struct directive *directive,
     const struct config_head *head)
 {
@@ -160,6 +171,9 @@ static void write_setting(FILE *out, const struct config *config, const struct d
             write_text(out, directive->key, text, origin);
         else
             write_nothing(out, directive); /* something else decides */
+        break;
+    case VALUE_CHOICES:
+        write_choices(out, directive, field, origin);
         break;
     case VALUE_WORD:
     case VALUE_HOST:

@@ -50,6 +50,24 @@ static void parse_choice(struct setting *setting, const struct config_value *val
         setting_refuse(setting, value, "%s", error.text);
 }
 
+/* Bits; the choice of value 0 says that there are none, and stands alone. */
+static void parse_choices(struct setting *setting, const struct config_value *values, size_t count)
+{
+    unsigned bits = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct error error;
+        unsigned choice = 0;
+
+        if (!config_choice_parse(setting->directive, values[i].text, &choice, &error))
+            setting_refuse(setting, &values[i], "%s", error.text);
+        else if (choice == 0 && count > 1)
+            setting_refuse(setting, &values[i], "it stands alone or not at all");
+        bits |= choice;
+    }
+    store_number(setting, bits);
+}
+
 static bool check_word(struct setting *setting, const struct config_value *value)
 {
     if (slice_find(value->text, ' ') == value->text.n &&
@@ -218,6 +236,9 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
         break;
     case VALUE_CHOICE:
         parse_choice(setting, values);
+        break;
+    case VALUE_CHOICES:
+        parse_choices(setting, values, count);
         break;
     case VALUE_WORD:
         parse_word(setting, values);

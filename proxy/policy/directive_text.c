@@ -38,6 +38,7 @@ const char *directive_allowed(const struct directive *directive, char out[DIRECT
         write_range(directive, out);
         return out;
     case VALUE_CHOICE:
+    case VALUE_CHOICES:
         write_choices(directive, out);
         return out;
     case VALUE_WORD:
@@ -95,6 +96,8 @@ const char *directive_type_name(const struct directive *directive)
         return "size";
     case VALUE_CHOICE:
         return "choice";
+    case VALUE_CHOICES:
+        return "list of choices";
     case VALUE_WORD:
         return "word";
     case VALUE_WORDS:

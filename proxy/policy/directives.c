@@ -67,6 +67,11 @@ static const struct choice early_talkers[] = {
     {"hold", EARLY_TALKER_HOLD}, {"refuse", EARLY_TALKER_REFUSE}, {NULL, 0}};
 static const struct choice backend_tls[] = {{"none", BACKEND_TLS_NONE},
     {"starttls", BACKEND_TLS_STARTTLS}, {"implicit", BACKEND_TLS_IMPLICIT}, {NULL, 0}};
+static const struct choice send_addresses[] = {{"none", SEND_ADDRESS_NONE},
+    {"proxy-v1", SEND_ADDRESS_PROXY_V1}, {"proxy-v2", SEND_ADDRESS_PROXY_V2}, {NULL, 0}};
+static const struct choice proxy_tlvs[] = {{"none", 0}, {"ssl", PROXY_TLV_SSL},
+    {"cn", PROXY_TLV_CN}, {"alpn", PROXY_TLV_ALPN}, {"authority", PROXY_TLV_AUTHORITY},
+    {"unique-id", PROXY_TLV_UNIQUE_ID}, {NULL, 0}};
 static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN},
     {"least-sessions", BALANCE_LEAST_SESSIONS}, {"address-hash", BALANCE_ADDRESS_HASH}, {NULL, 0}};
 
@@ -264,6 +269,19 @@ const struct directive directives[] = {
         .choices = tls_policies, .fallback = "intermediate",
         .help = "Which versions and ciphers are spoken with the servers, as policy in [tls] says "
                 "for clients."},
+    {SECTION_BACKEND, "send_client_address", VALUE_CHOICE,
+        FIELD(config_backend, send_client_address), .choices = send_addresses, .fallback = "none",
+        .help = "How the servers are told who the client is; with none they see every client come "
+                "from this machine. proxy-v1 and proxy-v2: a PROXY header, before anything else "
+                "and before TLS (Postfix: smtpd_upstream_proxy_protocol; Dovecot: haproxy)."},
+    {SECTION_BACKEND, "proxy_tlvs", VALUE_CHOICES, FIELD(config_backend, proxy_tlvs),
+        .is_list = true, .choices = proxy_tlvs, .fallback = "ssl",
+        .help = "What a PROXY header of version 2 tells besides addresses: ssl is the version and "
+                "cipher of the client's TLS, cn the name in its certificate if that was verified, "
+                "alpn what it agreed on, authority the name that it asked for, unique-id the id in "
+                "our log. Where logins are expected (IMAP, POP3, submission) the backend is "
+                "connected to anew when a client has begun TLS with STARTTLS, so that it is told "
+                "the truth; unique-id alone, or none, saves that."},
     {SECTION_BACKEND, "balance", VALUE_CHOICE, FIELD(config_backend, balance), .choices = balances,
         .fallback = "round-robin",
         .help = "How a session's server is chosen, by weight in every case. round-robin: in turn. "

@@ -85,3 +85,30 @@ def test_files_are_loaded_and_their_mistakes_have_a_line(
     (kind, where, text), = check(
         "imap", "tls = implicit", *(line.format(**names) for line in lines))
     assert (kind, where) == ("error", number) and words in text, text
+
+
+@pytest.mark.parametrize("word", ["none", "proxy-v1", "proxy-v2"])
+def test_the_ways_to_tell_the_address(check, word):
+    assert check("imap", f"send_client_address = {word}") == []
+
+
+@pytest.mark.parametrize("word", ["none", "proxy-v1"])
+def test_what_a_header_has_no_place_for_is_an_error(check, word):
+    (kind, number, text), = check("imap", f"send_client_address = {word}", "proxy_tlvs = cn, alpn")
+    assert (kind, number) == ("error", 1)
+    assert text == ("[backend b] proxy_tlvs: only send_client_address = proxy-v2 has a place for "
+                    "them; write that, or remove the line")
+
+
+@pytest.mark.parametrize("value, words", [
+    ("none, ssl", "none: it stands alone or not at all"),
+    ("ssl, aln", "did you mean alpn? allowed: none, ssl, cn, alpn, authority, unique-id"),
+])
+def test_bad_lists_of_tlvs(check, value, words):
+    (kind, number, text), = check("imap", "send_client_address = proxy-v2", f"proxy_tlvs = {value}")
+    assert (kind, number) == ("error", 1) and text.endswith(words), text
+
+
+def test_lists_of_tlvs(check):
+    assert check("imap", "send_client_address = proxy-v2", "proxy_tlvs = ssl, cn",
+                 "proxy_tlvs = unique-id") == []

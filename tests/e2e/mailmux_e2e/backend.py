@@ -90,6 +90,16 @@ class Connection:
         self._used += count
         return data
 
+    def take_no_more(self, count: int) -> bytes:
+        """So many bytes, and none of those behind them, which may be TLS."""
+        assert len(self.received) == self._used
+        while len(self.received) - self._used < count:
+            data = self._socket.recv(count - (len(self.received) - self._used))
+            if not data:
+                raise Ended(f"after {len(self.received) - self._used} of {count} bytes")
+            self.received += data
+        return self.take(count)
+
     def stream(self, consume: Callable[[bytes], bool]) -> None:
         """Hands over what comes without keeping it, until the callable has had enough."""
         held = bytes(self.received[self._used:])

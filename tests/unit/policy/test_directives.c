@@ -10,6 +10,11 @@
 #include "mailmux/config.h"
 #include <string.h>
 
+static bool has_choices(const struct directive *row)
+{
+    return row->type == VALUE_CHOICE || row->type == VALUE_CHOICES;
+}
+
 static void test_rows_are_whole(void **state)
 {
     for (size_t i = 0; i < directive_count; i++) {
@@ -20,7 +25,7 @@ static void test_rows_are_whole(void **state)
         assert_true(row->size > 0);
         assert_true(row->offset + row->size <= section_infos[row->section].size);
         assert_int_equal(row->help[strlen(row->help) - 1], '.');
-        assert_true((row->type == VALUE_CHOICE) == (row->choices != NULL));
+        assert_true(has_choices(row) == (row->choices != NULL));
         assert_ptr_equal(directive_find(row->section, slice_from(row->key)), row);
         assert_int_equal(directive_index(row), i);
         assert_true(!(row->is_required && row->fallback));
@@ -57,7 +62,7 @@ static void test_defaults_are_allowed(void **state)
             continue;
         if (is_number(row))
             assert_true(config_number_parse(row, slice_from(row->fallback), &number, &error));
-        else if (row->type == VALUE_CHOICE)
+        else if (has_choices(row))
             assert_true(config_choice_parse(row, slice_from(row->fallback), &choice, &error));
     }
 }

@@ -1,0 +1,103 @@
+/* What a backend is told about the client: by a PROXY header, or inside the opening. */
+#include "upstream_parts.h"
+
+#include "mailmux/proxy_header.h"
+#include "tls_info.h"
+
+enum { HOST_MAX = 253 };
+
+static const struct config_backend *backend(const struct upstream *upstream)
+{
+    return upstream->service->backend;
+}
+
+bool upstream_wants_header(const struct upstream *upstream)
+{
+    switch (backend(upstream)->send_client_address) {
+    case SEND_ADDRESS_PROXY_V1:
+    case SEND_ADDRESS_PROXY_V2:
+        return true;
+    case SEND_ADDRESS_NONE:
+        break;
+    }
+    return false;
+}
+
+/* The client asked for it with any bytes that it liked: only a host name goes on [attack A20]. */
+static bool is_host_name(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                c == '-' || c == '.' || c == '_'))
+            return false;
+    }
+    return text.n <= HOST_MAX;
+}
+
+/* A certificate that nobody vouches for names nobody. */
+static struct proxy_header_tls tls_of(const struct tls_info *info, unsigned wanted)
+{
+    bool is_verified = info->peer == TLS_PEER_VERIFIED;
+    struct proxy_header_tls tls = {.client = PROXY_HEADER_CLIENT_TLS,
+        .verify = is_verified ? 0 : 1,
+        .version = slice_from(info->version)};
+
+    if (info->peer != TLS_PEER_UNKNOWN)
+        tls.client |= info->resumed ? PROXY_HEADER_CERTIFICATE_IN_SESSION
+                                    : PROXY_HEADER_CERTIFICATE_IN_SESSION |
+                                          PROXY_HEADER_CERTIFICATE_ON_CONNECTION;
+    if (wanted & (unsigned)PROXY_TLV_SSL)
+        tls.cipher = slice_from(info->cipher);
+    if ((wanted & (unsigned)PROXY_TLV_CN) && is_verified)
+        tls.common_name = slice_from(info->peer_name);
+    return tls;
+}
+
+static void add_tlvs(
+    const struct upstream *upstream, const struct tls_info *info, struct proxy_header *header)
+{
+    unsigned wanted = backend(upstream)->proxy_tlvs;
+
+    if (wanted & (unsigned)PROXY_TLV_UNIQUE_ID)
+        header->unique_id = upstream->client.id;
+    if (!upstream->client.leg->handshaken)
+        return;
+    if (wanted & (unsigned)(PROXY_TLV_SSL | PROXY_TLV_CN)) {
+        header->has_tls = true;
+        header->tls = tls_of(info, wanted);
+    }
+    if (wanted & (unsigned)PROXY_TLV_ALPN)
+        header->alpn = slice_from(info->alpn);
+    if ((wanted & (unsigned)PROXY_TLV_AUTHORITY) && is_host_name(slice_from(info->sni)))
+        header->authority = slice_from(info->sni);
+}
+
+bool upstream_write_header(struct upstream *upstream, struct buffer *out)
+{
+    const struct upstream_client *client = &upstream->client;
+    const unsigned of_tls = (unsigned)~(unsigned)PROXY_TLV_UNIQUE_ID;
+    bool is_binary = backend(upstream)->send_client_address == SEND_ADDRESS_PROXY_V2;
+    struct proxy_header header = {.version = is_binary ? 2 : 1,
+        .command = PROXY_HEADER_PROXY,
+        .has_addresses =
+            address_family(client->source) != 0 && address_family(client->destination) != 0,
+        .source = *client->source,
+        .destination = *client->destination};
+    struct tls_info info;
+
+    if (is_binary) {
+        (void)stream_tls_info(client->leg, &info);
+        add_tlvs(upstream, &info, &header);
+        upstream->told_clear =
+            (backend(upstream)->proxy_tlvs & of_tls) != 0 && !client->leg->handshaken;
+    }
+    return proxy_header_write(&header, out);
+}
+
+/* Other mail servers do not care, and their sessions on port 25 are many. */
+bool upstream_has_told_less(const struct upstream *upstream)
+{
+    return upstream->told_clear && upstream->service->listener->protocol != CONFIG_PROTOCOL_SMTP;
+}
