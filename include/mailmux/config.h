@@ -43,7 +43,13 @@ enum config_client_certificate {
 enum config_smuggling { SMUGGLING_LOOK_ALIKES, SMUGGLING_STRICT, SMUGGLING_PASS };
 enum config_early_talker { EARLY_TALKER_HOLD, EARLY_TALKER_REFUSE };
 /* How a backend is told who the client is. */
-enum config_send_address { SEND_ADDRESS_NONE, SEND_ADDRESS_PROXY_V1, SEND_ADDRESS_PROXY_V2 };
+enum config_send_address {
+    SEND_ADDRESS_NONE,
+    SEND_ADDRESS_PROXY_V1,
+    SEND_ADDRESS_PROXY_V2,
+    SEND_ADDRESS_XCLIENT, /* SMTP and POP3 */
+    SEND_ADDRESS_ID       /* IMAP */
+};
 /* What a PROXY header of version 2 tells besides the addresses. Bits. */
 enum config_proxy_tlv {
     PROXY_TLV_SSL = 1,

@@ -86,6 +86,21 @@ static struct dialog_policy dialog_policy_of(
     };
 }
 
+static enum opening_identity identity_of(enum config_send_address how)
+{
+    switch (how) {
+    case SEND_ADDRESS_NONE:
+    case SEND_ADDRESS_PROXY_V1:
+    case SEND_ADDRESS_PROXY_V2:
+        return OPENING_ANONYMOUS;
+    case SEND_ADDRESS_XCLIENT:
+        return OPENING_XCLIENT;
+    case SEND_ADDRESS_ID:
+        return OPENING_ID;
+    }
+    return OPENING_ANONYMOUS;
+}
+
 static struct opening_plan opening_plan_of(
     const struct config *config, const struct config_listener *listener)
 {
@@ -95,6 +110,7 @@ static struct opening_plan opening_plan_of(
         .protocol = protocol_of(listener->protocol),
         .goal = OPENING_SESSION,
         .starttls = backend->tls == BACKEND_TLS_STARTTLS,
+        .identity = identity_of(backend->send_client_address),
         .hostname = slice_from(config->proxy.hostname),
         .reply = (size_t)config->limits.reply,
         .reply_lines = (size_t)config->limits.reply_lines,

@@ -67,8 +67,9 @@ struct upstream {
     struct buffer *refusal; /* the last refused greeting */
     bool told_clear;        /* the backend believes that the client speaks in clear */
     struct opening opening;
-    struct buffer *greeted; /* the greeting, while more is said behind it */
-    struct buffer *output;  /* what we say; the leg has not taken it yet */
+    struct opening_client identity; /* the client, as the opening tells of it */
+    struct buffer *greeted;         /* the greeting, while more is said behind it */
+    struct buffer *output;          /* what we say; the leg has not taken it yet */
     struct deadline try_deadline;
     struct deadline deadline;
 };

@@ -18,6 +18,8 @@ bool upstream_wants_header(const struct upstream *upstream)
     case SEND_ADDRESS_PROXY_V2:
         return true;
     case SEND_ADDRESS_NONE:
+    case SEND_ADDRESS_XCLIENT:
+    case SEND_ADDRESS_ID:
         break;
     }
     return false;
@@ -90,10 +92,38 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out)
     if (is_binary) {
         (void)stream_tls_info(client->leg, &info);
         add_tlvs(upstream, &info, &header);
-        upstream->told_clear =
-            (backend(upstream)->proxy_tlvs & of_tls) != 0 && !client->leg->handshaken;
+        if ((backend(upstream)->proxy_tlvs & of_tls) != 0 && !client->leg->handshaken)
+            upstream->told_clear = true;
     }
     return proxy_header_write(&header, out);
+}
+
+/* XCLIENT of SMTP has no word for TLS. */
+static bool tells_tls(const struct upstream *upstream)
+{
+    switch (backend(upstream)->send_client_address) {
+    case SEND_ADDRESS_XCLIENT:
+        return upstream->service->listener->protocol == CONFIG_PROTOCOL_POP3;
+    case SEND_ADDRESS_ID:
+        return true;
+    case SEND_ADDRESS_NONE:
+    case SEND_ADDRESS_PROXY_V1:
+    case SEND_ADDRESS_PROXY_V2:
+        break;
+    }
+    return false;
+}
+
+void upstream_set_identity(struct upstream *upstream)
+{
+    const struct upstream_client *client = &upstream->client;
+    bool logins_are_safe = upstream->service->dialog_policy.require_tls != DIALOG_TLS_OPTIONAL;
+
+    upstream->identity = (struct opening_client){.source = *client->source,
+        .destination = *client->destination,
+        .tls = client->leg->handshaken || logins_are_safe,
+        .session_id = client->id};
+    upstream->told_clear = tells_tls(upstream) && !upstream->identity.tls;
 }
 
 /* Other mail servers do not care, and their sessions on port 25 are many. */

@@ -149,8 +149,8 @@ static void begin_tls_or_opening(struct upstream *upstream)
 
 void upstream_open_leg(struct upstream *upstream)
 {
-    upstream->told_clear = false;
-    opening_init(&upstream->opening, &upstream->service->opening, NULL, NULL);
+    upstream_set_identity(upstream);
+    opening_init(&upstream->opening, &upstream->service->opening, &upstream->identity, NULL);
     if (!upstream_wants_header(upstream)) {
         begin_tls_or_opening(upstream);
         return;

@@ -34,6 +34,9 @@ void upstream_drop_opening(struct upstream *upstream);
 
 bool upstream_wants_header(const struct upstream *upstream);
 
+/* What the opening may tell of the client. */
+void upstream_set_identity(struct upstream *upstream);
+
 /* Appends the PROXY header; false when it does not fit. */
 bool upstream_write_header(struct upstream *upstream, struct buffer *out);
 

@@ -20,11 +20,27 @@ static void check_tlvs(struct build *build, const struct config_backend *backend
         backend->name);
 }
 
+static void check_protocol(
+    struct build *build, const struct config_backend *backend, enum config_protocol protocol)
+{
+    struct config_origin origin = setting_of(backend, "send_client_address")->origin;
+    bool is_imap = protocol == CONFIG_PROTOCOL_IMAP;
+
+    if (backend->send_client_address == SEND_ADDRESS_XCLIENT && is_imap)
+        config_report_add(build->report, true, origin,
+            "[backend %s] send_client_address = xclient: IMAP has no XCLIENT; write id or proxy-v2",
+            backend->name);
+    else if (backend->send_client_address == SEND_ADDRESS_ID && !is_imap)
+        config_report_add(build->report, true, origin,
+            "[backend %s] send_client_address = id: only IMAP has ID; write xclient or proxy-v2",
+            backend->name);
+}
+
 void config_check_backend_address(
     struct build *build, const struct config_backend *backend, enum config_protocol protocol)
 {
-    (void)protocol;
     if (setting_of(backend, "send_client_address")->state == SETTING_BAD)
         return;
+    check_protocol(build, backend, protocol);
     check_tlvs(build, backend);
 }

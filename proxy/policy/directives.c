@@ -68,7 +68,8 @@ static const struct choice early_talkers[] = {
 static const struct choice backend_tls[] = {{"none", BACKEND_TLS_NONE},
     {"starttls", BACKEND_TLS_STARTTLS}, {"implicit", BACKEND_TLS_IMPLICIT}, {NULL, 0}};
 static const struct choice send_addresses[] = {{"none", SEND_ADDRESS_NONE},
-    {"proxy-v1", SEND_ADDRESS_PROXY_V1}, {"proxy-v2", SEND_ADDRESS_PROXY_V2}, {NULL, 0}};
+    {"proxy-v1", SEND_ADDRESS_PROXY_V1}, {"proxy-v2", SEND_ADDRESS_PROXY_V2},
+    {"xclient", SEND_ADDRESS_XCLIENT}, {"id", SEND_ADDRESS_ID}, {NULL, 0}};
 static const struct choice proxy_tlvs[] = {{"none", 0}, {"ssl", PROXY_TLV_SSL},
     {"cn", PROXY_TLV_CN}, {"alpn", PROXY_TLV_ALPN}, {"authority", PROXY_TLV_AUTHORITY},
     {"unique-id", PROXY_TLV_UNIQUE_ID}, {NULL, 0}};
@@ -273,7 +274,12 @@ const struct directive directives[] = {
         FIELD(config_backend, send_client_address), .choices = send_addresses, .fallback = "none",
         .help = "How the servers are told who the client is; with none they see every client come "
                 "from this machine. proxy-v1 and proxy-v2: a PROXY header, before anything else "
-                "and before TLS (Postfix: smtpd_upstream_proxy_protocol; Dovecot: haproxy)."},
+                "and before TLS (Postfix: smtpd_upstream_proxy_protocol; Dovecot: haproxy). "
+                "xclient: SMTP and POP3, inside the backend's TLS; the server must offer it to "
+                "this machine (Postfix: smtpd_authorized_xclient_hosts; Dovecot: "
+                "login_trusted_networks), else it is left for the next one. id: IMAP, the x- "
+                "fields of Dovecot, which ignores them from a machine that is not in "
+                "login_trusted_networks."},
     {SECTION_BACKEND, "proxy_tlvs", VALUE_CHOICES, FIELD(config_backend, proxy_tlvs),
         .is_list = true, .choices = proxy_tlvs, .fallback = "ssl",
         .help = "What a PROXY header of version 2 tells besides addresses: ssl is the version and "

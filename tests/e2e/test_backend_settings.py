@@ -112,3 +112,20 @@ def test_bad_lists_of_tlvs(check, value, words):
 def test_lists_of_tlvs(check):
     assert check("imap", "send_client_address = proxy-v2", "proxy_tlvs = ssl, cn",
                  "proxy_tlvs = unique-id") == []
+
+
+@pytest.mark.parametrize("protocol, word, right", [
+    ("imap", "xclient", "IMAP has no XCLIENT; write id or proxy-v2"),
+    ("smtp", "id", "only IMAP has ID; write xclient or proxy-v2"),
+    ("submission", "id", "only IMAP has ID; write xclient or proxy-v2"),
+    ("pop3", "id", "only IMAP has ID; write xclient or proxy-v2"),
+])
+def test_words_that_a_protocol_does_not_have(check, protocol, word, right):
+    said = check(protocol, f"send_client_address = {word}")
+    assert said == [("error", 0, f"[backend b] send_client_address = {word}: {right}")]
+
+
+@pytest.mark.parametrize("protocol, word", [
+    ("imap", "id"), ("smtp", "xclient"), ("submission", "xclient"), ("pop3", "xclient")])
+def test_words_that_it_has(check, protocol, word):
+    assert check(protocol, f"send_client_address = {word}") == []

@@ -249,3 +249,213 @@ def test_without_words_on_tls_the_connection_stays(front, new_backend):
     client.starttls("imap")
     client.imap(b"a NOOP")
     assert len(backend.connections) == 1
+
+
+# Inside the conversation: XCLIENT and ID
+
+XCLIENT_WORDS = b"XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT"
+IDENTITY = {"smtp": "xclient", "imap": "id", "pop3": "xclient"}
+AGAIN = {"smtp": b"220 old.example again\r\n", "pop3": b"+OK Updated\r\n"}
+
+
+def trusting(protocol, mode, begin, answer=None):
+    """A server that lets us say who the client is."""
+    if protocol == "smtp":
+        return tls_server("smtp", mode, begin,
+                          words=(b"old.example", XCLIENT_WORDS, b"XFORWARD NAME", b"SIZE 1000"),
+                          replies={b"XCLIENT": answer or AGAIN["smtp"]})
+    if protocol == "imap":
+        return tls_server("imap", mode, begin, replies={b"ID": answer or b"* ID NIL\r\n%T OK id\r\n"})
+    script = tls_server("pop3", mode, begin, greeting=b"+OK [XCLIENT] old server ready\r\n",
+                        replies={b"XCLIENT": answer or AGAIN["pop3"]})
+    # Behind STLS nothing greets again: the word stands in the greeting in clear.
+    return [lambda c: c.send(b"+OK [XCLIENT] clear words\r\n"), *script[1:]] \
+        if mode == "starttls" else script
+
+
+def identity_of(commands):
+    """The line with which we said who the client is."""
+    found = [line for line in commands if re.match(rb"XCLIENT |m\d ID ", line)]
+    assert len(found) == 1, commands
+    return found[0].decode()
+
+
+def expected_identity(protocol, front, number, session, transport):
+    ip, port = front.source[:2]
+    if protocol == "smtp":
+        return (f"XCLIENT DESTADDR=127.0.0.1 DESTPORT={front.port} PORT={port} "
+                f"NAME=[UNAVAILABLE] ADDR={ip}\r\n")
+    if protocol == "pop3":
+        return (f"XCLIENT ADDR={ip} PORT={port} DESTADDR=127.0.0.1 DESTPORT={front.port} "
+                f"SESSION={session} TTL=6 CLIENT-TRANSPORT={transport}\r\n")
+    return (f'm{number} ID ("name" "mailmux" "x-originating-ip" "{ip}" "x-originating-port" '
+            f'"{port}" "x-connected-ip" "127.0.0.1" "x-connected-port" "{front.port}" '
+            f'"x-session-id" "{session}" "x-proxy-ttl" "6" "x-client-transport" "{transport}")\r\n')
+
+
+@pytest.mark.conformance("C101")
+@pytest.mark.parametrize("mode", ["none", "starttls", "implicit"])
+@each_protocol
+def test_it_is_said_before_any_command_of_the_client(
+        front, new_backend, begin, protocol, mode, bytewise):
+    backend = new_backend(trusting(protocol, mode, begin), bytewise=bytewise)
+    front.serve(protocol, backend.port, tls=mode, send_client_address=IDENTITY[protocol])
+    client = front.connect(bytewise=bytewise)
+    greeting = front.greeting(client)
+    assert (b"mail.example.test" in greeting) == (mode == "starttls")
+    assert b"again" not in greeting and b"XCLIENT" not in greeting
+    client.starttls(protocol)
+    first = {"smtp": b"EHLO c.test", "imap": b"a NOOP", "pop3": b"NOOP"}[protocol]
+    client.send(first + b"\r\n" + QUIT[protocol])
+    shown = client.read_to_end()
+    assert b"XCLIENT" not in shown and b"XFORWARD" not in shown and b"again" not in shown
+    connection = backend.finished()
+    at = connection.commands.index(first + b"\r\n")
+    said = identity_of(connection.commands[:at])
+    session = front.proxy.wait_for_event("session").fields["id"]
+    assert said == expected_identity(protocol, front, 4 if mode == "starttls" else 1, session, "TLS")
+    assert len(backend.connections) == 1
+
+
+@pytest.mark.conformance("C101")
+def test_our_hello_is_by_our_name_and_the_reply_is_swallowed(front, new_backend, begin):
+    backend = new_backend(trusting("smtp", "none", begin))
+    front.serve("smtp", backend.port, send_client_address="xclient")
+    client = front.connect()
+    assert client.read_smtp() == b"220 old.example ESMTP\r\n"
+    assert client.smtp(b"EHLO c.test").startswith(b"250-old.example\r\n")
+    assert client.smtp(b"QUIT").startswith(b"221 ")
+    commands = backend.finished().commands
+    assert commands[0] == b"EHLO mail.example.test\r\n"
+    assert commands[1].startswith(b"XCLIENT ")
+    assert commands[2:] == [b"EHLO c.test\r\n", b"QUIT\r\n"]
+    for word in (b"HELO=", b"PROTO=", b"LOGIN="):
+        assert word not in commands[1]
+
+
+@pytest.mark.conformance("C101")
+@pytest.mark.parametrize("protocol, answer, why", [
+    ("smtp", b"550 5.7.0 no\r\n", "refused to be told the client's address"),
+    ("smtp", b"421 4.3.2 no\r\n", "said goodbye before a session began"),
+    ("smtp", b"354 go on\r\n", "answers neither yes nor no"),
+    ("imap", b"%T BAD what?\r\n", "refused to be told the client's address"),
+    ("pop3", b"-ERR You are not trusted\r\n", "refused to be told the client's address"),
+])
+def test_a_server_that_will_not_hear_it_is_left_for_the_next(
+        front, new_backend, begin, protocol, answer, why):
+    bad = new_backend(trusting(protocol, "none", begin, answer=answer))
+    good = new_backend(trusting(protocol, "none", begin))
+    front.serve(protocol, bad.port, good.port, send_client_address=IDENTITY[protocol])
+    for _ in range(2):
+        assert b"old" in front.greeting(front.connect())
+    assert front.proxy.wait_for_event("try-failed").fields["why"] == why
+    assert len(good.connections) == 2
+
+
+@pytest.mark.conformance("C101")
+@pytest.mark.parametrize("protocol", ["smtp", "pop3"])
+def test_a_server_that_does_not_offer_it_is_no_server(front, new_backend, protocol):
+    backend = new_backend(server(protocol))
+    front.serve(protocol, backend.port, send_client_address="xclient")
+    assert front.connect().read_to_end().startswith((b"421 4.4.1 ", b"-ERR [SYS/TEMP] "))
+    assert front.proxy.wait_for_event("try-failed").fields["why"] == \
+        "does not offer XCLIENT with ADDR to us"
+
+
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_a_client_that_may_log_in_in_clear_is_told_again_after_starttls(
+        front, new_backend, begin, protocol):
+    backend = new_backend(trusting(protocol, "none", begin))
+    front.serve(protocol, backend.port, send_client_address=IDENTITY[protocol],
+                listener_settings={"require_tls": "no"})
+    client = front.connect()
+    client.read_line()
+    assert "insecure" in identity_of(backend.connection().commands)
+    client.starttls(protocol)
+    client.send(QUIT[protocol])
+    client.read_to_end()
+    assert "insecure" not in identity_of(backend.finished(1).commands)
+
+
+# What a client says of itself
+
+@pytest.mark.conformance("C44", "C100")
+@pytest.mark.parametrize("how", ["none", "xclient"])
+def test_an_smtp_client_cannot_say_who_it_is(front, new_backend, begin, how, bytewise):
+    backend = new_backend(trusting("smtp", "none", begin), bytewise=bytewise)
+    front.serve("smtp", backend.port, listener="implicit", send_client_address=how)
+    client = front.connect(bytewise=bytewise)
+    client.read_smtp()
+    forged = (b"XCLIENT ADDR=10.1.2.3\r\n", b"XFORWARD ADDR=10.1.2.3\r\n",
+              b"xclient addr=10.1.2.3\r\n", b"NOOP x\nXCLIENT ADDR=10.1.2.3\r\n")
+    assert b"XCLIENT" not in client.smtp(b"EHLO c.test")
+    client.send(b"".join(forged) + b"PROXY TCP4 10.1.2.3 10.1.2.3 1 25\r\n")
+    replies = [client.read_smtp()[:4] for _ in range(6)]
+    assert replies == [b"550 ", b"550 ", b"550 ", b"250 ", b"550 ", b"500 "]
+    client.smtp(b"QUIT")
+    received = bytes(backend.finished().received)
+    assert b"addr=10.1.2.3" not in received.lower()
+    assert received.count(b"XCLIENT") == (1 if how == "xclient" else 0)
+
+
+@pytest.mark.conformance("C100")
+@pytest.mark.parametrize("how", ["none", "id"])
+def test_an_imap_client_cannot_say_who_it_is(front, new_backend, begin, how):
+    backend = new_backend(trusting("imap", "none", begin))
+    front.serve("imap", backend.port, listener="implicit", send_client_address=how)
+    client = front.connect()
+    client.read_line()
+    client.imap(b'a ID ("name" "x" "X-Originating-IP" "10.1.2.3" "x-session-id" "y")')
+    client.imap(b"b LOGOUT")
+    received = bytes(backend.finished().received)
+    assert b"10.1.2.3" not in received
+    assert b'a ID ("name" "x")\r\n' in received
+    assert received.count(b"x-originating-ip") == (1 if how == "id" else 0)
+
+
+@pytest.mark.conformance("C44", "C100")
+@pytest.mark.parametrize("how", ["none", "xclient"])
+def test_a_pop3_client_cannot_say_who_it_is(front, new_backend, begin, how):
+    backend = new_backend(trusting("pop3", "none", begin))
+    front.serve("pop3", backend.port, listener="implicit", send_client_address=how)
+    client = front.connect()
+    assert client.read_line() == b"+OK old server ready\r\n"
+    assert client.pop3(b"XCLIENT ADDR=10.1.2.3").startswith(b"-ERR")
+    client.pop3(b"QUIT")
+    received = bytes(backend.finished().received)
+    assert b"10.1.2.3" not in received
+    assert received.count(b"XCLIENT") == (1 if how == "xclient" else 0)
+
+
+@pytest.mark.conformance("C100")
+@pytest.mark.parametrize("header", [b"PROXY TCP4 10.1.2.3 10.1.2.3 1 25\r\n",
+                                    SIGNATURE + b"\x21\x11\0\x0c\x0a\1\2\3\x0a\1\2\3\0\1\0\x19"])
+@each_protocol
+def test_a_header_from_a_client_is_no_header(front, new_backend, protocol, header):
+    """At most an unknown command, long after the true one."""
+    backend = new_backend([take_v1, *server(protocol)])
+    front.serve(protocol, backend.port, send_client_address="proxy-v1")
+    client = front.connect()
+    client.send(header + QUIT[protocol])
+    client.half_close()
+    client.read_to_end()
+    connection = backend.finished()
+    assert connection.header.startswith(f"PROXY TCP4 {CLIENT} ".encode())
+    assert connection.commands in ([], [header], [header, QUIT[protocol]], [QUIT[protocol]])
+    assert header.startswith(b"PROXY ") or header not in connection.commands
+
+
+@pytest.mark.conformance("C103")
+@pytest.mark.parametrize("wanted", ["none", "request"])
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_client_is_asked_for_a_certificate_where_that_is_configured(
+        front, new_backend, certificates, wanted, version):
+    extra = {} if wanted == "none" else dict(client_certificate="request",
+                                             client_ca=certificates.authority)
+    front.proxy.section("tls", certificate=certificates.rsa.certificate, key=certificates.rsa.key,
+                        **extra)
+    backend = new_backend(server("imap"))
+    front.serve("imap", backend.port, listener="implicit")
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{front.port}", "-msg",
+                           version], input=b"", capture_output=True, timeout=60)
+    assert (b"CertificateRequest" in done.stdout) == (wanted == "request")

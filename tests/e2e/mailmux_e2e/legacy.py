@@ -16,18 +16,20 @@ PASSWORD = "secret"
 
 
 class LegacyServer:
-    """Speaks plaintext only. Mail to alice@example.test or bob@example.test lands in their INBOX.
-    Clients in the trusted networks may send anywhere.
+    """Speaks plaintext only, unless an option says otherwise. Mail to alice@example.test or
+    bob@example.test lands in their INBOX. Clients in the trusted networks may send anywhere.
     """
 
-    def __init__(self, trusted_networks: str = "") -> None:
+    def __init__(self, *options: str, trusted_networks: str = "") -> None:
+        if trusted_networks:
+            options = (*options, "--trust", trusted_networks)
         self._ports = Ports()
         self.smtp = self._ports.reserve()
         self.imap = self._ports.reserve()
         self.pop3 = self._ports.reserve()
         self._directory = Path(tempfile.mkdtemp(prefix="mailmux-legacy-", dir="/tmp"))
         self._call("start", str(self._directory), str(self.smtp), str(self.imap), str(self.pop3),
-                   trusted_networks)
+                   *options)
 
     def _call(self, *arguments: str) -> None:
         command = [str(REPOSITORY / "deploy/lib/legacy-server"), *arguments]
