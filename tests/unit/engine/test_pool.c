@@ -578,7 +578,7 @@ static void test_lives_until_its_last_reference(void **state)
 static void test_takes_over_what_was_made_for_a_reload(void **state)
 {
     struct pool_address addresses[] = {
-        {address_of("10.0.0.7"), 1, false}, {address_of("10.0.0.8"), 1, false}};
+        {address_of("10.0.0.7"), 1, false}, {address_of("10.0.0.8"), 5, true}};
     struct config *next = parse("server = n mx.example.org:25\nserver = c 10.0.0.3:25\n"
                                 "server = a 10.0.0.1:25 max_sessions=2\nfall = 1\n");
     struct pool *newer = pool_new("mta");
@@ -600,6 +600,7 @@ static void test_takes_over_what_was_made_for_a_reload(void **state)
     assert_int_equal(server.sessions, 1);
     (void)slot_of("n", &server);
     assert_true(address_equal(&server.address, &addresses[1].address));
+    assert_true(server.backup);
     assert_true(is_there("c"));
     assert_false(is_there("b"));
     assert_string_equal(sessions[1].choice.name, "b");
