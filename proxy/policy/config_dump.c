@@ -30,6 +30,16 @@ static void write_nothing(FILE *out, const struct directive *directive)
     (void)fprintf(out, "# %s: %s\n", directive->key, directive_default(directive));
 }
 
+/* NULL: nothing was written, and something else decides. */
+static void write_text_if_any(
+    FILE *out, const struct directive *directive, const char *text, struct config_origin origin)
+{
+    if (text)
+        write_text(out, directive->key, text, origin);
+    else
+        write_nothing(out, directive);
+}
+
 static void write_strings(FILE *out, const struct directive *directive, const void *field)
 {
     struct config_strings strings;
@@ -167,10 +177,7 @@ static void write_setting(FILE *out, const struct config *config, const struct d
         break;
     case VALUE_CHOICE:
         text = config_choice_text(directive, (unsigned)load_number(directive, field));
-        if (text)
-            write_text(out, directive->key, text, origin);
-        else
-            write_nothing(out, directive); /* something else decides */
+        write_text_if_any(out, directive, text, origin);
         break;
     case VALUE_CHOICES:
         write_choices(out, directive, field, origin);
@@ -180,10 +187,7 @@ static void write_setting(FILE *out, const struct config *config, const struct d
     case VALUE_DIRECTORY:
     case VALUE_FILE:
         memcpy(&text, field, sizeof(text));
-        if (text)
-            write_text(out, directive->key, text, origin);
-        else
-            write_nothing(out, directive);
+        write_text_if_any(out, directive, text, origin);
         break;
     case VALUE_WORDS:
     case VALUE_FILES:
