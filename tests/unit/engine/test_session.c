@@ -217,6 +217,32 @@ static void test_endless_line_stays_small(void **state)
     }
 }
 
+/* Before the relay, too, what one side does not take is not read from the other. */
+static void test_message_for_a_backend_that_does_not_read(void **state)
+{
+    static char body[1024 * 1024];
+    struct slice heard;
+
+    (void)state;
+    proves("C112");
+    memset(body, 'x', sizeof(body));
+    session_bench_begin(&bench, plays[PLAY_SMTP].listener);
+    assert_good(play_steps(&bench, &plays[PLAY_SMTP], 17)); /* up to the 354 */
+    session_bench_forget(&bench);
+    bench.is_deaf[BENCH_SERVER] = true;
+    bench.server->window = 20000;
+    session_bench_say(&bench, BENCH_CLIENT, slice_of(body, sizeof(body)));
+    assert_true(session_bench_run(&bench));
+    assert_int_equal(session_bench_held(&bench), ENGINE_REPLY_BUFFER);
+    assert_int_equal(bench.client.wire.watched & (unsigned)WIRE_READABLE, 0);
+    assert_true(bench.client.inbox.n > sizeof(body) / 2);
+    bench.is_deaf[BENCH_SERVER] = false;
+    assert_true(session_bench_run(&bench));
+    heard = session_bench_heard(&bench, BENCH_SERVER);
+    assert_true(slice_equal(heard, slice_of(body, sizeof(body))));
+    assert_good(session_bench_end(&bench));
+}
+
 /* A backend that talks while a command is half given is heard later, and not read for long. */
 static void test_backend_talks_into_a_command(void **state)
 {
@@ -412,6 +438,7 @@ int main(void)
         TEST(test_every_end_with_segments_of_one),
         TEST(test_every_end_with_peers_that_do_not_read),
         TEST(test_endless_line_stays_small),
+        TEST(test_message_for_a_backend_that_does_not_read),
         TEST(test_backend_talks_into_a_command),
         TEST(test_waiting_session_holds_no_buffer),
         TEST(test_client_speaks_first),
