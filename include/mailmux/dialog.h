@@ -31,7 +31,8 @@ enum {
     DIALOG_EXTRA = 4096,            /* what a call may append beyond its input */
     DIALOG_USER_MAX = 255,          /* octets of a user's name kept for the log */
     DIALOG_DISCARD_MAX = 64 * 1024, /* octets of one over-long line that are thrown away */
-    DIALOG_TAG_MAX = 64             /* octets of an IMAP tag */
+    DIALOG_TAG_MAX = 64,            /* octets of an IMAP tag */
+    DIALOG_MECHANISM_MAX = 32       /* octets of a SASL mechanism's name */
 };
 
 enum dialog_require_tls { DIALOG_TLS_OPTIONAL, DIALOG_TLS_FOR_LOGIN, DIALOG_TLS_ALWAYS };
@@ -176,6 +177,8 @@ struct dialog {
     unsigned bad_commands;
     char user[DIALOG_USER_MAX + 1]; /* as the client gave it; for the log, escaped there */
     size_t user_len;
+    char mechanism[DIALOG_MECHANISM_MAX]; /* of a SASL exchange, until its first response is seen */
+    size_t mechanism_len;
     char discarded[DIALOG_TAG_MAX + 8]; /* the beginning of the line that is being discarded */
     size_t discarded_len;
     char discarded_last; /* its last octet before the end: '}' would announce a literal */
@@ -241,6 +244,13 @@ bool dialog_may_start_tls(struct slice behind);
 
 /* Keeps a user's name for the log, cut to its maximum. */
 void dialog_set_user(struct dialog *dialog, struct slice user);
+
+/*
+ * A SASL exchange begins, with its initial response or none (empty); and its further responses.
+ * The first of them names the user; the others are not looked at.
+ */
+void dialog_begin_exchange(struct dialog *dialog, struct slice mechanism, struct slice response);
+void dialog_take_response(struct dialog *dialog, struct slice response);
 
 /* The first line looks like HTTP, or begins with 0x16 (TLS): see C12, C61. */
 bool dialog_is_http(struct slice line);

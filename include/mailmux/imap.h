@@ -6,10 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    IMAP_TAG_MAX = 64,
-    IMAP_MECHANISM_MAX = 32 /* octets of a SASL mechanism's name that are kept */
-};
+enum { IMAP_TAG_MAX = 64 };
 
 /* One command is in hand at a time. Where it stands: */
 enum imap_phase {
@@ -54,8 +51,6 @@ struct imap {
     uint64_t literal;        /* octets, while LITERAL */
     char tag[IMAP_TAG_MAX];  /* of the command in hand */
     size_t tag_len;
-    char mechanism[IMAP_MECHANISM_MAX]; /* until its first response was seen */
-    size_t mechanism_len;
     bool cancelled;      /* we ended the SASL exchange; the backend must refuse it */
     bool dirty;          /* in plaintext the backend saw more than CAPABILITY and NOOP */
     size_t reply_octets; /* of the replies since the last command */

@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POP3_MECHANISM_MAX = 32 }; /* octets of a SASL mechanism's name that are kept */
-
 /* The one outstanding command, as far as the form and the meaning of its reply go. */
 enum pop3_command {
     POP3_NONE,
@@ -27,8 +25,6 @@ struct pop3 {
     bool cancelled;  /* we or the client ended that exchange; the backend must refuse it */
     bool user_given; /* USER was not refused: STLS would have to undo it */
     bool dirty;      /* in plaintext the backend saw more than CAPA and NOOP */
-    char mechanism[POP3_MECHANISM_MAX]; /* until its first response was seen */
-    size_t mechanism_len;
 };
 
 #endif

@@ -10,9 +10,8 @@
 #include <stdint.h>
 
 enum {
-    SMTP_QUEUE_MAX = 256,    /* commands in flight; when full the client is not read */
-    SMTP_MECHANISM_MAX = 32, /* octets of a SASL mechanism's name that are kept */
-    SMTP_TAIL = 2            /* octets of message data that decide what a dot means */
+    SMTP_QUEUE_MAX = 256, /* commands in flight; when full the client is not read */
+    SMTP_TAIL = 2         /* octets of message data that decide what a dot means */
 };
 
 /* What a forwarded command is, as far as its reply matters here. */
@@ -75,8 +74,6 @@ struct smtp {
     bool dirty;          /* more than that: the backend connection must be renewed */
     bool swallowing;     /* message data was refused and is thrown away to its end */
     char tail[SMTP_TAIL];
-    char mechanism[SMTP_MECHANISM_MAX];
-    size_t mechanism_len;
 };
 
 #endif

@@ -1,6 +1,7 @@
 #include "mailmux/dialog.h"
 
 #include "mailmux/line.h"
+#include "mailmux/sasl.h"
 #include <string.h>
 
 /* The first byte of a TLS record that carries a handshake. */
@@ -171,6 +172,7 @@ void dialog_tls_started(struct dialog *dialog)
     dialog->started = false;
     dialog->mode = DIALOG_LINES;
     dialog->user_len = 0;
+    dialog->mechanism_len = 0;
     explicit_bzero(dialog->user, sizeof(dialog->user));
     dialog->protocol->tls_started(dialog);
 }
@@ -245,6 +247,25 @@ void dialog_set_user(struct dialog *dialog, struct slice user)
     dialog->user_len = user.n < DIALOG_USER_MAX ? user.n : DIALOG_USER_MAX;
     memcpy(dialog->user, user.p, dialog->user_len);
     dialog->user[dialog->user_len] = '\0';
+}
+
+void dialog_begin_exchange(struct dialog *dialog, struct slice mechanism, struct slice response)
+{
+    dialog->mechanism_len = mechanism.n <= sizeof(dialog->mechanism) ? mechanism.n : 0;
+    memcpy(dialog->mechanism, mechanism.p, dialog->mechanism_len);
+    if (response.n > 0)
+        dialog_take_response(dialog, response);
+}
+
+void dialog_take_response(struct dialog *dialog, struct slice response)
+{
+    struct slice mechanism = slice_of(dialog->mechanism, dialog->mechanism_len);
+    char user[DIALOG_USER_MAX];
+    size_t n;
+
+    dialog->mechanism_len = 0;
+    if (mechanism.n > 0 && sasl_user(mechanism, response, user, sizeof(user), &n))
+        dialog_set_user(dialog, slice_of(user, n));
 }
 
 bool dialog_is_http(struct slice line)

@@ -125,18 +125,6 @@ static void login(struct dialog *dialog, const struct command *command, struct a
     imap_forward(dialog, command->line, actions);
 }
 
-/* The first response names the user; the others are not looked at. */
-static void note_user(struct dialog *dialog, struct slice response)
-{
-    struct imap *imap = &dialog->of.imap;
-    char user[DIALOG_USER_MAX];
-    size_t n;
-
-    if (sasl_user(slice_of(imap->mechanism, imap->mechanism_len), response, user, sizeof(user), &n))
-        dialog_set_user(dialog, slice_of(user, n));
-    imap->mechanism_len = 0;
-}
-
 /* AUTHENTICATE mechanism [initial response]; both are words, never literals. */
 static bool parse_exchange(
     const struct command *command, struct slice *mechanism, struct slice *response)
@@ -169,12 +157,7 @@ static void authenticate(
         drop(dialog, command, IMAP_BAD_MECHANISM, actions);
         return;
     }
-    if (mechanism.n <= sizeof(imap->mechanism)) {
-        memcpy(imap->mechanism, mechanism.p, mechanism.n);
-        imap->mechanism_len = mechanism.n;
-    }
-    if (response.n > 0)
-        note_user(dialog, response);
+    dialog_begin_exchange(dialog, mechanism, response);
     imap->dirty = true;
     imap->command = IMAP_AUTHENTICATE;
     imap_forward(dialog, command->line, actions);
@@ -265,7 +248,6 @@ static void begin(
     struct slice verb;
 
     imap->command = IMAP_OTHER;
-    imap->mechanism_len = 0;
     imap->cancelled = false;
     if (!take_tag(imap, line, &rest)) {
         imap_drop(dialog, line, IMAP_BAD_TAG, actions);
@@ -294,8 +276,7 @@ static void take_response(struct dialog *dialog, struct slice line, struct actio
         cancel(dialog, actions);
         dialog_count_bad(dialog, actions);
     } else {
-        if (dialog->of.imap.mechanism_len > 0)
-            note_user(dialog, line);
+        dialog_take_response(dialog, line);
         imap_forward(dialog, line, actions);
     }
 }

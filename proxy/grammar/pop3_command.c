@@ -6,7 +6,6 @@
 #include "pop3_parts.h"
 
 #include "mailmux/sasl.h"
-#include <string.h>
 
 struct command {
     struct slice line;
@@ -92,18 +91,6 @@ static void apop(struct dialog *dialog, const struct command *command, struct ac
     pass(dialog, command, actions);
 }
 
-/* The first response names the user; the others are not looked at. */
-static void note_user(struct dialog *dialog, struct slice response)
-{
-    struct pop3 *pop3 = &dialog->of.pop3;
-    char name[DIALOG_USER_MAX];
-    size_t n;
-
-    if (sasl_user(slice_of(pop3->mechanism, pop3->mechanism_len), response, name, sizeof(name), &n))
-        dialog_set_user(dialog, slice_of(name, n));
-    pop3->mechanism_len = 0;
-}
-
 static void begin_exchange(struct dialog *dialog, const struct command *command,
     struct slice mechanism, struct slice response, struct actions *actions)
 {
@@ -111,13 +98,7 @@ static void begin_exchange(struct dialog *dialog, const struct command *command,
 
     pop3->dirty = true;
     pop3->cancelled = false;
-    pop3->mechanism_len = 0;
-    if (mechanism.n <= sizeof(pop3->mechanism)) {
-        memcpy(pop3->mechanism, mechanism.p, mechanism.n);
-        pop3->mechanism_len = mechanism.n;
-    }
-    if (response.n > 0)
-        note_user(dialog, response);
+    dialog_begin_exchange(dialog, mechanism, response);
     forward(dialog, command->line, POP3_AUTH, actions);
 }
 
@@ -235,8 +216,7 @@ static void take_response(struct dialog *dialog, struct slice line, struct actio
         cancel(dialog, actions);
         dialog_count_bad(dialog, actions);
     } else {
-        if (dialog->of.pop3.mechanism_len > 0)
-            note_user(dialog, line);
+        dialog_take_response(dialog, line);
         respond(dialog, line, actions);
     }
 }

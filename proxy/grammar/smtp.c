@@ -5,7 +5,6 @@
 #include "mailmux/protocols.h"
 #include "mailmux/sasl.h"
 #include "opening_parts.h"
-#include <string.h>
 
 struct command {
     struct slice verb;
@@ -108,23 +107,11 @@ static void bdat(struct dialog *dialog, const struct command *command, struct ac
     smtp_send(dialog, command->line, SMTP_BDAT, false, actions);
 }
 
-static void note_user(struct dialog *dialog, struct slice response)
-{
-    struct smtp *smtp = &dialog->of.smtp;
-    char user[DIALOG_USER_MAX];
-    size_t n;
-
-    if (sasl_user(slice_of(smtp->mechanism, smtp->mechanism_len), response, user, sizeof(user), &n))
-        dialog_set_user(dialog, slice_of(user, n));
-    smtp->mechanism_len = 0; /* the first message names the user; the others are not looked at */
-}
-
 static void auth(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    struct smtp *smtp = &dialog->of.smtp;
     struct slice rest = command->arguments;
-    struct slice mechanism = slice_of("", 0);
-    struct slice response;
+    struct slice mechanism = SLICE("");
+    struct slice response = SLICE("");
 
     (void)slice_word(&rest, &mechanism);
     if (dialog_hides_login(dialog)) {
@@ -135,19 +122,16 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
         smtp_answer_bad(dialog, SMTP_NO_MECHANISM, actions);
         return;
     }
-    smtp->dirty = true;
-    smtp->mechanism_len = mechanism.n <= sizeof(smtp->mechanism) ? mechanism.n : 0;
-    memcpy(smtp->mechanism, mechanism.p, smtp->mechanism_len);
-    if (slice_word(&rest, &response))
-        note_user(dialog, response);
+    dialog->of.smtp.dirty = true;
+    (void)slice_word(&rest, &response);
+    dialog_begin_exchange(dialog, mechanism, response);
     smtp_send(dialog, command->line, SMTP_AUTH, true, actions);
 }
 
 static void sasl_response(struct dialog *dialog, struct slice line, struct actions *actions)
 {
     dialog->of.smtp.in_auth = false; /* until the backend asks again */
-    if (dialog->of.smtp.mechanism_len > 0)
-        note_user(dialog, line);
+    dialog_take_response(dialog, line);
     /* What is not base64 can be no SASL data: "*" cancels, and the backend says its 501. */
     if (!sasl_is_base64(line) && !slice_equal(line, SLICE("*")) && line.n > 0)
         line = SLICE("*");
