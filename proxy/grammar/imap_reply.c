@@ -61,20 +61,20 @@ static enum response_cut cut_response(
     response->has_literal = false;
     for (;;) {
         struct slice line;
-        size_t used;
+        size_t used = 0;
         uint64_t octets;
         enum response_cut cut = cut_part(slice_after(in, at), policy, &line, &used);
 
-        /* What is incomplete is all of this one response. */
-        if (cut == RESPONSE_MORE && in.n > policy->reply)
+        /* What is incomplete is all of this one response. Its size counts first: then the verdict
+         * does not hang on how much of it is there. */
+        if (cut == RESPONSE_LARGE || at + used > policy->reply ||
+            (cut == RESPONSE_MORE && in.n > policy->reply))
             return RESPONSE_LARGE;
         if (cut != RESPONSE_WHOLE)
             return cut;
         if (at == 0)
             response->line = line;
         at += used;
-        if (at > policy->reply)
-            return RESPONSE_LARGE;
         if (!may_hold_literals(response->line) ||
             imap_literal_find(line, &octets) != IMAP_LITERAL_WAITS)
             break;
