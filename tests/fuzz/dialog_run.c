@@ -133,7 +133,8 @@ static void do_next(struct dialog_run *run, const struct actions *actions)
     case DIALOG_START_TLS:
         FUZZ_REQUIRE(run->policy.offers_tls && !run->dialog.tls && !run->dialog.logged_in);
         buffer_clear(&run->in[DIALOG_CLIENT]);
-        run->loses_client = true;
+        run->loses[DIALOG_CLIENT] = true;
+        run->loses[DIALOG_SERVER] = actions->renew_server;
         if (actions->renew_server)
             buffer_clear(&run->in[DIALOG_SERVER]);
         dialog_tls_started(&run->dialog);
@@ -285,8 +286,8 @@ void run_begin(struct dialog_run *run, const struct protocol *protocol, struct s
 void run_speak(struct dialog_run *run, enum dialog_side side, struct slice bytes, size_t segment,
     uint64_t *seed)
 {
-    run->loses_client = false;
-    while (bytes.n > 0 && !run->is_over && !(run->loses_client && side == DIALOG_CLIENT)) {
+    run->loses[DIALOG_CLIENT] = run->loses[DIALOG_SERVER] = false;
+    while (bytes.n > 0 && !run->is_over && !run->loses[side]) {
         size_t n = segment > 0 ? segment : 1 + (size_t)(random_of(seed) % SEGMENT_MAX);
 
         n = n < bytes.n ? n : bytes.n;

@@ -40,7 +40,8 @@ struct dialog_run {
     bool is_started;
     bool relays;
     bool is_over;
-    bool loses_client; /* TLS begins: the rest of the client's segment is not for the dialog */
+    bool loses[2]; /* TLS begins, or the backend is another: the rest of what a side just says is
+                      not for the dialog */
 };
 
 /* options: letters, told by dialog_fuzz.c. */
