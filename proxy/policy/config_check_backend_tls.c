@@ -55,6 +55,24 @@ static void check_verification(struct build *build, const struct config_backend 
             backend->name);
 }
 
+/* Which host a service leads to is told by DNS, and by whoever can answer in its place. */
+static void check_services(struct build *build, const struct config_backend *backend)
+{
+    bool has_name = backend->tls_name != NULL;
+    bool is_pinned = backend->pins.count > 0 && !backend->ca;
+
+    for (size_t i = 0; i < backend->server_count && !has_name; i++) {
+        const struct config_server *server = &backend->servers[i];
+
+        if (server->is_service && backend->verify && !is_pinned)
+            config_report_add(build->report, true, server->origin,
+                "[backend %s] server = srv:%s: the certificates of a service's hosts are not for "
+                "its "
+                "name; write tls_name = the name that they have in common",
+                backend->name, server->host);
+    }
+}
+
 void config_check_backend_tls(struct build *build, const struct config_backend *backend)
 {
     if (config_setting_find(backend->settings, SECTION_BACKEND, "tls")->state == SETTING_BAD)
@@ -64,6 +82,7 @@ void config_check_backend_tls(struct build *build, const struct config_backend *
         return;
     }
     check_verification(build, backend);
+    check_services(build, backend);
     if (is_given(backend, "client_key") &&
         config_setting_find(backend->settings, SECTION_BACKEND, "client_certificate")->state ==
             SETTING_DEFAULT)

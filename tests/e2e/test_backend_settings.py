@@ -129,3 +129,20 @@ def test_words_that_a_protocol_does_not_have(check, protocol, word, right):
     ("imap", "id"), ("smtp", "xclient"), ("submission", "xclient"), ("pop3", "xclient")])
 def test_words_that_it_has(check, protocol, word):
     assert check(protocol, f"send_client_address = {word}") == []
+
+
+@pytest.mark.parametrize("lines, is_wrong", [
+    (["tls = implicit"], True), (["tls = starttls"], True), (["tls = none"], False),
+    (["tls = implicit", "tls_name = mx.example.test"], False),
+    (["tls = implicit", "verify = no"], False), (["tls = implicit", "pin = {pin}"], False),
+])
+def test_a_service_needs_a_name_to_verify(tmp_path, certificates, lines, is_wrong):
+    ini = tmp_path / "proxy.ini"
+    ini.write_text("\n".join([
+        "[listener test]", "bind = 127.0.0.1:2500", "protocol = imap", "backend = b",
+        "[backend b]", "server = srv:_imap._tcp.example.test",
+        *(line.format(pin=certificates.rsa.pin()) for line in lines)]) + "\n")
+    done = subprocess.run([binary(), "--check", "-c", ini], capture_output=True, text=True)
+    assert (done.returncode != 0) == is_wrong, done.stderr
+    assert ("proxy.ini:6: [backend b] server = srv:_imap._tcp.example.test: the certificates of a "
+            "service's hosts are not for its name; write tls_name" in done.stderr) == is_wrong
