@@ -512,7 +512,7 @@ def test_preauth_is_refused_elsewhere(front, new_backend, begin, listener, setti
     assert b"alice" not in client.unread()
 
 
-@pytest.mark.conformance("C46")
+@pytest.mark.conformance("C46", "C46b")
 @pytest.mark.parametrize("listener", TLS_MODES)
 @pytest.mark.parametrize("mode, settings, shown", [
     ("starttls", {}, True), ("implicit", {}, True), ("starttls", dict(verify="no"), False),
@@ -664,3 +664,12 @@ def test_bytes_of_the_greeting_wait_until_the_client_is_there(front, new_backend
     assert client.smtp(b"EHLO c.test").startswith(b"250-")
     assert client.smtp(b"QUIT").startswith(b"221 ")
     backend.finished()
+
+
+@each_mode
+def test_tls_that_fails_marks_the_server(front, new_backend, certificates, mode):
+    pair = certificates.other("self-signed", issuer="self")
+    backend = new_backend(tls_server("imap", mode, start_tls(pair)))
+    front.serve("imap", backend.port, tls=mode, fall=1).is_refused()
+    why = front.proxy.wait_for_event("server-down").fields["why"]
+    assert why == "TLS failed: certificate verify failed: self-signed certificate"

@@ -12,7 +12,7 @@ from mailmux_e2e.certificates import NAME
 from mailmux_e2e.client import Client
 from mailmux_e2e.raw_tls import RawTls
 from mailmux_e2e.servers import server, tls_server
-from mailmux_e2e.steps import hang, start_tls, wait_for_end
+from mailmux_e2e.steps import close, expect_line, hang, start_tls
 
 PROTOCOLS = ["smtp", "imap", "pop3"]
 CLIENT = "127.0.0.7"
@@ -459,3 +459,30 @@ def test_a_client_is_asked_for_a_certificate_where_that_is_configured(
     done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{front.port}", "-msg",
                            version], input=b"", capture_output=True, timeout=60)
     assert (b"CertificateRequest" in done.stdout) == (wanted == "request")
+
+
+# Whose fault it is
+
+@pytest.mark.parametrize("how", [close, hang], ids=["close", "silence"])
+@pytest.mark.parametrize("protocol, word", [("imap", "proxy-v1"), ("imap", "id"),
+                                            ("smtp", "xclient")])
+def test_no_client_can_mark_a_server_down_by_who_it_is(
+        front, new_backend, begin, protocol, word, how):
+    """A server that has learnt of the client may turn it away by a list of its own."""
+    shy = ([take_v1, how()] if word == "proxy-v1" else
+           [*trusting(protocol, "none", begin)[:1], *read_until_identity(protocol), how()])
+    backend = new_backend(shy, shy, shy, [*([take_v1] if word == "proxy-v1" else []),
+                                          *trusting(protocol, "none", begin)])
+    front.proxy.section("timeouts", greeting="500ms", connect_deadline="10s", drain="2s")
+    front.serve(protocol, backend.port, send_client_address=word, fall=1)
+    for _ in range(3):
+        assert front.connect().read_to_end().startswith((b"* BYE ", b"421 4.4.1 "))
+    assert b"old" in front.greeting(front.connect())
+    assert not front.proxy.events("server-down")
+
+
+def read_until_identity(protocol):
+    if protocol == "imap":
+        return [expect_line(rb"m1 ID .*")]
+    return [expect_line(rb"EHLO .*"), lambda c: c.send(b"250-x\r\n250 XCLIENT ADDR\r\n"),
+            expect_line(rb"XCLIENT .*")]
