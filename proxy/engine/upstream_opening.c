@@ -49,6 +49,14 @@ static void fail_unless_client(struct upstream *upstream, const char *why)
         upstream_fail(upstream, why);
 }
 
+static void fail_late_unless_client(struct upstream *upstream, const char *why)
+{
+    if (knows_client(upstream))
+        upstream_abandon(upstream, why);
+    else
+        upstream_fail_late(upstream, why);
+}
+
 /* Why the leg failed: the library's words where it has any. Returns out. */
 static const char *say_why(const struct upstream *upstream, const char *what, char out[WHY_MAX])
 {
@@ -210,7 +218,7 @@ bool upstream_run_handshake(struct upstream *upstream)
     enum io status;
 
     if (is_late(upstream)) {
-        upstream_fail_late(upstream, "no TLS handshake in time");
+        fail_late_unless_client(upstream, "no TLS handshake in time");
         return true;
     }
     status = stream_has_held(leg) ? stream_flush(leg) : IO_OK;
@@ -376,13 +384,9 @@ static bool obey(struct upstream *upstream, const struct opening_turn *turn)
 
 static void fail_silent(struct upstream *upstream)
 {
-    const char *why =
-        upstream->opening.step == OPENING_AT_GREETING ? "no greeting in time" : "no answer in time";
-
-    if (knows_client(upstream))
-        upstream_abandon(upstream, why);
-    else
-        upstream_fail_late(upstream, why);
+    fail_late_unless_client(upstream, upstream->opening.step == OPENING_AT_GREETING
+                                          ? "no greeting in time"
+                                          : "no answer in time");
 }
 
 static void fail_closed(struct upstream *upstream)
