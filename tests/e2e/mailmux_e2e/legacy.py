@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Sequence
 
 from .ports import Ports
 from .proxy import REPOSITORY
@@ -23,26 +25,65 @@ class LegacyServer:
     def __init__(self, *options: str, trusted_networks: str = "") -> None:
         if trusted_networks:
             options = (*options, "--trust", trusted_networks)
+        self._options = options
         self._ports = Ports()
         self.smtp = self._ports.reserve()
         self.imap = self._ports.reserve()
         self.pop3 = self._ports.reserve()
+        self._is_paused = False
         self._directory = Path(tempfile.mkdtemp(prefix="mailmux-legacy-", dir="/tmp"))
-        self._call("start", str(self._directory), str(self.smtp), str(self.imap), str(self.pop3),
-                   *options)
+        self.start()
 
-    def _call(self, *arguments: str) -> None:
-        command = [str(REPOSITORY / "deploy/lib/legacy-server"), *arguments]
+    def start(self) -> None:
+        """Once more, after kill: with the same ports, users and mail."""
+        self._call("start", str(self.smtp), str(self.imap), str(self.pop3), *self._options)
+
+    def _call(self, verb: str, *arguments: str) -> None:
+        command = [str(REPOSITORY / "deploy/lib/legacy-server"), verb, str(self._directory),
+                   *arguments]
         if os.geteuid() != 0:
             command.insert(0, "sudo")
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def kill(self) -> None:
+        """SIGKILL for all its processes; none is left."""
+        self._call("kill")
+
+    def pause(self) -> None:
+        """SIGSTOP for all its processes: connections still come to be, and nobody answers."""
+        self._call("pause")
+        self._is_paused = True
+
+    def resume(self) -> None:
+        self._call("resume")
+        self._is_paused = False
 
     def log(self) -> str:
         return "".join((self._directory / program / "log").read_text(errors="replace")
                        for program in ("dovecot", "postfix"))
 
     def stop(self) -> None:
-        self._call("stop", str(self._directory))
+        if self._is_paused:
+            self.resume()
+        self._call("stop")
         self._ports.release()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def start_together(*options: Sequence[str]) -> list[LegacyServer]:
+    """Several at once, which is quicker: one for each list of options."""
+    with ThreadPoolExecutor() as executor:
+        begun = [executor.submit(LegacyServer, *one) for one in options]
+    failures = [one.exception() for one in begun if one.exception()]
+    servers = [one.result() for one in begun if not one.exception()]
+    if failures:
+        stop_together(servers)
+        raise failures[0]
+    return servers
+
+
+def stop_together(servers: Sequence[LegacyServer]) -> None:
+    with ThreadPoolExecutor() as executor:
+        for _ in executor.map(LegacyServer.stop, servers):
+            pass
