@@ -161,6 +161,7 @@ void session_cut(struct session *session, enum reason reason)
 {
     struct engine *engine = session->engine;
     struct stream *client = &session->leg[LEG_CLIENT];
+    struct log_line line;
 
     if (session->phase == SESSION_DEAD)
         return;
@@ -170,14 +171,15 @@ void session_cut(struct session *session, enum reason reason)
     upstream_stop(&session->upstream);
     session_count_handshake(session, false);
     count(session);
-    session_log(session);
+    session_describe(session, &line); /* while the server's name is known */
     close_server(session);
+    upstream_release(&session->upstream);
+    log_write(&line); /* whoever has read it finds the place at the server free */
     if (client->ops) {
         if (client->handshaken && !client->finished && !stream_has_held(client))
             stream_shutdown(client, session->pipe[LEG_SERVER].truncated);
         stream_close(client, false);
     }
-    upstream_release(&session->upstream);
     pipe_deinit(&session->pipe[LEG_CLIENT], &engine->lines, engine);
     pipe_deinit(&session->pipe[LEG_SERVER], &engine->replies, engine);
     list_remove(&session->again);

@@ -2,7 +2,6 @@
 #include "session_parts.h"
 
 #include "mailmux/clock.h"
-#include "mailmux/log.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -63,30 +62,28 @@ static void log_server(struct log_line *line, const struct session *session)
         log_number(line, "queued_ms", upstream->queued_ms);
 }
 
-void session_log(const struct session *session)
+void session_describe(const struct session *session, struct log_line *line)
 {
     char client[ADDRESS_TEXT_MAX];
     char via[ADDRESS_TEXT_MAX];
-    struct log_line line;
 
-    log_open(&line, LOG_INFO, "session");
-    log_text(&line, "id", slice_from(session->id));
-    log_text(&line, "listener", slice_from(session->service->listener->name));
-    log_text(&line, "client", slice_from(address_text(&session->client, client)));
+    log_open(line, LOG_INFO, "session");
+    log_text(line, "id", slice_from(session->id));
+    log_text(line, "listener", slice_from(session->service->listener->name));
+    log_text(line, "client", slice_from(address_text(&session->client, client)));
     if (address_family(&session->via) != 0)
-        log_text(&line, "via", slice_from(address_text(&session->via, via)));
-    log_text(&line, "protocol", slice_from(session->service->protocol->name));
-    log_tls(&line, &session->tls);
+        log_text(line, "via", slice_from(address_text(&session->via, via)));
+    log_text(line, "protocol", slice_from(session->service->protocol->name));
+    log_tls(line, &session->tls);
     if (session->user_len > 0)
-        log_text(&line, "user", slice_of(session->user, session->user_len));
-    log_server(&line, session);
-    log_number(&line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
-    log_number(&line, "bytes_out", session->pipe[LEG_SERVER].bytes);
-    log_number(&line, "duration_ms", clock_monotonic_ms() - session->started_ms);
-    log_text(&line, "reason", slice_from(reason_text(session->reason)));
-    log_text(&line, "ended_by", slice_from(reason_ended_by(session->reason)));
+        log_text(line, "user", slice_of(session->user, session->user_len));
+    log_server(line, session);
+    log_number(line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
+    log_number(line, "bytes_out", session->pipe[LEG_SERVER].bytes);
+    log_number(line, "duration_ms", clock_monotonic_ms() - session->started_ms);
+    log_text(line, "reason", slice_from(reason_text(session->reason)));
+    log_text(line, "ended_by", slice_from(reason_ended_by(session->reason)));
     if (session->leg[LEG_CLIENT].detail[0] &&
         (!session->tls.up || session->reason == REASON_CLIENT_TLS_ERROR))
-        log_text(&line, "detail", slice_from(session->leg[LEG_CLIENT].detail));
-    log_write(&line);
+        log_text(line, "detail", slice_from(session->leg[LEG_CLIENT].detail));
 }

@@ -6,6 +6,7 @@
 #ifndef MAILMUX_SESSION_PARTS_H
 #define MAILMUX_SESSION_PARTS_H
 
+#include "mailmux/log.h"
 #include "session.h"
 
 enum { SESSION_LINGER_MS = 2000 }; /* for a client to take note of our end */
@@ -76,6 +77,8 @@ void session_watch(struct session *session);
 
 void session_note_tls(struct session *session);
 void session_note_server_tls(struct session *session);
-void session_log(const struct session *session);
+
+/* Begins the line that a session leaves behind, which log_write ends. */
+void session_describe(const struct session *session, struct log_line *line);
 
 #endif
