@@ -118,7 +118,8 @@ static void login(struct dialog *dialog, const struct command *command, struct a
         drop(dialog, command, IMAP_TLS_FIRST, actions);
         return;
     }
-    if (imap_string_cut(&rest, &string))
+    /* One word alone may be the password. */
+    if (imap_string_cut(&rest, &string) && slice_trim(rest).n > 0)
         dialog_set_user(dialog, slice_of(user, imap_string_text(string, user, sizeof(user))));
     dialog->of.imap.dirty = true;
     dialog->of.imap.command = IMAP_LOGIN;

@@ -47,11 +47,12 @@ struct stream_ops {
 
 enum stream_failure {
     STREAM_FINE,
-    STREAM_RESET,     /* the socket failed: errno in wire->error */
-    STREAM_TRUNCATED, /* TLS ended without close_notify: what came may be incomplete [RFC 8446 6.1]
-                       */
-    STREAM_HANDSHAKE, /* TLS could not be agreed on; text in stream->detail */
-    STREAM_NOT_TLS,   /* the peer sent something that is no TLS record */
+    STREAM_RESET,        /* the socket failed: errno in wire->error */
+    STREAM_TRUNCATED,    /* TLS ended without close_notify, or before it began: what came may be
+                            incomplete [RFC 8446 6.1]
+                          */
+    STREAM_HANDSHAKE,    /* TLS could not be agreed on; text in stream->detail */
+    STREAM_NOT_TLS,      /* the peer sent something that is no TLS record */
     STREAM_TLS_PROTOCOL, /* a TLS error after the handshake */
     STREAM_ALPN,         /* the client offered only other protocols: alert 120 was sent */
     STREAM_SNI,          /* strict_sni and an unknown name: alert 112 was sent */

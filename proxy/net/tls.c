@@ -27,9 +27,11 @@ static void set_detail(struct stream *stream, const char *text, const char *more
 
 static enum stream_failure failure_of(const struct stream *stream, int reason)
 {
+    /* Who left before the first byte of a handshake has not failed at it. */
+    if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING && (stream->handshaken || !stream->heard))
+        return STREAM_TRUNCATED;
     if (stream->handshaken)
-        return reason == SSL_R_UNEXPECTED_EOF_WHILE_READING ? STREAM_TRUNCATED
-                                                            : STREAM_TLS_PROTOCOL;
+        return STREAM_TLS_PROTOCOL;
     switch (reason) {
     case SSL_R_WRONG_VERSION_NUMBER:
     case SSL_R_HTTP_REQUEST:

@@ -300,7 +300,7 @@ static bool read_expectation(struct reader *reader, char *line)
     static const struct {
         const char *word;
         enum step_kind kind;
-    } states[] = {{"USER ", STEP_USER}, {"BOUNDARY ", STEP_BOUNDARY}};
+    } states[] = {{"USER ", STEP_USER}, {"NO USER", STEP_USER}, {"BOUNDARY ", STEP_BOUNDARY}};
     struct step *step;
 
     if (is_bytes(line))

@@ -105,7 +105,8 @@ static void test_alert_is_sent(void **state)
     end(&bench, &peer);
 }
 
-static void test_closed_in_handshake(void **state)
+/* Who leaves before the first byte has not failed at TLS; who leaves in the middle has. */
+static void test_closed_before_handshake(void **state)
 {
     struct stream_bench bench;
     struct memory_tls peer;
@@ -113,6 +114,22 @@ static void test_closed_in_handshake(void **state)
     (void)state;
     begin(&bench, &peer);
     memory_wire_feed_end(&bench.wire);
+    assert_int_equal(stream_handshake(&bench.stream), IO_ERR);
+    assert_int_equal(bench.stream.failure, STREAM_TRUNCATED);
+    end(&bench, &peer);
+}
+
+static void test_closed_in_handshake(void **state)
+{
+    struct stream_bench bench;
+    struct memory_tls peer;
+
+    (void)state;
+    begin(&bench, &peer);
+    memory_wire_feed(&bench.wire, SLICE("\x16\x03\x01"));
+    memory_wire_feed_end(&bench.wire);
+    assert_int_equal(stream_handshake(&bench.stream), IO_AGAIN);
+    wire_report(&bench.wire.wire, WIRE_READABLE);
     assert_int_equal(stream_handshake(&bench.stream), IO_ERR);
     assert_int_equal(bench.stream.failure, STREAM_HANDSHAKE);
     assert_string_equal(bench.stream.detail, "closed during the handshake");
@@ -265,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plaintext),
         cmocka_unit_test(test_alert_is_sent),
+        cmocka_unit_test(test_closed_before_handshake),
         cmocka_unit_test(test_closed_in_handshake),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_reset),
