@@ -47,10 +47,10 @@ struct stream_ops {
 
 enum stream_failure {
     STREAM_FINE,
-    STREAM_RESET,        /* the socket failed: errno in wire->error */
-    STREAM_TRUNCATED,    /* TLS ended without close_notify, or before it began: what came may be
-                            incomplete [RFC 8446 6.1]
-                          */
+    STREAM_RESET, /* the socket failed: errno in wire->error */
+    /* TLS ended without close_notify: what came may be incomplete [RFC 8446 6.1]; or it ended
+     * before the peer's first byte. */
+    STREAM_TRUNCATED,
     STREAM_HANDSHAKE,    /* TLS could not be agreed on; text in stream->detail */
     STREAM_NOT_TLS,      /* the peer sent something that is no TLS record */
     STREAM_TLS_PROTOCOL, /* a TLS error after the handshake */
