@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "leg.h"
 #include "session.h"
 #include "socket.h"
 #include <pthread.h>
@@ -30,19 +31,6 @@ struct connection {
 
 /* ---- Hooks of the engine ---- */
 
-static struct wire *hook_connect(
-    struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure)
-{
-    struct socket *sock = socket_connect(engine->loop, to, keepalive_s, failure);
-
-    return sock ? &sock->wire : NULL;
-}
-
-static int hook_connected(struct wire *wire)
-{
-    return socket_connect_result((struct socket *)(void *)wire);
-}
-
 static void release(struct worker *worker, struct snapshot *snapshot)
 {
     snapshot_unref(&snapshot);
@@ -60,7 +48,7 @@ static void hook_wake(struct engine *engine)
 }
 
 static const struct engine_hooks hooks = {
-    .connect = hook_connect, .connected = hook_connected, .ended = hook_ended, .wake = hook_wake};
+    .connect = leg_connect, .connected = leg_connected, .ended = hook_ended, .wake = hook_wake};
 
 /* ---- The inbox ---- */
 

@@ -316,12 +316,12 @@ void pool_set_addresses(struct pool *pool, const char *name, const struct pool_a
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
-bool pool_host_of(struct pool *pool, const struct pool_choice *choice, char host[POOL_NAME_MAX])
+bool pool_host_of(struct pool *pool, const char *name, char host[POOL_NAME_MAX])
 {
     const struct config_server *server;
 
     (void)pthread_mutex_lock(&pool->lock);
-    server = find_server(pool->servers, pool->server_count, choice->name);
+    server = find_server(pool->servers, pool->server_count, name);
     if (server)
         (void)snprintf(host, POOL_NAME_MAX, "%s", server->host);
     (void)pthread_mutex_unlock(&pool->lock);

@@ -134,10 +134,10 @@ void pool_note_failed(
     struct pool *pool, struct pool_choice *choice, const char *why, uint64_t now_ms);
 
 /*
- * The host in the line of the chosen server: a name, or an IP literal. False: the configuration has
- * that server no more.
+ * The host in the line of that server: a name, or an IP literal. False: the configuration has it no
+ * more.
  */
-bool pool_host_of(struct pool *pool, const struct pool_choice *choice, char host[POOL_NAME_MAX]);
+bool pool_host_of(struct pool *pool, const char *server, char host[POOL_NAME_MAX]);
 
 /* The session on that server is over, or never came to be. */
 void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms);

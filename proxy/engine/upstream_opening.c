@@ -4,11 +4,8 @@
  */
 #include "upstream_parts.h"
 
+#include "leg.h"
 #include "tls_info.h"
-#include <stdio.h>
-#include <string.h>
-
-enum { WHY_MAX = 256 };
 
 static const struct config_timeouts *timeouts(const struct upstream *upstream)
 {
@@ -57,60 +54,23 @@ static void fail_late_unless_client(struct upstream *upstream, const char *why)
         upstream_fail_late(upstream, why);
 }
 
-/* Why the leg failed: the library's words where it has any. Returns out. */
-static const char *say_why(const struct upstream *upstream, const char *what, char out[WHY_MAX])
-{
-    const struct stream *leg = upstream->leg;
-
-    if (leg->detail[0] != '\0')
-        (void)snprintf(out, WHY_MAX, "%s: %s", what, leg->detail);
-    else if (leg->failure == STREAM_NOT_TLS)
-        (void)snprintf(out, WHY_MAX, "%s: it answers in clear", what);
-    else if (leg->wire->error != 0)
-        (void)snprintf(out, WHY_MAX, "%s: %s", what, strerror(leg->wire->error));
-    else
-        (void)snprintf(out, WHY_MAX, "%s", what);
-    return out;
-}
-
 /* Takes a buffer for what the opening says next, where there is none. */
 static bool reserve_output(struct upstream *upstream)
 {
-    if (!upstream->output)
-        upstream->output = buffer_take(&upstream->engine->lines);
-    if (upstream->output)
+    if (leg_reserve_output(upstream->engine, &upstream->output))
         return true;
     upstream_abandon(upstream, "out of memory");
     return false;
 }
 
-/* IO_OK: nothing waits any more. */
 static enum io flush(struct upstream *upstream)
 {
-    enum io status = IO_OK;
-
-    if (stream_has_held(upstream->leg))
-        status = stream_flush(upstream->leg);
-    while (status == IO_OK && buffer_held(upstream->output).n > 0) {
-        size_t put;
-
-        status = stream_write(upstream->leg, buffer_held(upstream->output), &put);
-        if (status == IO_OK)
-            buffer_consume(upstream->output, put);
-    }
-    if (status == IO_OK)
-        buffer_give_if_empty(&upstream->engine->lines, &upstream->output);
-    return status;
+    return leg_flush(upstream->engine, upstream->leg, &upstream->output);
 }
 
 static bool wait(struct upstream *upstream, bool for_output)
 {
-    unsigned writable = stream_has_held(upstream->leg) ? (unsigned)WIRE_WRITABLE : 0;
-
-    buffer_give_if_empty(&upstream->engine->replies, upstream->input);
-    buffer_give_if_empty(&upstream->engine->lines, &upstream->output);
-    wire_watch(upstream->leg->wire,
-        for_output ? (unsigned)WIRE_WRITABLE : (unsigned)WIRE_READABLE | writable);
+    leg_wait(upstream->engine, upstream->leg, upstream->input, &upstream->output, for_output);
     return false;
 }
 
@@ -122,7 +82,7 @@ static void start_tls(struct upstream *upstream)
     char host[POOL_NAME_MAX];
 
     if (!name) {
-        if (!pool_host_of(upstream->service->pool, &upstream->choice, host)) {
+        if (!pool_host_of(upstream->service->pool, upstream->choice.name, host)) {
             upstream_abandon(upstream, "no longer configured");
             return;
         }
@@ -176,7 +136,7 @@ void upstream_open_leg(struct upstream *upstream)
 
 bool upstream_run_header(struct upstream *upstream)
 {
-    char why[WHY_MAX];
+    char why[LEG_WHY_MAX];
 
     if (is_late(upstream)) {
         upstream_fail_late(upstream, "it did not take the PROXY header in time");
@@ -190,7 +150,7 @@ bool upstream_run_header(struct upstream *upstream)
         break;
     case IO_EOF:
     case IO_ERR:
-        upstream_fail(upstream, say_why(upstream, "it did not take the PROXY header", why));
+        upstream_fail(upstream, leg_why(upstream->leg, "it did not take the PROXY header", why));
         break;
     }
     return true;
@@ -202,10 +162,10 @@ bool upstream_run_header(struct upstream *upstream)
 static void fail_handshake(struct upstream *upstream)
 {
     struct tls_info info;
-    char why[WHY_MAX];
+    char why[LEG_WHY_MAX];
 
     (void)stream_tls_info(upstream->leg, &info);
-    (void)say_why(upstream, "TLS failed", why);
+    (void)leg_why(upstream->leg, "TLS failed", why);
     if (info.peer == TLS_PEER_UNVERIFIED)
         upstream_fail(upstream, why);
     else
@@ -214,21 +174,15 @@ static void fail_handshake(struct upstream *upstream)
 
 bool upstream_run_handshake(struct upstream *upstream)
 {
-    struct stream *leg = upstream->leg;
     enum io status;
 
     if (is_late(upstream)) {
         fail_late_unless_client(upstream, "no TLS handshake in time");
         return true;
     }
-    status = stream_has_held(leg) ? stream_flush(leg) : IO_OK;
-    if (status != IO_ERR)
-        status = stream_handshake(leg);
-    if (status == IO_AGAIN) {
-        wire_watch(leg->wire,
-            (unsigned)WIRE_READABLE | (stream_has_held(leg) ? (unsigned)WIRE_WRITABLE : 0));
+    status = leg_handshake(upstream->leg);
+    if (status == IO_AGAIN)
         return false;
-    }
     if (status != IO_OK) {
         fail_handshake(upstream);
         return true;
@@ -243,27 +197,6 @@ bool upstream_run_handshake(struct upstream *upstream)
 }
 
 /* ---- What we say, and what we hear ---- */
-
-/* Reads once. IO_AGAIN: wait; IO_ERR: this try is lost. */
-static enum io read_more(struct upstream *upstream)
-{
-    size_t room;
-    size_t got;
-    char *space;
-    enum io status;
-
-    if (!*upstream->input)
-        *upstream->input = buffer_take(&upstream->engine->replies);
-    if (!*upstream->input)
-        return IO_ERR;
-    space = buffer_space(*upstream->input, &room);
-    if (room == 0)
-        return IO_ERR;
-    status = stream_read(upstream->leg, space, room, &got);
-    if (status == IO_OK)
-        buffer_filled(*upstream->input, got);
-    return status == IO_EOF ? IO_ERR : status;
-}
 
 /* The refused greeting is kept; the one before it, if any, goes. */
 static void keep_refusal(struct upstream *upstream, size_t used)
@@ -391,12 +324,12 @@ static void fail_silent(struct upstream *upstream)
 
 static void fail_closed(struct upstream *upstream)
 {
-    char why[WHY_MAX];
+    char why[LEG_WHY_MAX];
 
     if (upstream->opening.step == OPENING_AT_GREETING && !upstream->leg->handshaken)
         fail_unless_client(upstream, "closed before its greeting");
     else
-        fail_unless_client(upstream, say_why(upstream, "closed before a session began", why));
+        fail_unless_client(upstream, leg_why(upstream->leg, "closed before a session began", why));
 }
 
 bool upstream_run_opening(struct upstream *upstream)
@@ -418,7 +351,7 @@ bool upstream_run_opening(struct upstream *upstream)
                 opening_feed(&upstream->opening, buffer_held(*upstream->input), upstream->output);
             if (obey(upstream, &turn))
                 continue;
-            status = read_more(upstream);
+            status = leg_read(upstream->engine, upstream->leg, upstream->input);
             if (!*upstream->input) {
                 upstream_abandon(upstream, "out of memory");
                 return true;

@@ -1,7 +1,7 @@
 #include "upstream_parts.h"
 
+#include "leg.h"
 #include "mailmux/clock.h"
-#include <errno.h>
 #include <string.h>
 
 /* On the thread of whoever has made room. */
@@ -110,20 +110,10 @@ void upstream_fail(struct upstream *upstream, const char *why)
 
 void upstream_fail_connecting(struct upstream *upstream, int failure)
 {
-    switch (failure) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EAGAIN:
-    case EADDRNOTAVAIL:
-        /* Clients can bring us there, and no server is worse for it. */
+    if (leg_lacks_means(failure)) /* clients can bring us there */
         upstream_abandon(upstream, strerror(failure));
-        break;
-    default:
+    else
         upstream_fail(upstream, strerror(failure));
-        break;
-    }
 }
 
 void upstream_fail_late(struct upstream *upstream, const char *why)
