@@ -52,6 +52,31 @@ static void copy_common_name(const X509 *certificate, char out[TLS_INFO_NAME_MAX
     OPENSSL_free(text);
 }
 
+static int64_t seconds_left(const X509 *certificate)
+{
+    const int64_t day = 24 * 60 * 60;
+    int days = 0;
+    int seconds = 0;
+
+    (void)ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate));
+    return days * day + seconds;
+}
+
+static enum tls_peer_fault fault_of(long result)
+{
+    switch (result) {
+    case X509_V_OK:
+        return TLS_FAULT_NONE;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return TLS_FAULT_EXPIRED;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return TLS_FAULT_NAME;
+    default: /* a library's numbers, of which there are many */
+        return TLS_FAULT_TRUST;
+    }
+}
+
 static void look_at_peer(const SSL *ssl, struct tls_info *info)
 {
     const X509 *certificate = SSL_get0_peer_certificate(ssl);
@@ -60,6 +85,8 @@ static void look_at_peer(const SSL *ssl, struct tls_info *info)
     if (!certificate)
         return;
     copy_common_name(certificate, info->peer_name);
+    info->peer_seconds = seconds_left(certificate);
+    info->peer_fault = fault_of(result);
     info->peer = result == X509_V_OK ? TLS_PEER_VERIFIED : TLS_PEER_UNVERIFIED;
     if (result != X509_V_OK)
         info->peer_reason = X509_verify_cert_error_string(result);

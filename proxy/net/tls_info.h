@@ -4,6 +4,7 @@
 #define MAILMUX_TLS_INFO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { TLS_INFO_NAME_MAX = 128 };
 
@@ -11,6 +12,14 @@ enum tls_peer {
     TLS_PEER_UNKNOWN,    /* it showed no certificate */
     TLS_PEER_UNVERIFIED, /* it did, and nobody vouches for it */
     TLS_PEER_VERIFIED
+};
+
+/* Why a certificate is not verified, as far as the remedies differ. */
+enum tls_peer_fault {
+    TLS_FAULT_NONE,
+    TLS_FAULT_EXPIRED,
+    TLS_FAULT_NAME, /* it is for other names */
+    TLS_FAULT_TRUST /* nobody that is trusted vouches for it, or whatever else */
 };
 
 /* NULL: not known (yet). What the peer chose is foreign text: it may hold any byte but NUL. */
@@ -23,6 +32,8 @@ struct tls_info {
     bool resumed;
     enum tls_peer peer;
     const char *peer_reason;           /* why it is not verified, in OpenSSL's words */
+    enum tls_peer_fault peer_fault;    /* the same */
+    int64_t peer_seconds;              /* until its certificate expires; less than 0: since */
     char peer_name[TLS_INFO_NAME_MAX]; /* the common name in its certificate; may be empty */
 };
 

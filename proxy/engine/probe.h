@@ -1,0 +1,114 @@
+/*
+ * One probe of one server: it is connected, spoken to as a session would, and taken leave of, so
+ * that its log has nothing to complain about. For periodic checks and for --check --probe. The
+ * whole of it is one deadline; whoever does not answer our goodbye only costs that time.
+ *
+ * A part of its owner, on the thread of its engine, of which it uses the loop, the deadlines, the
+ * buffers and the way to connect. It ends by calling on_done once, never from inside probe_start;
+ * then its memory may be used again. What the result says stays until then.
+ */
+#ifndef MAILMUX_PROBE_H
+#define MAILMUX_PROBE_H
+
+#include "engine.h"
+#include "leg.h"
+#include "mailmux/relay_test.h"
+#include "tls_info.h"
+
+struct tls_client;
+
+enum {
+    PROBE_LINE_MAX = 160,         /* octets of a line that are kept */
+    PROBE_CAPABILITIES_MAX = 4096 /* of all words */
+};
+
+/* What is asked for. What it points to outlives the probe; the plan itself is copied. */
+struct probe_plan {
+    struct opening_plan opening; /* its goal is how far the probe goes */
+    bool connects_only;          /* ... and this is less than any goal */
+    bool implicit_tls;
+    struct tls_client *tls; /* with implicit_tls or opening.starttls */
+    const char *tls_name;
+    unsigned header; /* version of the PROXY header; 0: none */
+    /* Whom the header and the identity tell of; NULL: nobody, the connection is our own. */
+    const struct opening_client *client;
+    const char *recipient; /* SMTP: see mailmux/relay_test.h; NULL: nobody is asked for */
+    uint64_t timeout_ms;
+};
+
+enum probe_failure {
+    PROBE_FINE,
+    PROBE_NO_MEANS,      /* of our own: memory, descriptors; it says nothing about the server */
+    PROBE_NO_CONNECTION, /* refused, unreachable, or not in time */
+    PROBE_SILENT,        /* connected, and then no word in time */
+    PROBE_CLOSED,        /* the same, and the connection ended */
+    PROBE_NO_TLS,        /* the handshake failed, not for its certificate */
+    PROBE_IN_CLEAR,      /* ... since it answers in clear */
+    PROBE_CERTIFICATE,   /* ... for its certificate */
+    PROBE_OPENING        /* it says what it should not: result.opening */
+};
+
+enum probe_phase {
+    PROBE_CONNECTING,
+    PROBE_HEADER,
+    PROBE_HANDSHAKE,
+    PROBE_TALKING,
+    PROBE_ASKING, /* whether it relays */
+    PROBE_QUITTING,
+    PROBE_LEAVING, /* our end is said; it may have more to say */
+    PROBE_OVER
+};
+
+/* What has been found out so far. Text from the server is as it came. */
+struct probe_result {
+    enum probe_failure failure;
+    enum opening_failure opening;
+    enum probe_phase phase;  /* in which it failed */
+    enum opening_step step;  /* the same, while it was talked to */
+    char why[LEG_WHY_MAX];   /* it failed */
+    struct slice greeting;   /* its first line; may be empty */
+    struct slice first_word; /* the first octets that it sent, whatever they are */
+    bool knows_offers;       /* the two below are known */
+    struct slice words;      /* as opening_init leaves them */
+    unsigned offers;         /* enum opening_offer */
+    bool has_tls;
+    bool has_certificate;
+    char tls_version[16];
+    char tls_peer[TLS_INFO_NAME_MAX];
+    enum tls_peer tls_state;
+    enum tls_peer_fault tls_fault;
+    int64_t tls_seconds; /* until the certificate expires */
+    struct relay_answer relay;
+};
+
+struct probe;
+typedef void probe_done(void *owner, struct probe *probe);
+
+/* All but result is private. */
+struct probe {
+    struct probe_result result;
+    struct engine *engine;
+    struct probe_plan plan;
+    probe_done *on_done;
+    void *owner;
+    enum probe_phase phase;
+    bool is_late;
+    struct stream leg;
+    struct buffer *input;
+    struct buffer *output;
+    struct opening opening;
+    struct relay_test relay;
+    struct deadline deadline;
+    struct buffer capabilities;
+    char capabilities_memory[PROBE_CAPABILITIES_MAX];
+    char greeting_memory[PROBE_LINE_MAX];
+    char first_memory[PROBE_LINE_MAX];
+};
+
+void probe_start(struct probe *probe, struct engine *engine, const struct probe_plan *plan,
+    const struct address *address, probe_done *on_done, void *owner);
+
+/* Cuts it; on_done is not called. Harmless after its end, and on zeroed memory. */
+void probe_stop(struct probe *probe);
+
+#endif

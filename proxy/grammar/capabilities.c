@@ -1,0 +1,99 @@
+#include "mailmux/capabilities.h"
+
+/* Their words are a set of their own: mechanisms, and what XCLIENT may tell. */
+static bool is_list(struct slice keyword)
+{
+    return slice_equal_nocase(keyword, SLICE("AUTH")) ||
+           slice_equal_nocase(keyword, SLICE("SASL")) ||
+           slice_equal_nocase(keyword, SLICE("XCLIENT"));
+}
+
+/* POP3 [RFC 2449 6.9]: two releases of one program differ in it. */
+static bool differs_by_nature(struct slice keyword)
+{
+    return slice_equal_nocase(keyword, SLICE("IMPLEMENTATION"));
+}
+
+static bool has_word(struct slice rest, struct slice wanted)
+{
+    struct slice word;
+
+    while (slice_word(&rest, &word)) {
+        if (slice_equal_nocase(word, wanted))
+            return true;
+    }
+    return false;
+}
+
+static bool has_line(struct slice words, struct slice wanted)
+{
+    struct slice line;
+
+    while (slice_split(&words, '\n', &line)) {
+        if (slice_equal_nocase(line, wanted))
+            return true;
+    }
+    return false;
+}
+
+static bool has_in_list(struct slice words, struct slice keyword, struct slice wanted)
+{
+    struct slice line;
+    struct slice first;
+
+    while (slice_split(&words, '\n', &line)) {
+        if (slice_word(&line, &first) && slice_equal_nocase(first, keyword) &&
+            has_word(line, wanted))
+            return true;
+    }
+    return false;
+}
+
+static void put(struct buffer *out, struct slice keyword, struct slice word)
+{
+    const size_t blanks = 3;
+
+    if (buffer_room(out) < keyword.n + word.n + blanks)
+        return;
+    if (buffer_held(out).n > 0)
+        (void)buffer_append(out, SLICE(", "));
+    (void)buffer_append(out, keyword);
+    if (word.n > 0)
+        (void)(buffer_append(out, SLICE(" ")) && buffer_append(out, word));
+}
+
+static bool list_missing(
+    struct slice keyword, struct slice rest, struct slice other, struct buffer *out)
+{
+    struct slice word;
+    bool is_found = false;
+
+    while (slice_word(&rest, &word)) {
+        if (has_in_list(other, keyword, word))
+            continue;
+        put(out, keyword, word);
+        is_found = true;
+    }
+    return is_found;
+}
+
+bool capabilities_missing(struct slice words, struct slice other, struct buffer *out)
+{
+    struct slice line;
+    bool is_found = false;
+
+    while (slice_split(&words, '\n', &line)) {
+        struct slice rest = line;
+        struct slice keyword;
+
+        if (!slice_word(&rest, &keyword) || differs_by_nature(keyword))
+            continue;
+        if (is_list(keyword)) {
+            is_found = list_missing(keyword, rest, other, out) || is_found;
+        } else if (!has_line(other, line)) {
+            put(out, line, SLICE(""));
+            is_found = true;
+        }
+    }
+    return is_found;
+}
