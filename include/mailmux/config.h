@@ -58,6 +58,8 @@ enum config_proxy_tlv {
     PROXY_TLV_AUTHORITY = 8,
     PROXY_TLV_UNIQUE_ID = 16
 };
+/* How far a check of a server's health goes. */
+enum config_check { CHECK_NONE, CHECK_CONNECT, CHECK_GREETING, CHECK_CAPABILITIES, CHECK_STARTTLS };
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_SESSIONS, BALANCE_ADDRESS_HASH };
 enum config_server_state {
     SERVER_READY,
@@ -191,8 +193,11 @@ struct config_backend {
     unsigned proxy_tlvs; /* bits of enum config_proxy_tlv */
     enum config_balance balance;
     unsigned retries; /* further servers that one session may try */
-    unsigned rise;    /* good events in a row that bring a server up */
-    unsigned fall;    /* bad ones that take it down */
+    enum config_check check;
+    uint64_t check_interval;
+    uint64_t check_timeout;
+    unsigned rise; /* good events in a row that bring a server up */
+    unsigned fall; /* bad ones that take it down */
     uint64_t queue_timeout;
     unsigned queue_size; /* sessions that wait for a place; 0: none may */
 };

@@ -5,12 +5,14 @@
  * `fall` failures in a row take a server down, `rise` successes in a row bring it up. It is held
  * back first: 10 seconds, and twice as long each time that it goes down again, up to 5 minutes;
  * that is forgotten once it has been up for 5 minutes. After the hold-back a server that is checked
- * waits for its checks; one that nobody checks is tried by one session at a time (a trial).
+ * waits for its checks; one that nobody checks is tried by one session at a time (a trial). Checks
+ * cost no client anything, so where there are some the first hold-back is none.
  *
- * What may be reported: a connection that failed, silence or a wrong greeting, TLS toward the
- * server that failed, and a greeting of the right protocol when all went well. Never reported: a
- * greeting that refuses (421, 554, BYE, -ERR), nor anything after a client's byte was forwarded, or
- * a client could mark a server down.
+ * What sessions may report: a connection that failed, silence or a wrong greeting, TLS toward the
+ * server that failed, and a greeting of the right protocol when all went well. Never: a greeting
+ * that refuses (421, 554, BYE, -ERR), nor anything after a client's byte was forwarded, or a client
+ * could mark a server down. To a check, which no client can bring about, such a greeting is a
+ * failure.
  */
 #ifndef MAILMUX_HEALTH_H
 #define MAILMUX_HEALTH_H
@@ -38,7 +40,7 @@ enum health_change { HEALTH_UNCHANGED, HEALTH_CAME_UP, HEALTH_WENT_DOWN };
 struct health_policy {
     unsigned rise; /* at least 1, as is fall */
     unsigned fall;
-    bool is_checked; /* there are active checks: sessions are no trials */
+    bool is_checked; /* there are active checks: sessions are no trials, and hold back less */
 };
 
 /* Zeroed: up, and never was anything else. */
@@ -47,7 +49,7 @@ struct health {
     bool on_trial;
     unsigned passes;   /* in a row, while down */
     unsigned failures; /* in a row, while up */
-    uint64_t hold_ms;  /* how long it was held back the last time; 0: never was */
+    uint64_t hold_ms;  /* how long it was held back the last time; 0: not at all */
     uint64_t held_until_ms;
     uint64_t up_since_ms; /* 0: it never was down */
 };

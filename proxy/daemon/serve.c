@@ -1,6 +1,7 @@
 #include "serve.h"
 
 #include "acceptor.h"
+#include "checks.h"
 #include "load.h"
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
@@ -38,6 +39,7 @@ struct server {
     struct snapshot *snapshot;
     struct acceptor *acceptor;
     struct names *names;
+    struct checks *checks;
     struct coming coming;
     bool reload_again; /* asked for while one was under way */
     struct worker **workers;
@@ -67,6 +69,7 @@ static void end_loop(struct server *server)
 {
     drop_coming(&server->coming);
     names_stop(&server->names);
+    checks_stop(server->checks);
     for (int i = 0; i < SIGNALS; i++) {
         close_handle((uv_handle_t *)&server->signals[i]);
         (void)signal(signal_numbers[i], SIG_IGN); /* we are leaving: one more changes nothing */
@@ -132,6 +135,7 @@ static void begin_drain(struct server *server, const char *why)
 
     server->draining = true;
     drop_coming(&server->coming);
+    checks_follow(server->checks, NULL);
     acceptor_stop(&server->acceptor); /* the line tells that nobody can connect any more */
     log_open(&line, LOG_INFO, "drain");
     log_text(&line, "why", slice_from(why));
@@ -227,6 +231,7 @@ static bool take_effect(struct server *server)
     server->names = coming->names;
     server->snapshot = coming->snapshot;
     *coming = (struct coming){0};
+    checks_follow(server->checks, server->snapshot);
     log_effect(server, is_first ? "ready" : "reloaded");
     return true;
 }
@@ -329,6 +334,12 @@ static bool start(struct server *server, struct snapshot *snapshot)
     struct error error;
 
     server->acceptor = acceptor_new(&server->totals);
+    server->checks = checks_new(&server->loop);
+    if (!server->checks) {
+        snapshot_unref(&snapshot);
+        log_message(LOG_ERROR, "start-failed", "out of memory");
+        return false;
+    }
     if (!prepare(server, snapshot))
         return false;
     if (!privileges_drop(config->proxy.user, &error)) {
@@ -344,6 +355,7 @@ static int finish(struct server *server)
     for (size_t i = 0; i < server->worker_count; i++)
         worker_join(&server->workers[i]);
     free(server->workers);
+    checks_free(&server->checks);
     (void)uv_loop_close(&server->loop);
     snapshot_unref(&server->snapshot);
     log_counters(server, "exit");

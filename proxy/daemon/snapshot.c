@@ -102,12 +102,10 @@ static enum opening_identity identity_of(enum config_send_address how)
 }
 
 static struct opening_plan opening_plan_of(
-    const struct config *config, const struct config_listener *listener)
+    const struct config *config, const struct config_backend *backend)
 {
-    const struct config_backend *backend = &config->backends[listener->backend];
-
     return (struct opening_plan){
-        .protocol = protocol_of(listener->protocol),
+        .protocol = protocol_of(backend->protocol),
         .goal = OPENING_SESSION,
         .starttls = backend->tls == BACKEND_TLS_STARTTLS,
         .identity = identity_of(backend->send_client_address),
@@ -156,7 +154,7 @@ static bool build_part(struct snapshot *snapshot, size_t i)
         .dialog_policy = dialog_policy_of(config, listener),
         .tls = listener->tls == LISTENER_TLS_NONE ? NULL : &part->tls,
         .pool = snapshot->pools[listener->backend],
-        .opening = opening_plan_of(config, listener),
+        .opening = opening_plan_of(config, &config->backends[listener->backend]),
         .server_tls = snapshot->server_tls[listener->backend],
         .server_verified = backend_tls_is_verified(&config->backends[listener->backend]),
         .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
@@ -327,6 +325,35 @@ const struct config *snapshot_config(const struct snapshot *snapshot)
 const struct service *snapshot_service(const struct snapshot *snapshot, size_t listener)
 {
     return &snapshot->parts[listener].service;
+}
+
+static unsigned header_version_of(enum config_send_address how)
+{
+    switch (how) {
+    case SEND_ADDRESS_PROXY_V1:
+        return 1;
+    case SEND_ADDRESS_PROXY_V2:
+        return 2;
+    case SEND_ADDRESS_NONE:
+    case SEND_ADDRESS_XCLIENT:
+    case SEND_ADDRESS_ID:
+        break;
+    }
+    return 0;
+}
+
+struct probe_plan snapshot_probe_plan(const struct snapshot *snapshot, size_t index)
+{
+    const struct config_backend *backend = &snapshot->config->backends[index];
+
+    return (struct probe_plan){
+        .opening = opening_plan_of(snapshot->config, backend),
+        .implicit_tls = backend->tls == BACKEND_TLS_IMPLICIT,
+        .tls = snapshot->server_tls[index],
+        .tls_name = backend->tls_name,
+        .header = header_version_of(backend->send_client_address),
+        .timeout_ms = backend->check_timeout,
+    };
 }
 
 struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend)

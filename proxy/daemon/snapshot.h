@@ -8,6 +8,7 @@
 
 #include "engine.h"
 #include "mailmux/config.h"
+#include "probe.h"
 
 struct snapshot;
 
@@ -35,5 +36,12 @@ const struct config *snapshot_config(const struct snapshot *snapshot);
 /* By the listener's index in the configuration; and the pool of a backend by its index. */
 const struct service *snapshot_service(const struct snapshot *snapshot, size_t listener);
 struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend);
+
+/*
+ * How the servers of a backend are probed: as a session would come to them, but for a client, and
+ * so by name of nobody. The goal is that of a session, and where tls_name is NULL it is the host of
+ * the server's line. What it points to is the snapshot's.
+ */
+struct probe_plan snapshot_probe_plan(const struct snapshot *snapshot, size_t backend);
 
 #endif

@@ -217,6 +217,7 @@ bool pool_configure(struct pool *pool, const struct config_backend *backend, uin
     pool->table.method = backend->balance;
     pool->table.health.rise = backend->rise;
     pool->table.health.fall = backend->fall;
+    pool->table.health.is_checked = backend->check != CHECK_NONE;
     pool->queue_size = backend->queue_size;
     update_slots(pool, before, before_count, now_ms);
     pool_serve_queue(pool, now_ms);
@@ -271,13 +272,6 @@ void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms)
     pool_serve_queue(pool, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
     free_servers(before, before_count);
-}
-
-void pool_set_checked(struct pool *pool, bool is_checked)
-{
-    (void)pthread_mutex_lock(&pool->lock);
-    pool->table.health.is_checked = is_checked;
-    (void)pthread_mutex_unlock(&pool->lock);
 }
 
 static bool is_listed(

@@ -86,9 +86,6 @@ bool pool_configure(struct pool *pool, const struct config_backend *backend, uin
  */
 void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms);
 
-/* There are active checks, reported with pool_note_check: sessions no longer try what is down. */
-void pool_set_checked(struct pool *pool, bool is_checked);
-
 /* An address that a name has, with what its DNS record says of it; of a host's: 1 and false. */
 struct pool_address {
     struct address address;
@@ -147,8 +144,12 @@ void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms
 /* Slots are numbered from 0 to below BALANCE_SERVERS_MAX. False: no server is there at present. */
 bool pool_look(struct pool *pool, size_t slot, struct pool_server *server);
 
-/* A check of that server passed or failed; ignored when the slot is another's by now. */
+/*
+ * A check of that server passed, or failed and why (NULL: it passed); ignored when the slot is
+ * another's by now. Where the configuration says that there are checks, sessions do not try what is
+ * down.
+ */
 void pool_note_check(
-    struct pool *pool, size_t slot, unsigned generation, bool passed, uint64_t now_ms);
+    struct pool *pool, size_t slot, unsigned generation, const char *why, uint64_t now_ms);
 
 #endif

@@ -222,9 +222,9 @@ void pool_note_failed(
 }
 
 void pool_note_check(
-    struct pool *pool, size_t slot, unsigned generation, bool passed, uint64_t now_ms)
+    struct pool *pool, size_t slot, unsigned generation, const char *why, uint64_t now_ms)
 {
-    enum health_event event = passed ? HEALTH_CHECK_PASSED : HEALTH_CHECK_FAILED;
+    enum health_event event = why ? HEALTH_CHECK_FAILED : HEALTH_CHECK_PASSED;
     enum health_change change = HEALTH_UNCHANGED;
     struct pool_server server;
 
@@ -232,5 +232,5 @@ void pool_note_check(
     if (slot < pool->table.count && pool->slots[slot].generation == generation)
         change = note(pool, slot, event, now_ms, &server);
     (void)pthread_mutex_unlock(&pool->lock);
-    log_change(pool, change, &server, passed ? "its check passed" : "its check failed", now_ms);
+    log_change(pool, change, &server, why ? why : "its check passed", now_ms);
 }

@@ -73,10 +73,21 @@ static void check_services(struct build *build, const struct config_backend *bac
     }
 }
 
+static void check_check(struct build *build, const struct config_backend *backend)
+{
+    if (backend->check == CHECK_STARTTLS && backend->tls != BACKEND_TLS_STARTTLS)
+        config_report_add(build->report, true, origin_of(backend, "check"),
+            "[backend %s] check = starttls: it needs tls = starttls; write that, or check = "
+            "capabilities%s",
+            backend->name,
+            backend->tls == BACKEND_TLS_IMPLICIT ? ", which tls = implicit puts behind TLS" : "");
+}
+
 void config_check_backend_tls(struct build *build, const struct config_backend *backend)
 {
     if (config_setting_find(backend->settings, SECTION_BACKEND, "tls")->state == SETTING_BAD)
         return;
+    check_check(build, backend);
     if (backend->tls == BACKEND_TLS_NONE) {
         check_is_used(build, backend);
         return;

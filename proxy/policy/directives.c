@@ -73,6 +73,9 @@ static const struct choice send_addresses[] = {{"none", SEND_ADDRESS_NONE},
 static const struct choice proxy_tlvs[] = {{"none", 0}, {"ssl", PROXY_TLV_SSL},
     {"cn", PROXY_TLV_CN}, {"alpn", PROXY_TLV_ALPN}, {"authority", PROXY_TLV_AUTHORITY},
     {"unique-id", PROXY_TLV_UNIQUE_ID}, {NULL, 0}};
+static const struct choice checks[] = {{"none", CHECK_NONE}, {"connect", CHECK_CONNECT},
+    {"greeting", CHECK_GREETING}, {"capabilities", CHECK_CAPABILITIES},
+    {"starttls", CHECK_STARTTLS}, {NULL, 0}};
 static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN},
     {"least-sessions", BALANCE_LEAST_SESSIONS}, {"address-hash", BALANCE_ADDRESS_HASH}, {NULL, 0}};
 
@@ -298,12 +301,29 @@ const struct directive directives[] = {
         .fallback = "3",
         .help = "How many further servers one session tries when a server refuses, is silent or "
                 "greets with an error; all before the client has seen a byte."},
+    {SECTION_BACKEND, "check", VALUE_CHOICE, FIELD(config_backend, check), .choices = checks,
+        .fallback = "none",
+        .help = "Whether each server is asked, every check_interval, how it is. connect: it can be "
+                "connected. greeting: it also greets, and takes leave. capabilities: it also "
+                "answers EHLO, CAPABILITY or CAPA. starttls, where tls = starttls: it also comes "
+                "to TLS, as a session needs it. Where tls = implicit all but connect are behind "
+                "TLS. With none, sessions alone find out who is down, at the cost of a client's "
+                "wait."},
+    {SECTION_BACKEND, "check_interval", VALUE_DURATION, FIELD(config_backend, check_interval),
+        .min = 100, .max = HOUR, .fallback = "10s",
+        .help =
+            "From one check of a server to the next, a tenth more or less so that they spread."},
+    {SECTION_BACKEND, "check_timeout", VALUE_DURATION, FIELD(config_backend, check_timeout),
+        .min = 100, .max = 5 * MINUTE, .fallback = "5s",
+        .help = "How long a whole check may take before it has failed."},
     {SECTION_BACKEND, "fall", VALUE_NUMBER, FIELD(config_backend, fall), .min = 1, .max = 100,
         .fallback = "3",
         .help = "How many failures in a row mark a server down: it cannot be connected, is silent, "
-                "or does not greet in its protocol. A greeting such as 421 or BYE is no failure. "
-                "A server that is down is left out for 10 seconds, and for twice as long each time "
-                "that it comes and goes, up to 5 minutes; then one session at a time tries it."},
+                "or does not greet in its protocol. A greeting such as 421 or BYE is no failure, "
+                "but where a check gets it. A server that is down is left out for 10 seconds, and "
+                "for twice as long each time that it comes and goes, up to 5 minutes; then one "
+                "session at a time tries it. Where there are checks they alone bring it back, the "
+                "first time without that wait."},
     {SECTION_BACKEND, "rise", VALUE_NUMBER, FIELD(config_backend, rise), .min = 1, .max = 100,
         .fallback = "2", .help = "How many successes in a row mark a server up again."},
     {SECTION_BACKEND, "queue_timeout", VALUE_DURATION, FIELD(config_backend, queue_timeout),

@@ -1,17 +1,22 @@
 #include "mailmux/health.h"
 
-static uint64_t next_hold_ms(const struct health *health, uint64_t now_ms)
+static uint64_t next_hold_ms(
+    const struct health *health, const struct health_policy *policy, uint64_t now_ms)
 {
+    bool has_no_past = health->up_since_ms == 0 || now_ms >= health->up_since_ms + HEALTH_FORGET_MS;
     uint64_t next = 2 * health->hold_ms;
 
-    if (health->hold_ms == 0 || now_ms >= health->up_since_ms + HEALTH_FORGET_MS)
+    if (has_no_past && policy->is_checked)
+        return 0;
+    if (has_no_past || health->hold_ms == 0)
         return HEALTH_HOLD_FIRST_MS;
     return next < HEALTH_HOLD_MAX_MS ? next : HEALTH_HOLD_MAX_MS;
 }
 
-static enum health_change go_down(struct health *health, uint64_t now_ms)
+static enum health_change go_down(
+    struct health *health, const struct health_policy *policy, uint64_t now_ms)
 {
-    health->hold_ms = next_hold_ms(health, now_ms);
+    health->hold_ms = next_hold_ms(health, policy, now_ms);
     health->held_until_ms = now_ms + health->hold_ms;
     health->is_down = true;
     health->on_trial = false;
@@ -32,7 +37,7 @@ static enum health_change fail_while_up(
     struct health *health, const struct health_policy *policy, uint64_t now_ms)
 {
     health->failures++;
-    return health->failures >= policy->fall ? go_down(health, now_ms) : HEALTH_UNCHANGED;
+    return health->failures >= policy->fall ? go_down(health, policy, now_ms) : HEALTH_UNCHANGED;
 }
 
 static enum health_change pass_while_down(
@@ -81,6 +86,8 @@ static enum health_change note_while_down(struct health *health, const struct he
         /* Not longer than before: it has not come and gone, and may be the last server there is. */
         health->on_trial = false;
         health->passes = 0;
+        if (health->hold_ms == 0) /* it went down by its checks, of which there are none by now */
+            health->hold_ms = HEALTH_HOLD_FIRST_MS;
         health->held_until_ms = now_ms + health->hold_ms;
         return HEALTH_UNCHANGED;
     }

@@ -1,6 +1,7 @@
 """Postfix and Dovecot in a scratch directory on loopback: deploy/lib/legacy-server for tests."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Sequence
 
+from . import CEILING
 from .ports import Ports
 from .proxy import REPOSITORY
 
@@ -59,9 +61,28 @@ class LegacyServer:
         self._call("resume")
         self._is_paused = False
 
+    def _logs(self) -> list[Path]:
+        """Of the programs that were started."""
+        logs = [self._directory / program / "log" for program in ("dovecot", "postfix")]
+        return [log for log in logs if log.exists()]
+
     def log(self) -> str:
-        return "".join((self._directory / program / "log").read_text(errors="replace")
-                       for program in ("dovecot", "postfix"))
+        return "".join(log.read_text(errors="replace") for log in self._logs())
+
+    def wait_for_log(self, count: int, *patterns: str) -> None:
+        """Until there are so many lines of each."""
+        missing = {pattern: count for pattern in patterns}
+        with subprocess.Popen(["timeout", str(CEILING), "tail", "-q", "-n", "+1", "-F",
+                               *map(str, self._logs())], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, errors="replace") as tail:
+            assert tail.stdout is not None
+            for line in tail.stdout:
+                for pattern in patterns:
+                    missing[pattern] -= bool(re.search(pattern, line))
+                if max(missing.values()) <= 0:
+                    tail.terminate()
+                    return
+        raise AssertionError(f"missing {missing} in the servers' logs:\n{self.log()}")
 
     def stop(self) -> None:
         if self._is_paused:

@@ -121,7 +121,7 @@ static void take_down(const char *name, uint64_t now_ms)
     size_t slot = slot_of(name, &server);
 
     for (int i = 0; i < 3; i++)
-        pool_note_check(pool, slot, server.generation, false, now_ms);
+        pool_note_check(pool, slot, server.generation, "silent", now_ms);
     (void)slot_of(name, &server);
     assert_true(server.health.is_down);
 }
@@ -172,7 +172,7 @@ static void test_a_server_that_stays_keeps_its_marks_and_sessions(void **state)
     configure("server = a 10.0.0.1:25\nserver = b 10.0.0.2:25\n", 1);
     assert_gets(&session, "a");
     slot = slot_of("a", &before);
-    pool_note_check(pool, slot, before.generation, false, 1);
+    pool_note_check(pool, slot, before.generation, "silent", 1);
     take_down("b", 1);
     configure("server = c 10.0.0.3:25\nserver = b 10.0.0.2:25\nserver = a 10.0.0.1:25 backup\n", 1);
     assert_int_equal(slot_of("a", &after), slot);
@@ -204,7 +204,7 @@ static void test_a_removed_server_gets_no_session_and_lives_until_its_last(void 
     assert_gets(&other, "b");
     release(&other);
     assert_string_equal(old.choice.name, "a");
-    pool_note_check(pool, slot, old.choice.generation, false, 1);
+    pool_note_check(pool, slot, old.choice.generation, "silent", 1);
     pool_note_failed(pool, &old.choice, "too late", 1);
     release(&old);
     configure("server = b 10.0.0.2:25\nserver = c 10.0.0.3:25\n", 1);
@@ -248,8 +248,8 @@ static void test_checks_of_a_slot_that_is_anothers_are_ignored(void **state)
     before = server.generation;
     configure("server = b 10.0.0.2:25\nfall = 1\n", 1);
     assert_int_equal(slot_of("b", &server), slot);
-    pool_note_check(pool, slot, before, false, 1);
-    pool_note_check(pool, BALANCE_SERVERS_MAX, before, false, 1);
+    pool_note_check(pool, slot, before, "silent", 1);
+    pool_note_check(pool, BALANCE_SERVERS_MAX, before, "silent", 1);
     (void)slot_of("b", &server);
     assert_false(server.health.is_down);
 }
@@ -388,13 +388,12 @@ static void test_where_there_are_checks_only_they_bring_a_server_up(void **state
     struct pool_server server;
     size_t slot;
 
-    configure("server = a 10.0.0.1:25\n", 1);
-    pool_set_checked(pool, true);
+    configure("server = a 10.0.0.1:25\ncheck = greeting\n", 1);
     take_down("a", 1);
     assert_int_equal(pick_at(&session, later_ms), POOL_NONE);
     slot = slot_of("a", &server);
     for (int i = 0; i < 2; i++)
-        pool_note_check(pool, slot, server.generation, true, later_ms);
+        pool_note_check(pool, slot, server.generation, NULL, later_ms);
     assert_int_equal(pick_at(&session, later_ms), POOL_CHOSEN);
     assert_false(session.choice.is_trial);
     pool_release(pool, &session.choice, later_ms);
@@ -411,7 +410,7 @@ static void test_maintenance_forgets_the_mark_and_drain_keeps_it(void **state)
     configure("server = a 10.0.0.1:25 maintenance\nserver = b 10.0.0.2:25 drain\n", 1);
     assert_int_equal(pick(&session), POOL_NONE);
     take_down("b", 1);
-    pool_note_check(pool, slot_of("a", &server), server.generation, false, 1);
+    pool_note_check(pool, slot_of("a", &server), server.generation, "silent", 1);
     configure("server = a 10.0.0.1:25 slow_start=10s\nserver = b 10.0.0.2:25\n", 5);
     (void)slot_of("a", &server);
     assert_false(server.health.is_down);

@@ -213,6 +213,35 @@ static void test_checks_alone_take_it_down(void **state)
     assert_int_equal(health_note(&health, &checked, HEALTH_CHECK_FAILED, 0), HEALTH_WENT_DOWN);
 }
 
+/* Down by its checks at that time; comes up by its checks as soon as it may: when? */
+static uint64_t flap(struct health *health, uint64_t now_ms)
+{
+    while (!health->is_down)
+        (void)health_note(health, &checked, HEALTH_CHECK_FAILED, now_ms);
+    for (int i = 0; health_note(health, &checked, HEALTH_CHECK_PASSED, now_ms) != HEALTH_CAME_UP;
+         i++) {
+        if (i > 0)
+            now_ms = health->held_until_ms;
+        assert_true(i < 5);
+    }
+    return now_ms;
+}
+
+static void test_a_checked_server_is_held_back_only_when_it_flaps(void **state)
+{
+    static const uint64_t expected_s[] = {0, 10, 20, 40};
+    struct health health = {0};
+    uint64_t now_ms = 1;
+
+    for (size_t i = 0; i < sizeof(expected_s) / sizeof(expected_s[0]); i++) {
+        uint64_t up_ms = flap(&health, now_ms);
+
+        assert_int_equal(up_ms - now_ms, 1000 * expected_s[i]);
+        now_ms = up_ms + HEALTH_FORGET_MS - 1;
+    }
+    assert_int_equal(flap(&health, now_ms + 1), now_ms + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_a_checked_server_is_brought_up_by_its_checks_alone),
         cmocka_unit_test(test_checks_that_pass_do_not_shorten_the_hold_back),
         cmocka_unit_test(test_checks_alone_take_it_down),
+        cmocka_unit_test(test_a_checked_server_is_held_back_only_when_it_flaps),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,322 @@
+#include "checks.h"
+
+#include "check_news.h"
+#include "mailmux/clock.h"
+#include "mailmux/log.h"
+#include "pool.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Servers that have come by a name or by a reload are seen at least so often. */
+enum { LOOK_MS = 1000 };
+
+/* One address of one server, by its slot in the pool. */
+struct target {
+    unsigned generation; /* 0: nobody is there */
+    bool is_running;
+    uint64_t due_ms;
+    struct check_news news;
+};
+
+/* The servers of one backend. */
+struct watch {
+    struct pool *pool; /* the snapshot's */
+    size_t backend;
+    struct check_reference reference;
+    struct target targets[BALANCE_SERVERS_MAX];
+};
+
+/* A check that is under way. */
+struct job {
+    struct checks *checks;
+    struct snapshot *snapshot; /* NULL: it is free */
+    struct watch *watch;       /* NULL: its backend is not checked any more */
+    size_t backend;            /* in the snapshot */
+    size_t slot;
+    struct pool_server server;
+    char host[POOL_NAME_MAX];
+    struct probe probe;
+};
+
+struct checks {
+    struct engine engine;
+    struct engine_totals totals;
+    uv_timer_t timer;
+    bool is_stopped;
+    struct snapshot *snapshot;
+    size_t watch_count;
+    struct watch **watches;
+    size_t cursor; /* over all targets: who is looked at first */
+    uint64_t random;
+    struct job jobs[CHECKS_AT_ONCE];
+};
+
+static const struct engine_hooks hooks = {.connect = leg_connect, .connected = leg_connected};
+
+static const struct config_backend *backend_of(const struct snapshot *snapshot, size_t backend)
+{
+    return &snapshot_config(snapshot)->backends[backend];
+}
+
+/* ---- When ---- */
+
+/* Anything from 0 to below the bound; chance, not a secret (xorshift). */
+static uint64_t draw(struct checks *checks, uint64_t bound)
+{
+    checks->random ^= checks->random << 13;
+    checks->random ^= checks->random >> 7;
+    checks->random ^= checks->random << 17;
+    return checks->random % bound;
+}
+
+static uint64_t vary(struct checks *checks, uint64_t interval_ms)
+{
+    return interval_ms - interval_ms / 10 + draw(checks, interval_ms / 5 + 1);
+}
+
+/* ---- A check ---- */
+
+static void schedule(struct checks *checks);
+
+static void on_done(void *owner, struct probe *probe)
+{
+    struct job *job = owner;
+    struct checks *checks = job->checks;
+    struct watch *watch = job->watch;
+    const struct config_backend *backend = backend_of(job->snapshot, job->backend);
+    bool has_failed = probe->result.failure != PROBE_FINE;
+
+    /* What we lack ourselves is no news about the server. */
+    if (probe->result.failure != PROBE_NO_MEANS)
+        pool_note_check(snapshot_pool(job->snapshot, job->backend), job->slot,
+            job->server.generation, has_failed ? probe->result.why : NULL, clock_monotonic_ms());
+    if (watch && watch->targets[job->slot].generation == job->server.generation) {
+        struct target *target = &watch->targets[job->slot];
+
+        target->is_running = false;
+        check_news_tell(&target->news, &watch->reference,
+            &(struct check_subject){backend, &job->server, job->slot}, &probe->result);
+    }
+    job->watch = NULL;
+    snapshot_unref(&job->snapshot);
+    schedule(checks);
+}
+
+static enum opening_goal goal_of(enum config_check check)
+{
+    switch (check) {
+    case CHECK_NONE:
+    case CHECK_CONNECT:
+    case CHECK_GREETING:
+        return OPENING_GREETING;
+    case CHECK_CAPABILITIES:
+        return OPENING_CAPABILITIES;
+    case CHECK_STARTTLS:
+        return OPENING_TLS;
+    }
+    return OPENING_GREETING;
+}
+
+static void begin(struct checks *checks, struct watch *watch, size_t slot, struct job *job)
+{
+    const struct config_backend *backend = backend_of(checks->snapshot, watch->backend);
+    struct probe_plan plan = snapshot_probe_plan(checks->snapshot, watch->backend);
+
+    job->snapshot = snapshot_ref(checks->snapshot);
+    job->backend = watch->backend;
+    job->watch = watch;
+    job->slot = slot;
+    plan.opening.goal = goal_of(backend->check);
+    plan.connects_only = backend->check == CHECK_CONNECT;
+    if (!plan.tls_name && pool_host_of(watch->pool, job->server.name, job->host))
+        plan.tls_name = job->host;
+    watch->targets[slot].is_running = true;
+    watch->targets[slot].due_ms = clock_monotonic_ms() + vary(checks, backend->check_interval);
+    probe_start(&job->probe, &checks->engine, &plan, &job->server.address, on_done, job);
+}
+
+/* ---- Who is due ---- */
+
+static struct job *find_free(struct checks *checks)
+{
+    for (size_t i = 0; i < CHECKS_AT_ONCE; i++) {
+        if (!checks->jobs[i].snapshot)
+            return &checks->jobs[i];
+    }
+    return NULL;
+}
+
+/* Whether somebody who is to be checked is in that slot; first met, it gets a time of its own. */
+static bool look(
+    struct checks *checks, struct watch *watch, size_t slot, struct pool_server *server)
+{
+    uint64_t interval_ms = backend_of(checks->snapshot, watch->backend)->check_interval;
+    struct target *target = &watch->targets[slot];
+    bool is_there = pool_look(watch->pool, slot, server);
+
+    if (target->generation != 0 && (!is_there || target->generation != server->generation)) {
+        check_reference_forget(&watch->reference, slot);
+        target->generation = 0;
+    }
+    if (!is_there)
+        return false;
+    if (target->generation == 0)
+        *target = (struct target){.generation = server->generation,
+            .due_ms = clock_monotonic_ms() + draw(checks, interval_ms)};
+    return server->state != SERVER_MAINTENANCE;
+}
+
+/* Begins with one target if it is due. Returns when it is due otherwise. */
+static uint64_t attend(struct checks *checks, size_t position, uint64_t now_ms)
+{
+    struct watch *watch = checks->watches[position / BALANCE_SERVERS_MAX];
+    size_t slot = position % BALANCE_SERVERS_MAX;
+    struct target *target = &watch->targets[slot];
+    struct pool_server server;
+    struct job *job;
+
+    if (!look(checks, watch, slot, &server) || target->is_running)
+        return UINT64_MAX;
+    if (target->due_ms > now_ms)
+        return target->due_ms;
+    job = find_free(checks);
+    if (!job)
+        return UINT64_MAX; /* whoever ends looks again */
+    job->server = server;
+    begin(checks, watch, slot, job);
+    checks->cursor = position + 1;
+    return target->due_ms;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    schedule(timer->data);
+}
+
+static void schedule(struct checks *checks)
+{
+    size_t count = checks->watch_count * BALANCE_SERVERS_MAX;
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t next_ms = now_ms + LOOK_MS;
+    size_t first = checks->cursor;
+
+    if (count == 0 || checks->is_stopped)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t due_ms = attend(checks, (first + i) % count, now_ms);
+
+        next_ms = due_ms < next_ms ? due_ms : next_ms;
+    }
+    (void)uv_timer_start(&checks->timer, on_timer, next_ms > now_ms ? next_ms - now_ms : 1, 0);
+}
+
+/* ---- Configurations ---- */
+
+/* The watch of a pool that was watched before, or a new one; NULL: no memory. */
+static struct watch *take_watch(struct checks *checks, struct pool *pool)
+{
+    struct watch *watch;
+
+    for (size_t i = 0; i < checks->watch_count; i++) {
+        watch = checks->watches[i];
+        if (watch && watch->pool == pool) {
+            checks->watches[i] = NULL;
+            return watch;
+        }
+    }
+    watch = calloc(1, sizeof(*watch));
+    if (watch)
+        watch->pool = pool;
+    return watch;
+}
+
+/* What is under way then ends with nobody to tell but the pool. */
+static void free_watches(struct checks *checks)
+{
+    for (size_t i = 0; i < checks->watch_count; i++) {
+        struct watch *watch = checks->watches[i];
+
+        for (size_t j = 0; watch && j < CHECKS_AT_ONCE; j++) {
+            if (checks->jobs[j].watch == watch)
+                checks->jobs[j].watch = NULL;
+        }
+        free(watch);
+    }
+    free(checks->watches);
+    checks->watches = NULL;
+    checks->watch_count = 0;
+    checks->cursor = 0;
+}
+
+/* Returns how many. */
+static size_t collect(struct checks *checks, struct snapshot *snapshot, struct watch **watches)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < snapshot_config(snapshot)->backend_count; i++) {
+        if (backend_of(snapshot, i)->check == CHECK_NONE)
+            continue;
+        watches[count] = take_watch(checks, snapshot_pool(snapshot, i));
+        if (!watches[count])
+            break;
+        watches[count++]->backend = i;
+    }
+    return count;
+}
+
+void checks_follow(struct checks *checks, struct snapshot *snapshot)
+{
+    struct watch **watches = NULL;
+    size_t count = 0;
+
+    if (!checks)
+        return;
+    if (snapshot)
+        watches = calloc(snapshot_config(snapshot)->backend_count, sizeof(struct watch *));
+    if (watches)
+        count = collect(checks, snapshot, watches);
+    free_watches(checks);
+    snapshot_unref(&checks->snapshot);
+    checks->snapshot = snapshot ? snapshot_ref(snapshot) : NULL;
+    checks->watches = watches;
+    checks->watch_count = count;
+    (void)uv_timer_stop(&checks->timer);
+    schedule(checks);
+}
+
+struct checks *checks_new(uv_loop_t *loop)
+{
+    struct checks *checks = calloc(1, sizeof(*checks));
+
+    if (!checks)
+        return NULL;
+    if (getrandom(&checks->random, sizeof(checks->random), 0) < 0 || checks->random == 0)
+        checks->random = clock_monotonic_ms() + 1;
+    engine_init(&checks->engine, loop, &hooks, &checks->totals);
+    (void)uv_timer_init(loop, &checks->timer);
+    checks->timer.data = checks;
+    for (size_t i = 0; i < CHECKS_AT_ONCE; i++)
+        checks->jobs[i].checks = checks;
+    return checks;
+}
+
+void checks_stop(struct checks *checks)
+{
+    if (!checks || checks->is_stopped)
+        return;
+    checks->is_stopped = true;
+    checks_follow(checks, NULL);
+    for (size_t i = 0; i < CHECKS_AT_ONCE; i++) {
+        probe_stop(&checks->jobs[i].probe);
+        snapshot_unref(&checks->jobs[i].snapshot);
+    }
+    uv_close((uv_handle_t *)&checks->timer, NULL);
+    engine_deinit(&checks->engine);
+}
+
+void checks_free(struct checks **checks)
+{
+    free(*checks);
+    *checks = NULL;
+}

@@ -1,0 +1,35 @@
+/*
+ * The periodic checks of all servers of the backends that ask for them, each at its own time. What
+ * they find goes to the pools, which live longer than configurations; what servers offer is
+ * compared, and certificates that come to their end are told of. Main thread.
+ *
+ * So many at once and no more; who is due meanwhile waits. Nothing is allocated but for a backend
+ * that is new.
+ */
+#ifndef MAILMUX_CHECKS_H
+#define MAILMUX_CHECKS_H
+
+#include "snapshot.h"
+
+enum {
+    CHECKS_AT_ONCE = 32,
+    CHECKS_EXPIRY_DAYS = 14 /* before a certificate expires there is a warning every day */
+};
+
+struct checks;
+
+/* NULL: no memory. */
+struct checks *checks_new(uv_loop_t *loop);
+
+/*
+ * From now on the servers of this snapshot are checked, of which a reference is taken. Backends
+ * that were checked before keep their times, and what was said about them is not said again. NULL:
+ * none; checks that are under way end by themselves.
+ */
+void checks_follow(struct checks *checks, struct snapshot *snapshot);
+
+/* All end now. The loop must then run to its end before checks_free. Both allow NULL. */
+void checks_stop(struct checks *checks);
+void checks_free(struct checks **checks);
+
+#endif
