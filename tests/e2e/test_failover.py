@@ -22,7 +22,7 @@ def serve(proxy, new_client):
     """serve(protocol, ports, **settings of the backend) gives a function that connects."""
 
     def start(protocol, ports, tls="starttls", **settings):
-        proxy.section("timeouts", connect="2s", greeting="500ms", connect_deadline="10s",
+        proxy.section("timeouts", connect="2s", greeting="2s", connect_deadline="10s",
                       drain="2s")
         proxy.section("proxy", workers=1, hostname="mail.example.test",
                       state_directory=proxy.directory / "state")

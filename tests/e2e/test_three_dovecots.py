@@ -12,6 +12,7 @@ from mailmux_e2e.legacy import PASSWORD, USER, start_together, stop_together
 
 WEIGHTS = {"a": 3, "b": 2, "c": 1}
 AT_ONCE = 6
+GREETING = "3s"  # one that is halted costs it, and one that is merely slow must not be taken for it
 LOGIN = f"l LOGIN {USER} {PASSWORD}".encode()
 CHECKS = {"passive": {}}
 
@@ -48,7 +49,8 @@ def look_in(client, greeted):
 class Front:
     def __init__(self, proxy, dovecots, settings):
         self.proxy, self._dovecots, self._settings = proxy, dovecots, settings
-        proxy.section("timeouts", connect="1s", greeting="1s", connect_deadline="20s", drain="5s")
+        proxy.section("timeouts", connect="1s", greeting=GREETING, connect_deadline="30s",
+                      drain="5s")
         self.configure()
         proxy.listener("imap", "imap", "none", "dovecots")
         proxy.start()
@@ -125,7 +127,9 @@ def test_two_of_three_fail_and_return(front, dovecots, new_client):
         crowd.wait_for(30)
         dovecots["c"].pause()
         down = front.visit_until("server-down", "c")
-        assert (down.fields["marks"], down.fields["why"]) == ("2", "no greeting in time")
+        assert (down.fields["marks"], down.level) == ("2", "warning")
+        silent = {line.fields["why"] for line in front.changes("try-failed", "c")}
+        assert silent <= {"no greeting in time"}
         assert front.visits(12) == {"a": 12}
         # It was left alone, but for those who were on their way and a trial now and then.
         assert len(front.changes("try-failed", "b")) <= AT_ONCE + 4
