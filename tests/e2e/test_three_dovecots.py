@@ -14,7 +14,9 @@ WEIGHTS = {"a": 3, "b": 2, "c": 1}
 AT_ONCE = 6
 GREETING = "3s"  # one that is halted costs it, and one that is merely slow must not be taken for it
 LOGIN = f"l LOGIN {USER} {PASSWORD}".encode()
-CHECKS = {"passive": {}}
+CHECKS = {"sessions": {},
+          "checks": {"check": "greeting", "check_interval": "500ms", "check_timeout": "3s"}}
+BACK = {"sessions": "a session was served", "checks": "its check passed"}
 
 
 @pytest.fixture
@@ -47,8 +49,8 @@ def look_in(client, greeted):
 
 
 class Front:
-    def __init__(self, proxy, dovecots, settings):
-        self.proxy, self._dovecots, self._settings = proxy, dovecots, settings
+    def __init__(self, proxy, dovecots, judge):
+        self.proxy, self._dovecots, self.judge = proxy, dovecots, judge
         proxy.section("timeouts", connect="1s", greeting=GREETING, connect_deadline="30s",
                       drain="5s")
         self.configure()
@@ -61,7 +63,7 @@ class Front:
         """states: c="maintenance" """
         self.proxy.section("backend dovecots", fall=2, rise=2, server=[
             f"{name} 127.0.0.1:{self._dovecots[name].imap} weight={weight} {states.get(name, '')}"
-            for name, weight in WEIGHTS.items()], **self._settings)
+            for name, weight in WEIGHTS.items()], **CHECKS[self.judge])
 
     def changes(self, event, server):
         return [line for line in self.proxy.events(event) if line.fields["server"] == server]
@@ -90,8 +92,9 @@ class Front:
         return inside
 
 
-@pytest.fixture(params=CHECKS.values(), ids=CHECKS.keys())
+@pytest.fixture(params=CHECKS)
 def front(request, proxy, dovecots):
+    """Sessions alone find out who is down, or checks as well."""
     return Front(proxy, dovecots, request.param)
 
 
@@ -100,6 +103,7 @@ def assert_still_there(client):
     assert b"n OK" in client.imap(b"n NOOP")
 
 
+@pytest.mark.parametrize("front", ["sessions"], indirect=True)
 def test_sessions_are_shared_by_weight(front):
     """The turns are common to all workers, so a whole number of rounds comes out even."""
     rounds = 30
@@ -145,6 +149,7 @@ def test_two_of_three_fail_and_return(front, dovecots, new_client):
     for name in "bc":
         up = front.visit_until("server-up", name, looking)
         assert (up.fields["marks"], up.level) == ("2", "info")
+        assert up.fields["why"] == BACK[front.judge]
     assert looking.failures() == []
     before = len(crowd.failures())
     found = front.visits(60)
