@@ -82,14 +82,16 @@ static void look_at_peer(const SSL *ssl, struct tls_info *info)
     const X509 *certificate = SSL_get0_peer_certificate(ssl);
     long result = SSL_get_verify_result(ssl);
 
-    if (!certificate)
+    if (!certificate && result == X509_V_OK)
+        return;
+    info->peer = result == X509_V_OK ? TLS_PEER_VERIFIED : TLS_PEER_UNVERIFIED;
+    info->peer_fault = fault_of(result);
+    if (result != X509_V_OK)
+        info->peer_reason = X509_verify_cert_error_string(result);
+    if (!certificate) /* the library drops one that it refuses */
         return;
     copy_common_name(certificate, info->peer_name);
     info->peer_seconds = seconds_left(certificate);
-    info->peer_fault = fault_of(result);
-    info->peer = result == X509_V_OK ? TLS_PEER_VERIFIED : TLS_PEER_UNVERIFIED;
-    if (result != X509_V_OK)
-        info->peer_reason = X509_verify_cert_error_string(result);
 }
 
 bool stream_tls_info(const struct stream *stream, struct tls_info *info)

@@ -10,7 +10,8 @@ enum { TLS_INFO_NAME_MAX = 128 };
 
 enum tls_peer {
     TLS_PEER_UNKNOWN,    /* it showed no certificate */
-    TLS_PEER_UNVERIFIED, /* it did, and nobody vouches for it */
+    TLS_PEER_UNVERIFIED, /* it did, and nobody vouches for it; where that ended the handshake its
+                            contents are not known */
     TLS_PEER_VERIFIED
 };
 

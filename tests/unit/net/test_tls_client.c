@@ -44,6 +44,7 @@ struct visit {
     enum stream_failure failure;
     char detail[STREAM_DETAIL_MAX];
     enum tls_peer peer;
+    enum tls_peer_fault fault;
     char sni[128]; /* as the server saw it */
     char peer_name[TLS_INFO_NAME_MAX];
     bool buffers_freed;
@@ -99,6 +100,7 @@ static struct visit go(
     (void)snprintf(visit.detail, sizeof(visit.detail), "%s", bench.stream.detail);
     (void)stream_tls_info(&bench.stream, &info);
     visit.peer = info.peer;
+    visit.fault = info.peer_fault;
     (void)snprintf(visit.peer_name, sizeof(visit.peer_name), "%s", info.peer_name);
     memory_tls_deinit(&server);
     assert_true(stream_bench_close(&bench));
@@ -136,6 +138,16 @@ static void assert_refused(struct visit visit, const char *why)
     assert_non_null(strstr(visit.detail, why));
 }
 
+/* It is known as well, though the certificate is not kept. */
+static void assert_fault(const char *certificate, const char *name, enum tls_peer_fault fault)
+{
+    struct visit visit = go(with_ca(), certificate, name);
+
+    assert_int_equal(visit.peer, TLS_PEER_UNVERIFIED);
+    assert_int_equal(visit.fault, fault);
+    assert_string_equal(visit.peer_name, "");
+}
+
 /* C76, C77: verification is on unless it is switched off, and its failures have names. */
 static void test_refused(void **state)
 {
@@ -146,6 +158,10 @@ static void test_refused(void **state)
     assert_refused(go(with_ca(), "self", "mx.example"), "self-signed certificate");
     assert_refused(go((struct tls_client_parameters){0}, "good", "mx.example"), "certificate");
     assert_refused(go(with_ca(), "good", NULL), "no usable name");
+    assert_fault("good", "other.example", TLS_FAULT_NAME);
+    assert_fault("good", "192.0.2.8", TLS_FAULT_NAME);
+    assert_fault("expired", "mx.example", TLS_FAULT_EXPIRED);
+    assert_fault("self", "mx.example", TLS_FAULT_TRUST);
 }
 
 static void test_not_verified(void **state)
