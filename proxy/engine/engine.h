@@ -86,6 +86,8 @@ struct engine_hooks {
         struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure);
     /* 0: connected; else an errno. */
     int (*connected)(struct wire *wire);
+    /* Our end of it, once connected. False, or no such hook: not known. */
+    bool (*local_address)(const struct wire *wire, struct address *out);
     /* The session is over and logged; its memory is freed next. */
     void (*ended)(struct engine *engine, struct session *session);
     /* Any thread: there is post. The engine's own thread is to call engine_read_post soon. */

@@ -18,6 +18,11 @@ int leg_connected(struct wire *wire)
     return socket_connect_result((struct socket *)(void *)wire);
 }
 
+bool leg_local_address(const struct wire *wire, struct address *out)
+{
+    return socket_local_address((const struct socket *)(const void *)wire, out);
+}
+
 bool leg_lacks_means(int failure)
 {
     switch (failure) {

@@ -14,6 +14,7 @@ enum { LEG_WHY_MAX = 256 };
 struct wire *leg_connect(
     struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure);
 int leg_connected(struct wire *wire);
+bool leg_local_address(const struct wire *wire, struct address *out);
 
 /* This errno of connecting tells of a want of our own, and no server is worse for it. */
 bool leg_lacks_means(int failure);

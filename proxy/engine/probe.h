@@ -72,7 +72,7 @@ struct probe_result {
     struct slice words;      /* as opening_init leaves them */
     unsigned offers;         /* enum opening_offer */
     bool has_tls;
-    bool has_certificate;
+    bool has_certificate; /* it was shown, and the handshake went on */
     char tls_version[16];
     char tls_peer[TLS_INFO_NAME_MAX];
     enum tls_peer tls_state;
@@ -89,6 +89,7 @@ struct probe {
     struct probe_result result;
     struct engine *engine;
     struct probe_plan plan;
+    struct address address;
     probe_done *on_done;
     void *owner;
     enum probe_phase phase;
