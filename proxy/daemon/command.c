@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "mailmux/directives.h"
+#include "probe_command.h"
 #include "resolver.h"
 #include "snapshot.h"
 #include <openssl/crypto.h>
@@ -13,6 +14,7 @@ static const char help[] =
     "\n"
     "  -c, --config FILE   the configuration (default " OPTIONS_DEFAULT_FILE ")\n"
     "  --check             report every problem of the configuration; exit 0 if it can be used\n"
+    "  --check --probe     the same, and visit every server: is it as configured?\n"
     "  --dump              the effective configuration, with the source of each value\n"
     "  --reference         the settings, as Markdown\n"
     "  --man               the settings, as the manual page mailmux.ini(5)\n"
@@ -40,7 +42,10 @@ static void write_summary(const char *file, const struct config_report *report)
         report->error_count == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
 }
 
-/* Neither binds nor dials nor makes a certificate; but certificates and keys are loaded. */
+/*
+ * Neither binds nor dials (but with --probe) nor makes a certificate; but certificates and keys are
+ * loaded.
+ */
 static int check(const struct options *options)
 {
     struct config_report report;
@@ -50,11 +55,13 @@ static int check(const struct options *options)
 
     if (config_load(options->file, &config, &report))
         snapshot = snapshot_new(&config, NULL, false, &report);
-    snapshot_unref(&snapshot);
     command_write_report(&report, stderr);
     write_summary(options->file, &report);
     status = report.error_count == 0 ? 0 : 1;
     config_report_free(&report);
+    if (snapshot && options->probe && probe_command(snapshot) > 0)
+        status = 1;
+    snapshot_unref(&snapshot);
     return status;
 }
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 /* Options without a letter; above every character. */
-enum { OPTION_FIRST_COMMAND = 256 };
+enum { OPTION_PROBE = 256, OPTION_FIRST_COMMAND };
 
 #define COMMAND_OPTION(word, command)                                                              \
     {                                                                                              \
@@ -14,6 +14,7 @@ enum { OPTION_FIRST_COMMAND = 256 };
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     COMMAND_OPTION("check", COMMAND_CHECK),
+    {"probe", no_argument, NULL, OPTION_PROBE},
     COMMAND_OPTION("dump", COMMAND_DUMP),
     COMMAND_OPTION("reference", COMMAND_REFERENCE),
     COMMAND_OPTION("man", COMMAND_MANUAL),
@@ -34,7 +35,7 @@ static bool take_command(int option, struct options *options, struct error *erro
 
 bool options_parse(int argc, char *const argv[], struct options *out, struct error *error)
 {
-    struct options options = {COMMAND_RUN, OPTIONS_DEFAULT_FILE};
+    struct options options = {COMMAND_RUN, OPTIONS_DEFAULT_FILE, false};
     int option;
 
     optind = 0; /* from the beginning, whatever was parsed before */
@@ -42,6 +43,8 @@ bool options_parse(int argc, char *const argv[], struct options *out, struct err
     while ((option = getopt_long(argc, argv, "+:c:h", long_options, NULL)) != -1) {
         if (option == 'c') {
             options.file = optarg;
+        } else if (option == OPTION_PROBE) {
+            options.probe = true;
         } else if (option == ':') {
             error_set(error, "%s needs a file name behind it", argv[optind - 1]);
             return false;
@@ -56,6 +59,10 @@ bool options_parse(int argc, char *const argv[], struct options *out, struct err
     if (optind < argc) {
         error_set(
             error, "\"%s\" is not expected; the configuration is named with -c FILE", argv[optind]);
+        return false;
+    }
+    if (options.probe && options.command != COMMAND_CHECK) {
+        error_set(error, "--probe goes with --check");
         return false;
     }
     *out = options;

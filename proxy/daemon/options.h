@@ -23,6 +23,7 @@ enum options_command {
 struct options {
     enum options_command command;
     const char *file; /* borrowed from argv, or OPTIONS_DEFAULT_FILE */
+    bool probe;       /* with COMMAND_CHECK: the servers are visited, too */
 };
 
 /* False, with what is wrong, for a command line that makes no sense; *out is then unchanged. */

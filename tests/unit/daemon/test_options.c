@@ -38,7 +38,7 @@ static void assert_command(const char *line, enum options_command command, const
 
 static void assert_refused(const char *line, const char *text)
 {
-    struct options options = {COMMAND_RUN, "untouched"};
+    struct options options = {COMMAND_RUN, "untouched", false};
     struct error error;
 
     assert_false(parse(line, &options, &error));
@@ -60,12 +60,26 @@ static void test_commands(void **state)
     assert_command("-h", COMMAND_HELP, OPTIONS_DEFAULT_FILE);
 }
 
+static void test_a_check_may_probe(void **state)
+{
+    struct options options;
+    struct error error;
+
+    assert_true(parse("--check", &options, &error));
+    assert_false(options.probe);
+    assert_true(parse("--check --probe -c a.ini", &options, &error));
+    assert_true(options.probe);
+    assert_command("--probe --check", COMMAND_CHECK, OPTIONS_DEFAULT_FILE);
+}
+
 static void test_what_makes_no_sense(void **state)
 {
     assert_refused("--chek", "there is no option --chek");
     assert_refused("-x", "there is no option -x");
     assert_refused("-c", "-c needs a file name behind it");
     assert_refused("--check --dump", "give one command at a time");
+    assert_refused("--probe", "--probe goes with --check");
+    assert_refused("--dump --probe", "--probe goes with --check");
     assert_refused(
         "proxy.ini", "\"proxy.ini\" is not expected; the configuration is named with -c FILE");
 }
@@ -74,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_a_check_may_probe),
         cmocka_unit_test(test_what_makes_no_sense),
     };
 

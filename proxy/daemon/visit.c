@@ -1,0 +1,205 @@
+#include "visit.h"
+
+/* A client that no network has [RFC 5737], and where it would have connected to. */
+static struct opening_client make_stranger(void)
+{
+    const uint16_t client_port = 40000;
+    const uint16_t smtp_port = 25;
+    struct opening_client stranger = {.tls = false};
+
+    (void)address_parse_ip(SLICE("192.0.2.1"), client_port, &stranger.source);
+    (void)address_parse_ip(SLICE("198.51.100.1"), smtp_port, &stranger.destination);
+    return stranger;
+}
+
+const struct config_backend *visit_backend(const struct visit *visit)
+{
+    return &snapshot_config(visit->snapshot)->backends[visit->backend];
+}
+
+const struct probe_result *visit_result(const struct visit *visit, enum visit_try which)
+{
+    return visit->was_tried[which] ? &visit->probes[which].result : NULL;
+}
+
+bool visit_sends_header(const struct visit *visit)
+{
+    return snapshot_probe_plan(visit->snapshot, visit->backend).header != 0;
+}
+
+/* ---- What a failure leaves open ---- */
+
+/* It has greeted in its protocol and answered, whatever else it lacks. */
+static bool is_understood(const struct probe_result *result)
+{
+    return result->failure == PROBE_FINE || result->failure == PROBE_CERTIFICATE ||
+           (result->failure == PROBE_OPENING && result->opening == OPENING_NO_STARTTLS);
+}
+
+/* It greets, but in another protocol: nothing else needs to be tried. */
+static bool greets_otherwise(const struct probe_result *result)
+{
+    return slice_starts(result->first_word, SLICE("220")) ||
+           slice_starts(result->first_word, SLICE("+OK")) ||
+           slice_starts(result->first_word, SLICE("* "));
+}
+
+static bool is_open_question(const struct probe_result *result)
+{
+    switch (result->failure) {
+    case PROBE_SILENT:
+    case PROBE_CLOSED:
+    case PROBE_NO_TLS:
+    case PROBE_IN_CLEAR:
+        return true;
+    case PROBE_OPENING:
+        break;
+    case PROBE_FINE:
+    case PROBE_NO_MEANS:
+    case PROBE_NO_CONNECTION:
+    case PROBE_CERTIFICATE:
+        return false;
+    }
+    switch (result->opening) {
+    case OPENING_WRONG_PROTOCOL:
+        return result->step != OPENING_AT_GREETING || !greets_otherwise(result);
+    case OPENING_FAREWELL:
+    case OPENING_HELLO_REFUSED:
+    case OPENING_STRANGE_ANSWER:
+        return true;
+    case OPENING_FINE:
+    case OPENING_TOO_LARGE:
+    case OPENING_GREETING_REFUSED:
+    case OPENING_PREAUTHENTICATED:
+    case OPENING_NO_STARTTLS:
+    case OPENING_STARTTLS_REFUSED:
+    case OPENING_INJECTED:
+    case OPENING_NO_XCLIENT:
+    case OPENING_IDENTITY_REFUSED:
+        break;
+    }
+    return false;
+}
+
+bool visit_explains(const struct visit *visit, enum visit_try which)
+{
+    const struct probe_result *result = visit_result(visit, which);
+
+    return result && is_understood(result);
+}
+
+/* ---- One after the other ---- */
+
+static bool knows_xclient(const struct visit *visit)
+{
+    const unsigned needed = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
+
+    return (visit->probes[VISIT_AS_CONFIGURED].result.offers & needed) == needed;
+}
+
+static bool may_relay(const struct visit *visit)
+{
+    const struct config_backend *backend = visit_backend(visit);
+
+    return backend->protocol != CONFIG_PROTOCOL_IMAP && backend->protocol != CONFIG_PROTOCOL_POP3 &&
+           (backend->send_client_address != SEND_ADDRESS_XCLIENT || knows_xclient(visit));
+}
+
+/* VISIT_TRIES: nothing more is to be learnt. */
+static enum visit_try next_try(const struct visit *visit)
+{
+    const struct probe_result *first = &visit->probes[VISIT_AS_CONFIGURED].result;
+
+    switch (visit->now) {
+    case VISIT_AS_CONFIGURED:
+        if (first->failure == PROBE_FINE)
+            return may_relay(visit) ? VISIT_STRANGER : VISIT_TRIES;
+        if (first->failure == PROBE_CERTIFICATE)
+            return VISIT_ANY_CERTIFICATE;
+        if (!is_open_question(first))
+            return VISIT_TRIES;
+        return first->failure == PROBE_IN_CLEAR ? VISIT_OTHER_TLS : VISIT_OTHER_HEADER;
+    case VISIT_OTHER_HEADER:
+        return visit_explains(visit, VISIT_OTHER_HEADER) ? VISIT_TRIES : VISIT_OTHER_TLS;
+    case VISIT_OTHER_TLS:
+    case VISIT_ANY_CERTIFICATE:
+    case VISIT_STRANGER:
+    case VISIT_TRIES:
+        break;
+    }
+    return VISIT_TRIES;
+}
+
+static void use_other_tls(const struct visit *visit, struct probe_plan *plan)
+{
+    plan->implicit_tls = !plan->implicit_tls;
+    plan->opening.starttls = false;
+    plan->opening.goal = OPENING_CAPABILITIES;
+    plan->tls = visit->lax;
+}
+
+static struct probe_plan plan_of(const struct visit *visit, enum visit_try which)
+{
+    struct probe_plan plan = snapshot_probe_plan(visit->snapshot, visit->backend);
+
+    plan.opening.goal = OPENING_TLS;
+    if (!plan.tls_name)
+        plan.tls_name = visit->server->host;
+    switch (which) {
+    case VISIT_AS_CONFIGURED:
+    case VISIT_TRIES:
+        break;
+    case VISIT_OTHER_HEADER:
+        plan.header = plan.header == 0 ? 2 : 0;
+        break;
+    case VISIT_OTHER_TLS:
+        use_other_tls(visit, &plan);
+        break;
+    case VISIT_ANY_CERTIFICATE:
+        plan.tls = visit->lax;
+        break;
+    case VISIT_STRANGER:
+        plan.opening.goal = OPENING_SESSION;
+        plan.client = &visit->stranger;
+        plan.recipient = VISIT_RECIPIENT;
+        break;
+    }
+    return plan;
+}
+
+static void on_probed(void *owner, struct probe *probe);
+
+static void try_next(struct visit *visit, enum visit_try which)
+{
+    struct probe_plan plan;
+
+    visit->now = which;
+    visit->was_tried[which] = true;
+    visit->stranger = make_stranger();
+    plan = plan_of(visit, which);
+    probe_start(&visit->probes[which], visit->engine, &plan, &visit->address, on_probed, visit);
+}
+
+static void on_probed(void *owner, struct probe *probe)
+{
+    struct visit *visit = owner;
+    enum visit_try next = next_try(visit);
+
+    (void)probe;
+    if (next != VISIT_TRIES) {
+        try_next(visit, next);
+        return;
+    }
+    visit->is_over = true;
+    visit->on_done(visit->owner);
+}
+
+void visit_start(struct visit *visit, struct engine *engine, struct tls_client *lax,
+    visit_done *on_done, void *owner)
+{
+    visit->engine = engine;
+    visit->lax = lax;
+    visit->on_done = on_done;
+    visit->owner = owner;
+    try_next(visit, VISIT_AS_CONFIGURED);
+}

@@ -1,0 +1,287 @@
+/* For each wrong set-up the sentence that names the mistake and what to write. */
+#include "visit_report.h"
+
+#include "checks.h"
+#include "smtp_path.h"
+
+enum { DAY_S = 24 * 60 * 60, REPLY_WORDS_MAX = RELAY_TEXT_MAX };
+
+#define ERROR(...) visit_find(out, &counts->errors, "error", __VA_ARGS__)
+#define WARNING(...) visit_find(out, &counts->warnings, "warning", __VA_ARGS__)
+#define NOTE(...) visit_find(out, NULL, "note", __VA_ARGS__)
+
+static const char *expected_protocol(const struct config_backend *backend)
+{
+    switch (backend->protocol) {
+    case CONFIG_PROTOCOL_SMTP:
+    case CONFIG_PROTOCOL_SUBMISSION:
+        return "SMTP";
+    case CONFIG_PROTOCOL_POP3:
+        return "POP3";
+    case CONFIG_PROTOCOL_IMAP:
+        return "IMAP";
+    }
+    return "SMTP";
+}
+
+/* NULL: by its first words it could be anything. */
+static const char *greeted_protocol(struct slice words)
+{
+    if (slice_starts(words, SLICE("220")) || slice_starts(words, SLICE("554")))
+        return "SMTP";
+    if (slice_starts(words, SLICE("* OK")) || slice_starts(words, SLICE("* PREAUTH")))
+        return "IMAP";
+    if (slice_starts(words, SLICE("+OK")))
+        return "POP3";
+    return slice_starts(words, SLICE("SSH-")) ? "SSH" : NULL;
+}
+
+/* ---- It could not be spoken to ---- */
+
+static void advise_certificate(const struct visit *visit, const struct probe_result *result,
+    FILE *out, struct visit_counts *counts)
+{
+    const struct config_backend *backend = visit_backend(visit);
+    const char *name = backend->tls_name ? backend->tls_name : visit->server->host;
+
+    if (backend->pins.count > 0 && !backend->ca) {
+        ERROR("the key of its certificate is none of those in pin; write that of the server, if it "
+              "is the server");
+        return;
+    }
+    switch (result->tls_fault) {
+    case TLS_FAULT_EXPIRED:
+        ERROR("its certificate has expired; renew it at the server (pin = sha256:... would take "
+              "its key at any date)");
+        break;
+    case TLS_FAULT_NAME:
+        ERROR("its certificate is not for %s; write tls_name = and a name that it is for, or give "
+              "the server one for %s",
+            name, name);
+        break;
+    case TLS_FAULT_NONE:
+    case TLS_FAULT_TRUST:
+        ERROR("nobody who is trusted vouches for its certificate (%s); write ca = FILE with the "
+              "authority that has signed it, or pin = sha256:...",
+            result->why);
+        break;
+    }
+}
+
+static void advise_other_header(const struct visit *visit, FILE *out, struct visit_counts *counts)
+{
+    if (visit_sends_header(visit))
+        ERROR("the server does not expect the PROXY header that it gets; turn it on there "
+              "(Postfix: smtpd_upstream_proxy_protocol = haproxy; Dovecot: haproxy = yes and "
+              "haproxy_trusted_networks), or write send_client_address = none here");
+    else
+        ERROR("the server expects a PROXY header and gets none; write send_client_address = "
+              "proxy-v2 here, or turn it off there (Postfix: smtpd_upstream_proxy_protocol; "
+              "Dovecot: haproxy)");
+}
+
+static void advise_other_tls(const struct visit *visit, FILE *out, struct visit_counts *counts)
+{
+    unsigned offers = visit_result(visit, VISIT_OTHER_TLS)->offers;
+
+    if (visit_backend(visit)->tls != BACKEND_TLS_IMPLICIT)
+        ERROR("on this port the server speaks TLS from the first byte; write tls = implicit here, "
+              "or name its port for %s in clear",
+            expected_protocol(visit_backend(visit)));
+    else if (offers & (unsigned)OPENING_OFFERS_STARTTLS)
+        ERROR("tls = implicit, and on this port the server begins in clear and offers STARTTLS; "
+              "write tls = starttls, or name its port for TLS");
+    else
+        ERROR("tls = implicit, and on this port the server speaks in clear and offers no STARTTLS; "
+              "name its port for TLS, or write tls = none where nobody else can listen");
+}
+
+static void advise_opening(const struct visit *visit, const struct probe_result *result, FILE *out,
+    struct visit_counts *counts)
+{
+    const char *expected = expected_protocol(visit_backend(visit));
+    const char *greeted = greeted_protocol(result->first_word);
+
+    if (result->opening == OPENING_NO_STARTTLS)
+        ERROR("tls = starttls, and the server does not offer STARTTLS; turn TLS on there (Postfix: "
+              "smtpd_tls_security_level = may; Dovecot: ssl = yes), or write tls = none where "
+              "nobody else can listen");
+    else if (result->opening == OPENING_GREETING_REFUSED)
+        ERROR("the server turns this machine away by its greeting; its own log may say why");
+    else if (result->opening == OPENING_WRONG_PROTOCOL && greeted && greeted != expected)
+        ERROR("the server speaks %s on this port, and %s is expected; name the port of its %s "
+              "service, or another protocol in the listener",
+            greeted, expected, expected);
+    else
+        ERROR("the server %s", opening_failure_text(result->opening));
+}
+
+static void advise_failure(const struct visit *visit, const struct probe_result *result, FILE *out,
+    struct visit_counts *counts)
+{
+    if (visit_explains(visit, VISIT_OTHER_HEADER)) {
+        advise_other_header(visit, out, counts);
+        return;
+    }
+    if (visit_explains(visit, VISIT_OTHER_TLS)) {
+        advise_other_tls(visit, out, counts);
+        return;
+    }
+    switch (result->failure) {
+    case PROBE_FINE:
+        break;
+    case PROBE_NO_MEANS:
+        ERROR("it cannot be probed: %s", result->why);
+        break;
+    case PROBE_NO_CONNECTION:
+        ERROR("it cannot be reached: %s; is the server running, is the address in %s:%u right, and "
+              "does every firewall on the way allow it?",
+            result->why, visit->server->origin.file, visit->server->origin.line);
+        break;
+    case PROBE_SILENT:
+    case PROBE_CLOSED:
+        ERROR("%s, with a PROXY header as without, and with TLS from the first byte as without; "
+              "does the server accept this machine, and does it speak %s on this port?",
+            result->why, expected_protocol(visit_backend(visit)));
+        break;
+    case PROBE_NO_TLS:
+    case PROBE_IN_CLEAR:
+        ERROR("%s; do tls_policy and the server's versions and ciphers have any in common?",
+            result->why);
+        break;
+    case PROBE_CERTIFICATE:
+        advise_certificate(visit, result, out, counts);
+        break;
+    case PROBE_OPENING:
+        advise_opening(visit, result, out, counts);
+        break;
+    }
+}
+
+/* ---- It could, and still ---- */
+
+static void advise_identity(const struct visit *visit, const struct probe_result *result, FILE *out,
+    struct visit_counts *counts)
+{
+    const struct config_backend *backend = visit_backend(visit);
+    bool takes_xclient = (result->offers & (unsigned)OPENING_OFFERS_XCLIENT) != 0;
+
+    switch (backend->send_client_address) {
+    case SEND_ADDRESS_XCLIENT:
+        if (!(result->offers & (unsigned)OPENING_OFFERS_XCLIENT_ADDR))
+            ERROR("send_client_address = xclient, and the server does not offer XCLIENT with ADDR "
+                  "to this machine; name its address there (Postfix: "
+                  "smtpd_authorized_xclient_hosts; Dovecot: login_trusted_networks)");
+        break;
+    case SEND_ADDRESS_ID:
+        NOTE("whether the server believes the client's address in ID cannot be seen from here; "
+             "Dovecot does where this machine's address is in its login_trusted_networks");
+        break;
+    case SEND_ADDRESS_NONE:
+        if (takes_xclient)
+            NOTE("the server would believe XCLIENT from this machine; send_client_address = "
+                 "xclient would tell it who the clients are");
+        else if (backend->protocol == CONFIG_PROTOCOL_IMAP ||
+                 backend->protocol == CONFIG_PROTOCOL_POP3)
+            NOTE("whether the server trusts this machine more than other clients (Dovecot: "
+                 "login_trusted_networks) cannot be seen from here");
+        break;
+    case SEND_ADDRESS_PROXY_V1:
+    case SEND_ADDRESS_PROXY_V2:
+        break;
+    }
+}
+
+static void advise_tls(const struct visit *visit, const struct probe_result *result, FILE *out,
+    struct visit_counts *counts)
+{
+    if (result->has_certificate && result->tls_seconds < 0)
+        WARNING("its certificate has expired; renew it at the server");
+    else if (result->has_certificate && result->tls_seconds < (int64_t)CHECKS_EXPIRY_DAYS * DAY_S)
+        WARNING("its certificate expires in %lld days; renew it at the server",
+            (long long)(result->tls_seconds / DAY_S));
+    if (result->has_tls && result->offers & (unsigned)OPENING_OFFERS_PLUS)
+        WARNING("it offers a mechanism with -PLUS, which binds a login to its own TLS; mailmux "
+                "hides it, turn channel binding off at the server");
+}
+
+/* ---- Relaying ---- */
+
+static bool refuses_recipient(const struct config_listener *listener)
+{
+    const struct config_strings *domains = &listener->relay_domains;
+
+    for (size_t i = 0; i < domains->count; i++) {
+        if (smtp_domain_matches(SLICE(VISIT_RECIPIENT_DOMAIN), slice_from(domains->text[i])))
+            return false;
+    }
+    return domains->count > 0;
+}
+
+/* The first listener of the backend that lets such a recipient through, or NULL. */
+static const struct config_listener *find_open(const struct visit *visit)
+{
+    const struct config *config = snapshot_config(visit->snapshot);
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (config->listeners[i].backend == visit->backend &&
+            !refuses_recipient(&config->listeners[i]))
+            return &config->listeners[i];
+    }
+    return NULL;
+}
+
+static void advise_relay(const struct visit *visit, FILE *out, struct visit_counts *counts)
+{
+    const struct probe_result *result = visit_result(visit, VISIT_STRANGER);
+    const struct config_listener *open = find_open(visit);
+    bool is_told = visit_backend(visit)->send_client_address != SEND_ADDRESS_NONE;
+
+    if (!result)
+        return;
+    if (!open)
+        NOTE("relay_domains in every listener of this backend refuses %s before the server sees "
+             "it",
+            VISIT_RECIPIENT);
+    switch (result->relay.judgement) {
+    case RELAY_TAKEN:
+        if (!open)
+            NOTE("the server itself would take it: it relays for whoever comes from this machine");
+        else if (is_told)
+            ERROR("the server is an open relay: it takes mail to %s from a stranger; name there "
+                  "who may relay (Postfix: mynetworks, smtpd_relay_restrictions)",
+                VISIT_RECIPIENT);
+        else
+            ERROR("through [listener %s] the server is an open relay: it takes mail to %s from "
+                  "whoever comes from this machine, and that is every client; write relay_domains "
+                  "= with its own domains in each listener, or send_client_address = xclient or "
+                  "proxy-v2, or take this machine's address out of its trusted networks (Postfix: "
+                  "mynetworks)",
+                open->name, VISIT_RECIPIENT);
+        break;
+    case RELAY_UNDECIDED:
+        if (open)
+            WARNING("whether it relays cannot be told: it refuses this recipient for another "
+                    "reason, which a real one might not meet");
+        break;
+    case RELAY_NOT_TESTED:
+        if (open)
+            WARNING("whether it relays could not be tested");
+        break;
+    case RELAY_REFUSED:
+        break;
+    }
+}
+
+void visit_advise(const struct visit *visit, FILE *out, struct visit_counts *counts)
+{
+    const struct probe_result *result = visit_result(visit, VISIT_AS_CONFIGURED);
+
+    if (result->failure != PROBE_FINE) {
+        advise_failure(visit, result, out, counts);
+        return;
+    }
+    advise_identity(visit, result, out, counts);
+    advise_tls(visit, result, out, counts);
+    advise_relay(visit, out, counts);
+}
