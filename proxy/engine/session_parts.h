@@ -70,6 +70,9 @@ void session_enter(struct session *session, enum session_phase phase, enum engin
 /* The dialog went on, or has just begun: sets the deadline that fits its state. */
 void session_set_dialog_deadlines(struct session *session);
 
+/* Whoever speaks before the greeting is turned away: until then its bytes are looked for. */
+bool session_minds_early_talk(const struct session *session);
+
 /* Tells both wires which events are of use. */
 void session_watch(struct session *session);
 

@@ -177,7 +177,7 @@ static bool is_early_talker(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
-    if (!session->service->early_talker_refuse || session->renewed)
+    if (!session_minds_early_talk(session))
         return false;
     (void)pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines);
     if (buffer_held(client->in).n > 0)

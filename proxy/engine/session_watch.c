@@ -170,6 +170,11 @@ static bool takes_bytes(const struct session *session, int side)
            !pipe_has_output(pipe, &session->leg[1 - side]);
 }
 
+bool session_minds_early_talk(const struct session *session)
+{
+    return session->service->early_talker_refuse && !session->renewed;
+}
+
 static unsigned client_events(const struct session *session)
 {
     const struct stream *leg = &session->leg[LEG_CLIENT];
@@ -181,7 +186,7 @@ static unsigned client_events(const struct session *session)
         return WIRE_READABLE | output;
     case SESSION_DIAL:
     case SESSION_DELAY:
-        return session->service->early_talker_refuse ? WIRE_READABLE : WIRE_HANGUP;
+        return session_minds_early_talk(session) ? WIRE_READABLE : WIRE_HANGUP;
     case SESSION_DIALOG:
         return dialog_client_events(session) | output;
     case SESSION_UPGRADE:

@@ -1,0 +1,106 @@
+/* What a session waits for, and for how long: no leg calls for ever, and no wait is endless. */
+/* The order is cmocka's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "proves.h"
+#include "session_bench.h"
+
+enum { SMTP, EARLY, IMAP };
+enum { A_DAY_MS = 24 * 60 * 60 * 1000, LINE_MS = 1000, HANDSHAKE_MS = 30 * 1000 };
+
+static const char configuration[] =
+    "[listener smtp]\nbind = 127.0.0.1:11\nprotocol = smtp\nbackend = mta\n"
+    "[listener early]\nbind = 127.0.0.1:12\nprotocol = smtp\nbackend = mta\n"
+    "early_talker = refuse\n"
+    "[listener imap]\nbind = 127.0.0.1:13\nprotocol = imap\ntls = none\nbackend = mailboxes\n"
+    "[backend mta]\nserver = 10.0.0.5:25\n"
+    "[backend mailboxes]\nserver = 10.0.0.5:143\n"
+    "[timeouts]\nline = 1s\ndrain = 0\n";
+
+static struct session_bench bench; /* large */
+
+static int set_up(void **state)
+{
+    (void)state;
+    return session_bench_init(&bench, configuration) ? 0 : -1;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    if (bench.has_begun)
+        (void)session_bench_end(&bench); /* of a test that failed */
+    bench.window = 0;
+    bench.is_deaf[BENCH_CLIENT] = false;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)fresh(state);
+    session_bench_deinit(&bench);
+    return 0;
+}
+
+static void say(enum bench_leg leg, const char *text)
+{
+    session_bench_say(&bench, leg, slice_from(text));
+    assert_true(session_bench_run(&bench));
+}
+
+static void assert_heard(enum bench_leg leg, const char *text)
+{
+    struct slice got = session_bench_heard(&bench, leg);
+
+    if (!slice_equal(got, slice_from(text)))
+        fail_msg("heard %.*s instead of %s", (int)got.n, got.p, text);
+    session_bench_forget(&bench);
+}
+
+static void end(void)
+{
+    const char *wrong = session_bench_end(&bench);
+
+    if (wrong)
+        fail_msg("%s", wrong);
+}
+
+/* Behind its own STARTTLS a client waits for nobody's greeting: what it says is held, and it does
+ * not keep the worker busy while another connection is opened for it. */
+static void test_nobody_talks_early_at_a_renewal(void **state)
+{
+    (void)state;
+    session_bench_begin(&bench, EARLY);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "220 first\r\n");
+    say(BENCH_CLIENT, "EHLO c.example\r\n");
+    say(BENCH_SERVER, "250 first\r\n");
+    say(BENCH_CLIENT, "VRFY x\r\n");
+    say(BENCH_SERVER, "252 maybe\r\n");
+    say(BENCH_CLIENT, "STARTTLS\r\n");
+    session_bench_start_tls(&bench);
+    assert_true(session_bench_run(&bench));
+    assert_int_equal(bench.dials, 2);
+    session_bench_forget(&bench);
+    say(BENCH_CLIENT, "EHLO c.example\r\n");
+    assert_heard(BENCH_SERVER, "");
+    say(BENCH_SERVER, "220 second\r\n");
+    assert_heard(BENCH_SERVER, "EHLO c.example\r\n");
+    end();
+}
+
+#define FRESH(name) cmocka_unit_test_setup(name, fresh)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FRESH(test_nobody_talks_early_at_a_renewal),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
