@@ -6,11 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct config_timeouts *timeouts(const struct session *session)
-{
-    return &session->service->config->timeouts;
-}
-
 void session_step(struct session *session)
 {
     if (session->stepping || session->phase == SESSION_DEAD)
@@ -144,7 +139,7 @@ void session_close(struct session *session, enum reason reason)
         return;
     }
     session_enter(
-        session, SESSION_FAREWELL, CLASS_LINGER, timeouts(session)->drain, session->reason);
+        session, SESSION_FAREWELL, CLASS_LINGER, session_end_ms(session), session->reason);
 }
 
 /* Before the line is written: whoever has read it may look at the counters. */

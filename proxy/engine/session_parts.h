@@ -67,6 +67,9 @@ void session_clear_deadlines(struct session *session);
 void session_enter(struct session *session, enum session_phase phase, enum engine_class class_index,
     uint64_t ms, enum reason expiry);
 
+/* How long it may take to deliver what is left when one side has ended. */
+uint64_t session_end_ms(const struct session *session);
+
 /* The dialog went on, or has just begun: sets the deadline that fits its state. */
 void session_set_dialog_deadlines(struct session *session);
 

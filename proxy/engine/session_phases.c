@@ -274,7 +274,7 @@ static bool run_relay(struct session *session)
         over = over && (pipes[side].shut || pipes[side].failed);
         if (ended && session->reason == REASON_NONE) {
             session->reason = session_end_reason(session, pipes[side].ended ? side : 1 - side);
-            session_enter(session, SESSION_RELAY, CLASS_HALF_CLOSED, timeouts(session)->drain,
+            session_enter(session, SESSION_RELAY, CLASS_HALF_CLOSED, session_end_ms(session),
                 REASON_TIMEOUT_LINGER);
         }
     }

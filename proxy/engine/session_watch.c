@@ -103,6 +103,14 @@ void session_enter(struct session *session, enum session_phase phase, enum engin
         set_phase_deadline(session, class_index, ms, expiry);
 }
 
+/* drain = 0 is about the process; an end of one session must not last for ever. */
+uint64_t session_end_ms(const struct session *session)
+{
+    uint64_t drain_ms = timeouts(session)->drain;
+
+    return drain_ms > 0 ? drain_ms : SESSION_LINGER_MS;
+}
+
 /* A line must be complete `line` after its first byte, however slowly its bytes drip (A25). */
 static void set_line_deadline(struct session *session)
 {

@@ -94,12 +94,51 @@ static void test_nobody_talks_early_at_a_renewal(void **state)
     end();
 }
 
+/* drain = 0 is about the end of the process; a client that does not read must not stay for ever. */
+static void test_a_farewell_that_nobody_reads_ends(void **state)
+{
+    (void)state;
+    bench.is_deaf[BENCH_CLIENT] = true;
+    session_bench_begin(&bench, SMTP);
+    bench.client.window = 10;
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "220 x\r\n");
+    assert_true(session_bench_pass(&bench, A_DAY_MS));
+    assert_true(session_bench_pass(&bench, A_DAY_MS));
+    assert_null(bench.session);
+    assert_int_equal(bench.reason, REASON_TIMEOUT_FIRST_COMMAND);
+    end();
+}
+
+static void test_half_a_relay_ends(void **state)
+{
+    (void)state;
+    proves("C94");
+    session_bench_begin(&bench, IMAP);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "* OK x\r\n");
+    say(BENCH_CLIENT, "a LOGIN b c\r\n");
+    say(BENCH_SERVER, "a OK d\r\n");
+    session_bench_forget(&bench);
+    session_bench_finish(&bench, BENCH_CLIENT);
+    assert_true(session_bench_run(&bench));
+    assert_non_null(bench.session);
+    say(BENCH_SERVER, "* BYE\r\n");
+    assert_heard(BENCH_CLIENT, "* BYE\r\n");
+    assert_true(session_bench_pass(&bench, A_DAY_MS));
+    assert_null(bench.session);
+    assert_int_equal(bench.reason, REASON_CLIENT_CLOSED);
+    end();
+}
+
 #define FRESH(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(test_nobody_talks_early_at_a_renewal),
+        FRESH(test_a_farewell_that_nobody_reads_ends),
+        FRESH(test_half_a_relay_ends),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
