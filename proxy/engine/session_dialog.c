@@ -43,6 +43,7 @@ static void carry_out(struct session *session, const struct actions *actions)
         break;
     case DIALOG_START_TLS:
         session->renew = actions->renew_server;
+        deadline_clear(&session->engine->deadlines, &session->line_deadline);
         session_enter(session, SESSION_UPGRADE, CLASS_HANDSHAKE,
             session->service->config->timeouts.handshake, REASON_TIMEOUT_HANDSHAKE);
         break;

@@ -131,6 +131,24 @@ static void test_half_a_relay_ends(void **state)
     end();
 }
 
+/* The line that asked for TLS is complete: its time is not that of the handshake. */
+static void test_a_handshake_has_its_own_time(void **state)
+{
+    (void)state;
+    session_bench_begin(&bench, SMTP);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "220 x\r\n");
+    say(BENCH_CLIENT, "START");
+    say(BENCH_CLIENT, "TLS\r\n");
+    assert_true(session_bench_pass(&bench, LINE_MS + 1));
+    assert_non_null(bench.session);
+    assert_int_equal(bench.session->phase, SESSION_HANDSHAKE);
+    assert_true(session_bench_pass(&bench, HANDSHAKE_MS));
+    assert_null(bench.session);
+    assert_int_equal(bench.reason, REASON_TIMEOUT_HANDSHAKE);
+    end();
+}
+
 #define FRESH(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -139,6 +157,7 @@ int main(void)
         FRESH(test_nobody_talks_early_at_a_renewal),
         FRESH(test_a_farewell_that_nobody_reads_ends),
         FRESH(test_half_a_relay_ends),
+        FRESH(test_a_handshake_has_its_own_time),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
