@@ -264,9 +264,11 @@ static bool write_own_greeting(struct upstream *upstream)
 /* The greeting to the start of the input, in front of what came behind it. */
 static bool put_greeting_back(struct upstream *upstream)
 {
-    upstream->greeting_len = buffer_held(upstream->greeted).n;
+    size_t greeting_len = buffer_held(upstream->greeted).n;
+
     if (!buffer_append(upstream->greeted, buffer_held(*upstream->input)))
         return false;
+    upstream->greeting_len = greeting_len; /* until here it is that of a refusal that is kept */
     buffer_give(&upstream->engine->replies, upstream->input);
     *upstream->input = upstream->greeted;
     upstream->greeted = NULL;
