@@ -75,6 +75,8 @@ static void begin_renewal(struct session *session)
     pipe_deinit(&session->pipe[LEG_SERVER], &session->engine->replies, session->engine);
     session->pipe[LEG_SERVER] = (struct pipe){.bytes = session->pipe[LEG_SERVER].bytes};
     session->pipe[LEG_CLIENT].failed = false;
+    /* What the old connection did not take was said in clear, and to it. */
+    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
     session_enter(session, SESSION_DIAL, CLASS_CONNECT, 0, REASON_NONE);
     upstream_restart(&session->upstream);
 }

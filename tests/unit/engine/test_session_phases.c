@@ -1,0 +1,100 @@
+/* What a session owes to others while it changes or ends: the worker's time, a place, silence. */
+/* The order is cmocka's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "pool.h"
+#include "proves.h"
+#include "session_bench.h"
+#include <string.h>
+
+static const char configuration[] =
+    "[listener smtp]\nbind = 127.0.0.1:11\nprotocol = smtp\nbackend = mta\n"
+    "[backend mta]\nserver = only 10.0.0.5:25 max_sessions=1\n";
+
+static struct session_bench bench; /* large */
+
+static int set_up(void **state)
+{
+    (void)state;
+    return session_bench_init(&bench, configuration) ? 0 : -1;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    if (bench.has_begun)
+        (void)session_bench_end(&bench); /* of a test that failed */
+    bench.is_deaf[BENCH_CLIENT] = bench.is_deaf[BENCH_SERVER] = false;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)fresh(state);
+    session_bench_deinit(&bench);
+    return 0;
+}
+
+static void say(enum bench_leg leg, const char *text)
+{
+    session_bench_say(&bench, leg, slice_from(text));
+    assert_true(session_bench_run(&bench));
+}
+
+static void assert_heard(enum bench_leg leg, const char *text)
+{
+    struct slice got = session_bench_heard(&bench, leg);
+
+    if (!slice_equal(got, slice_from(text)))
+        fail_msg("heard %.*s instead of %s", (int)got.n, got.p, text);
+    session_bench_forget(&bench);
+}
+
+static void end(void)
+{
+    const char *wrong = session_bench_end(&bench);
+
+    if (wrong)
+        fail_msg("%s", wrong);
+}
+
+/* What was said in clear and not taken by the first connection is not for the second. */
+static void test_a_renewal_says_nothing_again(void **state)
+{
+    (void)state;
+    proves("C33");
+    session_bench_begin(&bench, 0);
+    assert_true(session_bench_run(&bench));
+    bench.is_deaf[BENCH_SERVER] = true;
+    bench.server->window = 5;
+    say(BENCH_SERVER, "220 first\r\n");
+    say(BENCH_CLIENT, "EHLO c.example\r\nVRFY x\r\nSTARTTLS\r\n");
+    say(BENCH_SERVER, "250 first\r\n"); /* it has not read all of that */
+    say(BENCH_SERVER, "252 maybe\r\n");
+    session_bench_start_tls(&bench);
+    assert_true(session_bench_run(&bench));
+    assert_int_equal(bench.dials, 2);
+    bench.is_deaf[BENCH_SERVER] = false;
+    assert_true(session_bench_run(&bench));
+    session_bench_forget(&bench);
+    say(BENCH_SERVER, "220 second\r\n");
+    say(BENCH_CLIENT, "EHLO c.example\r\n");
+    assert_heard(BENCH_SERVER, "EHLO c.example\r\n");
+    end();
+}
+
+#define FRESH(name) cmocka_unit_test_setup(name, fresh)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FRESH(test_a_renewal_says_nothing_again),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
