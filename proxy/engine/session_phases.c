@@ -315,8 +315,9 @@ static bool run_linger(struct session *session)
         return true;
     }
     switch (stream_read(client, session->engine->scratch, sizeof(session->engine->scratch), &got)) {
-    case IO_OK:
-        return true;
+    case IO_OK: /* others have their turn: a client may never stop */
+        engine_step_again(session->engine, session);
+        return false;
     case IO_AGAIN:
         return false;
     case IO_EOF:

@@ -63,6 +63,34 @@ static void end(void)
         fail_msg("%s", wrong);
 }
 
+/* Up to the server's 221; the client does not close. */
+static void quit(void)
+{
+    session_bench_begin(&bench, 0);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "220 x\r\n");
+    say(BENCH_CLIENT, "QUIT\r\n");
+    say(BENCH_SERVER, "221 x\r\n");
+}
+
+/* A client that goes on sending after the end gets no more than its share of the worker. */
+static void test_what_comes_after_the_end_is_read_in_turns(void **state)
+{
+    static char much[8 * ENGINE_SCRATCH];
+
+    (void)state;
+    memset(much, 'x', sizeof(much));
+    quit();
+    assert_int_equal(bench.session->phase, SESSION_LINGER);
+    session_bench_say(&bench, BENCH_CLIENT, slice_of(much, sizeof(much)));
+    (void)memory_wire_poll(&bench.client);
+    assert_true(bench.client.inbox.n > 0);
+    assert_true(session_bench_run(&bench));
+    assert_int_equal(bench.client.inbox.n, 0);
+    assert_int_equal(bench.session->phase, SESSION_LINGER);
+    end();
+}
+
 /* What was said in clear and not taken by the first connection is not for the second. */
 static void test_a_renewal_says_nothing_again(void **state)
 {
@@ -93,6 +121,7 @@ static void test_a_renewal_says_nothing_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FRESH(test_what_comes_after_the_end_is_read_in_turns),
         FRESH(test_a_renewal_says_nothing_again),
     };
 
