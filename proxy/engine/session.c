@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void session_step(struct session *session)
 {
@@ -125,6 +126,17 @@ static void close_server(struct session *session)
     stream_close(server, false);
 }
 
+/* Its place there is another's, however long the client takes to go; the log keeps its name. */
+static void leave_server(struct session *session)
+{
+    struct upstream *upstream = &session->upstream;
+
+    close_server(session);
+    if (upstream->has_choice)
+        session->server_name = strdup(upstream->choice.name);
+    upstream_release(upstream);
+}
+
 void session_close(struct session *session, enum reason reason)
 {
     if (session->phase >= SESSION_FAREWELL)
@@ -133,7 +145,7 @@ void session_close(struct session *session, enum reason reason)
     upstream_stop(&session->upstream);
     session_clear_deadlines(session);
     (void)pipe_flush(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER], session->engine);
-    close_server(session);
+    leave_server(session);
     if (session->pipe[LEG_CLIENT].ended && session->leg[LEG_CLIENT].failure == STREAM_RESET) {
         session_cut(session, reason);
         return;
@@ -188,5 +200,6 @@ void session_free(struct session *session)
     if (session->dialog)
         dialog_deinit(session->dialog);
     free(session->dialog);
+    free(session->server_name);
     free(session);
 }

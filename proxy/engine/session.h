@@ -67,6 +67,7 @@ struct session {
     struct address via;      /* the peer that sent the PROXY header; else unspecified */
     char id[SESSION_ID_MAX]; /* of no other session of any process */
     struct session_tls tls;
+    char *server_name;             /* of the server that was left, for the log; else NULL */
     char server_tls[TLS_TEXT_MAX]; /* the version spoken with the backend; empty: none */
     char user[DIALOG_USER_MAX + 1];
     size_t user_len;

@@ -53,8 +53,9 @@ static void log_server(struct log_line *line, const struct session *session)
     if (!upstream->engine)
         return;
     log_text(line, "backend", slice_from(upstream->service->backend->name));
-    if (upstream->has_choice)
-        log_text(line, "server", slice_from(upstream->choice.name));
+    if (upstream->has_choice || session->server_name)
+        log_text(line, "server",
+            slice_from(upstream->has_choice ? upstream->choice.name : session->server_name));
     if (session->server_tls[0])
         log_text(line, "server_tls", slice_from(session->server_tls));
     log_number(line, "tries", upstream->tries);

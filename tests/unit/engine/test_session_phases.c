@@ -73,6 +73,14 @@ static void quit(void)
     say(BENCH_SERVER, "221 x\r\n");
 }
 
+static uint32_t places_taken(void)
+{
+    struct pool_server server;
+
+    assert_true(pool_look(snapshot_pool(bench.snapshot, 0), 0, &server));
+    return server.sessions;
+}
+
 /* A client that goes on sending after the end gets no more than its share of the worker. */
 static void test_what_comes_after_the_end_is_read_in_turns(void **state)
 {
@@ -89,6 +97,28 @@ static void test_what_comes_after_the_end_is_read_in_turns(void **state)
     assert_int_equal(bench.client.inbox.n, 0);
     assert_int_equal(bench.session->phase, SESSION_LINGER);
     end();
+}
+
+/* Who waits for a place must not wait for a client that has had its last word, or does not read
+ * it. */
+static void test_a_place_is_free_when_the_server_is_left(void **state)
+{
+    (void)state;
+    quit();
+    assert_int_equal(bench.session->phase, SESSION_LINGER);
+    assert_int_equal(places_taken(), 0);
+    end();
+    bench.is_deaf[BENCH_CLIENT] = true;
+    session_bench_begin(&bench, 0);
+    bench.client.window = 10;
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "220 x\r\n");
+    say(BENCH_CLIENT, "QUIT\r\n");
+    say(BENCH_SERVER, "221 x\r\n");
+    assert_int_equal(bench.session->phase, SESSION_FAREWELL);
+    assert_int_equal(places_taken(), 0);
+    end();
+    assert_int_equal(places_taken(), 0);
 }
 
 /* What was said in clear and not taken by the first connection is not for the second. */
@@ -122,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(test_what_comes_after_the_end_is_read_in_turns),
+        FRESH(test_a_place_is_free_when_the_server_is_left),
         FRESH(test_a_renewal_says_nothing_again),
     };
 
