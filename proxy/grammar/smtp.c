@@ -16,6 +16,11 @@ struct command {
 typedef void command_handler(
     struct dialog *dialog, const struct command *command, struct actions *actions);
 
+static bool is_letter(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 /* ---- Commands ---- */
 
 static void forward(struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -28,6 +33,19 @@ static bool may_relay(const struct dialog *dialog)
     return dialog->policy->relay_domain_count == 0 || dialog->logged_in;
 }
 
+/*
+ * Letters, digits and hyphens alone: where a verb ends is then the same for every server. Postfix
+ * ends one at a vertical tab, too, and would run "XCLIENT\v..." or "BDAT\v5" (C44, C100).
+ */
+static bool is_plain_verb(struct slice verb)
+{
+    for (size_t i = 0; i < verb.n; i++) {
+        if (!is_letter(verb.p[i]) && !(verb.p[i] >= '0' && verb.p[i] <= '9') && verb.p[i] != '-')
+            return false;
+    }
+    return true;
+}
+
 /* What plaintext leaves behind at the backend decides how STARTTLS undoes it (C33). */
 static void forward_unknown(
     struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -35,6 +53,10 @@ static void forward_unknown(
     /* "RCPTTO:<...>": a lax server may look at the first letters alone. */
     if (!may_relay(dialog) && slice_starts_nocase(command->verb, SLICE("RCPT"))) {
         smtp_answer_bad(dialog, SMTP_BAD_PATH, actions);
+        return;
+    }
+    if (!is_plain_verb(command->verb)) {
+        smtp_answer_bad(dialog, SMTP_NOT_UNDERSTOOD, actions);
         return;
     }
     dialog->of.smtp.dirty = true;
@@ -118,7 +140,8 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
         smtp_answer(dialog, SMTP_TLS_FIRST, actions);
         return;
     }
-    if (sasl_is_withheld(mechanism)) {
+    /* What is no name could be one that is withheld, to a server that ends words elsewhere. */
+    if (sasl_is_withheld(mechanism) || (mechanism.n > 0 && !sasl_is_mechanism(mechanism))) {
         smtp_answer_bad(dialog, SMTP_NO_MECHANISM, actions);
         return;
     }
@@ -241,11 +264,6 @@ static void serve_refused(
     } else {
         smtp_answer_bad(dialog, SMTP_SERVER_REFUSED, actions);
     }
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
 static void client_line(
