@@ -311,8 +311,10 @@ static size_t line_limit(const struct dialog *dialog, struct slice in)
 /* The octets of a BDAT are through. */
 static void counted(struct dialog *dialog, struct actions *actions)
 {
+    const struct smtp *smtp = &dialog->of.smtp;
+
     (void)actions;
-    dialog->mode = dialog->of.smtp.barrier ? DIALOG_HELD : DIALOG_LINES;
+    dialog->mode = smtp->barrier || smtp->queue_len == SMTP_QUEUE_MAX ? DIALOG_HELD : DIALOG_LINES;
 }
 
 /* ---- Start, TLS, boundaries ---- */
