@@ -41,7 +41,8 @@ enum imap_answer {
     IMAP_TLS_UNAVAILABLE,
     IMAP_GO_AHEAD,
     IMAP_ID_HERE, /* ID is answered here */
-    IMAP_ID_NIL   /* ID goes on, without what the client said */
+    IMAP_ID_NIL,  /* ID goes on, without what the client said */
+    IMAP_SAID     /* the backend has answered it */
 };
 
 struct imap {
@@ -49,6 +50,7 @@ struct imap {
     enum imap_command command;
     enum imap_answer answer; /* while DROPPING */
     uint64_t literal;        /* octets, while LITERAL */
+    bool literal_comes;      /* the client sends them unasked: our asking is not for it */
     char tag[IMAP_TAG_MAX];  /* of the command in hand */
     size_t tag_len;
     bool cancelled;      /* we ended the SASL exchange; the backend must refuse it */

@@ -83,6 +83,20 @@ static bool permits_literal(struct dialog *dialog, struct slice line, enum imap_
     return true;
 }
 
+/*
+ * A backend that refuses the line before it has seen the literal, as Dovecot does for one that it
+ * cannot parse, would run the octets of "{n+}" as commands (A3, C100). So it is always asked.
+ */
+static void forward_line(struct slice line, enum imap_literal literal, struct actions *actions)
+{
+    if (literal != IMAP_LITERAL_COMES) {
+        dialog_forward(actions, line);
+        return;
+    }
+    if (buffer_append(actions->to_server, slice_of(line.p, line.n - 2)))
+        dialog_forward(actions, SLICE("}"));
+}
+
 void imap_forward(struct dialog *dialog, struct slice line, struct actions *actions)
 {
     uint64_t octets = 0;
@@ -90,7 +104,7 @@ void imap_forward(struct dialog *dialog, struct slice line, struct actions *acti
 
     if (!permits_literal(dialog, line, literal, octets, actions))
         return;
-    dialog_forward(actions, line);
+    forward_line(line, literal, actions);
     dialog->of.imap.reply_octets = 0;
     dialog->of.imap.reply_lines = 0;
     switch (literal) {
@@ -99,12 +113,11 @@ void imap_forward(struct dialog *dialog, struct slice line, struct actions *acti
         await_answer(dialog);
         break;
     case IMAP_LITERAL_WAITS:
+    case IMAP_LITERAL_COMES:
         dialog->of.imap.literal = octets;
+        dialog->of.imap.literal_comes = literal == IMAP_LITERAL_COMES;
         dialog->of.imap.phase = IMAP_LITERAL;
         dialog->mode = DIALOG_HELD;
-        break;
-    case IMAP_LITERAL_COMES:
-        take_literal(dialog, octets, DIALOG_COUNTED, IMAP_PART);
         break;
     }
 }
@@ -135,6 +148,7 @@ static const struct {
     [IMAP_GO_AHEAD] = {" OK Begin TLS negotiation now", false, false},
     [IMAP_ID_HERE] = {" OK ID completed", false, true},
     [IMAP_ID_NIL] = {" ID NIL", false, true},
+    [IMAP_SAID] = {"", false, false},
 };
 
 /* Of the command in hand; a command without a valid one gets an untagged answer (C62). */
@@ -160,6 +174,8 @@ void imap_say(struct dialog *dialog, enum imap_answer answer, struct actions *ac
         forward_id(dialog, actions);
         return;
     }
+    if (answer == IMAP_SAID)
+        return;
     if (answer == IMAP_ID_HERE)
         dialog_reply(actions, SLICE("* ID NIL"));
     (void)(buffer_append(actions->to_client, tag_of(dialog)) &&
@@ -179,6 +195,12 @@ void imap_drop(
 {
     dialog->of.imap.answer = answer;
     imap_drop_on(dialog, line, actions);
+}
+
+void imap_drop_literal(struct dialog *dialog)
+{
+    dialog->of.imap.answer = IMAP_SAID;
+    take_literal(dialog, dialog->of.imap.literal, DIALOG_SKIPPED, IMAP_DROPPING);
 }
 
 void imap_drop_on(struct dialog *dialog, struct slice line, struct actions *actions)

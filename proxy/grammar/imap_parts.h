@@ -59,6 +59,9 @@ void imap_drop(
 /* The line behind a literal of such a command. */
 void imap_drop_on(struct dialog *dialog, struct slice line, struct actions *actions);
 
+/* The backend refused the command in hand; the literal that the client sends unasked is skipped. */
+void imap_drop_literal(struct dialog *dialog);
+
 /* Answers the command in hand at once. */
 void imap_say(struct dialog *dialog, enum imap_answer answer, struct actions *actions);
 

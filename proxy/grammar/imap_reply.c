@@ -113,6 +113,8 @@ static void take_continuation(
         imap->phase = IMAP_PART;
         dialog->count = imap->literal;
         dialog->mode = imap->literal > 0 ? DIALOG_COUNTED : DIALOG_LINES;
+        if (imap->literal_comes)
+            return;
     } else if (imap->phase == IMAP_ANSWER && imap->command == IMAP_AUTHENTICATE &&
                !imap->cancelled) {
         imap->phase = IMAP_RESPONSE;
@@ -170,10 +172,13 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
 {
     struct imap *imap = &dialog->of.imap;
     bool login = is_login(dialog);
+    bool drops_literal = imap->phase == IMAP_LITERAL && imap->literal_comes;
 
     imap->phase = IMAP_READY;
     dialog->mode = DIALOG_LINES;
-    if (imap->command == IMAP_LOGOUT) {
+    if (drops_literal) {
+        imap_drop_literal(dialog);
+    } else if (imap->command == IMAP_LOGOUT) {
         dialog_close(dialog, actions, REASON_QUIT);
     } else if (login && ok) {
         dialog->logged_in = true;

@@ -130,3 +130,41 @@ def test_over_tls(proxy, context, certificates, mode, address, how):
         assert {line.fields["server_tls"] for line in proxy.events("session")} == {"TLSv1.3"}
     finally:
         legacy.stop()
+
+
+FORGED = "192.0.2.66"
+ID = f'b ID ("x-originating-ip" "{FORGED}" "x-originating-port" "1")\r\n'.encode()
+
+
+def lines(stream, tag):
+    """What is answered, up to the line that begins so."""
+    said = []
+    while not said or not said[-1].startswith(tag):
+        said.append(stream.readline())
+        assert said[-1], said
+    return said
+
+
+@pytest.mark.conformance("C44", "C100")
+def test_a9_a_client_cannot_speak_for_a_proxy_that_is_trusted(proxy, context):
+    """Postfix ends a verb at a vertical tab, too; Dovecot runs a literal whose line it refused."""
+    legacy = LegacyServer("--address", "inside")
+    try:
+        serve(proxy, legacy, "none")
+        with smtplib.SMTP("localhost", proxy.ports["smtp"], timeout=CEILING) as client:
+            client.starttls(context=context)
+            client.ehlo("c.test")
+            assert client.docmd(f"XCLIENT\vADDR={FORGED}")[0] == 500
+            assert client.docmd("BDAT\v5")[0] == 500
+            client.sendmail("a@b.test", f"{USER}@example.test", "Subject: x\r\n\r\nHello\r\n")
+        with imaplib.IMAP4("localhost", proxy.ports["imap"], CEILING) as client:
+            client.starttls(context)
+            client.send(b"a FROB ) {%d+}\r\n%s\r\nc LOGIN %s %s\r\n" % (
+                len(ID), ID, USER.encode(), PASSWORD.encode()))
+            said = lines(client.file, b"c ")
+            assert said[0].startswith(b"a BAD ") and said[-1].startswith(b"c OK "), said
+            assert not [line for line in said if line.startswith((b"* ID ", b"b "))], said
+        log = legacy.log()
+        assert "imap-login: Info: Login: " in log and FORGED not in log, log
+    finally:
+        legacy.stop()

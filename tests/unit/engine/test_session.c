@@ -255,6 +255,7 @@ static void test_backend_talks_into_a_command(void **state)
     session_bench_begin(&bench, plays[PLAY_PLAIN_IMAP].listener);
     assert_good(play_steps(&bench, &plays[PLAY_PLAIN_IMAP], 2));
     say(BENCH_CLIENT, "a LOGIN {3+}\r\nx");
+    say(BENCH_SERVER, "+ go\r\n");
     session_bench_say(&bench, BENCH_SERVER, slice_of(much, sizeof(much)));
     assert_true(session_bench_run(&bench));
     assert_true(bench.server->inbox.n > 0);
