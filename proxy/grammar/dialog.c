@@ -35,10 +35,16 @@ void dialog_start(
 
 /* ---- The client's input ---- */
 
-static void begin_discard(struct dialog *dialog, struct slice in)
+static void begin_discard(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     size_t n = in.n < sizeof(dialog->discarded) ? in.n : sizeof(dialog->discarded);
 
+    dialog->first = !dialog->started;
+    dialog->started = true;
+    if (dialog->first && dialog_is_http(in)) {
+        dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
+        return;
+    }
     memcpy(dialog->discarded, in.p, n);
     dialog->discarded_len = n;
     dialog->discarded_last = '\0';
@@ -111,7 +117,7 @@ static bool feed_line(struct dialog *dialog, struct slice in, struct actions *ac
     case LINE_MORE:
         return false;
     case LINE_LONG:
-        begin_discard(dialog, slice_of(in.p, limit));
+        begin_discard(dialog, slice_of(in.p, limit), actions);
         return true;
     case LINE_WHOLE:
         actions->used = used;

@@ -266,6 +266,15 @@ static void serve_refused(
     }
 }
 
+static void refuse_line(
+    struct dialog *dialog, struct slice line, enum smtp_reply reply, struct actions *actions)
+{
+    if (dialog->first && line.n > 0 && !is_letter(*line.p)) /* no mail client begins so (C61) */
+        dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
+    else
+        smtp_answer_bad(dialog, reply, actions);
+}
+
 static void client_line(
     struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions)
 {
@@ -277,10 +286,7 @@ static void client_line(
         return;
     }
     if (!slice_word(&rest, &command.verb) || !is_letter(*command.line.p)) {
-        if (dialog->first && line.n > 0) /* no mail client begins so (C61) */
-            dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
-        else
-            smtp_answer_bad(dialog, SMTP_NOT_UNDERSTOOD, actions);
+        refuse_line(dialog, line, SMTP_NOT_UNDERSTOOD, actions);
         return;
     }
     command.arguments = slice_trim(rest);
@@ -293,12 +299,10 @@ static void client_line(
 static void client_bad_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
 {
-    (void)line;
-    if (dialog->of.smtp.in_auth) {
+    if (dialog->of.smtp.in_auth)
         sasl_response(dialog, SLICE("*"), actions);
-        return;
-    }
-    smtp_answer_bad(dialog, too_long ? SMTP_LINE_TOO_LONG : SMTP_BAD_CHARACTER, actions);
+    else
+        refuse_line(dialog, line, too_long ? SMTP_LINE_TOO_LONG : SMTP_BAD_CHARACTER, actions);
 }
 
 static size_t line_limit(const struct dialog *dialog, struct slice in)
