@@ -143,10 +143,11 @@ static enum opening_answer judge(enum opening_step step, unsigned code)
 
 static enum opening_answer answer(struct opening *opening, struct slice in, size_t *used)
 {
+    const struct opening_plan *plan = opening->plan;
     struct smtp_reply_text reply;
     enum opening_answer found;
 
-    switch (smtp_reply_cut(in, opening->plan->reply, opening->plan->reply_lines, &reply)) {
+    switch (smtp_reply_cut(in, plan->reply, plan->reply_lines, SMTP_REPLY_LINE_MAX, &reply)) {
     case REPLY_MORE:
         return ANSWER_MORE;
     case REPLY_MALFORMED:

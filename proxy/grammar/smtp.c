@@ -327,7 +327,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 {
     struct smtp_reply_text reply;
 
-    switch (smtp_reply_cut(in, limit, limit, &reply)) {
+    switch (smtp_reply_cut(in, limit, limit, SMTP_REPLY_LINE_MAX, &reply)) {
     case REPLY_MORE:
         return GREETING_MORE;
     case REPLY_MALFORMED:
@@ -348,7 +348,7 @@ static void start(
 {
     struct smtp_reply_text reply;
 
-    if (smtp_reply_cut(text, text.n + 1, text.n + 1, &reply) != REPLY_WHOLE) {
+    if (smtp_reply_cut(text, text.n + 1, text.n + 1, text.n + 1, &reply) != REPLY_WHOLE) {
         dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
         return;
     }

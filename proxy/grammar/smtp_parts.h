@@ -60,9 +60,11 @@ struct smtp_reply_text {
     struct slice text; /* all lines with their ends */
 };
 
-/* The first reply in `in`: 1 to max_lines lines of one code [RFC 5321 4.2]. */
-enum smtp_reply_cut smtp_reply_cut(
-    struct slice in, size_t max_octets, size_t max_lines, struct smtp_reply_text *reply);
+enum { SMTP_REPLY_LINE_MAX = 4096 }; /* octets; a challenge of an AUTH exchange may be longer */
+
+/* The first reply in `in`: 1 to max_lines lines of one code [RFC 5321 4.2]; max_line: octets. */
+enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines,
+    size_t max_line, struct smtp_reply_text *reply);
 
 /* Relays it line by line, each with one CRLF. */
 void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actions);

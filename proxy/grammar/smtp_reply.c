@@ -3,8 +3,6 @@
 
 #include "mailmux/line.h"
 
-enum { REPLY_LINE_MAX = 4096 };
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -31,8 +29,8 @@ static struct slice trim_carriage_returns(struct slice line)
     return line;
 }
 
-enum smtp_reply_cut smtp_reply_cut(
-    struct slice in, size_t max_octets, size_t max_lines, struct smtp_reply_text *reply)
+enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines,
+    size_t max_line, struct smtp_reply_text *reply)
 {
     size_t at = 0;
 
@@ -42,7 +40,7 @@ enum smtp_reply_cut smtp_reply_cut(
         unsigned code;
         bool last;
 
-        switch (line_cut(slice_after(in, at), REPLY_LINE_MAX, &line, &used)) {
+        switch (line_cut(slice_after(in, at), max_line, &line, &used)) {
         case LINE_MORE:
             return in.n >= max_octets ? REPLY_LARGE : REPLY_MORE;
         case LINE_LONG:
@@ -169,15 +167,27 @@ static void take_whole(
     }
 }
 
+/* A challenge is as long as the client's answer to it may be [RFC 4954 4] (C56). */
+static size_t line_max(const struct dialog *dialog)
+{
+    const struct smtp_pending *owed = smtp_owed(dialog);
+    size_t sasl_line = dialog->policy->sasl_line;
+
+    return owed && owed->command == SMTP_AUTH && sasl_line > SMTP_REPLY_LINE_MAX
+               ? sasl_line
+               : SMTP_REPLY_LINE_MAX;
+}
+
 bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions)
 {
+    const struct dialog_policy *policy = dialog->policy;
     struct smtp_reply_text reply;
 
     if (smtp_say_own(dialog, actions))
         return true;
     if (in.n == 0 || dialog->mode == DIALOG_OVER)
         return false;
-    switch (smtp_reply_cut(in, dialog->policy->reply, dialog->policy->reply_lines, &reply)) {
+    switch (smtp_reply_cut(in, policy->reply, policy->reply_lines, line_max(dialog), &reply)) {
     case REPLY_MORE:
         return false;
     case REPLY_WHOLE:
