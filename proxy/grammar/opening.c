@@ -159,6 +159,16 @@ void opening_quit(struct opening *opening, struct buffer *out)
 
 /* ---- The server's words ---- */
 
+/* The protocol bounds a greeting's octets alone; its lines are those of a reply (C52). */
+static bool has_many_lines(const struct opening *opening, struct slice text)
+{
+    size_t lines = 0;
+
+    for (size_t i = 0; i < text.n; i++)
+        lines += text.p[i] == '\n';
+    return lines > opening->plan->reply_lines;
+}
+
 static struct opening_turn take_greeting(
     struct opening *opening, struct slice in, struct buffer *out)
 {
@@ -167,6 +177,8 @@ static struct opening_turn take_greeting(
     size_t used = 0;
 
     opening->greeting = plan->protocol->greeting(in, plan->reply, &used);
+    if (opening->greeting != GREETING_WRONG && has_many_lines(opening, slice_of(in.p, used)))
+        return fail(opening, OPENING_TOO_LARGE, used);
     switch (opening->greeting) {
     case GREETING_MORE:
         return turn_of(OPENING_MORE, 0);

@@ -248,6 +248,11 @@ static void smtp_fails_closed(void **state)
         FAILS_SMTP(OPENING_TOO_LARGE,
             "250-a\r\n250-b\r\n250-c\r\n250-d\r\n250-e\r\n250-f\r\n250-g\r\n250-h\r\n250-i\r\n"
             "250-j\r\n250-k\r\n250-l\r\n250-m\r\n250-n\r\n250-o\r\n250-p\r\n250 q\r\n"),
+        {SMTP, STARTTLS, /* a greeting of 17 lines (C52) */
+            .replies = {"220-a\r\n220-b\r\n220-c\r\n220-d\r\n220-e\r\n220-f\r\n220-g\r\n"
+                        "220-h\r\n220-i\r\n220-j\r\n220-k\r\n220-l\r\n220-m\r\n220-n\r\n"
+                        "220-o\r\n220-p\r\n220 q\r\n"},
+            .sent = "", .failure = OPENING_TOO_LARGE},
         REFUSES_SMTP(OPENING_STARTTLS_REFUSED, "454 4.7.0 no\r\n"),
         REFUSES_SMTP(OPENING_STARTTLS_REFUSED, "502 what?\r\n"),
         REFUSES_SMTP(OPENING_STRANGE_ANSWER, "354 x\r\n"),
