@@ -64,7 +64,8 @@ static bool is_shown(const struct dialog *dialog, struct slice text)
 
     if (!slice_word(&rest, &keyword))
         return true;
-    if (smtp_is_stripped_verb(keyword))
+    /* "X-EXPS=LOGIN" is X-EXPS, as "AUTH=LOGIN" is AUTH. */
+    if (smtp_is_stripped_verb(slice_of(keyword.p, slice_find(keyword, '='))))
         return false;
     if (is_auth(keyword))
         return !dialog_hides_login(dialog) && has_true_mechanism(text);
