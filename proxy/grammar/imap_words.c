@@ -119,11 +119,17 @@ static bool id_inside(struct slice parameters, struct slice *inside)
     return true;
 }
 
+/* With a blank behind it, or the end: a backend might read on where we end, and count otherwise. */
+static bool id_string(struct slice *rest, struct slice *string)
+{
+    return imap_string_cut(rest, string) && (rest->n == 0 || skip_blanks(*rest).n < rest->n);
+}
+
 static bool id_next(struct slice *inside, struct id_pair *pair)
 {
     struct slice rest = *inside;
 
-    if (!imap_string_cut(&rest, &pair->field) || !imap_string_cut(&rest, &pair->value))
+    if (!id_string(&rest, &pair->field) || !id_string(&rest, &pair->value))
         return false;
     *inside = rest;
     return true;
@@ -155,7 +161,7 @@ enum imap_list imap_id_check(struct slice parameters)
     return slice_trim(inside).n == 0 ? found : IMAP_LIST_BAD;
 }
 
-/* At most a blank between two strings is added to what the client sent: there is room. */
+/* It is no longer than what the client sent: there is room. */
 void imap_id_write(struct slice parameters, struct buffer *out)
 {
     struct slice inside;

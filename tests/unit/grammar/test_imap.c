@@ -115,6 +115,9 @@ static void private_id_fields_are_found_and_left_out(void **state)
         {"(\"a\")", IMAP_LIST_BAD, "NIL"},
         {"(\"a\" (\"x-b\" \"c\"))", IMAP_LIST_BAD, "NIL"},
         {"\"x-a\" \"1\"", IMAP_LIST_BAD, ""},
+        {"(\"a\" b\"c\" \"x-a\" \"1\" \"d\")", IMAP_LIST_BAD, "NIL"},
+        {"(\"a\"\"b\")", IMAP_LIST_BAD, "NIL"},
+        {"(\"a\" \"b\" )", IMAP_LIST_CLEAN, "(\"a\" \"b\")"},
         {"(\"a\" \"b\" \"c)", IMAP_LIST_BAD, "(\"a\" \"b\")"},
     };
     char memory[200];
