@@ -68,6 +68,7 @@ struct directive {
     bool is_required;
     bool needs_restart; /* else a reload suffices */
     bool is_inherited;  /* a section with a name has it from the one without */
+    bool is_nameless;   /* it stands in the section without a name alone */
     size_t offset;      /* of the field, or of the first of several, in the section's struct */
     size_t size;        /* of that field */
     uint64_t min;       /* numbers, durations and sizes */

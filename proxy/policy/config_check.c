@@ -122,15 +122,16 @@ static bool is_set_used(const struct config *config, size_t set)
 /* What only [tls NAME] can have wrong. */
 static void check_further_set(struct build *build, size_t index)
 {
-    static const char *const of_the_first[] = {"ticket_keys", "ticket_period"};
     const struct config_tls *tls = &build->config->tls[index];
 
-    for (size_t i = 0; i < sizeof(of_the_first) / sizeof(*of_the_first); i++) {
-        if (is_given(tls->settings, of_the_first[i]))
-            config_report_add(build->report, true,
-                config_setting_find(tls->settings, SECTION_TLS, of_the_first[i])->origin,
+    for (size_t row = 0; row < directive_count; row++) {
+        const char *key = directives[row].key;
+
+        if (directives[row].section == SECTION_TLS && directives[row].is_nameless &&
+            is_given(tls->settings, key))
+            config_report_add(build->report, true, tls->settings[row].origin,
                 "[tls %s] %s: it stands in [tls] alone, for all sets share the keys; move it there",
-                tls->name, of_the_first[i]);
+                tls->name, key);
     }
     if (config_setting_find(tls->settings, SECTION_TLS, "certificate")->state == SETTING_DEFAULT)
         config_report_add(build->report, true, tls->section,

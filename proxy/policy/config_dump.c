@@ -216,15 +216,16 @@ static void write_setting(FILE *out, const struct config *config, const struct d
     }
 }
 
+/* has_name: it is not the first of its kind, which alone has the settings of no name. */
 static void write_section(FILE *out, const struct config *config, const struct section_info *info,
-    const struct config_head *head)
+    const struct config_head *head, bool has_name)
 {
     char heading[CONFIG_HEADING_MAX];
     int written = fprintf(out, "[%s]", config_heading(info, head, heading));
 
     write_source(out, written, head->section);
     for (size_t row = 0; row < directive_count; row++) {
-        if (directives[row].section == info->kind)
+        if (directives[row].section == info->kind && !(has_name && directives[row].is_nameless))
             write_setting(out, config, &directives[row], head);
     }
 }
@@ -237,7 +238,8 @@ void config_dump(const struct config *config, FILE *out)
         for (size_t i = 0; i < config_section_count(config, info); i++) {
             if (kind > 0 || i > 0)
                 (void)fputc('\n', out);
-            write_section(out, config, info, config_section((struct config *)config, info, i));
+            write_section(
+                out, config, info, config_section((struct config *)config, info, i), i > 0);
         }
     }
 }

@@ -162,13 +162,13 @@ const struct directive directives[] = {
         .default_text = "none",
         .help = "PEM file with the authorities that may sign the certificates of clients."},
     {SECTION_TLS, "ticket_keys", VALUE_FILES, FIELD(config_tls, ticket_keys), .is_list = true,
-        .default_text = "random ones, replaced every ticket_period",
+        .is_nameless = true, .default_text = "random ones, replaced every ticket_period",
         .help = "Files with the keys of session tickets, for several machines that share them; in "
                 "[tls] alone. Either files of 48 or 80 raw bytes, as nginx has them: the first "
                 "encrypts. Or one file with a key in base64 on each line, as HAProxy has them: the "
                 "last but one encrypts."},
-    {SECTION_TLS, "ticket_period", VALUE_DURATION, FIELD(config_tls, ticket_period), .min = SECOND,
-        .max = 168 * HOUR, .fallback = "6h",
+    {SECTION_TLS, "ticket_period", VALUE_DURATION, FIELD(config_tls, ticket_period),
+        .is_nameless = true, .min = SECOND, .max = 168 * HOUR, .fallback = "6h",
         .help = "How long a random key encrypts tickets; it is good for decrypting as long again. "
                 "In [tls] alone."},
 

@@ -58,7 +58,8 @@ static const char text[] = "[proxy]\nworkers = 2\nuser = mail\n"
                            "server = mx4 10.0.0.6:25 drain slow_start=90s max_sessions=9\n"
                            "server = [2001:db8::1]:25\nserver = mx3 [2001:db8::2]:26\n"
                            "[timeouts]\nkeepalive = off\nconnect = 1500ms\ndrain = 0\n"
-                           "[limits]\nline = 8k\n";
+                           "[limits]\nline = 8k\n"
+                           "[tls other]\ncertificate = /c3.pem\nkey = /k3\n";
 
 static void test_can_be_read_again(void **state)
 {
@@ -111,6 +112,7 @@ static void test_names_every_source(void **state)
     assert_line(dumped, "keepalive = off ", "# /etc/x.ini:19");
     assert_line(dumped, "connect = 1500ms ", "# /etc/x.ini:20");
     assert_line(dumped, "sessions = auto ", "# default");
+    assert_line(dumped, "certificate = /c3.pem ", "# /etc/x.ini:25");
     free(dumped);
     config_free(&config);
 }
