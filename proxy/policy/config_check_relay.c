@@ -89,7 +89,15 @@ static void check_trust(struct build *build, const struct config_backend *backen
 static void check_relay_domains(struct build *build, const struct config_listener *listener)
 {
     if (listener->relay_domains.count == 0 ||
-        setting_of(listener, "protocol")->state == SETTING_BAD || is_smtp(listener->protocol))
+        setting_of(listener, "protocol")->state == SETTING_BAD)
+        return;
+    if (is_smtp(listener->protocol) && listener->smuggling == SMUGGLING_PASS)
+        config_report_add(build->report, false, setting_of(listener, "smuggling")->origin,
+            "[listener %s] smuggling = pass: a message may hold commands for a server that takes "
+            "other line ends for its end, and recipients beyond relay_domains with them; write "
+            "look-alikes",
+            listener->name);
+    if (is_smtp(listener->protocol))
         return;
     config_report_add(build->report, true, setting_of(listener, "relay_domains")->origin,
         "[listener %s] relay_domains = %s: this listener speaks %s, which sends no mail; remove "

@@ -98,6 +98,10 @@ static void test_relay_domains(void **state)
         "x.ini:6: [listener in] relay_domains = example.org: this listener speaks imap, which "
         "sends "
         "no mail; remove the line");
+    assert_problem(LISTENER("bind = *:25\n" TRUSTED "smuggling = pass\n"), false,
+        "x.ini:7: [listener in] smuggling = pass: a message may hold commands for a server that "
+        "takes other line ends for its end, and recipients beyond relay_domains with them; write "
+        "look-alikes");
 }
 
 #define REMOTE_TRUST                                                                               \
