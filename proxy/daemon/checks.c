@@ -277,6 +277,8 @@ void checks_follow(struct checks *checks, struct snapshot *snapshot)
         watches = calloc(snapshot_config(snapshot)->backend_count, sizeof(struct watch *));
     if (watches)
         count = collect(checks, snapshot, watches);
+    if (snapshot && !watches)
+        log_message(LOG_ERROR, "checks", "there are none: out of memory");
     free_watches(checks);
     snapshot_unref(&checks->snapshot);
     checks->snapshot = snapshot ? snapshot_ref(snapshot) : NULL;

@@ -4,7 +4,7 @@
 #include "checks.h"
 #include "smtp_path.h"
 
-enum { DAY_S = 24 * 60 * 60, REPLY_WORDS_MAX = RELAY_TEXT_MAX };
+enum { DAY_S = 24 * 60 * 60 };
 
 #define ERROR(...) visit_find(out, &counts->errors, "error", __VA_ARGS__)
 #define WARNING(...) visit_find(out, &counts->warnings, "warning", __VA_ARGS__)
@@ -198,8 +198,8 @@ static void advise_tls(const struct visit *visit, const struct probe_result *res
     if (result->has_certificate && result->tls_seconds < 0)
         WARNING("its certificate has expired; renew it at the server");
     else if (result->has_certificate && result->tls_seconds < (int64_t)CHECKS_EXPIRY_DAYS * DAY_S)
-        WARNING("its certificate expires in %lld days; renew it at the server",
-            (long long)(result->tls_seconds / DAY_S));
+        WARNING("its certificate expires in %lld day%s; renew it at the server",
+            (long long)(result->tls_seconds / DAY_S), result->tls_seconds / DAY_S == 1 ? "" : "s");
     if (result->has_tls && result->offers & (unsigned)OPENING_OFFERS_PLUS)
         WARNING("it offers a mechanism with -PLUS, which binds a login to its own TLS; mailmux "
                 "hides it, turn channel binding off at the server");

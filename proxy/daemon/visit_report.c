@@ -75,8 +75,8 @@ static void print_certificate(FILE *out, const struct probe_result *result)
     if (result->tls_seconds < 0)
         (void)fprintf(out, ", expired on %s", date);
     else
-        (void)fprintf(
-            out, ", good until %s (%lld days)", date, (long long)(result->tls_seconds / DAY_S));
+        (void)fprintf(out, ", good until %s (%lld day%s)", date,
+            (long long)(result->tls_seconds / DAY_S), result->tls_seconds / DAY_S == 1 ? "" : "s");
 }
 
 static const char *mode_text(enum config_backend_tls tls)

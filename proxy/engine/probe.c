@@ -29,7 +29,6 @@ void probe_note_failure(struct probe *probe, enum probe_failure failure, const c
     struct probe_result *result = &probe->result;
 
     result->failure = failure;
-    result->phase = probe->phase;
     result->step = probe->opening.step;
     (void)snprintf(result->why, sizeof(result->why), "%s", why);
 }

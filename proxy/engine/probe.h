@@ -63,8 +63,7 @@ enum probe_phase {
 struct probe_result {
     enum probe_failure failure;
     enum opening_failure opening;
-    enum probe_phase phase;  /* in which it failed */
-    enum opening_step step;  /* the same, while it was talked to */
+    enum opening_step step;  /* in which it failed, while it was talked to */
     char why[LEG_WHY_MAX];   /* it failed */
     struct slice greeting;   /* its first line; may be empty */
     struct slice first_word; /* the first octets that it sent, whatever they are */

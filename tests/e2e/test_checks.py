@@ -233,6 +233,7 @@ def test_all_down_is_answered_at_once_and_over_with_one_check(serve, proxy, prot
     with Backend(server(protocol), port=second) as backend:
         up = proxy.wait_for_event("server-up")
         assert (up.fields["server"], up.fields["marks"]) == ("server2", "1")
+        assert len(backend.connections) < 10  # and not those of a hold-back
         assert bytes(backend.finished(0).received) == LEAVE[protocol]
         assert connect().read_line() in (b"220 old.example ESMTP\r\n",
                                          b"* OK old server ready\r\n", b"+OK old server ready\r\n")

@@ -106,8 +106,8 @@ def test_tls_is_described(probe, new_backend, certificates, mode):
     backend = new_backend(tls_server("imap", mode, start_tls(certificates.rsa)))
     answer = probe("imap", backend.port, tls=mode, ca=certificates.authority).is_good()
     assert answer.line("tls").startswith(f"{mode}, TLSv1.3, certificate of {NAME}, good until 20")
-    assert answer.line("tls").endswith("(1 days), verified")
-    assert "expires in 1 days" in answer.found("warning")[0]
+    assert answer.line("tls").endswith("(1 day), verified")
+    assert "expires in 1 day;" in answer.found("warning")[0]
 
 
 def test_foreign_bytes_are_escaped(probe, new_backend):
