@@ -23,8 +23,12 @@ void session_on_event(void *owner, struct wire *wire, unsigned events)
 {
     struct session *session = owner;
 
-    if ((events & (unsigned)WIRE_HANGUP) && wire == session->leg[LEG_CLIENT].wire)
-        session_cut(session, REASON_CLIENT_RESET);
+    if ((events & (unsigned)WIRE_HANGUP) && wire == session->leg[LEG_CLIENT].wire) {
+        /* Nobody reads it any more, so nobody else notes that this end was no clean one. */
+        session->pipe[LEG_CLIENT].truncated = true;
+        session_cut(
+            session, session->reason == REASON_NONE ? REASON_CLIENT_RESET : session->reason);
+    }
     session_step(session);
 }
 

@@ -666,6 +666,25 @@ def test_bytes_of_the_greeting_wait_until_the_client_is_there(front, new_backend
     backend.finished()
 
 
+@pytest.mark.conformance("C93")
+@pytest.mark.parametrize("listener", ["none", "implicit"])
+def test_a_reset_of_a_client_that_waits_is_not_passed_on_as_a_clean_end(
+        front, new_backend, begin, listener):
+    """It is noticed and not read, since nothing was wanted of the client before the answer."""
+    asked = threading.Event()
+    backend = new_backend([begin, send(GREETING["imap"]), expect_line(b"a LOGIN alice secret"),
+                           tell(asked), wait_for_end()])
+    front.serve("imap", backend.port, listener=listener, tls="implicit")
+    client = front.connect()
+    assert client.read_line() == GREETING["imap"]
+    client.send(b"a LOGIN alice secret\r\n")
+    assert asked.wait(30)
+    client.reset()
+    connection = backend.finished()
+    assert connection.truncated or connection.was_reset
+    assert front.proxy.wait_for_event("session").fields["reason"] == "client-reset"
+
+
 @each_mode
 def test_tls_that_fails_marks_the_server(front, new_backend, certificates, mode):
     pair = certificates.other("self-signed", issuer="self")

@@ -67,6 +67,7 @@ class Connection:
             self.server_name = name
 
         context.sni_callback = note_name
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # Python's default hides a truncation
         self.tls = context.wrap_socket(self._socket, server_side=True,
                                        suppress_ragged_eofs=False)
         self._socket = self.tls

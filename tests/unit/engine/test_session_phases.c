@@ -146,6 +146,24 @@ static void test_a_renewal_says_nothing_again(void **state)
     end();
 }
 
+/* Who resets when it is told the end does not change why it ended, nor that it is counted. */
+static void test_a_reset_during_the_farewell_is_no_reason(void **state)
+{
+    (void)state;
+    bench.is_deaf[BENCH_CLIENT] = true;
+    session_bench_begin(&bench, 0);
+    bench.client.window = 10;
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "220 x\r\n");
+    say(BENCH_CLIENT, "STARTTLS\r\nEHLO injected\r\n");
+    assert_int_equal(bench.session->phase, SESSION_FAREWELL);
+    session_bench_reset(&bench, BENCH_CLIENT);
+    assert_true(session_bench_run(&bench));
+    assert_null(bench.session);
+    assert_int_equal(bench.reason, REASON_INJECTION);
+    end();
+}
+
 #define FRESH(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -154,6 +172,7 @@ int main(void)
         FRESH(test_what_comes_after_the_end_is_read_in_turns),
         FRESH(test_a_place_is_free_when_the_server_is_left),
         FRESH(test_a_renewal_says_nothing_again),
+        FRESH(test_a_reset_during_the_farewell_is_no_reason),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
