@@ -273,7 +273,9 @@ static bool run_relay(struct session *session)
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
         bool ended = pipes[side].ended || pipes[side].failed;
 
-        over = over && (pipes[side].shut || pipes[side].failed);
+        /* The end may be held itself: then it follows when there is room. */
+        over = over && (pipes[side].failed ||
+                           (pipes[side].shut && !stream_has_held(&session->leg[1 - side])));
         if (ended && session->reason == REASON_NONE) {
             session->reason = session_end_reason(session, pipes[side].ended ? side : 1 - side);
             session_enter(session, SESSION_RELAY, CLASS_HALF_CLOSED, session_end_ms(session),

@@ -14,6 +14,8 @@
 
 static const char configuration[] =
     "[listener smtp]\nbind = 127.0.0.1:11\nprotocol = smtp\nbackend = mta\n"
+    "[listener imaps]\nbind = 127.0.0.1:12\nprotocol = imap\ntls = implicit\nbackend = mailboxes\n"
+    "[backend mailboxes]\nserver = 10.0.0.5:143\n"
     "[backend mta]\nserver = only 10.0.0.5:25 max_sessions=1\n";
 
 static struct session_bench bench; /* large */
@@ -77,7 +79,7 @@ static uint32_t places_taken(void)
 {
     struct pool_server server;
 
-    assert_true(pool_look(snapshot_pool(bench.snapshot, 0), 0, &server));
+    assert_true(pool_look(snapshot_pool(bench.snapshot, 1), 0, &server));
     return server.sessions;
 }
 
@@ -164,6 +166,36 @@ static void test_a_reset_during_the_farewell_is_no_reason(void **state)
     end();
 }
 
+/* The kernel had room for the last bytes, but not for the word that they were the last. */
+static void test_the_end_of_a_relay_waits_for_room(void **state)
+{
+    static char last[60];
+
+    (void)state;
+    proves("C92 C94");
+    memset(last, 'x', sizeof(last));
+    session_bench_begin(&bench, 1);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "* OK x\r\n");
+    say(BENCH_CLIENT, "a LOGIN b c\r\n");
+    say(BENCH_SERVER, "a OK d\r\n");
+    session_bench_forget(&bench);
+    session_bench_finish(&bench, BENCH_CLIENT);
+    assert_true(session_bench_run(&bench));
+    bench.is_deaf[BENCH_CLIENT] = true;
+    bench.client.window = sizeof(last) + 40;
+    session_bench_say(&bench, BENCH_SERVER, slice_of(last, sizeof(last)));
+    session_bench_finish(&bench, BENCH_SERVER);
+    assert_true(session_bench_run(&bench));
+    bench.is_deaf[BENCH_CLIENT] = false;
+    assert_true(session_bench_run(&bench));
+    assert_null(bench.session);
+    assert_true(
+        slice_equal(session_bench_heard(&bench, BENCH_CLIENT), slice_of(last, sizeof(last))));
+    assert_true(bench.tls.is_ended);
+    end();
+}
+
 #define FRESH(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -173,6 +205,7 @@ int main(void)
         FRESH(test_a_place_is_free_when_the_server_is_left),
         FRESH(test_a_renewal_says_nothing_again),
         FRESH(test_a_reset_during_the_farewell_is_no_reason),
+        FRESH(test_the_end_of_a_relay_waits_for_room),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
