@@ -692,3 +692,18 @@ def test_tls_that_fails_marks_the_server(front, new_backend, certificates, mode)
     front.serve("imap", backend.port, tls=mode, fall=1).is_refused()
     why = front.proxy.wait_for_event("server-down").fields["why"]
     assert why == "TLS failed: certificate verify failed: self-signed certificate"
+
+
+def test_tls_that_fails_marks_a_server_that_knows_the_client(front, new_backend, certificates):
+    """A certificate is bad for everybody, whatever was told before it."""
+    pair = certificates.other("self-signed", issuer="self")
+
+    def take_header(connection):
+        while not connection.received.endswith(b"\r\n"):
+            connection.take_no_more(1)
+
+    backend = new_backend([take_header, *tls_server("imap", "implicit", start_tls(pair))])
+    front.serve("imap", backend.port, tls="implicit", fall=1, send_client_address="proxy-v1")
+    front.is_refused()
+    why = front.proxy.wait_for_event("server-down").fields["why"]
+    assert why == "TLS failed: certificate verify failed: self-signed certificate"
