@@ -375,7 +375,7 @@ const struct directive directives[] = {
     LIMIT(line, VALUE_SIZE, 512, 8192, "4096", "A command line."),
     LIMIT(sasl_line, VALUE_SIZE, 1024, 16000, "13312", "A line within an AUTH exchange."),
     LIMIT(literal, VALUE_SIZE, 16, KILO *KILO, "4096",
-        "IMAP: the literals of one command before the login."),
+        "IMAP: one literal of a command before the login."),
     LIMIT(reply, VALUE_SIZE, KILO, 64 * KILO, "64k",
         "One reply of a backend server before the session is relayed."),
     LIMIT(reply_lines, VALUE_NUMBER, 8, 1000, "128", "The lines of such a reply."),
