@@ -69,6 +69,14 @@ static bool has_port(const struct config_listener *listener, uint16_t port)
     return false;
 }
 
+/* Without a login there is nothing to do there. */
+static bool needs_login(const struct config_listener *listener)
+{
+    return is_good(listener->settings, SECTION_LISTENER, "protocol") &&
+           (listener->protocol == CONFIG_PROTOCOL_IMAP ||
+               listener->protocol == CONFIG_PROTOCOL_POP3);
+}
+
 static void check_listener_tls(struct build *build, const struct config_listener *listener)
 {
     struct config_origin origin =
@@ -81,6 +89,12 @@ static void check_listener_tls(struct build *build, const struct config_listener
         config_report_add(build->report, true, origin,
             "[listener %s] require_tls = yes: with tls = none nobody could ever send a command; "
             "write tls = starttls, or require_tls = no",
+            listener->name);
+    else if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_AUTH &&
+             needs_login(listener))
+        config_report_add(build->report, true, origin,
+            "[listener %s] require_tls = auth: with tls = none nobody could ever log in; write tls "
+            "= starttls, or require_tls = no",
             listener->name);
     else if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_NO)
         config_report_add(build->report, false,

@@ -193,6 +193,11 @@ static void test_require_tls(void **state)
     assert_problem(LISTENER("bind = *:2525\nrequire_tls = yes\n" TRUSTED), false,
         "x.ini:6: [listener in] require_tls = yes: mail servers that do not speak TLS can no "
         "longer deliver to port 2525; require_tls = auth protects logins alone");
+    assert_error(LISTENER("bind = *:143\ntls = none\nrequire_tls = auth\n"),
+        "x.ini:7: [listener in] require_tls = auth: with tls = none nobody could ever log in; "
+        "write "
+        "tls = starttls, or require_tls = no");
+    assert_parsed(LISTENER("bind = *:25\ntls = none\nrequire_tls = auth\n"));
     assert_error(LISTENER("bind = *:25\ntls = none\nrequire_tls = yes\n"),
         "x.ini:7: [listener in] require_tls = yes: with tls = none nobody could ever send a "
         "command; write tls = starttls, or require_tls = no");
