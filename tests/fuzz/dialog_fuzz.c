@@ -2,7 +2,7 @@
  * An input is a line of options, then what the two sides say by turns, the backend first; '~'
  * passes the word. Options: i implicit TLS, n no TLS, y TLS required, o optional, s strict about
  * line ends, p passes them all, b the backend has TLS, v and it is verified, l small limits, u no
- * TLS just now.
+ * TLS just now, r mail goes to example.org alone.
  *
  * It is played with whole segments, with one octet a segment, and with random ones. What must come
  * out the same: the bytes that both sides get, and what the session is asked to do, in its order.

@@ -48,6 +48,48 @@ static struct before look(const struct dialog *dialog)
     return before;
 }
 
+/* As Postfix does, at which a word ends there, too. */
+static struct slice word_of_postfix(struct slice line)
+{
+    size_t n = 0;
+
+    while (n < line.n && line.p[n] != ' ' && !(line.p[n] >= '\t' && line.p[n] <= '\r'))
+        n++;
+    return slice_of(line.p, n);
+}
+
+static bool holds(struct slice line, struct slice text)
+{
+    for (; line.n >= text.n; line = slice_after(line, 1)) {
+        if (slice_starts_nocase(line, text))
+            return true;
+    }
+    return false;
+}
+
+/* The address has one '@', with the one relay domain behind it, or is the postmaster's. */
+static void check_recipient(const struct dialog_run *run, struct slice line)
+{
+    size_t parameters = slice_find(line, '>');
+    struct slice path = slice_of(line.p, parameters);
+    size_t at = slice_find(path, '@');
+
+    if (run->policy.relay_domain_count == 0 || run->dialog.logged_in ||
+        !slice_starts_nocase(line, SLICE("RCPT")))
+        return;
+    if (at == path.n) {
+        FUZZ_REQUIRE(holds(path, SLICE("postmaster")));
+        return;
+    }
+    path = slice_after(path, at + 1);
+    FUZZ_REQUIRE(slice_starts_nocase(path, SLICE("example.org")));
+    path = slice_after(path, SLICE("example.org").n);
+    FUZZ_REQUIRE(path.n == 0 || *path.p == '.' || *path.p == ' ' || *path.p == '\t');
+    FUZZ_REQUIRE(
+        !slice_starts(path, SLICE(".")) || path.n == 1 || path.p[1] == ' ' || path.p[1] == '\t');
+    FUZZ_REQUIRE(parameters < line.n || slice_find(line, '<') == line.n);
+}
+
 static void check_command(const struct dialog_run *run, struct slice line)
 {
     /* Each where it is a word of the protocol: to another one it is an unknown command. */
@@ -65,6 +107,10 @@ static void check_command(const struct dialog_run *run, struct slice line)
     if (dialog->protocol == &protocol_imap)
         (void)slice_word(&rest, &verb);
     (void)slice_word(&rest, &verb);
+    if (dialog->protocol == &protocol_smtp) {
+        verb = word_of_postfix(line);
+        check_recipient(run, line);
+    }
     FUZZ_REQUIRE(!is_one_of(verb, dialog->protocol == &protocol_smtp   ? never_smtp
                                   : dialog->protocol == &protocol_pop3 ? never_pop3
                                                                        : never_imap));
@@ -252,6 +298,8 @@ static void pump(struct dialog_run *run, enum dialog_side sender)
 
 /* ---- A run ---- */
 
+static const char *const relay_domains[] = {"example.org"};
+
 void run_begin(struct dialog_run *run, const struct protocol *protocol, struct slice options)
 {
     bool is_small = fuzz_has(options, 'l');
@@ -272,7 +320,9 @@ void run_begin(struct dialog_run *run, const struct protocol *protocol, struct s
         .literal = is_small ? 64 : 4096,
         .reply = is_small ? 1000 : 65536,
         .reply_lines = is_small ? 16 : 128,
-        .bad_commands = is_small ? 20 : 10};
+        .bad_commands = is_small ? 20 : 10,
+        .relay_domain_count = fuzz_has(options, 'r') ? 1 : 0,
+        .relay_domains = relay_domains};
     for (int side = 0; side < 2; side++) {
         buffer_init(&run->in[side], run->memory_in[side], RUN_IN);
         buffer_init(&run->out[side], run->memory_out[side], RUN_OUT);

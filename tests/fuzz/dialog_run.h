@@ -5,6 +5,7 @@
  * - a call uses no more than it was fed, and appends no more than that plus DIALOG_EXTRA;
  * - it forwards whole lines, with one CRLF each and neither CR, LF nor NUL inside;
  * - XCLIENT, XFORWARD, STARTTLS and STLS of a client never reach the backend as commands;
+ * - where there are relay domains, no recipient in another one does before a login;
  * - in clear, where TLS is required for all, nothing but the prelude does; where it is required for
  *   logins, no login does;
  * - an EHLO reply shows neither XCLIENT nor XFORWARD, and STARTTLS only where it is ours to give;

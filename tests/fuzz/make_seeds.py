@@ -24,6 +24,7 @@ def options_of(header):
     letters = {"implicit": "i", "none": "n", "tls": "b", "verified": "v", "strict": "s", "pass": "p"}
     options = "".join(letters.get(header.get(key, ""), "")
                       for key in ("listener", "backend", "smuggling"))
+    options += "r" if "relay_domains" in header else ""
     return options + {"yes": "y", "no": "o"}.get(header.get("require_tls", ""), "")
 
 
@@ -33,7 +34,7 @@ def read(path):
     said = []
     for line in path.read_text(encoding="latin-1").split("\n"):
         step = re.match(r"([CS])(?:\*(\d+))?([:.])(?:\*(\d+))? ?(.*)$", line)
-        word = re.match(r"(\w+) (\S+)$", line)
+        word = re.match(r"(\w+) (\S+)$|(relay_domains) ", line)
         if step:
             side, times, kind, more_times, text = step.groups()
             text = unescape(text) + ("\r\n" if kind == ":" else "")
@@ -41,7 +42,7 @@ def read(path):
         elif line == "TLS":
             said.append(("TLS", ""))
         elif word and not said:
-            header[word[1]] = word[2]
+            header[word[1] or word[3]] = word[2]
     return header.get("protocol"), header, said
 
 
