@@ -204,8 +204,13 @@ struct tls_set *certificates_load(
     struct tls_fault fault;
     struct tls_set *set;
 
+    if (tls->certificates.count == 0 && !make_certificate) {
+        if (!tls_policy_check(&parameters.rules, &parameters.warning, &fault))
+            add(&place, true, fault.culprit, fault.index, fault.error.text);
+        return NULL;
+    }
     if (tls->certificates.count == 0) {
-        if (!make_certificate || !make_self_signed(config, path, report))
+        if (!make_self_signed(config, path, report))
             return NULL;
         parameters.certificate_count = 1;
         parameters.certificates = &self_signed;

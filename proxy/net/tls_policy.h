@@ -74,4 +74,8 @@ bool tls_policy_apply(struct ssl_ctx_st *context, const struct tls_rules *rules,
     const struct tls_warning *warning, struct tls_applied *applied, struct tls_fault *fault)
     __attribute__((warn_unused_result));
 
+/* Whether the rules could be applied, for a set that has no certificate to be tried with. */
+bool tls_policy_check(const struct tls_rules *rules, const struct tls_warning *warning,
+    struct tls_fault *fault) __attribute__((warn_unused_result));
+
 #endif

@@ -173,6 +173,36 @@ static void check_client_certificate(struct build *build, const struct config_tl
             heading_of(tls, heading));
 }
 
+/* Whether some set asks clients for certificates, which it may have the authorities for from [tls].
+ */
+static bool asks_clients(const struct config *config)
+{
+    for (size_t i = 0; i < config->tls_count; i++) {
+        if (config->tls[i].client_certificate != CLIENT_CERTIFICATE_NONE)
+            return true;
+    }
+    return false;
+}
+
+/* It looks like protection. */
+static void check_client_ca(struct build *build, const struct config_tls *tls)
+{
+    const struct config_setting *ca = config_setting_find(tls->settings, SECTION_TLS, "client_ca");
+    const struct config_tls *first = &build->config->tls[0];
+    bool is_inherited =
+        tls != first && tls->client_ca != NULL && tls->client_ca == first->client_ca;
+    char heading[CONFIG_HEADING_MAX];
+
+    if (ca->state != SETTING_GIVEN || is_inherited ||
+        tls->client_certificate != CLIENT_CERTIFICATE_NONE ||
+        (tls == first && asks_clients(build->config)))
+        return;
+    config_report_add(build->report, false, ca->origin,
+        "[%s] client_ca = %s: nobody is asked for a certificate; write client_certificate = "
+        "require, or request",
+        heading_of(tls, heading), tls->client_ca);
+}
+
 /* Where there are more of one than of the other, the first that stands alone is named. */
 static void check_tls_pairs(struct build *build, const struct config_tls *tls)
 {
@@ -228,6 +258,7 @@ void config_check(struct build *build)
     for (size_t i = 0; i < config->tls_count; i++) {
         check_tls_pairs(build, &config->tls[i]);
         check_client_certificate(build, &config->tls[i]);
+        check_client_ca(build, &config->tls[i]);
         if (i > 0)
             check_further_set(build, i);
     }

@@ -4,6 +4,7 @@ Each bad input has one message: file:line, section, key, value, what is wrong, w
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -407,6 +408,26 @@ def test_the_shipped_file_has_the_eight_listeners():
              re.findall(r"^\[listener ([a-z0-9-]+)\].*\nbind = 0\.0\.0\.0:(\d+)", dumped, re.M)}
     assert ports == {"smtp": 25, "submission": 587, "smtp-alt": 2525, "submissions": 465,
                      "pop3": 110, "pop3s": 995, "imap": 143, "imaps": 993}
+
+
+@pytest.mark.parametrize("lines, line, text", [
+    ("minimum_version = 1.3\nmaximum_version = 1.2\n", 7,
+     "[tls] minimum_version: the highest TLS version is below the lowest; set both, or choose a "
+     "policy that has the version"),
+    ("ciphers = FROB\n", 7,
+     "[tls] ciphers: no cipher of TLS 1.2 is known under these names; `openssl ciphers` lists "
+     "them: no cipher match"),
+])
+def test_rules_of_tls_are_looked_at_without_a_certificate(check, lines, line, text):
+    check(GOOD + "[tls]\n" + lines).has_error(line, text)
+
+
+def test_authorities_that_nobody_asks_for(check, tmp_path, certificates):
+    shutil.copy(certificates.authority, tmp_path / "ca.pem")
+    check(GOOD + "[tls]\nclient_ca = ca.pem\n").has_warning(
+        7, f"[tls] client_ca = {tmp_path}/ca.pem: nobody is asked for a certificate; write "
+        "client_certificate = require, or request")
+    check(GOOD + "[tls]\nclient_ca = ca.pem\nclient_certificate = require\n").is_good()
 
 
 def test_the_shipped_file_shows_every_setting_and_its_default():
