@@ -39,9 +39,9 @@ class Checked:
         self.lines = [line for line in lines if TRUST not in line]
         self.trusting = len(lines) - len(self.lines)
 
-    def summary(self, warnings):
+    def summary(self, warnings, verdict="good: 0 errors"):
         warnings += self.trusting
-        return f"{self.file}: good: 0 errors, {warnings} warning{'' if warnings == 1 else 's'}\n"
+        return f"{self.file}: {verdict}, {warnings} warning{'' if warnings == 1 else 's'}\n"
 
     def is_good(self):
         assert self.done.returncode == 0, self.done.stderr
@@ -51,7 +51,7 @@ class Checked:
     def has_error(self, line, text):
         where = f"{self.file}:{line}" if line else f"{self.file}"
         assert self.lines == [f"error: {where}: {text}"]
-        assert self.done.stdout == f"{self.file}: not usable: 1 error, 0 warnings\n"
+        assert self.done.stdout == self.summary(0, "not usable: 1 error")
         assert self.done.returncode == 1
 
     def has_warning(self, line, text):
