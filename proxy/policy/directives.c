@@ -358,7 +358,9 @@ const struct directive directives[] = {
     TIMEOUT(pop3_idle, 10 * MINUTE, 720 * HOUR, "10m",
         "POP3: silence both ways after the login. RFC 1939 forbids less than 10 minutes."),
     TIMEOUT(drain, 0, 24 * HOUR, "30s",
-        "How long open sessions may go on after SIGTERM; then they are cut."),
+        "How long open sessions may go on after SIGTERM; then they are cut. It is also how long "
+        "what is "
+        "left of one session may take when one side has ended (with 0, two seconds)."),
     {SECTION_TIMEOUTS, "keepalive", VALUE_DURATION, FIELD(config_timeouts, keepalive),
         .min = SECOND, .max = 8 * HOUR, .zero = "off", .fallback = "2m",
         .help = "Silence on a connection before TCP keepalive probes ask whether the peer is still "

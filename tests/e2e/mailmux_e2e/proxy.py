@@ -176,7 +176,10 @@ class Proxy:
     def wait(self) -> int:
         """Waits for the end of the process and of its log; gives the exit status."""
         assert self.process is not None and self._reader is not None
-        status = self.process.wait(CEILING)
+        try:
+            status = self.process.wait(CEILING)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end:\n{self.log()}") from None
         self._reader.join(CEILING)
         return status
 
