@@ -355,6 +355,22 @@ def test_a_reload_keeps_counts_marks_and_those_who_wait(serve, proxy, named):
     ports.release()
 
 
+@pytest.mark.parametrize("change", [{"tls": "starttls"}, {"send_client_address": "proxy-v2"}])
+def test_who_waits_meets_no_server_that_is_to_be_spoken_to_otherwise(serve, proxy, named, change):
+    old, new = named("old"), named("new")
+    connect = serve([f"{old.port} max_sessions=1"], queue_size=1, queue_timeout="10m",
+                    timeouts={"connect_deadline": "10m"})
+    first = connect()
+    name_of(first)
+    waiting = connect()
+    assert_turned_away(connect())
+    proxy.section("backend server", server=f"a 127.0.0.1:{new.port}", **change)
+    assert proxy.reload().event == "reloaded"
+    leave(first)
+    assert name_of(waiting) == "old"
+    assert new.connections == []
+
+
 def test_a_crowd_on_several_workers_is_served_within_the_limit(serve, proxy, new_backend):
     """Sessions end on one worker and wake those of another; some do not wait for their turn."""
     lock = threading.Lock()
