@@ -55,6 +55,11 @@ static enum reply_cut cut_line(struct slice in, size_t limit, struct slice *line
     return REPLY_MALFORMED;
 }
 
+static size_t lesser(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* The lines up to the dot, which counts as one of them. */
 static enum reply_cut cut_list(
     struct slice in, const struct dialog_policy *policy, struct reply *reply)
@@ -64,13 +69,12 @@ static enum reply_cut cut_list(
     size_t used;
 
     for (size_t lines = 1; lines < policy->reply_lines; lines++) {
-        enum reply_cut cut = cut_line(slice_after(in, reply->used), REPLY_LINE_MAX, &line, &used);
+        size_t limit = lesser(REPLY_LINE_MAX, policy->reply - reply->used);
+        enum reply_cut cut = cut_line(slice_after(in, reply->used), limit, &line, &used);
 
         if (cut != REPLY_WHOLE)
             return cut;
         reply->used += used;
-        if (reply->used > policy->reply)
-            return REPLY_LARGE;
         if (slice_equal(line, SLICE("."))) {
             reply->list = slice_of(in.p + start, reply->used - start);
             return REPLY_WHOLE;
@@ -88,8 +92,8 @@ static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, st
 {
     const struct dialog_policy *policy = dialog->policy;
     bool in_exchange = dialog->of.pop3.command == POP3_AUTH;
-    enum reply_cut cut =
-        cut_line(in, in_exchange ? policy->sasl_line : REPLY_LINE_MAX, &reply->line, &reply->used);
+    size_t limit = lesser(in_exchange ? policy->sasl_line : REPLY_LINE_MAX, policy->reply);
+    enum reply_cut cut = cut_line(in, limit, &reply->line, &reply->used);
 
     reply->list = slice_of(NULL, 0);
     if (cut != REPLY_WHOLE)

@@ -67,10 +67,26 @@ static bool holds(struct slice line, struct slice text)
     return false;
 }
 
+/* The bracket that ends the path: none of those in a quoted local part. */
+static size_t path_end(struct slice line)
+{
+    bool is_quoted = false;
+
+    for (size_t i = 0; i < line.n; i++) {
+        if (is_quoted && line.p[i] == '\\')
+            i++;
+        else if (line.p[i] == '"')
+            is_quoted = !is_quoted;
+        else if (!is_quoted && line.p[i] == '>')
+            return i;
+    }
+    return line.n;
+}
+
 /* The address has one '@', with the one relay domain behind it, or is the postmaster's. */
 static void check_recipient(const struct dialog_run *run, struct slice line)
 {
-    size_t parameters = slice_find(line, '>');
+    size_t parameters = path_end(line);
     struct slice path = slice_of(line.p, parameters);
     size_t at = slice_find(path, '@');
 
