@@ -15,6 +15,8 @@
 #include "fuzz.h"
 #include "session_bench.h"
 
+#include <stdlib.h>
+
 enum {
     INPUT_MAX = 8192,
     A_MINUTE_MS = 60 * 1000,
@@ -47,6 +49,11 @@ struct play {
 
 static struct session_bench bench; /* large */
 
+static void end(void)
+{
+    session_bench_deinit(&bench);
+}
+
 static void begin(void)
 {
     static bool has_begun;
@@ -55,6 +62,7 @@ static void begin(void)
         return;
     has_begun = true;
     FUZZ_REQUIRE(session_bench_init(&bench, configuration));
+    (void)atexit(end);
 }
 
 static void run(void)
