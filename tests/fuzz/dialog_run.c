@@ -112,24 +112,27 @@ static void check_command(const struct dialog_run *run, struct slice line)
     static const char *const never_smtp[] = {"XCLIENT", "XFORWARD", "STARTTLS", NULL};
     static const char *const never_pop3[] = {"XCLIENT", "STLS", NULL};
     static const char *const never_imap[] = {"STARTTLS", NULL};
-    static const char *const logins[] = {
-        "AUTH", "LOGIN", "AUTHENTICATE", "USER", "PASS", "APOP", NULL};
+    static const char *const logins_smtp[] = {"AUTH", NULL};
+    static const char *const logins_pop3[] = {"AUTH", "USER", "PASS", "APOP", NULL};
+    static const char *const logins_imap[] = {"LOGIN", "AUTHENTICATE", NULL};
     static const char *const prelude[] = {
         "EHLO", "HELO", "NOOP", "RSET", "QUIT", "HELP", "CAPABILITY", "LOGOUT", "CAPA", NULL};
     const struct dialog *dialog = &run->dialog;
     struct slice rest = line;
     struct slice verb = slice_of("", 0);
+    bool is_smtp = dialog->protocol == &protocol_smtp;
+    bool is_pop3 = dialog->protocol == &protocol_pop3;
+    const char *const *never = is_smtp ? never_smtp : is_pop3 ? never_pop3 : never_imap;
+    const char *const *logins = is_smtp ? logins_smtp : is_pop3 ? logins_pop3 : logins_imap;
 
     if (dialog->protocol == &protocol_imap)
         (void)slice_word(&rest, &verb);
     (void)slice_word(&rest, &verb);
-    if (dialog->protocol == &protocol_smtp) {
+    if (is_smtp) {
         verb = word_of_postfix(line);
         check_recipient(run, line);
     }
-    FUZZ_REQUIRE(!is_one_of(verb, dialog->protocol == &protocol_smtp   ? never_smtp
-                                  : dialog->protocol == &protocol_pop3 ? never_pop3
-                                                                       : never_imap));
+    FUZZ_REQUIRE(!is_one_of(verb, never));
     if (dialog->tls)
         return;
     FUZZ_REQUIRE(run->policy.require_tls == DIALOG_TLS_OPTIONAL || !is_one_of(verb, logins));
