@@ -314,6 +314,12 @@ struct directive;
 bool config_needs_restart(
     const struct config *before, const struct config *now, const struct directive *directive);
 
+/*
+ * Servers of the one may be spoken to with the settings of the other: TLS, whom it trusts, and what
+ * a server expects in front of its greeting are the same. Which servers there are does not count.
+ */
+bool config_speaks_alike(const struct config_backend *a, const struct config_backend *b);
+
 const char *config_protocol_name(enum config_protocol protocol);
 
 #endif

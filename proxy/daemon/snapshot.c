@@ -262,40 +262,18 @@ struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
     return snapshot;
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool are_same_strings(const struct config_strings *a, const struct config_strings *b)
-{
-    bool is_same = a->count == b->count;
-
-    for (size_t i = 0; is_same && i < a->count; i++)
-        is_same = strcmp(a->text[i], b->text[i]) == 0;
-    return is_same;
-}
-
 /*
- * A session keeps the settings that it began with, but chooses from the pool as it is now. So the
- * two may not differ in whom to trust, nor in what a server expects to hear first: else it would go
- * in clear to a server that is to have TLS only.
+ * The pool that this backend has in effect, or NULL. A session keeps the settings that it began
+ * with, but chooses from the pool as it is now: where the two disagreed about TLS, it would go in
+ * clear to a server that is to have TLS only.
  */
-static bool is_spoken_to_alike(const struct config_backend *a, const struct config_backend *b)
-{
-    return a->tls == b->tls && a->verify == b->verify && is_same_text(a->ca, b->ca) &&
-           is_same_text(a->tls_name, b->tls_name) && are_same_strings(&a->pins, &b->pins) &&
-           a->send_client_address == b->send_client_address;
-}
-
-/* The pool that this backend has in effect, or NULL. */
 static struct pool *find_pool(const struct snapshot *snapshot, const struct config_backend *backend)
 {
     for (size_t i = 0; i < snapshot->config->backend_count; i++) {
         const struct config_backend *before = &snapshot->config->backends[i];
 
         if (strcmp(before->name, backend->name) == 0)
-            return is_spoken_to_alike(before, backend) ? snapshot->pools[i] : NULL;
+            return config_speaks_alike(before, backend) ? snapshot->pools[i] : NULL;
     }
     return NULL;
 }
