@@ -49,6 +49,16 @@ void opening_keep(struct opening *opening, struct slice words)
         (void)(buffer_append(kept, words) && buffer_append(kept, SLICE("\n")));
 }
 
+void opening_learn_mechanisms(struct opening *opening, struct slice names)
+{
+    struct slice name;
+
+    while (slice_word(&names, &name)) {
+        if (slice_ends_nocase(name, SLICE("-PLUS")))
+            opening->offers |= (unsigned)OPENING_OFFERS_PLUS;
+    }
+}
+
 /* ---- What is next ---- */
 
 static struct opening_turn turn_of(enum opening_next next, size_t used)

@@ -48,6 +48,9 @@ enum opening_answer opening_cut_line(
 /* A capability, or a line of them, is kept. */
 void opening_keep(struct opening *opening, struct slice words);
 
+/* Of a line of SASL mechanisms: whether one is bound to the channel. */
+void opening_learn_mechanisms(struct opening *opening, struct slice names);
+
 /* ---- opening_text.c ---- */
 
 /* A port in decimal. */

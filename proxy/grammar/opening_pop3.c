@@ -69,12 +69,8 @@ static void learn(struct opening *opening, struct slice line)
         return;
     if (slice_equal_nocase(word, SLICE("STLS")))
         opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;
-    if (!slice_equal_nocase(word, SLICE("SASL")))
-        return;
-    while (slice_word(&rest, &word)) {
-        if (slice_ends_nocase(word, SLICE("-PLUS")))
-            opening->offers |= (unsigned)OPENING_OFFERS_PLUS;
-    }
+    if (slice_equal_nocase(word, SLICE("SASL")))
+        opening_learn_mechanisms(opening, rest);
 }
 
 static enum opening_answer judge(struct opening *opening, struct slice line)

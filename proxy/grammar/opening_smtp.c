@@ -88,16 +88,6 @@ static void learn_xclient(struct opening *opening, struct slice names)
     }
 }
 
-static void learn_mechanisms(struct opening *opening, struct slice names)
-{
-    struct slice name;
-
-    while (slice_word(&names, &name)) {
-        if (slice_ends_nocase(name, SLICE("-PLUS")))
-            opening->offers |= (unsigned)OPENING_OFFERS_PLUS;
-    }
-}
-
 static void learn(struct opening *opening, struct slice text)
 {
     struct slice rest = text;
@@ -111,7 +101,7 @@ static void learn(struct opening *opening, struct slice text)
     else if (slice_equal_nocase(keyword, SLICE("XCLIENT")))
         learn_xclient(opening, rest);
     else if (slice_equal_nocase(keyword, SLICE("AUTH")))
-        learn_mechanisms(opening, rest);
+        opening_learn_mechanisms(opening, rest);
 }
 
 /* The first line is the domain, never a keyword. */

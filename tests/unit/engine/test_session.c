@@ -9,12 +9,11 @@
 
 #include "proves.h"
 #include "session_play.h"
+#include "session_test.h"
 #include <errno.h>
 #include <string.h>
 
 enum { A_DAY_MS = 24 * 60 * 60 * 1000 };
-
-static struct session_bench bench; /* large */
 
 static int set_up(void **state)
 {
@@ -22,46 +21,10 @@ static int set_up(void **state)
     return session_bench_init(&bench, play_configuration) ? 0 : -1;
 }
 
-static int fresh(void **state)
-{
-    (void)state;
-    if (bench.has_begun)
-        (void)session_bench_end(&bench); /* of a test that failed */
-    bench.pace = PACE_WHOLE;
-    bench.window = 0;
-    bench.connect_errno = 0;
-    bench.refusal_errno = 0;
-    bench.has_no_answer = false;
-    bench.is_deaf[BENCH_CLIENT] = bench.is_deaf[BENCH_SERVER] = false;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)fresh(state);
-    session_bench_deinit(&bench);
-    return 0;
-}
-
 static void assert_good(const char *wrong)
 {
     if (wrong)
         fail_msg("%s", wrong);
-}
-
-static void say(enum bench_leg leg, const char *text)
-{
-    session_bench_say(&bench, leg, slice_from(text));
-    assert_true(session_bench_run(&bench));
-}
-
-static void assert_heard(enum bench_leg leg, const char *text)
-{
-    struct slice got = session_bench_heard(&bench, leg);
-
-    if (!slice_equal(got, slice_from(text)))
-        fail_msg("heard %.*s instead of %s", (int)got.n, got.p, text);
-    bench.heard[leg].n = 0;
 }
 
 /* ---- Every pace ---- */

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "session_bench.h"
+#include "session_test.h"
 #include <string.h>
 
 enum { PLAIN, IMPLICIT, OTHER };
@@ -24,41 +24,16 @@ static const char configuration[] =
 
 #define HEADER SLICE("PROXY TCP4 203.0.113.7 203.0.113.1 50000 465\r\n")
 
-static struct session_bench bench; /* large */
-
 static int set_up(void **state)
 {
     return session_bench_init(&bench, configuration) ? 0 : -1;
 }
 
-static int fresh(void **state)
-{
-    if (bench.has_begun)
-        (void)session_bench_end(&bench); /* of a test that failed */
-    bench.pace = PACE_WHOLE;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)fresh(state);
-    session_bench_deinit(&bench);
-    return 0;
-}
-
 /* Below the client's TLS, if it has any. */
-static void say(struct slice bytes)
+static void feed(struct slice bytes)
 {
     memory_wire_feed(&bench.client, bytes);
     assert_true(session_bench_run(&bench));
-}
-
-static void end(void)
-{
-    const char *wrong = session_bench_end(&bench);
-
-    if (wrong)
-        fail_msg("%s", wrong);
 }
 
 static void assert_address(const struct address *address, const char *expected)
@@ -83,7 +58,7 @@ static void test_a_header_tells_both_ends(void **state)
     session_bench_begin(&bench, PLAIN);
     assert_int_equal(bench.session->phase, SESSION_PROXY_HEADER);
     assert_int_equal(bench.dials, 0);
-    say(HEADER);
+    feed(HEADER);
     assert_ends("203.0.113.7:50000", "203.0.113.1:465", "192.0.2.1:40000");
     assert_int_equal(bench.session->pipe[LEG_CLIENT].bytes, 0);
     end();
@@ -92,7 +67,7 @@ static void test_a_header_tells_both_ends(void **state)
 static void test_without_addresses_the_connection_speaks_for_itself(void **state)
 {
     session_bench_begin(&bench, PLAIN);
-    say(SLICE("PROXY UNKNOWN\r\n"));
+    feed(SLICE("PROXY UNKNOWN\r\n"));
     assert_ends("192.0.2.1:40000", "198.51.100.1:25", "unknown");
     end();
 }
@@ -113,7 +88,7 @@ static void test_a_part_of_a_header_is_taken(void **state)
     session_bench_begin(&bench, PLAIN);
     for (size_t i = 0; i < header.n; i++) {
         assert_int_equal(bench.dials, 0);
-        say(slice_of(header.p + i, 1));
+        feed(slice_of(header.p + i, 1));
         assert_int_equal(bench.client.inbox.n, 0);
     }
     assert_ends("203.0.113.7:50000", "203.0.113.1:465", "192.0.2.1:40000");
@@ -126,7 +101,7 @@ static void test_waiting_for_a_header_holds_nothing(void **state)
     session_bench_begin(&bench, PLAIN);
     assert_true(session_bench_run(&bench));
     assert_int_equal(session_bench_held(&bench), 0);
-    say(HEADER);
+    feed(HEADER);
     assert_int_equal(session_bench_held(&bench), 0);
     end();
 }
@@ -140,7 +115,7 @@ static void test_what_follows_is_the_clients(void **state)
         bench.pace = paces[i];
         session_bench_begin(&bench, PLAIN);
         memory_wire_feed(&bench.client, HEADER);
-        say(SLICE("NOOP\r\n"));
+        feed(SLICE("NOOP\r\n"));
         session_bench_say(&bench, BENCH_SERVER, SLICE("220 mx\r\n"));
         assert_true(session_bench_run(&bench));
         assert_true(slice_equal(session_bench_heard(&bench, BENCH_CLIENT), SLICE("220 mx\r\n")));
@@ -159,7 +134,7 @@ static void test_tls_follows(void **state)
         bench.pace = paces[i];
         session_bench_begin(&bench, IMPLICIT);
         assert_int_equal(bench.session->phase, SESSION_PROXY_HEADER);
-        say(HEADER);
+        feed(HEADER);
         session_bench_say(&bench, BENCH_SERVER, SLICE("220 mx\r\n"));
         session_bench_say(&bench, BENCH_CLIENT, SLICE("NOOP\r\n"));
         assert_true(session_bench_run(&bench));
@@ -187,10 +162,10 @@ static void test_what_is_wrong_ends_it_without_a_word(void **state)
     unsigned before = (unsigned)atomic_load(&bench.totals.attacks[ATTACK_PROXY]);
 
     session_bench_begin(&bench, PLAIN);
-    say(SLICE("EHLO c.test\r\n"));
+    feed(SLICE("EHLO c.test\r\n"));
     assert_refused(REASON_PROXY_HEADER, before + 1);
     session_bench_begin(&bench, PLAIN);
-    say(SLICE("PROXY TCP4 203.0.113.7"));
+    feed(SLICE("PROXY TCP4 203.0.113.7"));
     session_bench_finish(&bench, BENCH_CLIENT);
     assert_true(session_bench_run(&bench));
     assert_refused(REASON_PROXY_HEADER, before + 2);
@@ -217,11 +192,11 @@ static void test_a_late_header(void **state)
 
     session_bench_begin(&bench, PLAIN);
     for (int i = 0; i < 4; i++) {
-        say(slice_of(&"PROX"[i], 1));
+        feed(slice_of(&"PROX"[i], 1));
         assert_true(session_bench_pass(&bench, 1000));
         assert_non_null(bench.session);
     }
-    say(SLICE("Y"));
+    feed(SLICE("Y"));
     assert_true(session_bench_pass(&bench, 1001));
     assert_refused(REASON_TIMEOUT_PROXY_HEADER, before + 1);
 }
@@ -229,7 +204,7 @@ static void test_a_late_header(void **state)
 static void test_drain_does_not_wait_for_a_header(void **state)
 {
     session_bench_begin(&bench, PLAIN);
-    say(SLICE("PROXY "));
+    feed(SLICE("PROXY "));
     session_drain(bench.session);
     assert_true(session_bench_run(&bench));
     assert_null(bench.session);

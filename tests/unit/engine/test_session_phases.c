@@ -9,7 +9,7 @@
 
 #include "pool.h"
 #include "proves.h"
-#include "session_bench.h"
+#include "session_test.h"
 #include <string.h>
 
 static const char configuration[] =
@@ -18,51 +18,10 @@ static const char configuration[] =
     "[backend mailboxes]\nserver = 10.0.0.5:143\n"
     "[backend mta]\nserver = only 10.0.0.5:25 max_sessions=1\n";
 
-static struct session_bench bench; /* large */
-
 static int set_up(void **state)
 {
     (void)state;
     return session_bench_init(&bench, configuration) ? 0 : -1;
-}
-
-static int fresh(void **state)
-{
-    (void)state;
-    if (bench.has_begun)
-        (void)session_bench_end(&bench); /* of a test that failed */
-    bench.is_deaf[BENCH_CLIENT] = bench.is_deaf[BENCH_SERVER] = false;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)fresh(state);
-    session_bench_deinit(&bench);
-    return 0;
-}
-
-static void say(enum bench_leg leg, const char *text)
-{
-    session_bench_say(&bench, leg, slice_from(text));
-    assert_true(session_bench_run(&bench));
-}
-
-static void assert_heard(enum bench_leg leg, const char *text)
-{
-    struct slice got = session_bench_heard(&bench, leg);
-
-    if (!slice_equal(got, slice_from(text)))
-        fail_msg("heard %.*s instead of %s", (int)got.n, got.p, text);
-    session_bench_forget(&bench);
-}
-
-static void end(void)
-{
-    const char *wrong = session_bench_end(&bench);
-
-    if (wrong)
-        fail_msg("%s", wrong);
 }
 
 /* Up to the server's 221; the client does not close. */
