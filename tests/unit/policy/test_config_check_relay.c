@@ -6,51 +6,12 @@
 
 #include <cmocka.h>
 
-#include "mailmux/config.h"
+#include "config_test.h"
 #include <string.h>
-
-static struct config *config;
-static struct config_report report;
-
-static bool parse(const char *text)
-{
-    config_free(&config);
-    config_report_free(&report);
-    return config_parse_bytes("x.ini", slice_from(text), &config, &report);
-}
-
-static void assert_parsed(const char *text)
-{
-    if (!parse(text))
-        fail_msg("%s", report.problems[0].text);
-}
-
-/* Exactly one problem, and it reads like this. */
-static void assert_problem(const char *text, bool is_error, const char *expected)
-{
-    assert_int_equal(parse(text), !is_error);
-    if (report.count != 1)
-        fail_msg("%zu problems; the first: %s", report.count,
-            report.count > 0 ? report.problems[0].text : "none");
-    assert_string_equal(report.problems[0].text, expected);
-    assert_int_equal(report.problems[0].is_error, is_error);
-}
-
-static void assert_error(const char *text, const char *expected)
-{
-    assert_problem(text, true, expected);
-}
 
 #define BACKEND "[backend mta]\nserver = mx1 10.0.0.5:25\n"
 #define TRUSTED "relay_domains = example.org\n" /* else a server that trusts us is warned of */
 #define LISTENER(lines) BACKEND "[listener in]\nbackend = mta\n" lines
-
-static int clean_up(void **state)
-{
-    config_free(&config);
-    config_report_free(&report);
-    return 0;
-}
 
 static void test_networks(void **state)
 {

@@ -6,39 +6,9 @@
 
 #include <cmocka.h>
 
-#include "mailmux/config.h"
+#include "config_test.h"
 #include <stdlib.h>
 #include <string.h>
-
-static struct config *config;
-static struct config_report report;
-
-static bool parse(const char *text)
-{
-    config_free(&config);
-    config_report_free(&report);
-    return config_parse_bytes("x.ini", slice_from(text), &config, &report);
-}
-
-static void assert_parsed(const char *text)
-{
-    if (!parse(text))
-        fail_msg("%s", report.problems[0].text);
-}
-
-static void assert_error(const char *text, const char *expected)
-{
-    assert_false(parse(text));
-    assert_int_equal(report.count, 1);
-    assert_string_equal(report.problems[0].text, expected);
-}
-
-static int clean_up(void **state)
-{
-    config_free(&config);
-    config_report_free(&report);
-    return 0;
-}
 
 #define LISTENER "[listener in]\nbind = *:143\nbackend = mta\n"
 #define WITH_PROXY(line) LISTENER "[backend mta]\nserver = 10.0.0.5:143\n[proxy]\n" line "\n"
