@@ -44,7 +44,9 @@ struct checks {
     struct engine_totals totals;
     uv_timer_t timer;
     bool is_stopped;
-    struct snapshot *snapshot;
+    checks_finished *on_finished; /* NULL: there may be more */
+    void *owner;
+    struct snapshot *snapshot; /* NULL: none is followed */
     size_t watch_count;
     struct watch **watches;
     size_t cursor; /* over all targets: who is looked at first */
@@ -80,6 +82,25 @@ static uint64_t vary(struct checks *checks, uint64_t interval_ms)
 
 static void schedule(struct checks *checks);
 
+static void on_last_over(uv_timer_t *timer)
+{
+    struct checks *checks = timer->data;
+
+    checks->on_finished(checks->owner);
+}
+
+/* From the loop: whoever hears of it may stop the engine, in whose callback we are. */
+static void tell_if_finished(struct checks *checks)
+{
+    if (!checks->on_finished)
+        return;
+    for (size_t i = 0; i < CHECKS_AT_ONCE; i++) {
+        if (checks->jobs[i].snapshot)
+            return;
+    }
+    (void)uv_timer_start(&checks->timer, on_last_over, 0, 0);
+}
+
 static void on_done(void *owner, struct probe *probe)
 {
     struct job *job = owner;
@@ -102,6 +123,7 @@ static void on_done(void *owner, struct probe *probe)
     job->watch = NULL;
     snapshot_unref(&job->snapshot);
     schedule(checks);
+    tell_if_finished(checks);
 }
 
 static enum opening_goal goal_of(enum config_check check)
@@ -302,6 +324,14 @@ struct checks *checks_new(uv_loop_t *loop)
     for (size_t i = 0; i < CHECKS_AT_ONCE; i++)
         checks->jobs[i].checks = checks;
     return checks;
+}
+
+void checks_finish(struct checks *checks, checks_finished *on_finished, void *owner)
+{
+    checks_follow(checks, NULL);
+    checks->on_finished = on_finished;
+    checks->owner = owner;
+    tell_if_finished(checks);
 }
 
 void checks_stop(struct checks *checks)

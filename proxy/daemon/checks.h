@@ -18,17 +18,27 @@ enum {
 
 struct checks;
 
+typedef void checks_finished(void *owner);
+
 /* NULL: no memory. */
 struct checks *checks_new(uv_loop_t *loop);
 
 /*
  * From now on the servers of this snapshot are checked, of which a reference is taken. Backends
- * that were checked before keep their times, and what was said about them is not said again. NULL:
- * none; checks that are under way end by themselves.
+ * that were checked before keep their times, and what was said about them is not said again.
+ * Checks that are under way end by themselves.
  */
 void checks_follow(struct checks *checks, struct snapshot *snapshot);
 
-/* All end now. The loop must then run to its end before checks_free. Both allow NULL. */
+/*
+ * None begins any more. Those under way take their leave of the servers first, at most
+ * check_timeout from their beginning; then, from the loop, on_finished is called once, unless
+ * checks_stop comes before it.
+ */
+void checks_finish(struct checks *checks, checks_finished *on_finished, void *owner);
+
+/* All end now, in mid-sentence. The loop must then run to its end before checks_free. NULL: none.
+ */
 void checks_stop(struct checks *checks);
 void checks_free(struct checks **checks);
 

@@ -47,6 +47,7 @@ struct server {
     atomic_size_t workers_over;
     struct engine_totals totals;
     bool draining;
+    bool checks_over; /* while draining */
     bool failed;
 };
 
@@ -95,12 +96,23 @@ static void log_counters(const struct server *server, const char *event)
 
 /* ---- Draining ---- */
 
+static void end_if_over(struct server *server)
+{
+    if (server->checks_over && atomic_load(&server->workers_over) == server->worker_count)
+        end_loop(server);
+}
+
 static void on_worker_over(uv_async_t *async)
 {
-    struct server *server = async->data;
+    end_if_over(async->data);
+}
 
-    if (atomic_load(&server->workers_over) == server->worker_count)
-        end_loop(server);
+static void on_checks_over(void *owner)
+{
+    struct server *server = owner;
+
+    server->checks_over = true;
+    end_if_over(server);
 }
 
 /* On the worker's thread. */
@@ -116,11 +128,13 @@ static void cut_all(struct server *server)
 {
     for (size_t i = 0; i < server->worker_count; i++)
         worker_cut(server->workers[i]);
+    checks_stop(server->checks);
+    on_checks_over(server);
 }
 
 static void on_drain_over(uv_timer_t *timer)
 {
-    log_message(LOG_WARNING, "drain-over", "the sessions that are left are cut");
+    log_message(LOG_WARNING, "drain-over", "the sessions and checks that are left are cut");
     cut_all(timer->data);
 }
 
@@ -135,7 +149,6 @@ static void begin_drain(struct server *server, const char *why)
 
     server->draining = true;
     drop_coming(&server->coming);
-    checks_follow(server->checks, NULL);
     acceptor_stop(&server->acceptor); /* the line tells that nobody can connect any more */
     log_open(&line, LOG_INFO, "drain");
     log_text(&line, "why", slice_from(why));
@@ -143,10 +156,11 @@ static void begin_drain(struct server *server, const char *why)
     log_write(&line);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_drain(server->workers[i]);
+    if (server->checks)
+        checks_finish(server->checks, on_checks_over, server);
+    (void)uv_timer_start(&server->patience, on_drain_over, drain_ms(server), 0);
     if (server->worker_count == 0)
         end_loop(server);
-    else
-        (void)uv_timer_start(&server->patience, on_drain_over, drain_ms(server), 0);
 }
 
 /* ---- Configurations come into effect ---- */

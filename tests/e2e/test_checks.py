@@ -2,8 +2,11 @@
 them."""
 
 import re
+import signal
+import threading
 
 import pytest
+from mailmux_e2e import CEILING
 from mailmux_e2e.backend import Backend
 from mailmux_e2e.certificates import NAME
 from mailmux_e2e.legacy import LegacyServer
@@ -55,6 +58,34 @@ def test_a_greeting_is_waited_for_and_taken_leave_of(serve, proxy, new_backend, 
     serve(protocol, [backend.port])
     assert received(backend) == [LEAVE[protocol]] * 2
     assert not proxy.events("check-failed")
+
+
+@each_protocol
+def test_a_check_takes_its_leave_though_mailmux_ends(serve, proxy, new_backend, protocol):
+    go_on = threading.Event()
+    backend = new_backend([lambda _: go_on.wait(CEILING), *server(protocol), expect_end()])
+    serve(protocol, [backend.port], check_timeout="1m")
+    backend.connection()
+    proxy.send_signal(signal.SIGTERM)
+    proxy.wait_for_event("drain")
+    go_on.set()
+    assert received(backend, 1) == [LEAVE[protocol]]
+    proxy.finished()
+    assert len(backend.connections) == 1
+
+
+@pytest.mark.parametrize("insists", [True, False], ids=["second signal", "drain is over"])
+def test_a_check_that_hangs_does_not_keep_mailmux(serve, proxy, new_backend, insists):
+    backend = new_backend([wait_for_end()])
+    proxy.section("timeouts", drain="1h" if insists else "100ms")
+    serve("smtp", [backend.port], check_timeout="5m")
+    backend.connection()
+    proxy.send_signal(signal.SIGTERM)
+    proxy.wait_for_event("drain")
+    if insists:
+        proxy.send_signal(signal.SIGTERM)
+    proxy.finished()
+    backend.finished()
 
 
 @each_protocol
