@@ -53,7 +53,8 @@
     X(TOO_MANY_SESSIONS, "too-many-sessions", PROXY, FLOOD)                                        \
     X(TOO_MANY_HANDSHAKES, "too-many-handshakes", PROXY, FLOOD)                                    \
     X(SHUTDOWN, "shutdown", PROXY, NONE)                                                           \
-    X(NO_MEMORY, "no-memory", PROXY, NONE)
+    X(NO_MEMORY, "no-memory", PROXY, NONE)                                                         \
+    X(FAULT, "internal-fault", PROXY, NONE)
 
 enum reason {
 #define X(name, text, party, attack) REASON_##name,

@@ -3,6 +3,7 @@
 #include "acceptor.h"
 #include "checks.h"
 #include "load.h"
+#include "mailmux/check.h"
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
 #include "names.h"
@@ -88,6 +89,7 @@ static void log_counters(const struct server *server, const char *event)
     log_open(&line, LOG_INFO, event);
     log_number(&line, "served", atomic_load(&server->totals.served));
     log_number(&line, "alive", atomic_load(&server->totals.alive));
+    log_number(&line, "faults", check_failures());
     for (int kind = ATTACK_NONE + 1; kind < ATTACK_KINDS; kind++)
         log_number(
             &line, attack_text((enum attack)kind), atomic_load(&server->totals.attacks[kind]));
@@ -153,6 +155,7 @@ static void begin_drain(struct server *server, const char *why)
     log_open(&line, LOG_INFO, "drain");
     log_text(&line, "why", slice_from(why));
     log_number(&line, "alive", atomic_load(&server->totals.alive));
+    log_number(&line, "faults", check_failures());
     log_write(&line);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_drain(server->workers[i]);

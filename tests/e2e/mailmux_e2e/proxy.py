@@ -198,6 +198,7 @@ class Proxy:
         assert status == 0, f"exit status {status}:\n{self.log()}"
         assert self.lines[-1].event == "exit", f"the last line is not `exit`:\n{self.log()}"
         assert self.lines[-1].fields["alive"] == "0", self.lines[-1].text
+        assert self.lines[-1].fields["faults"] == "0", f"an invariant does not hold:\n{self.log()}"
         return self.lines[-1]
 
     def discard(self) -> None:
