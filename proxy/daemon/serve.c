@@ -90,6 +90,7 @@ static void log_counters(const struct server *server, const char *event)
     log_number(&line, "served", atomic_load(&server->totals.served));
     log_number(&line, "alive", atomic_load(&server->totals.alive));
     log_number(&line, "faults", check_failures());
+    log_number(&line, "stalls", atomic_load(&server->totals.stalls));
     for (int kind = ATTACK_NONE + 1; kind < ATTACK_KINDS; kind++)
         log_number(
             &line, attack_text((enum attack)kind), atomic_load(&server->totals.attacks[kind]));

@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "mailmux/log.h"
 #include "session.h"
 
 static void on_idle(uv_idle_t *idle)
@@ -16,6 +17,19 @@ static void on_idle(uv_idle_t *idle)
         session_step(LIST_ENTRY(node, struct session, again));
     if (list_is_empty(&engine->again))
         (void)uv_idle_stop(idle);
+}
+
+/* A pause of the process is nobody's fault, and worth a line: peers may have lost patience. */
+static void on_stall(struct deadline_queue *deadlines, uint64_t ms)
+{
+    struct engine *engine = LIST_ENTRY(deadlines, struct engine, deadlines);
+    struct log_line line;
+
+    if (engine->totals)
+        (void)atomic_fetch_add(&engine->totals->stalls, 1);
+    log_open(&line, LOG_WARNING, "loop-stalled");
+    log_number(&line, "ms", ms);
+    log_write(&line);
 }
 
 static void on_check(uv_check_t *check)
@@ -40,7 +54,7 @@ void engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hoo
     list_init(&engine->dead);
     list_init(&engine->post);
     (void)pthread_mutex_init(&engine->post_lock, NULL);
-    deadline_queue_init(&engine->deadlines, loop);
+    deadline_queue_init(&engine->deadlines, loop, on_stall);
     (void)uv_idle_init(loop, &engine->idle);
     (void)uv_check_init(loop, &engine->check);
     engine->idle.data = engine;

@@ -56,6 +56,7 @@ struct engine_totals {
     atomic_uint_fast64_t served; /* sessions that ended */
     atomic_uint_fast64_t alive;
     atomic_uint_fast64_t handshakes; /* in flight */
+    atomic_uint_fast64_t stalls;     /* pauses of the process that a loop has noticed */
     atomic_uint_fast64_t attacks[ATTACK_KINDS];
 };
 
@@ -72,6 +73,8 @@ struct service {
     struct tls_client *server_tls; /* NULL: no TLS toward the backend */
     bool server_verified;          /* a handshake with the backend has proved who it is */
     unsigned keepalive_s;
+    uint64_t greeting_ms;       /* all the time that a server has for its greeting */
+    bool is_patient;            /* slow greetings are legal: see engine/upstream.h */
     uint64_t idle_ms;           /* of the relay */
     uint64_t greeting_delay_ms; /* between the backend's greeting and ours */
     bool early_talker_refuse;   /* a client that speaks before our greeting is turned away */

@@ -21,8 +21,6 @@ static struct deadline *earliest_of(const struct deadline_queue *queue)
     return earliest;
 }
 
-static void on_timer(uv_timer_t *timer);
-
 static void arm(struct deadline_queue *queue)
 {
     const struct deadline *earliest = earliest_of(queue);
@@ -38,10 +36,58 @@ static void arm(struct deadline_queue *queue)
         &queue->timer, on_timer, earliest->expires_ms > now ? earliest->expires_ms - now : 0, 0);
 }
 
-static void on_timer(uv_timer_t *timer)
+/* Behind those of its class that expire no later. */
+static void insert(struct list *ring, struct deadline *deadline)
 {
-    struct deadline_queue *queue = timer->data;
-    uint64_t now = uv_now(timer->loop);
+    struct list *place = ring;
+
+    while (place->prev != ring &&
+           LIST_ENTRY(place->prev, struct deadline, node)->expires_ms > deadline->expires_ms)
+        place = place->prev;
+    list_insert_before(place, &deadline->node);
+}
+
+/* ---- Pauses ---- */
+
+static void put_off(struct deadline_queue *queue, uint64_t now, uint64_t late_ms)
+{
+    struct list moved;
+    struct list *node;
+
+    for (unsigned i = 0; i < DEADLINE_CLASSES; i++) {
+        list_init(&moved);
+        while ((node = list_shift(&queue->classes[i])) != NULL)
+            list_append(&moved, node);
+        while ((node = list_shift(&moved)) != NULL) {
+            struct deadline *deadline = LIST_ENTRY(node, struct deadline, node);
+
+            if (deadline->renewals < DEADLINE_RENEWALS_MAX) {
+                deadline->renewals++;
+                deadline->expires_ms = deadline->expires_ms <= now ? now + deadline->duration_ms
+                                                                   : deadline->expires_ms + late_ms;
+            }
+            insert(&queue->classes[i], deadline);
+        }
+    }
+}
+
+static void take_stall(struct deadline_queue *queue, uint64_t now, uint64_t late_ms)
+{
+    queue->stall_ms = now;
+    put_off(queue, now, late_ms);
+    if (queue->on_stall)
+        queue->on_stall(queue, late_ms);
+}
+
+bool deadline_queue_has_stalled(const struct deadline_queue *queue, uint64_t began_ms)
+{
+    return queue->stall_ms != 0 && queue->stall_ms >= began_ms;
+}
+
+/* ---- Expiry ---- */
+
+static void expire_due(struct deadline_queue *queue, uint64_t now)
+{
     struct deadline *deadline;
     struct list due;
     struct list *node;
@@ -59,13 +105,38 @@ static void on_timer(uv_timer_t *timer)
         queue->count--;
         deadline->on_expiry(deadline);
     }
+}
+
+/* The timer fires again behind one look at the sockets: 0 would be before it. */
+static void look_first(struct deadline_queue *queue, uint64_t now)
+{
+    queue->has_looked = true;
+    queue->armed_ms = now + 1;
+    (void)uv_timer_start(&queue->timer, on_timer, 1, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct deadline_queue *queue = timer->data;
+    uint64_t now = uv_now(timer->loop);
+    const struct deadline *earliest;
+
+    if (now >= queue->armed_ms + DEADLINE_STALL_MS)
+        take_stall(queue, now, now - queue->armed_ms);
+    earliest = earliest_of(queue);
+    if (earliest && earliest->expires_ms <= now && !queue->has_looked) {
+        look_first(queue, now);
+        return;
+    }
+    queue->has_looked = false;
+    expire_due(queue, now);
     if (!uv_is_closing((const uv_handle_t *)timer))
         arm(queue);
 }
 
-void deadline_queue_init(struct deadline_queue *queue, uv_loop_t *loop)
+void deadline_queue_init(struct deadline_queue *queue, uv_loop_t *loop, deadline_stalled *on_stall)
 {
-    *queue = (struct deadline_queue){0};
+    *queue = (struct deadline_queue){.on_stall = on_stall};
     for (unsigned i = 0; i < DEADLINE_CLASSES; i++)
         list_init(&queue->classes[i]);
     (void)uv_timer_init(loop, &queue->timer); /* never fails */
@@ -88,16 +159,14 @@ void deadline_init(struct deadline *deadline, deadline_callback *on_expiry)
 void deadline_set(struct deadline_queue *queue, struct deadline *deadline, unsigned class_index,
     uint64_t expires_ms)
 {
-    struct list *ring = &queue->classes[class_index];
-    struct list *place = ring;
+    uint64_t now = uv_now(queue->timer.loop);
 
     assert(class_index < DEADLINE_CLASSES);
     deadline_clear(queue, deadline);
     deadline->expires_ms = expires_ms == 0 ? 1 : expires_ms;
-    while (place->prev != ring &&
-           LIST_ENTRY(place->prev, struct deadline, node)->expires_ms > deadline->expires_ms)
-        place = place->prev;
-    list_insert_before(place, &deadline->node);
+    deadline->duration_ms = expires_ms > now ? expires_ms - now : 0;
+    deadline->renewals = 0;
+    insert(&queue->classes[class_index], deadline);
     queue->count++;
     if (queue->armed_ms == 0 || deadline->expires_ms < queue->armed_ms)
         arm(queue);

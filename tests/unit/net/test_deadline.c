@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <time.h>
+#include <unistd.h>
+
 enum { COUNT = 6 };
 
 struct clock_bench {
@@ -16,6 +19,8 @@ struct clock_bench {
     size_t fired;
     struct deadline *clears; /* what the first to fire clears */
     uint64_t again_ms;       /* the first to fire sets itself again to this */
+    uint64_t stalled_ms;     /* what was said of the last pause */
+    unsigned stalls;
 };
 
 static struct clock_bench bench;
@@ -32,13 +37,20 @@ static void on_expiry(struct deadline *deadline)
     bench.again_ms = 0;
 }
 
+static void on_stall(struct deadline_queue *queue, uint64_t ms)
+{
+    assert_ptr_equal(queue, &bench.queue);
+    bench.stalled_ms = ms;
+    bench.stalls++;
+}
+
 static int setup(void **state)
 {
     (void)state;
     bench = (struct clock_bench){0};
     if (uv_loop_init(&bench.loop) != 0)
         return -1;
-    deadline_queue_init(&bench.queue, &bench.loop);
+    deadline_queue_init(&bench.queue, &bench.loop, on_stall);
     for (size_t i = 0; i < COUNT; i++)
         deadline_init(&bench.deadline[i], on_expiry);
     return 0;
@@ -132,6 +144,90 @@ static void test_does_not_keep_the_loop_alive(void **state)
     assert_int_equal(bench.fired, 0);
 }
 
+/* The process stands still: the loop gets no turn. */
+static void stand_still(unsigned ms)
+{
+    struct timespec rest = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    while (nanosleep(&rest, &rest) != 0)
+        continue;
+}
+
+static void turn(uv_run_mode mode)
+{
+    uv_ref((uv_handle_t *)&bench.queue.timer);
+    (void)uv_run(&bench.loop, mode);
+    uv_unref((uv_handle_t *)&bench.queue.timer);
+}
+
+/* What is due begins anew; what is not is put off by the pause. */
+static void test_a_pause_is_not_held_against_anybody(void **state)
+{
+    uint64_t far_ms;
+
+    (void)state;
+    set(0, 0, 50);
+    set(1, 1, 60000);
+    far_ms = bench.deadline[1].expires_ms;
+    stand_still(50 + DEADLINE_STALL_MS + 50);
+    while (bench.stalls == 0)
+        turn(UV_RUN_ONCE);
+    assert_int_equal(bench.fired, 0);
+    assert_true(bench.stalled_ms >= DEADLINE_STALL_MS);
+    assert_true(bench.deadline[0].expires_ms == bench.queue.stall_ms + 50);
+    assert_int_equal(bench.deadline[1].expires_ms, far_ms + bench.stalled_ms);
+    assert_true(deadline_queue_has_stalled(&bench.queue, far_ms - 60000));
+    assert_false(deadline_queue_has_stalled(&bench.queue, uv_now(&bench.loop) + 1));
+    deadline_clear(&bench.queue, &bench.deadline[1]);
+    run_all();
+    assert_int_equal(bench.fired, 1);
+}
+
+/* On a machine that is late each time deadlines end all the same. */
+static void test_pauses_do_not_put_off_for_ever(void **state)
+{
+    unsigned pauses = 0;
+
+    (void)state;
+    set(0, 0, 10);
+    while (bench.fired == 0 && pauses < 20) {
+        pauses++;
+        stand_still(10 + DEADLINE_STALL_MS + 10);
+        turn(UV_RUN_NOWAIT);
+    }
+    assert_int_equal(bench.fired, 1);
+    assert_int_equal(pauses, DEADLINE_RENEWALS_MAX + 2); /* one more to look at the sockets */
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    deadline_clear(&bench.queue, &bench.deadline[0]);
+    (void)uv_poll_stop(poll);
+}
+
+/* The byte came in time and is seen late: the socket is looked at before the verdict. */
+static void test_what_came_in_time_counts(void **state)
+{
+    int ends[2];
+    uv_poll_t poll;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(uv_poll_init(&bench.loop, &poll, ends[0]), 0);
+    assert_int_equal(uv_poll_start(&poll, UV_READABLE, on_readable), 0);
+    set(0, 0, 20);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    stand_still(40);
+    run_all();
+    assert_int_equal(bench.fired, 0);
+    uv_close((uv_handle_t *)&poll, NULL);
+    (void)uv_run(&bench.loop, UV_RUN_NOWAIT);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +236,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cleared_by_a_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(test_set_to_the_past, setup, teardown),
         cmocka_unit_test_setup_teardown(test_does_not_keep_the_loop_alive, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_pause_is_not_held_against_anybody, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pauses_do_not_put_off_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_came_in_time_counts, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
