@@ -9,7 +9,8 @@
  * that one that comes or goes moves nobody else's keys.
  *
  * Backups serve when no other server could, whether or not it has room: while one is merely full,
- * the session waits for it.
+ * the session waits for it. When neither is left, those that are marked down are the last resort
+ * (health.h): the one whose failure is oldest first.
  */
 #ifndef MAILMUX_BALANCE_H
 #define MAILMUX_BALANCE_H
@@ -50,6 +51,10 @@ struct balance_tried {
 
 void balance_mark_tried(struct balance_tried *tried, size_t server);
 bool balance_has_tried(const struct balance_tried *tried, size_t server);
+unsigned balance_tried_count(const struct balance_tried *tried);
+
+/* Those in `which` count as not tried. */
+void balance_forget_tried(struct balance_tried *tried, const struct balance_tried *which);
 
 /* A client as address-hash knows it: an IPv4 address, or the first 64 bits of an IPv6 one. */
 uint64_t balance_key(const struct address *client);
@@ -64,7 +69,20 @@ uint64_t balance_identity(struct slice name, const struct address *address);
 int balance_pick(
     struct balance_table *table, const struct balance_tried *tried, uint64_t key, uint64_t now_ms);
 
-/* Whether an open session may be connected to its server once more: drain does not forbid it. */
+/* Whether a server that is up and has room is left beside those that were tried. */
+bool balance_has_other(const struct balance_table *table, const struct balance_tried *tried);
+
+/*
+ * When the first of the servers that are held back may be tried again; 0: there is none. Those that
+ * were tried do not count.
+ */
+uint64_t balance_held_until_ms(
+    const struct balance_table *table, const struct balance_tried *tried, uint64_t now_ms);
+
+/*
+ * Whether an open session may be connected to its server once more, in the place that it has
+ * there: drain does not forbid it.
+ */
 bool balance_may_return(const struct balance_table *table, size_t server);
 
 #endif

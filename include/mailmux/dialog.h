@@ -108,7 +108,7 @@ enum greeting {
     GREETING_MORE,    /* not all of it is there */
     GREETING_READY,   /* 220, * OK, +OK */
     GREETING_PREAUTH, /* * PREAUTH */
-    GREETING_REFUSED, /* 421, 554, * BYE, -ERR: another server may be better */
+    GREETING_REFUSED, /* 4yz, 5yz, * BYE, NO or BAD, -ERR: another server may be better */
     GREETING_WRONG    /* not this protocol */
 };
 

@@ -65,8 +65,25 @@ struct opening_client {
     struct slice session_id;    /* at most OPENING_SESSION_ID_MAX octets of xtext's own letters */
 };
 
+/*
+ * Why the way to a server failed. The first group is what its carrier (engine/approach) meets; the
+ * second is what the server says, and this grammar judges it.
+ */
 enum opening_failure {
     OPENING_FINE,
+    OPENING_NO_MEANS,        /* of our own: memory, descriptors; it says nothing about the server */
+    OPENING_NOT_CONNECTED,   /* refused or unreachable */
+    OPENING_CONNECT_TIMEOUT, /* the kernel did not decide in time */
+    OPENING_HEADER_LOST,     /* it did not take the PROXY header */
+    OPENING_HEADER_TIMEOUT,
+    OPENING_TLS_FAILED,  /* the handshake, not for the certificate */
+    OPENING_CERTIFICATE, /* the certificate proves nothing */
+    OPENING_TLS_TIMEOUT,
+    OPENING_MUTE,             /* it closed before its greeting */
+    OPENING_CLOSED,           /* it closed after its greeting */
+    OPENING_SLOW_GREETING,    /* no greeting yet, and another server is free */
+    OPENING_GREETING_TIMEOUT, /* no greeting in all the time that there is */
+    OPENING_ANSWER_TIMEOUT,
     OPENING_WRONG_PROTOCOL,
     OPENING_TOO_LARGE,
     OPENING_GREETING_REFUSED,
@@ -79,6 +96,21 @@ enum opening_failure {
     OPENING_INJECTED, /* bytes in clear behind the answer to STARTTLS */
     OPENING_NO_XCLIENT,
     OPENING_IDENTITY_REFUSED
+};
+
+/* Whether a failure tells against the server. */
+enum opening_blame {
+    BLAME_NONE,                /* words, and wants of our own */
+    BLAME_UNLESS_CLIENT_KNOWN, /* only while the server has not heard of the client */
+    BLAME_ALWAYS
+};
+
+/* What a failure means for those who walk the way: sessions, checks and --probe. */
+struct opening_verdict {
+    const char *text; /* for the log: "does not offer STARTTLS" */
+    enum opening_blame blame;
+    bool may_say_goodbye; /* the server waits for a command: QUIT or LOGOUT has its place */
+    bool client_may_hear; /* the server's words are a refusal that is meant for the client */
 };
 
 enum opening_next { OPENING_MORE, OPENING_GO_ON, OPENING_START_TLS, OPENING_READY, OPENING_FAILED };
@@ -111,7 +143,7 @@ enum opening_offer {
     OPENING_OFFERS_XCLIENT_DESTPORT = 128
 };
 
-/* All but failure, greeting and offers is private to the grammar. */
+/* All but step, failure, greeting, offers, tls and client_known is private to the grammar. */
 struct opening {
     const struct opening_plan *plan;
     const struct opening_client *client; /* NULL without an identity */
@@ -121,6 +153,7 @@ struct opening {
     enum greeting greeting;
     unsigned offers;
     bool tls;          /* it was started by STARTTLS */
+    bool client_known; /* the server has been told of the client */
     unsigned commands; /* sent so far: IMAP's tags */
     size_t octets;     /* of the reply in hand */
     size_t lines;      /* the same */
@@ -150,7 +183,19 @@ void opening_quit(struct opening *opening, struct buffer *out);
 bool opening_write_greeting(
     const struct protocol *protocol, struct slice hostname, struct buffer *out);
 
-/* For the log: "does not offer STARTTLS". A constant. */
-const char *opening_failure_text(enum opening_failure failure);
+/* The row of a failure. A constant. */
+const struct opening_verdict *opening_verdict(enum opening_failure failure);
+
+/*
+ * After OPENING_FAILED: whether what the server said may reach the client. Words in clear never do
+ * where TLS was asked for (C75).
+ */
+bool opening_is_refusal(const struct opening *opening);
+
+/*
+ * Appends a refusal as a client reads it in the place of a greeting. said: the octets that the turn
+ * with OPENING_FAILED has used. False: it does not fit.
+ */
+bool opening_write_refusal(const struct opening *opening, struct slice said, struct buffer *out);
 
 #endif

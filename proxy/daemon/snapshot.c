@@ -140,6 +140,22 @@ static bool build_tls(struct snapshot *snapshot, size_t i, const struct protocol
     return true;
 }
 
+static bool speaks_smtp(enum config_protocol protocol)
+{
+    return protocol == CONFIG_PROTOCOL_SMTP || protocol == CONFIG_PROTOCOL_SUBMISSION;
+}
+
+/* Without a setting each protocol has its own [RFC 5321 4.5.3.2.1]. */
+static uint64_t greeting_ms_of(const struct config *config, enum config_protocol protocol)
+{
+    const uint64_t smtp_ms = 60 * 1000;
+    const uint64_t other_ms = 10 * 1000;
+
+    if (config->timeouts.greeting != 0)
+        return config->timeouts.greeting;
+    return speaks_smtp(protocol) ? smtp_ms : other_ms;
+}
+
 static bool build_part(struct snapshot *snapshot, size_t i)
 {
     const struct config *config = snapshot->config;
@@ -158,6 +174,8 @@ static bool build_part(struct snapshot *snapshot, size_t i)
         .server_tls = snapshot->server_tls[listener->backend],
         .server_verified = backend_tls_is_verified(&config->backends[listener->backend]),
         .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
+        .greeting_ms = greeting_ms_of(config, listener->protocol),
+        .is_patient = speaks_smtp(listener->protocol),
         .idle_ms = listener->protocol == CONFIG_PROTOCOL_POP3 ? config->timeouts.pop3_idle
                                                               : config->timeouts.imap_idle,
         .greeting_delay_ms = listener->greeting_delay,
@@ -278,6 +296,15 @@ static struct pool *find_pool(const struct snapshot *snapshot, const struct conf
     return NULL;
 }
 
+static bool has_pool(const struct snapshot *snapshot, const struct pool *pool)
+{
+    for (size_t i = 0; i < snapshot->config->backend_count; i++) {
+        if (snapshot->pools[i] == pool)
+            return true;
+    }
+    return false;
+}
+
 void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *before)
 {
     for (size_t i = 0; i < snapshot->config->backend_count; i++) {
@@ -291,6 +318,10 @@ void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *befor
     }
     for (size_t i = 0; i < snapshot->config->listener_count; i++)
         snapshot->parts[i].service.pool = snapshot->pools[snapshot->config->listeners[i].backend];
+    for (size_t i = 0; i < before->config->backend_count; i++) {
+        if (!has_pool(snapshot, before->pools[i]))
+            pool_retire(before->pools[i]);
+    }
 }
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)

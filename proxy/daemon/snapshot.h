@@ -25,7 +25,7 @@ struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
  * Before it is given to any other thread: its backends go on with the pools that those of the same
  * name have now, so that sessions are counted and marks kept over a reload. Where the TLS toward
  * the servers or send_client_address has changed, the backend begins anew instead, and sessions of
- * before keep the servers of before.
+ * before keep the servers of before; those that wait for a place there are answered at once.
  */
 void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *before);
 

@@ -68,6 +68,19 @@ static bool is_open_question(const struct probe_result *result)
     case OPENING_STRANGE_ANSWER:
         return true;
     case OPENING_FINE:
+    case OPENING_NO_MEANS:
+    case OPENING_NOT_CONNECTED:
+    case OPENING_CONNECT_TIMEOUT:
+    case OPENING_HEADER_LOST:
+    case OPENING_HEADER_TIMEOUT:
+    case OPENING_TLS_FAILED:
+    case OPENING_CERTIFICATE:
+    case OPENING_TLS_TIMEOUT:
+    case OPENING_MUTE:
+    case OPENING_CLOSED:
+    case OPENING_SLOW_GREETING:
+    case OPENING_GREETING_TIMEOUT:
+    case OPENING_ANSWER_TIMEOUT:
     case OPENING_TOO_LARGE:
     case OPENING_GREETING_REFUSED:
     case OPENING_PREAUTHENTICATED:

@@ -113,7 +113,7 @@ static void advise_opening(const struct visit *visit, const struct probe_result 
               "service, or another protocol in the listener",
             greeted, expected, expected);
     else
-        ERROR("the server %s", opening_failure_text(result->opening));
+        ERROR("the server %s", opening_verdict(result->opening)->text);
 }
 
 static void advise_failure(const struct visit *visit, const struct probe_result *result, FILE *out,

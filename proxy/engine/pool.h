@@ -18,12 +18,19 @@ struct pool;
 
 enum { POOL_NAME_MAX = 320 /* of a server: HOST:PORT at the longest, and its NUL */ };
 
+/* How a server stood when it was chosen. */
+enum pool_standing {
+    POOL_UP,
+    POOL_ON_TRIAL,   /* it is down, and this session finds out whether it still is */
+    POOL_LAST_RESORT /* it is down, and no other server is left */
+};
+
 /* What a session needs to know about the server that was chosen for it. */
 struct pool_choice {
     size_t slot;
     unsigned generation; /* of the slot: it may be another server's one day */
-    bool is_trial;       /* it is down, and this session finds out whether it still is */
-    const char *name;    /* until pool_release */
+    enum pool_standing standing;
+    const char *name; /* until pool_release */
     struct address address;
 };
 
@@ -49,6 +56,7 @@ struct pool_waiter {
     struct balance_tried tried;
     pool_wake *wake;
     enum pool_answer answer; /* POOL_WAITING while it is in the queue */
+    uint64_t held_until_ms;  /* with POOL_WAITING: pool_serve may find a place then; 0: never */
     struct pool_choice choice;
 };
 
@@ -112,8 +120,23 @@ void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake)
 enum pool_answer pool_pick(
     struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice);
 
-/* For a session that goes back to the server it had: *choice, which it has released. */
-bool pool_pick_again(struct pool *pool, struct pool_waiter *waiter, struct pool_choice *choice);
+/* Whether a session may connect once more to the server that it has, and keep its place there. */
+bool pool_may_return(struct pool *pool, const struct pool_choice *choice);
+
+/* Whether a server that is up and has room is left beside those that the waiter has tried. */
+bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter);
+
+/* After POOL_NONE without a try: why there is none to try, for the log. A constant. */
+const char *pool_why_none(struct pool *pool);
+
+/* Gives places to those who wait, where time alone has made some. */
+void pool_serve(struct pool *pool, uint64_t now_ms);
+
+/*
+ * The configuration has it no more, or has another one in its place. Sessions that wait are
+ * answered POOL_NONE, at once; those that have a server keep it.
+ */
+void pool_retire(struct pool *pool);
 
 /* What became of the wait: as pool_pick, POOL_QUEUE_FULL excepted. */
 enum pool_answer pool_take(

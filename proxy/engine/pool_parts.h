@@ -22,6 +22,7 @@ struct pool {
     size_t server_count;
     struct balance_table table;
     struct slot slots[BALANCE_SERVERS_MAX];
+    bool is_retired;
     struct list queue;
     size_t queue_len;
     size_t queue_size;

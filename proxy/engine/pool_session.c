@@ -12,28 +12,34 @@ void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake)
 
 /* ---- Choosing; the lock is held ---- */
 
-static void choose(
-    struct pool *pool, size_t slot, struct pool_waiter *waiter, struct pool_choice *choice)
+static void choose(struct pool *pool, size_t slot, struct pool_waiter *waiter, uint64_t now_ms,
+    struct pool_choice *choice)
 {
     struct balance_server *state = &pool->table.servers[slot];
+    enum pool_standing standing = POOL_UP;
 
+    if (state->health.is_down)
+        standing = health_allows(&state->health, &pool->table.health, now_ms) ? POOL_ON_TRIAL
+                                                                              : POOL_LAST_RESORT;
+    if (standing == POOL_ON_TRIAL)
+        (void)health_begin_trial(&state->health);
     state->sessions++;
     balance_mark_tried(&waiter->tried, slot);
     *choice = (struct pool_choice){.slot = slot,
         .generation = pool->slots[slot].generation,
-        .is_trial = health_begin_trial(&state->health),
+        .standing = standing,
         .name = pool->slots[slot].name,
         .address = pool->slots[slot].at.address};
 }
 
 /* A place for it, or the news that none will ever come. */
-static void answer(struct pool *pool, struct pool_waiter *waiter, int slot)
+static void answer(struct pool *pool, struct pool_waiter *waiter, int slot, uint64_t now_ms)
 {
     list_remove(&waiter->node);
     pool->queue_len--;
     waiter->answer = slot == BALANCE_NONE ? POOL_NONE : POOL_CHOSEN;
     if (slot != BALANCE_NONE)
-        choose(pool, (size_t)slot, waiter, &waiter->choice);
+        choose(pool, (size_t)slot, waiter, now_ms, &waiter->choice);
     waiter->wake(waiter);
 }
 
@@ -47,17 +53,20 @@ void pool_serve_queue(struct pool *pool, uint64_t now_ms)
 
         node = node->next;
         if (slot != BALANCE_FULL)
-            answer(pool, waiter, slot);
+            answer(pool, waiter, slot, now_ms);
     }
 }
 
-static enum pool_answer join_queue(struct pool *pool, struct pool_waiter *waiter)
+static enum pool_answer join_queue(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 {
+    if (pool->is_retired)
+        return POOL_NONE;
     if (pool->queue_len >= pool->queue_size)
         return POOL_QUEUE_FULL;
     list_append(&pool->queue, &waiter->node);
     pool->queue_len++;
     waiter->answer = POOL_WAITING;
+    waiter->held_until_ms = balance_held_until_ms(&pool->table, &waiter->tried, now_ms);
     return POOL_WAITING;
 }
 
@@ -69,10 +78,10 @@ static enum pool_answer pick(
     pool_serve_queue(pool, now_ms); /* who came first may have a place by now */
     slot = balance_pick(&pool->table, &waiter->tried, waiter->key, now_ms);
     if (slot == BALANCE_FULL)
-        return join_queue(pool, waiter);
+        return join_queue(pool, waiter, now_ms);
     if (slot == BALANCE_NONE)
         return POOL_NONE;
-    choose(pool, (size_t)slot, waiter, choice);
+    choose(pool, (size_t)slot, waiter, now_ms, choice);
     return POOL_CHOSEN;
 }
 
@@ -81,13 +90,13 @@ static void release(struct pool *pool, struct pool_choice *choice, uint64_t now_
     struct balance_server *state = &pool->table.servers[choice->slot];
 
     state->sessions--;
-    if (choice->is_trial)
+    if (choice->standing == POOL_ON_TRIAL)
         health_end_trial(&state->health);
-    choice->is_trial = false;
+    choice->standing = POOL_UP;
     pool_serve_queue(pool, now_ms);
 }
 
-/* ---- The same for everybody ---- */
+/* ---- The same under the lock ---- */
 
 enum pool_answer pool_pick(
     struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice)
@@ -100,17 +109,65 @@ enum pool_answer pool_pick(
     return picked;
 }
 
-bool pool_pick_again(struct pool *pool, struct pool_waiter *waiter, struct pool_choice *choice)
+bool pool_may_return(struct pool *pool, const struct pool_choice *choice)
 {
     bool may_return;
 
     (void)pthread_mutex_lock(&pool->lock);
     may_return = pool->slots[choice->slot].generation == choice->generation &&
                  balance_may_return(&pool->table, choice->slot);
-    if (may_return)
-        choose(pool, choice->slot, waiter, choice);
     (void)pthread_mutex_unlock(&pool->lock);
     return may_return;
+}
+
+bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter)
+{
+    bool has_other;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    has_other = balance_has_other(&pool->table, &waiter->tried);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return has_other;
+}
+
+const char *pool_why_none(struct pool *pool)
+{
+    bool is_any_listed = false;
+    bool is_any_ready = false;
+    bool is_retired;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    is_retired = pool->is_retired;
+    for (size_t i = 0; i < pool->table.count; i++) {
+        const struct balance_server *server = &pool->table.servers[i];
+
+        is_any_listed = is_any_listed || server->is_listed;
+        is_any_ready = is_any_ready || (server->is_listed && server->state == SERVER_READY);
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (is_retired)
+        return "a reload has removed the backend, or changed how it is spoken to";
+    if (is_any_ready)
+        return "the last check of every server failed";
+    return is_any_listed ? "all servers are in maintenance or drain" : "no server has an address";
+}
+
+void pool_serve(struct pool *pool, uint64_t now_ms)
+{
+    (void)pthread_mutex_lock(&pool->lock);
+    pool_serve_queue(pool, now_ms);
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_retire(struct pool *pool)
+{
+    struct list *node;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->is_retired = true;
+    while ((node = pool->queue.next) != &pool->queue)
+        answer(pool, LIST_ENTRY(node, struct pool_waiter, node), BALANCE_NONE, 0);
+    (void)pthread_mutex_unlock(&pool->lock);
 }
 
 enum pool_answer pool_take(
@@ -195,18 +252,21 @@ static enum health_change note(struct pool *pool, size_t slot, enum health_event
 static void note_session(
     struct pool *pool, struct pool_choice *choice, bool passed, const char *why, uint64_t now_ms)
 {
-    enum health_event event = passed ? HEALTH_SESSION_PASSED : HEALTH_SESSION_FAILED;
+    static const enum health_event events[][2] = {
+        [POOL_UP] = {HEALTH_SESSION_FAILED, HEALTH_SESSION_PASSED},
+        [POOL_ON_TRIAL] = {HEALTH_TRIAL_FAILED, HEALTH_TRIAL_PASSED},
+        [POOL_LAST_RESORT] = {HEALTH_LAST_FAILED, HEALTH_LAST_PASSED},
+    };
+    enum health_event event = events[choice->standing][passed];
     struct pool_server server;
     enum health_change change;
 
-    if (choice->is_trial)
-        event = passed ? HEALTH_TRIAL_PASSED : HEALTH_TRIAL_FAILED;
     (void)pthread_mutex_lock(&pool->lock);
     change = note(pool, choice->slot, event, now_ms, &server);
-    if (choice->is_trial)
+    if (choice->standing == POOL_ON_TRIAL)
         health_end_trial(&pool->table.servers[choice->slot].health);
     (void)pthread_mutex_unlock(&pool->lock);
-    choice->is_trial = false;
+    choice->standing = POOL_UP;
     log_change(pool, change, &server, why, now_ms);
 }
 

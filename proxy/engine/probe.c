@@ -1,4 +1,4 @@
-/* A probe's life, its connection and TLS; what is said on it is in probe_talk.c. */
+/* A probe's life and its approach; what is said behind that is in probe_talk.c. */
 #include "probe_parts.h"
 
 #include "mailmux/proxy_header.h"
@@ -29,23 +29,14 @@ void probe_note_failure(struct probe *probe, enum probe_failure failure, const c
     struct probe_result *result = &probe->result;
 
     result->failure = failure;
-    result->step = probe->opening.step;
     (void)snprintf(result->why, sizeof(result->why), "%s", why);
 }
 
-/* It cannot be spoken to any more. After our goodbye that says nothing about the server. */
 void probe_fail(struct probe *probe, enum probe_failure failure, const char *why)
 {
     if (probe->phase < PROBE_QUITTING)
         probe_note_failure(probe, failure, why);
     probe->phase = PROBE_OVER;
-}
-
-void probe_fail_leg(struct probe *probe, enum probe_failure failure, const char *what)
-{
-    char why[LEG_WHY_MAX];
-
-    probe_fail(probe, failure, leg_why(&probe->leg, what, why));
 }
 
 static void close_all(struct probe *probe)
@@ -55,6 +46,7 @@ static void close_all(struct probe *probe)
         stream_close(&probe->leg, false);
     buffer_give(&probe->engine->replies, &probe->input);
     buffer_give(&probe->engine->lines, &probe->output);
+    approach_drop(&probe->approach);
 }
 
 static void end(struct probe *probe)
@@ -67,38 +59,15 @@ static void end(struct probe *probe)
     on_done(probe->owner, probe);
 }
 
-/* ---- What is said to it ---- */
-
-bool probe_wait(struct probe *probe, bool for_output)
-{
-    leg_wait(probe->engine, &probe->leg, &probe->input, &probe->output, for_output);
-    return false;
-}
-
-bool probe_reserve_output(struct probe *probe)
-{
-    if (leg_reserve_output(probe->engine, &probe->output))
-        return true;
-    probe_fail(probe, PROBE_NO_MEANS, "out of memory");
-    return false;
-}
-
-void probe_start_tls(struct probe *probe)
-{
-    if (stream_start_tls_client(&probe->leg, probe->plan.tls, probe->plan.tls_name) != IO_OK)
-        probe_fail_leg(probe, PROBE_NO_MEANS, "TLS cannot begin");
-    else
-        probe->phase = PROBE_HANDSHAKE;
-}
-
-/* ---- Connecting ---- */
+/* ---- The approach ---- */
 
 /*
  * Version 1 has no LOCAL, and Postfix takes its UNKNOWN for a mistake: there the header names the
  * ends of this connection, which are those that LOCAL would leave it.
  */
-static bool write_header(struct probe *probe)
+static bool write_header(void *owner, struct buffer *out)
 {
+    struct probe *probe = owner;
     const struct opening_client *client = probe->plan.client;
     const struct engine_hooks *using = probe->engine->hooks;
     struct proxy_header header = {.version = probe->plan.header, .command = PROXY_HEADER_LOCAL};
@@ -112,67 +81,16 @@ static bool write_header(struct probe *probe)
         header.has_addresses = using->local_address(probe->leg.wire, &header.source);
         header.destination = probe->address;
     }
-    return proxy_header_write(&header, probe->output);
+    return proxy_header_write(&header, out);
 }
-
-/* The header, if any, is out. */
-static void begin(struct probe *probe)
-{
-    if (probe->plan.connects_only)
-        probe->phase = PROBE_OVER;
-    else if (probe->plan.implicit_tls)
-        probe_start_tls(probe);
-    else
-        probe->phase = PROBE_TALKING;
-}
-
-static bool run_connecting(struct probe *probe)
-{
-    struct wire *wire = probe->leg.wire;
-    int failure;
-
-    if (!(wire->ready & (unsigned)WIRE_WRITABLE))
-        return false;
-    failure = probe->engine->hooks->connected(wire);
-    if (failure != 0) {
-        probe_fail(probe, leg_lacks_means(failure) ? PROBE_NO_MEANS : PROBE_NO_CONNECTION,
-            strerror(failure));
-        return true;
-    }
-    wire->ready |= (unsigned)WIRE_READABLE; /* worth a try: the greeting may be there */
-    if (probe->plan.header == 0) {
-        begin(probe);
-        return true;
-    }
-    if (!probe_reserve_output(probe))
-        return true;
-    if (write_header(probe))
-        probe->phase = PROBE_HEADER;
-    else
-        probe_fail(probe, PROBE_NO_MEANS, "the PROXY header cannot be written");
-    return true;
-}
-
-static bool run_header(struct probe *probe)
-{
-    enum io status = leg_flush(probe->engine, &probe->leg, &probe->output);
-
-    if (status == IO_AGAIN)
-        return probe_wait(probe, true);
-    if (status == IO_OK)
-        begin(probe);
-    else
-        probe_fail_leg(probe, PROBE_CLOSED, "it did not take the PROXY header");
-    return true;
-}
-
-/* ---- TLS ---- */
 
 static void note_tls(struct probe *probe)
 {
     struct probe_result *result = &probe->result;
     struct tls_info info;
 
+    if (!probe->leg.ops)
+        return;
     (void)stream_tls_info(&probe->leg, &info);
     result->has_tls = probe->leg.handshaken;
     result->has_certificate = result->has_tls && info.peer != TLS_PEER_UNKNOWN;
@@ -184,52 +102,88 @@ static void note_tls(struct probe *probe)
     (void)snprintf(result->tls_peer, sizeof(result->tls_peer), "%s", info.peer_name);
 }
 
-static enum probe_failure tls_failure(const struct probe *probe)
+/* What a failure of the approach is to those who read a probe's result. */
+static enum probe_failure failure_of(const struct probe *probe)
 {
-    if (probe->result.tls_state == TLS_PEER_UNVERIFIED)
+    switch (probe->approach.failure) {
+    case OPENING_NO_MEANS:
+        return PROBE_NO_MEANS;
+    case OPENING_NOT_CONNECTED:
+    case OPENING_CONNECT_TIMEOUT:
+        return PROBE_NO_CONNECTION;
+    case OPENING_HEADER_TIMEOUT:
+    case OPENING_TLS_TIMEOUT:
+    case OPENING_SLOW_GREETING:
+    case OPENING_GREETING_TIMEOUT:
+    case OPENING_ANSWER_TIMEOUT:
+        return PROBE_SILENT;
+    case OPENING_HEADER_LOST:
+    case OPENING_MUTE:
+    case OPENING_CLOSED:
+        return PROBE_CLOSED;
+    case OPENING_TLS_FAILED:
+        return probe->leg.failure == STREAM_NOT_TLS ? PROBE_IN_CLEAR : PROBE_NO_TLS;
+    case OPENING_CERTIFICATE:
         return PROBE_CERTIFICATE;
-    return probe->leg.failure == STREAM_NOT_TLS ? PROBE_IN_CLEAR : PROBE_NO_TLS;
+    case OPENING_FINE:
+    case OPENING_WRONG_PROTOCOL:
+    case OPENING_TOO_LARGE:
+    case OPENING_GREETING_REFUSED:
+    case OPENING_PREAUTHENTICATED:
+    case OPENING_FAREWELL:
+    case OPENING_HELLO_REFUSED:
+    case OPENING_STRANGE_ANSWER:
+    case OPENING_NO_STARTTLS:
+    case OPENING_STARTTLS_REFUSED:
+    case OPENING_INJECTED:
+    case OPENING_NO_XCLIENT:
+    case OPENING_IDENTITY_REFUSED:
+        break;
+    }
+    return PROBE_OPENING;
 }
 
-static bool run_handshake(struct probe *probe)
+static void take_failure(struct probe *probe)
 {
-    enum io status = leg_handshake(&probe->leg);
+    enum probe_failure failure = failure_of(probe);
 
-    if (status == IO_AGAIN)
+    probe->result.step = probe->approach.step;
+    if (failure == PROBE_OPENING)
+        probe_fail_opening(probe);
+    else
+        probe_fail(probe, failure, probe->approach.why);
+}
+
+static bool run_approach(struct probe *probe)
+{
+    switch (approach_step(&probe->approach)) {
+    case APPROACH_WAITS:
         return false;
-    note_tls(probe);
-    if (status != IO_OK) {
-        probe_fail_leg(probe, tls_failure(probe), "TLS failed");
-        return true;
+    case APPROACH_READY:
+        note_tls(probe);
+        if (probe->plan.connects_only)
+            probe->phase = PROBE_OVER;
+        else
+            probe_reach(probe);
+        break;
+    case APPROACH_FAILED:
+        note_tls(probe);
+        take_failure(probe);
+        break;
     }
-    if (probe->opening.step == OPENING_AT_HANDSHAKE) {
-        if (!probe_reserve_output(probe))
-            return true;
-        opening_tls_started(&probe->opening, probe->output);
-    }
-    probe->phase = PROBE_TALKING;
     return true;
 }
 
 /* ---- The whole ---- */
 
-static void fail_late(struct probe *probe)
+static void be_late(struct probe *probe)
 {
     switch (probe->phase) {
-    case PROBE_CONNECTING:
-        probe_fail(probe, PROBE_NO_CONNECTION, "timed out connecting");
+    case PROBE_APPROACHING:
+        approach_expire(&probe->approach);
         break;
-    case PROBE_HEADER:
-        probe_fail(probe, PROBE_SILENT, "it did not take the PROXY header in time");
-        break;
-    case PROBE_HANDSHAKE:
-        probe_fail(probe, PROBE_SILENT, "no TLS handshake in time");
-        break;
-    case PROBE_TALKING:
     case PROBE_ASKING:
-        probe_fail(probe, PROBE_SILENT,
-            probe->opening.step == OPENING_AT_GREETING ? "no greeting in time"
-                                                       : "no answer in time");
+        probe_fail(probe, PROBE_SILENT, opening_verdict(OPENING_ANSWER_TIMEOUT)->text);
         break;
     case PROBE_QUITTING:
     case PROBE_LEAVING:
@@ -243,13 +197,8 @@ static void fail_late(struct probe *probe)
 static bool run(struct probe *probe)
 {
     switch (probe->phase) {
-    case PROBE_CONNECTING:
-        return run_connecting(probe);
-    case PROBE_HEADER:
-        return run_header(probe);
-    case PROBE_HANDSHAKE:
-        return run_handshake(probe);
-    case PROBE_TALKING:
+    case PROBE_APPROACHING:
+        return run_approach(probe);
     case PROBE_ASKING:
     case PROBE_QUITTING:
         return probe_run_talking(probe);
@@ -264,7 +213,7 @@ static bool run(struct probe *probe)
 static void step(struct probe *probe)
 {
     if (probe->is_late)
-        fail_late(probe);
+        be_late(probe);
     while (run(probe))
         continue;
     if (probe->phase == PROBE_OVER)
@@ -274,29 +223,30 @@ static void step(struct probe *probe)
 void probe_start(struct probe *probe, struct engine *engine, const struct probe_plan *plan,
     const struct address *address, probe_done *on_done, void *owner)
 {
+    struct approach_plan approach;
     uint64_t now_ms = uv_now(engine->loop);
-    int failure = 0;
-    struct wire *wire;
 
     *probe = (struct probe){
         .engine = engine, .plan = *plan, .address = *address, .on_done = on_done, .owner = owner};
     buffer_init(
         &probe->capabilities, probe->capabilities_memory, sizeof(probe->capabilities_memory));
-    opening_init(&probe->opening, &probe->plan.opening, plan->client, &probe->capabilities);
     deadline_init(&probe->deadline, on_deadline);
-    wire = engine->hooks->connect(engine, address, 0, &failure);
-    if (wire) {
-        wire->on_event = on_event;
-        wire->owner = probe;
-        stream_open(&probe->leg, &engine->streams, wire);
-        wire_watch(wire, WIRE_WRITABLE);
-        now_ms += plan->timeout_ms;
-    } else {
-        probe_fail(probe, leg_lacks_means(failure) ? PROBE_NO_MEANS : PROBE_NO_CONNECTION,
-            strerror(failure));
-    }
-    /* Who has failed already is told so in a turn of its own. */
-    deadline_set(&engine->deadlines, &probe->deadline, CLASS_CONNECT, now_ms);
+    approach = (struct approach_plan){.opening = &probe->plan.opening,
+        .client = plan->client,
+        .capabilities = &probe->capabilities,
+        .connects_only = plan->connects_only,
+        .implicit_tls = plan->implicit_tls,
+        .tls = plan->tls,
+        .tls_name = plan->tls_name,
+        .write_header = plan->header != 0 ? write_header : NULL,
+        .heard = probe_hear,
+        .owner = probe,
+        .on_event = on_event,
+        .event_owner = probe};
+    approach_start(&probe->approach, engine, &approach, address, &probe->leg, &probe->input);
+    /* A failure at once is told in a turn of its own. */
+    deadline_set(&engine->deadlines, &probe->deadline, CLASS_CONNECT,
+        probe->leg.ops ? now_ms + plan->timeout_ms : now_ms);
 }
 
 void probe_stop(struct probe *probe)

@@ -10,8 +10,7 @@
 #ifndef MAILMUX_PROBE_H
 #define MAILMUX_PROBE_H
 
-#include "engine.h"
-#include "leg.h"
+#include "approach.h"
 #include "mailmux/relay_test.h"
 #include "tls_info.h"
 
@@ -49,10 +48,7 @@ enum probe_failure {
 };
 
 enum probe_phase {
-    PROBE_CONNECTING,
-    PROBE_HEADER,
-    PROBE_HANDSHAKE,
-    PROBE_TALKING,
+    PROBE_APPROACHING,
     PROBE_ASKING, /* whether it relays */
     PROBE_QUITTING,
     PROBE_LEAVING, /* our end is said; it may have more to say */
@@ -96,7 +92,7 @@ struct probe {
     struct stream leg;
     struct buffer *input;
     struct buffer *output;
-    struct opening opening;
+    struct approach approach;
     struct relay_test relay;
     struct deadline deadline;
     struct buffer capabilities;

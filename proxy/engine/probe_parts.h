@@ -1,5 +1,5 @@
-/* What the files of the probe share: probe.c (its life, connecting, TLS), probe_talk.c (the words).
- */
+/* What the files of the probe share: probe.c (its life and its approach), probe_talk.c (what is
+ * said afterwards). */
 #ifndef ENGINE_PROBE_PARTS_H
 #define ENGINE_PROBE_PARTS_H
 
@@ -12,23 +12,23 @@ void probe_note_failure(struct probe *probe, enum probe_failure failure, const c
 /* It cannot be spoken to any more. After our goodbye that says nothing about the server. */
 void probe_fail(struct probe *probe, enum probe_failure failure, const char *why);
 
-/* The same with the library's words. */
-void probe_fail_leg(struct probe *probe, enum probe_failure failure, const char *what);
+/* ---- probe_talk.c ---- */
 
-/* False: there is no memory, and it has failed. */
-bool probe_reserve_output(struct probe *probe);
+/* The approach has reached its goal, which includes what sessions need but the goal does not ask
+ * for. */
+void probe_reach(struct probe *probe);
 
-void probe_start_tls(struct probe *probe);
+/* The approach has failed by the server's words. */
+void probe_fail_opening(struct probe *probe);
 
-/* For the next event; returns false. */
-bool probe_wait(struct probe *probe, bool for_output);
+/* A part of its lines, as approach_heard. */
+void probe_hear(
+    void *owner, enum opening_step step, struct slice in, const struct opening_turn *turn);
 
-/* ---- probe_talk.c: false when they must wait ---- */
-
-/* Its greeting, its answers, and the goodbye. */
+/* Both return false when they must wait. The relay test and the goodbye: */
 bool probe_run_talking(struct probe *probe);
 
-/* Whatever it still says, until it ends. */
+/* Whatever it still says, until it ends: */
 bool probe_run_leaving(struct probe *probe);
 
 #endif

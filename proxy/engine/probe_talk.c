@@ -1,4 +1,4 @@
-/* What a probe says and hears, once it may. */
+/* What a probe notes of the server's words, and what it says when the approach is over. */
 #include "probe_parts.h"
 
 #include <string.h>
@@ -8,13 +8,30 @@ static bool has_failed(const struct probe *probe)
     return probe->result.failure != PROBE_FINE;
 }
 
+static bool reserve_output(struct probe *probe)
+{
+    if (leg_reserve_output(probe->engine, &probe->output))
+        return true;
+    probe_fail(probe, PROBE_NO_MEANS, opening_verdict(OPENING_NO_MEANS)->text);
+    return false;
+}
+
+/* For the next event; returns false. */
+static bool wait(struct probe *probe, bool for_output)
+{
+    leg_wait(probe->engine, &probe->leg, &probe->input, &probe->output, for_output);
+    return false;
+}
+
 static void take_leave(struct probe *probe)
 {
-    if (!probe_reserve_output(probe))
+    if (!reserve_output(probe))
         return;
-    opening_quit(&probe->opening, probe->output);
+    opening_quit(&probe->approach.opening, probe->output);
     probe->phase = PROBE_QUITTING;
 }
+
+/* ---- What is noted ---- */
 
 static struct slice keep_line(char memory[PROBE_LINE_MAX], struct slice text)
 {
@@ -27,16 +44,27 @@ static struct slice keep_line(char memory[PROBE_LINE_MAX], struct slice text)
     return slice_of(memory, n);
 }
 
+void probe_hear(
+    void *owner, enum opening_step step, struct slice in, const struct opening_turn *turn)
+{
+    struct probe *probe = owner;
+
+    if (step != OPENING_AT_GREETING)
+        return;
+    probe->result.first_word = keep_line(probe->first_memory, in);
+    if (turn->is_greeting)
+        probe->result.greeting = keep_line(probe->greeting_memory, slice_of(in.p, turn->used));
+}
+
 static void note_failed_opening(struct probe *probe, enum opening_failure failure)
 {
     probe->result.opening = failure;
-    probe_note_failure(probe, PROBE_OPENING, opening_failure_text(failure));
+    probe_note_failure(probe, PROBE_OPENING, opening_verdict(failure)->text);
 }
 
-/* Its goal is reached, which includes what sessions need but the goal does not ask for. */
-static void reach(struct probe *probe)
+void probe_reach(struct probe *probe)
 {
-    const struct opening *opening = &probe->opening;
+    const struct opening *opening = &probe->approach.opening;
     struct probe_result *result = &probe->result;
     bool lacks_starttls = probe->plan.opening.starttls && !opening->tls &&
                           !(opening->offers & (unsigned)OPENING_OFFERS_STARTTLS);
@@ -55,43 +83,22 @@ static void reach(struct probe *probe)
     }
 }
 
-/* It has said no in so many words, so a goodbye has its place. */
-static bool is_in_step(enum opening_failure failure)
+void probe_fail_opening(struct probe *probe)
 {
-    switch (failure) {
-    case OPENING_GREETING_REFUSED:
-    case OPENING_HELLO_REFUSED:
-    case OPENING_NO_STARTTLS:
-    case OPENING_STARTTLS_REFUSED:
-    case OPENING_NO_XCLIENT:
-    case OPENING_IDENTITY_REFUSED:
-        return true;
-    case OPENING_FINE:
-    case OPENING_WRONG_PROTOCOL:
-    case OPENING_TOO_LARGE:
-    case OPENING_PREAUTHENTICATED:
-    case OPENING_FAREWELL:
-    case OPENING_STRANGE_ANSWER:
-    case OPENING_INJECTED:
-        break;
-    }
-    return false;
-}
-
-static void fail_opening(struct probe *probe, enum opening_step at)
-{
-    enum opening_failure failure = probe->opening.failure;
+    const struct approach *approach = &probe->approach;
+    enum opening_failure failure = approach->failure;
 
     note_failed_opening(probe, failure);
-    probe->result.step = at;
-    probe->result.offers = probe->opening.offers;
-    probe->result.knows_offers =
-        at > OPENING_AT_HELLO || failure == OPENING_NO_STARTTLS || failure == OPENING_NO_XCLIENT;
-    if (is_in_step(failure))
+    probe->result.offers = approach->opening.offers;
+    probe->result.knows_offers = approach->step > OPENING_AT_HELLO ||
+                                 failure == OPENING_NO_STARTTLS || failure == OPENING_NO_XCLIENT;
+    if (opening_verdict(failure)->may_say_goodbye)
         take_leave(probe);
     else
         probe->phase = PROBE_OVER;
 }
+
+/* ---- The relay test and the goodbye ---- */
 
 /* Our end; then whatever it still says is heard, so that nothing is reset. */
 static void say_end(struct probe *probe)
@@ -101,29 +108,16 @@ static void say_end(struct probe *probe)
 }
 
 /* Both are false where more bytes are wanted. */
-static bool feed_opening(struct probe *probe)
+static bool feed_goodbye(struct probe *probe)
 {
-    struct slice in = buffer_held(probe->input);
-    enum opening_step at = probe->opening.step;
-    struct opening_turn turn = opening_feed(&probe->opening, in, probe->output);
-    bool is_quitting = probe->phase == PROBE_QUITTING;
+    struct opening_turn turn =
+        opening_feed(&probe->approach.opening, buffer_held(probe->input), probe->output);
 
     if (turn.next == OPENING_MORE)
         return false;
-    if (at == OPENING_AT_GREETING) {
-        probe->result.first_word = keep_line(probe->first_memory, in);
-        if (turn.is_greeting)
-            probe->result.greeting = keep_line(probe->greeting_memory, slice_of(in.p, turn.used));
-    }
     buffer_consume(probe->input, turn.used);
-    if (turn.next == OPENING_START_TLS)
-        probe_start_tls(probe);
-    else if (turn.next != OPENING_GO_ON && is_quitting)
+    if (turn.next != OPENING_GO_ON)
         say_end(probe);
-    else if (turn.next == OPENING_READY)
-        reach(probe);
-    else if (turn.next == OPENING_FAILED)
-        fail_opening(probe, at);
     return true;
 }
 
@@ -152,10 +146,9 @@ static bool feed_relay_test(struct probe *probe)
 
 static void fail_closed(struct probe *probe)
 {
-    bool is_mute = probe->opening.step == OPENING_AT_GREETING;
+    char why[LEG_WHY_MAX];
 
-    probe_fail_leg(
-        probe, PROBE_CLOSED, is_mute ? "closed before its greeting" : "closed unexpectedly");
+    probe_fail(probe, PROBE_CLOSED, leg_why(&probe->leg, "closed unexpectedly", why));
 }
 
 static bool run_talk(struct probe *probe, bool (*feed)(struct probe *probe))
@@ -163,21 +156,26 @@ static bool run_talk(struct probe *probe, bool (*feed)(struct probe *probe))
     enum io status = leg_flush(probe->engine, &probe->leg, &probe->output);
 
     if (status == IO_AGAIN)
-        return probe_wait(probe, true);
+        return wait(probe, true);
     if (status == IO_OK) {
-        if (!probe_reserve_output(probe) || feed(probe))
+        if (!reserve_output(probe) || feed(probe))
             return true;
         status = leg_read(probe->engine, &probe->leg, &probe->input);
         if (!probe->input) {
-            probe_fail(probe, PROBE_NO_MEANS, "out of memory");
+            probe_fail(probe, PROBE_NO_MEANS, opening_verdict(OPENING_NO_MEANS)->text);
             return true;
         }
     }
     if (status == IO_AGAIN)
-        return probe_wait(probe, false);
+        return wait(probe, false);
     if (status != IO_OK)
         fail_closed(probe);
     return true;
+}
+
+bool probe_run_talking(struct probe *probe)
+{
+    return run_talk(probe, probe->phase == PROBE_ASKING ? feed_relay_test : feed_goodbye);
 }
 
 bool probe_run_leaving(struct probe *probe)
@@ -185,19 +183,14 @@ bool probe_run_leaving(struct probe *probe)
     enum io status = leg_flush(probe->engine, &probe->leg, &probe->output);
 
     if (status == IO_AGAIN)
-        return probe_wait(probe, true);
+        return wait(probe, true);
     if (status == IO_OK)
         status = leg_read(probe->engine, &probe->leg, &probe->input);
     if (status == IO_AGAIN)
-        return probe_wait(probe, false);
+        return wait(probe, false);
     if (status == IO_OK)
         buffer_clear(probe->input);
     else
         probe->phase = PROBE_OVER;
     return true;
-}
-
-bool probe_run_talking(struct probe *probe)
-{
-    return run_talk(probe, probe->phase == PROBE_ASKING ? feed_relay_test : feed_opening);
 }

@@ -59,6 +59,8 @@ static void log_server(struct log_line *line, const struct session *session)
     if (session->server_tls[0])
         log_text(line, "server_tls", slice_from(session->server_tls));
     log_number(line, "tries", upstream->tries);
+    if (upstream->untried)
+        log_text(line, "untried", slice_from(upstream->untried));
     if (upstream->queued)
         log_number(line, "queued_ms", upstream->queued_ms);
 }

@@ -1,7 +1,6 @@
 #include "upstream.h"
 
 #include "mailmux/clock.h"
-#include "mailmux/log.h"
 #include "upstream_parts.h"
 
 void upstream_poke(struct upstream *upstream)
@@ -13,7 +12,8 @@ static void on_try_deadline(struct deadline *deadline)
 {
     struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, try_deadline);
 
-    upstream->try_failed = true;
+    if (upstream->expiry == EXPIRY_NONE)
+        upstream->expiry = EXPIRY_TRY;
     upstream_poke(upstream);
 }
 
@@ -21,7 +21,7 @@ static void on_deadline(struct deadline *deadline)
 {
     struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, deadline);
 
-    upstream->late = true;
+    upstream->expiry = EXPIRY_ALL;
     upstream_poke(upstream);
 }
 
@@ -54,12 +54,18 @@ void upstream_restart(struct upstream *upstream)
 {
     struct pool_choice choice = upstream->choice;
     struct upstream_client client = upstream->client;
+    bool keeps_place = upstream->has_choice && pool_may_return(upstream->service->pool, &choice);
 
-    upstream_release(upstream);
+    if (!keeps_place)
+        upstream_release(upstream);
     upstream_start(upstream, upstream->engine, upstream->service, &client, upstream->leg,
         upstream->input, upstream->on_event, upstream->owner);
+    if (!keeps_place)
+        return;
+    balance_mark_tried(&upstream->waiter.tried, choice.slot);
     upstream->choice = choice;
-    upstream->go_back = true;
+    upstream->has_choice = true;
+    upstream->phase = UPSTREAM_CHOSEN;
 }
 
 void upstream_release(struct upstream *upstream)
@@ -67,72 +73,6 @@ void upstream_release(struct upstream *upstream)
     if (upstream->has_choice)
         pool_release(upstream->service->pool, &upstream->choice, clock_monotonic_ms());
     upstream->has_choice = false;
-}
-
-void upstream_abandon(struct upstream *upstream, const char *why)
-{
-    char address[ADDRESS_TEXT_MAX];
-    struct log_line line;
-
-    log_open(&line, LOG_WARNING, "try-failed");
-    log_text(&line, "backend", slice_from(upstream->service->backend->name));
-    log_text(&line, "server", slice_from(upstream->choice.name));
-    log_text(&line, "address", slice_from(address_text(&upstream->choice.address, address)));
-    log_text(&line, "why", slice_from(why));
-    log_write(&line);
-    deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
-    upstream->try_failed = false;
-    if (upstream->leg->ops)
-        stream_close(upstream->leg, false);
-    buffer_give(&upstream->engine->replies, upstream->input);
-    upstream_drop_opening(upstream);
-    upstream_release(upstream);
-    upstream->phase = UPSTREAM_IDLE;
-}
-
-/* Begins the next try. */
-static void dial(struct upstream *upstream)
-{
-    struct engine *engine = upstream->engine;
-    int failure = 0;
-    struct wire *wire;
-
-    upstream->tries++;
-    wire = engine->hooks->connect(
-        engine, &upstream->choice.address, upstream->service->keepalive_s, &failure);
-    if (!wire) {
-        upstream_fail_connecting(upstream, failure);
-        return;
-    }
-    wire->on_event = upstream->on_event;
-    wire->owner = upstream->owner;
-    stream_open(upstream->leg, &engine->streams, wire);
-    wire_watch(wire, WIRE_WRITABLE);
-    upstream_set_deadline(upstream, &upstream->try_deadline, CLASS_CONNECT,
-        upstream->service->config->timeouts.connect);
-    upstream->phase = UPSTREAM_CONNECTING;
-}
-
-/* Returns false while the kernel has not decided. */
-static bool connected(struct upstream *upstream)
-{
-    struct wire *wire = upstream->leg->wire;
-    int failure;
-
-    if (upstream->late || upstream->try_failed) {
-        upstream_fail_late(upstream, "timed out connecting");
-        return true;
-    }
-    if (!(wire->ready & (unsigned)WIRE_WRITABLE))
-        return false;
-    failure = upstream->engine->hooks->connected(wire);
-    if (failure != 0) {
-        upstream_fail_connecting(upstream, failure);
-        return true;
-    }
-    wire->ready |= (unsigned)WIRE_READABLE; /* worth a try: the greeting may be there */
-    upstream_open_leg(upstream);
-    return true;
 }
 
 static enum upstream_result give_up(struct upstream *upstream)
@@ -146,6 +86,7 @@ static enum upstream_result give_up(struct upstream *upstream)
         return UPSTREAM_FAILED;
     *upstream->input = refusal;
     upstream->greeting = GREETING_REFUSED;
+    upstream->greeting_len = buffer_held(refusal).n;
     return UPSTREAM_REFUSED;
 }
 
@@ -164,26 +105,15 @@ enum upstream_result upstream_step(struct upstream *upstream)
                 return UPSTREAM_BUSY;
             break;
         case UPSTREAM_CHOSEN:
-            dial(upstream);
+            upstream_begin_try(upstream);
             break;
-        case UPSTREAM_CONNECTING:
-            if (!connected(upstream))
-                return UPSTREAM_BUSY;
-            break;
-        case UPSTREAM_HEADER:
-            if (!upstream_run_header(upstream))
-                return UPSTREAM_BUSY;
-            break;
-        case UPSTREAM_HANDSHAKE:
-            if (!upstream_run_handshake(upstream))
-                return UPSTREAM_BUSY;
-            break;
-        case UPSTREAM_GREETING:
-            if (!upstream_run_opening(upstream))
+        case UPSTREAM_TRYING:
+            upstream_run_try(upstream);
+            if (upstream->phase == UPSTREAM_TRYING)
                 return UPSTREAM_BUSY;
             break;
         case UPSTREAM_OVER:
-            upstream_pass(upstream);
+            pool_note_passed(upstream->service->pool, &upstream->choice, clock_monotonic_ms());
             upstream_stop(upstream);
             return UPSTREAM_READY;
         }
@@ -198,5 +128,5 @@ void upstream_stop(struct upstream *upstream)
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
     deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
     buffer_give(&upstream->engine->replies, &upstream->refusal);
-    upstream_drop_opening(upstream);
+    approach_drop(&upstream->approach);
 }

@@ -1,19 +1,26 @@
 /*
- * The way to a backend: choose a server, or wait for a place at one; connect, TLS, its greeting
- * and what else must be said before a session; and the next server when that fails, before the
- * client has seen a byte, all inside connect_deadline. What the servers proved to be is reported to
- * the pool. A part of its session.
+ * The way to a backend: choose a server, or wait for a place at one; approach it; and the next
+ * server when that fails, before the client has seen a byte. What the servers proved to be is
+ * reported to the pool. A part of its session.
  *
- * A greeting 421, 554, BYE or -ERR is kept: when no server is left, the last one of these is what
- * the client gets (C4, C5). After READY or REFUSED the greeting is at the start of the input, its
+ * All tries together have connect_deadline. A server of SMTP that is connected may use all of
+ * `greeting` all the same, for slow greetings are legal [RFC 5321 4.5.3.2.1]; but after
+ * UPSTREAM_PATIENCE_MS another server that is free is asked instead, and the slow one again only
+ * when no other is left.
+ *
+ * What a server says in refusal is kept: when no server is left, the last refusal is what the
+ * client gets (C4, C5, C127). After READY or REFUSED the greeting is at the start of the input, its
  * length in greeting_len; the owner consumes it. Where TLS began with STARTTLS the greeting is one
  * of our own, since nothing that came in clear is for the client (C75).
  */
 #ifndef MAILMUX_UPSTREAM_H
 #define MAILMUX_UPSTREAM_H
 
+#include "approach.h"
 #include "engine.h"
 #include "pool.h"
+
+enum { UPSTREAM_PATIENCE_MS = 10 * 1000 };
 
 /* What a backend may be told. Borrowed: it outlives the upstream, and may change between tries. */
 struct upstream_client {
@@ -27,18 +34,23 @@ enum upstream_result {
     UPSTREAM_BUSY,
     UPSTREAM_READY,   /* connected; greeting says READY or PREAUTH */
     UPSTREAM_REFUSED, /* no server is left and the last word is a refusal; not connected */
-    UPSTREAM_FAILED   /* no server is left, none greeted; not connected; `reason` says why */
+    UPSTREAM_FAILED   /* no server is left, none has said a word; not connected; see reason, untried
+                       */
 };
 
 enum upstream_phase {
     UPSTREAM_IDLE,
     UPSTREAM_QUEUED, /* all servers are full */
     UPSTREAM_CHOSEN, /* and not dialled yet */
-    UPSTREAM_CONNECTING,
-    UPSTREAM_HEADER,    /* the PROXY header is on its way */
-    UPSTREAM_HANDSHAKE, /* TLS with the server */
-    UPSTREAM_GREETING,  /* its greeting, and what we say to it ourselves */
+    UPSTREAM_TRYING, /* the approach is at work */
     UPSTREAM_OVER
+};
+
+/* Which deadline has passed and was not acted upon yet. */
+enum upstream_expiry {
+    EXPIRY_NONE,
+    EXPIRY_TRY, /* this try's, or the wait's */
+    EXPIRY_ALL  /* connect_deadline: no further try begins */
 };
 
 struct upstream {
@@ -50,26 +62,29 @@ struct upstream {
     void *owner;
     struct upstream_client client;
     enum upstream_phase phase;
+    enum upstream_expiry expiry;
     struct pool_waiter waiter;     /* with the servers that were tried */
     struct engine_message granted; /* the wait is over */
     struct pool_choice choice;
-    bool go_back;    /* the first try is the server that the session had before */
-    bool has_choice; /* counted in the pool until upstream_release */
-    bool late;       /* connect_deadline has passed */
-    bool try_failed; /* this try's deadline has passed */
-    bool queued;     /* it had to wait for a place */
+    bool has_choice;           /* counted in the pool until upstream_release */
+    struct balance_tried slow; /* servers that were left for their slow greeting alone */
+    bool is_patient;           /* no other is left: the slow ones get all their time */
+    bool queued;               /* it had to wait for a place */
     uint64_t queued_at_ms;
     uint64_t queued_ms; /* how long, in all */
     unsigned tries;
-    enum reason reason; /* of FAILED */
+    enum reason reason;  /* of FAILED */
+    const char *untried; /* FAILED without a try: why there was none; else NULL */
     enum greeting greeting;
     size_t greeting_len;
-    struct buffer *refusal; /* the last refused greeting */
-    bool told_clear;        /* the backend believes that the client speaks in clear */
-    struct opening opening;
+    struct buffer *refusal;         /* the last one, as a client reads it */
+    bool told_clear;                /* the backend believes that the client speaks in clear */
     struct opening_client identity; /* the client, as the opening tells of it */
-    struct buffer *greeted;         /* the greeting, while more is said behind it */
-    struct buffer *output;          /* what we say; the leg has not taken it yet */
+    char host[POOL_NAME_MAX];       /* whose certificate is asked for, without tls_name */
+    struct approach approach;
+    enum approach_stage timed; /* the stage that try_deadline is for */
+    uint64_t try_began_ms;     /* of uv_now, as is the next */
+    uint64_t greeting_by_ms;   /* when all its time for the greeting is over */
     struct deadline try_deadline;
     struct deadline deadline;
 };
@@ -89,7 +104,10 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
  */
 bool upstream_has_told_less(const struct upstream *upstream);
 
-/* The same once more, after READY: the same server first, then the balancer's choice. */
+/*
+ * The same once more, after READY: the same server first, whose place is kept meanwhile, then the
+ * balancer's choice. The leg must be closed.
+ */
 void upstream_restart(struct upstream *upstream);
 
 /* Goes on as far as it can. Anything but BUSY is said once. */

@@ -24,9 +24,12 @@ void upstream_init_pick(struct upstream *upstream)
     upstream->reason = REASON_NO_BACKEND;
 }
 
+/* Tries that ended because a server was slow do not count: another one was free. */
 static bool has_tries_left(const struct upstream *upstream)
 {
-    return !upstream->late && upstream->tries <= upstream->service->backend->retries;
+    return deadline_is_set(&upstream->deadline) &&
+           upstream->tries <=
+               upstream->service->backend->retries + balance_tried_count(&upstream->slow);
 }
 
 static void take_choice(struct upstream *upstream)
@@ -35,27 +38,61 @@ static void take_choice(struct upstream *upstream)
     upstream->phase = UPSTREAM_CHOSEN;
 }
 
+/* The wait ends at queue_timeout; before it, where a hold-back ends, a place may turn up. */
+static void set_queue_deadline(struct upstream *upstream)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t until_ms = upstream->queued_at_ms + upstream->service->backend->queue_timeout;
+    uint64_t held_until_ms = upstream->waiter.held_until_ms;
+
+    if (held_until_ms > now_ms && held_until_ms < until_ms)
+        until_ms = held_until_ms;
+    upstream_set_deadline(
+        upstream, &upstream->try_deadline, CLASS_QUEUE, until_ms > now_ms ? until_ms - now_ms : 0);
+}
+
+static bool has_waited_enough(const struct upstream *upstream)
+{
+    return upstream->expiry == EXPIRY_ALL ||
+           clock_monotonic_ms() >=
+               upstream->queued_at_ms + upstream->service->backend->queue_timeout;
+}
+
 static void begin_waiting(struct upstream *upstream)
 {
     upstream->queued = true;
     upstream->queued_at_ms = clock_monotonic_ms();
     upstream->phase = UPSTREAM_QUEUED;
-    upstream_set_deadline(
-        upstream, &upstream->try_deadline, CLASS_QUEUE, upstream->service->backend->queue_timeout);
+    upstream->expiry = EXPIRY_NONE;
+    set_queue_deadline(upstream);
+}
+
+/*
+ * No other server is left, or no more time for another: those that were slow are asked once more,
+ * and get all their time.
+ */
+static bool go_back_to_slow(struct upstream *upstream)
+{
+    if (upstream->is_patient || balance_tried_count(&upstream->slow) == 0)
+        return false;
+    balance_forget_tried(&upstream->waiter.tried, &upstream->slow);
+    upstream->is_patient = true;
+    return true;
+}
+
+static bool take_none(struct upstream *upstream)
+{
+    if (upstream->tries == 0)
+        upstream->untried = pool_why_none(upstream->service->pool);
+    return false;
 }
 
 bool upstream_pick(struct upstream *upstream)
 {
     struct pool *pool = upstream->service->pool;
-    bool go_back = upstream->go_back;
 
-    upstream->go_back = false;
-    if (!has_tries_left(upstream))
+    if (!has_tries_left(upstream) && !go_back_to_slow(upstream))
         return false;
-    if (go_back && pool_pick_again(pool, &upstream->waiter, &upstream->choice)) {
-        take_choice(upstream);
-        return true;
-    }
     switch (pool_pick(pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
     case POOL_CHOSEN:
         take_choice(upstream);
@@ -67,7 +104,7 @@ bool upstream_pick(struct upstream *upstream)
         upstream->reason = REASON_QUEUE_FULL;
         return false;
     case POOL_NONE:
-        return false;
+        return go_back_to_slow(upstream) ? upstream_pick(upstream) : take_none(upstream);
     }
     return false;
 }
@@ -81,51 +118,30 @@ void upstream_stop_waiting(struct upstream *upstream)
     upstream->queued_ms += clock_monotonic_ms() - upstream->queued_at_ms;
     upstream->phase = UPSTREAM_IDLE;
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
-    upstream->try_failed = false;
 }
 
 bool upstream_wait(struct upstream *upstream)
 {
+    struct pool *pool = upstream->service->pool;
+    bool has_expired = upstream->expiry != EXPIRY_NONE;
     enum pool_answer answer;
 
-    if (upstream->late || upstream->try_failed) {
+    if (has_expired) /* a hold-back may have ended */
+        pool_serve(pool, clock_monotonic_ms());
+    answer = pool_take(pool, &upstream->waiter, &upstream->choice);
+    if (answer == POOL_WAITING && has_expired && has_waited_enough(upstream)) {
         upstream_stop_waiting(upstream);
         upstream->reason = REASON_QUEUE_TIMEOUT;
         return false;
     }
-    answer = pool_take(upstream->service->pool, &upstream->waiter, &upstream->choice);
-    if (answer == POOL_WAITING)
+    upstream->expiry = EXPIRY_NONE;
+    if (answer == POOL_WAITING) {
+        if (has_expired)
+            set_queue_deadline(upstream);
         return true;
+    }
     upstream_stop_waiting(upstream);
     if (answer == POOL_CHOSEN)
         take_choice(upstream);
     return true;
-}
-
-void upstream_fail(struct upstream *upstream, const char *why)
-{
-    pool_note_failed(upstream->service->pool, &upstream->choice, why, clock_monotonic_ms());
-    upstream_abandon(upstream, why);
-}
-
-void upstream_fail_connecting(struct upstream *upstream, int failure)
-{
-    if (leg_lacks_means(failure)) /* clients can bring us there */
-        upstream_abandon(upstream, strerror(failure));
-    else
-        upstream_fail(upstream, strerror(failure));
-}
-
-void upstream_fail_late(struct upstream *upstream, const char *why)
-{
-    /* Who comes last has had only the time that the others left. */
-    if (upstream->try_failed || (upstream->tries == 1 && !upstream->queued))
-        upstream_fail(upstream, why);
-    else
-        upstream_abandon(upstream, why);
-}
-
-void upstream_pass(struct upstream *upstream)
-{
-    pool_note_passed(upstream->service->pool, &upstream->choice, clock_monotonic_ms());
 }

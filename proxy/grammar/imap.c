@@ -11,7 +11,7 @@ static enum greeting classify(const struct imap_status *status)
         return GREETING_READY;
     if (slice_equal_nocase(status->word, SLICE("PREAUTH")))
         return GREETING_PREAUTH;
-    return slice_equal_nocase(status->word, SLICE("BYE")) ? GREETING_REFUSED : GREETING_WRONG;
+    return GREETING_REFUSED; /* BYE; NO and BAD are none of the grammar, and mean the same */
 }
 
 static enum greeting greeting(struct slice in, size_t limit, size_t *used)
@@ -69,6 +69,7 @@ static void start(
         start_authenticated(dialog, &status, actions);
         break;
     case GREETING_REFUSED:
+        status.head = SLICE("* BYE"); /* whatever it said: the session ends */
         imap_status_relay(dialog, &status, false, actions);
         dialog_close(dialog, actions, REASON_SERVER_REFUSED);
         break;

@@ -107,11 +107,11 @@ void imap_status_relay(const struct dialog *dialog, const struct imap_status *st
     if (cut_code(text, &code, &rest) && is_capability(code)) {
         relay_capability(dialog, status->head, code, login, actions->to_client);
         (void)line_append(actions->to_client, rest.n > 0 ? rest : NO_TEXT);
-    } else if (text.p == status->text.p) {
+    } else if (text.p == status->text.p && status->head.p == status->line.p) {
         dialog_reply(actions, status->line);
     } else {
         (void)(buffer_append(actions->to_client, status->head) &&
                buffer_append(actions->to_client, SLICE(" ")) &&
-               line_append(actions->to_client, text));
+               line_append(actions->to_client, text.n > 0 ? text : NO_TEXT));
     }
 }

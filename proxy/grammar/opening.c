@@ -112,6 +112,7 @@ static struct opening_turn tell_identity(struct opening *opening, size_t used, s
 
     if (opening->plan->identity == OPENING_XCLIENT && (opening->offers & needed) != needed)
         return fail(opening, OPENING_NO_XCLIENT, used);
+    opening->client_known = true;
     return say(opening, OPENING_AT_IDENTITY, used, out);
 }
 
@@ -152,6 +153,16 @@ static struct opening_turn after_starttls(struct opening *opening, struct slice 
     return turn_of(OPENING_START_TLS, used);
 }
 
+/*
+ * A client of SMTP says its own hello, and some servers take no second one (OpenSMTPD answers 503),
+ * so ours is said only where something depends on the answer.
+ */
+static bool needs_hello_in_tls(const struct opening *opening)
+{
+    return opening->plan->goal != OPENING_SESSION || has_identity(opening) ||
+           !words_of(opening)->client_says_hello;
+}
+
 void opening_tls_started(struct opening *opening, struct buffer *out)
 {
     const unsigned by_greeting = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
@@ -159,7 +170,13 @@ void opening_tls_started(struct opening *opening, struct buffer *out)
     /* POP3 tells by its greeting alone whether it takes XCLIENT, and never says it again. */
     opening->offers &= words_of(opening)->asks_for_xclient ? 0 : by_greeting;
     opening->tls = true;
-    (void)say(opening, OPENING_AT_HELLO, 0, out);
+    if (needs_hello_in_tls(opening)) {
+        (void)say(opening, OPENING_AT_HELLO, 0, out);
+        return;
+    }
+    if (opening->capabilities)
+        buffer_clear(opening->capabilities);
+    (void)end(opening, 0);
 }
 
 void opening_quit(struct opening *opening, struct buffer *out)
@@ -300,25 +317,4 @@ bool opening_write_greeting(
 
     return buffer_room(out) >= begin.n + hostname.n + rest.n && buffer_append(out, begin) &&
            buffer_append(out, hostname) && buffer_append(out, rest);
-}
-
-const char *opening_failure_text(enum opening_failure failure)
-{
-    static const char *const texts[] = {
-        [OPENING_FINE] = "nothing failed",
-        [OPENING_WRONG_PROTOCOL] = "does not speak this protocol",
-        [OPENING_TOO_LARGE] = "its reply is too large",
-        [OPENING_GREETING_REFUSED] = "refused by its greeting",
-        [OPENING_PREAUTHENTICATED] = "greets with PREAUTH where TLS must come first",
-        [OPENING_FAREWELL] = "said goodbye before a session began",
-        [OPENING_HELLO_REFUSED] = "does not tell its capabilities",
-        [OPENING_STRANGE_ANSWER] = "answers neither yes nor no",
-        [OPENING_NO_STARTTLS] = "does not offer STARTTLS",
-        [OPENING_STARTTLS_REFUSED] = "refused STARTTLS",
-        [OPENING_INJECTED] = "sent bytes in clear behind its answer to STARTTLS",
-        [OPENING_NO_XCLIENT] = "does not offer XCLIENT with ADDR to us",
-        [OPENING_IDENTITY_REFUSED] = "refused to be told the client's address",
-    };
-
-    return texts[failure];
 }

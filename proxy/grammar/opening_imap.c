@@ -181,10 +181,17 @@ static enum opening_answer answer(struct opening *opening, struct slice in, size
     return take_tagged(opening, line);
 }
 
+static size_t refusal_tag(struct slice said)
+{
+    return slice_starts(said, SLICE("* ")) ? 0 : slice_find(said, ' ');
+}
+
 const struct opening_words opening_imap = {
     .greeted = greeted,
     .say = say,
     .answer = answer,
+    .refusal_tag = refusal_tag,
+    .client_says_hello = false,
     .asks_for_xclient = false,
     .greeting_begin = "* OK ",
     .greeting_end = " ready\r\n",

@@ -1,6 +1,7 @@
 /*
  * What the files of the opening share: opening.c (the order of things), opening_smtp.c,
- * opening_imap.c, opening_pop3.c (the words of each protocol), opening_text.c (pieces of commands).
+ * opening_imap.c, opening_pop3.c (the words of each protocol), opening_text.c (pieces of commands),
+ * opening_failure.c (what each failure means).
  */
 #ifndef MAILMUX_OPENING_PARTS_H
 #define MAILMUX_OPENING_PARTS_H
@@ -30,6 +31,10 @@ struct opening_words {
     /* Takes what it can of the answer to it; *used is written unless it is MORE. */
     enum opening_answer (*answer)(struct opening *opening, struct slice in, size_t *used);
 
+    /* The octets of a tag at the start of an answer that refuses; 0: there are no tags. */
+    size_t (*refusal_tag)(struct slice said);
+
+    bool client_says_hello;     /* no session can begin without the client's own */
     bool asks_for_xclient;      /* what XCLIENT may say is told by the answer to hello */
     const char *greeting_begin; /* ours, around the host name */
     const char *greeting_end;

@@ -104,10 +104,18 @@ static enum opening_answer answer(struct opening *opening, struct slice in, size
     return ANSWER_PART;
 }
 
+static size_t refusal_tag(struct slice said)
+{
+    (void)said;
+    return 0;
+}
+
 const struct opening_words opening_pop3 = {
     .greeted = greeted,
     .say = say,
     .answer = answer,
+    .refusal_tag = refusal_tag,
+    .client_says_hello = false,
     .asks_for_xclient = false,
     .greeting_begin = "+OK ",
     .greeting_end = " ready\r\n",

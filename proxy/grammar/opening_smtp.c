@@ -154,10 +154,18 @@ static enum opening_answer answer(struct opening *opening, struct slice in, size
     return found;
 }
 
+static size_t refusal_tag(struct slice said)
+{
+    (void)said;
+    return 0;
+}
+
 const struct opening_words opening_smtp = {
     .greeted = greeted,
     .say = say,
     .answer = answer,
+    .refusal_tag = refusal_tag,
+    .client_says_hello = true,
     .asks_for_xclient = true,
     .greeting_begin = "220 ",
     .greeting_end = " ESMTP\r\n",

@@ -340,7 +340,8 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     *used = reply.used;
     if (reply.code == 220)
         return GREETING_READY;
-    return reply.code == 421 || reply.code == 554 ? GREETING_REFUSED : GREETING_WRONG;
+    /* Any 4yz and 5yz turns the client away [RFC 5321 4.2.1, RFC 7504]. */
+    return reply.code >= 400 ? GREETING_REFUSED : GREETING_WRONG;
 }
 
 static void start(

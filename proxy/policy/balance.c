@@ -15,6 +15,29 @@ bool balance_has_tried(const struct balance_tried *tried, size_t server)
     return (tried->bits[server / 64] >> (server % 64) & 1) != 0;
 }
 
+unsigned balance_tried_count(const struct balance_tried *tried)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < BALANCE_SERVERS_MAX; i++)
+        count += balance_has_tried(tried, i);
+    return count;
+}
+
+void balance_forget_tried(struct balance_tried *tried, const struct balance_tried *which)
+{
+    for (size_t i = 0; i < BALANCE_SERVERS_MAX / 64; i++)
+        tried->bits[i] &= ~which->bits[i];
+}
+
+/* A session that has tried those may be sent to it, if its mark allows. */
+static bool is_open(const struct balance_table *table, const struct balance_tried *tried, size_t i)
+{
+    const struct balance_server *server = &table->servers[i];
+
+    return server->is_listed && server->state == SERVER_READY && !balance_has_tried(tried, i);
+}
+
 static bool has_room(const struct balance_server *server)
 {
     return server->max_sessions == 0 || server->sessions < server->max_sessions;
@@ -41,8 +64,8 @@ static bool collect(const struct balance_table *table, const struct balance_trie
     for (size_t i = 0; i < table->count; i++) {
         const struct balance_server *server = &table->servers[i];
 
-        if (!server->is_listed || server->state != SERVER_READY || server->backup != backup ||
-            balance_has_tried(tried, i) || !health_allows(&server->health, &table->health, now_ms))
+        if (!is_open(table, tried, i) || server->backup != backup ||
+            !health_allows(&server->health, &table->health, now_ms))
             continue;
         if (!has_room(server)) {
             /* Nobody waits for one that is down and only to be tried. */
@@ -113,6 +136,24 @@ static int choose(struct balance_table *table, const struct candidates *candidat
     return BALANCE_NONE;
 }
 
+/* Among those that are down: whichever failed longest ago has had the most time to come back. */
+static int pick_last_resort(const struct balance_table *table, const struct balance_tried *tried)
+{
+    int best = BALANCE_NONE;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct balance_server *server = &table->servers[i];
+
+        if (!is_open(table, tried, i) || !health_allows_last(&server->health, &table->health))
+            continue;
+        if (!has_room(server))
+            best = best == BALANCE_NONE ? BALANCE_FULL : best;
+        else if (best < 0 || server->health.failed_ms < table->servers[best].health.failed_ms)
+            best = (int)i;
+    }
+    return best;
+}
+
 int balance_pick(
     struct balance_table *table, const struct balance_tried *tried, uint64_t key, uint64_t now_ms)
 {
@@ -126,12 +167,37 @@ int balance_pick(
         if (is_full)
             return BALANCE_FULL;
     }
-    return BALANCE_NONE;
+    return pick_last_resort(table, tried);
+}
+
+bool balance_has_other(const struct balance_table *table, const struct balance_tried *tried)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (is_open(table, tried, i) && !table->servers[i].health.is_down &&
+            has_room(&table->servers[i]))
+            return true;
+    }
+    return false;
+}
+
+uint64_t balance_held_until_ms(
+    const struct balance_table *table, const struct balance_tried *tried, uint64_t now_ms)
+{
+    uint64_t first_ms = 0;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct health *health = &table->servers[i].health;
+
+        if (is_open(table, tried, i) && health->is_down && health->held_until_ms > now_ms &&
+            (first_ms == 0 || health->held_until_ms < first_ms))
+            first_ms = health->held_until_ms;
+    }
+    return first_ms;
 }
 
 bool balance_may_return(const struct balance_table *table, size_t server)
 {
     const struct balance_server *it = &table->servers[server];
 
-    return it->is_listed && it->state != SERVER_MAINTENANCE && !it->health.is_down && has_room(it);
+    return it->is_listed && it->state != SERVER_MAINTENANCE && !it->health.is_down;
 }

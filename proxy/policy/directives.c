@@ -335,10 +335,15 @@ const struct directive directives[] = {
 
     TIMEOUT(connect, 100, 5 * MINUTE, "5s", "One attempt to connect to a backend server."),
     TIMEOUT(connect_deadline, 100, 10 * MINUTE, "15s",
-        "All attempts of a session together, the server's greeting and TLS included."),
-    TIMEOUT(greeting, 100, 10 * MINUTE, "10s",
-        "A server's greeting once it has been connected, and its answers until a session can "
-        "begin."),
+        "All attempts of a session together, the server's greeting and TLS included. A connected "
+        "SMTP server has its time for the greeting all the same."),
+    {SECTION_TIMEOUTS, "greeting", VALUE_DURATION, FIELD(config_timeouts, greeting), .min = 100,
+        .max = 10 * MINUTE, .zero = "auto", .fallback = "auto",
+        .help = "A server's greeting once it has been connected, and its answers until a session "
+                "can begin. auto is 10s, and 60s for SMTP: there servers may be slow on purpose. "
+                "An SMTP server that has not greeted after 10s is left for another one that is "
+                "free; where none is, it has all of this time, also beyond connect_deadline. A "
+                "slow greeting that comes in time marks no server."},
     TIMEOUT(handshake, 100, 10 * MINUTE, "30s",
         "A TLS handshake with a client or a server, from its first byte."),
     TIMEOUT(proxy_header, 100, 10 * MINUTE, "5s",

@@ -57,11 +57,13 @@ static enum health_change note_while_up(struct health *health, const struct heal
     case HEALTH_CHECK_PASSED:
     case HEALTH_SESSION_PASSED:
     case HEALTH_TRIAL_PASSED:
+    case HEALTH_LAST_PASSED:
         health->failures = 0;
         return HEALTH_UNCHANGED;
     case HEALTH_CHECK_FAILED:
     case HEALTH_SESSION_FAILED:
     case HEALTH_TRIAL_FAILED:
+    case HEALTH_LAST_FAILED:
         return fail_while_up(health, policy, now_ms);
     }
     return HEALTH_UNCHANGED;
@@ -90,13 +92,30 @@ static enum health_change note_while_down(struct health *health, const struct he
             health->hold_ms = HEALTH_HOLD_FIRST_MS;
         health->held_until_ms = now_ms + health->hold_ms;
         return HEALTH_UNCHANGED;
+    case HEALTH_LAST_PASSED:
+        /* The hold-back keeps sessions from it while others serve; here there were none. */
+        health->held_until_ms = now_ms;
+        return pass_while_down(health, policy, now_ms);
+    case HEALTH_LAST_FAILED:
+        health->passes = 0;
+        return HEALTH_UNCHANGED;
     }
     return HEALTH_UNCHANGED;
+}
+
+static bool is_failure(enum health_event event)
+{
+    return event == HEALTH_CHECK_FAILED || event == HEALTH_SESSION_FAILED ||
+           event == HEALTH_TRIAL_FAILED || event == HEALTH_LAST_FAILED;
 }
 
 enum health_change health_note(struct health *health, const struct health_policy *policy,
     enum health_event event, uint64_t now_ms)
 {
+    if (is_failure(event))
+        health->failed_ms = now_ms;
+    if (event == HEALTH_CHECK_PASSED || event == HEALTH_CHECK_FAILED)
+        health->check_failed = event == HEALTH_CHECK_FAILED;
     return health->is_down ? note_while_down(health, policy, event, now_ms)
                            : note_while_up(health, policy, event, now_ms);
 }
@@ -105,6 +124,11 @@ bool health_allows(const struct health *health, const struct health_policy *poli
 {
     return !health->is_down ||
            (!policy->is_checked && !health->on_trial && now_ms >= health->held_until_ms);
+}
+
+bool health_allows_last(const struct health *health, const struct health_policy *policy)
+{
+    return health->is_down && !(policy->is_checked && health->check_failed);
 }
 
 bool health_begin_trial(struct health *health)

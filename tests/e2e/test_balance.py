@@ -202,14 +202,15 @@ def test_only_failures_in_a_row_count(serve, proxy, new_backend):
 
 @pytest.mark.conformance("C10")
 @pytest.mark.parametrize("protocol", FAREWELLS)
-def test_without_any_server_the_answer_is_immediate(serve, proxy, protocol):
+def test_without_any_server_each_session_tries_them_all(serve, proxy, protocol):
+    """Marks steer; they do not refuse."""
     ports = Ports()
     connect = serve([ports.reserve(), ports.reserve()], protocol, fall=1)
     for _ in range(3):
         assert_turned_away(connect(), protocol)
     proxy.wait_for_event("session", 3)
     tries = [line.fields["tries"] for line in proxy.events("session")]
-    assert tries == ["2", "0", "0"]
+    assert tries == ["2", "2", "2"]
     assert {line.fields["reason"] for line in proxy.events("session")} == {"no-backend"}
     ports.release()
 
@@ -321,7 +322,7 @@ def test_who_waits_is_told_of_the_end(serve, proxy, named):
     assert len(backend.connections) == 1
 
 
-def test_who_waits_for_a_server_that_goes_down_is_told_at_once(serve, proxy, new_backend):
+def test_a_waiting_session_tries_the_only_server_though_it_went_down(serve, proxy, new_backend):
     go_on = threading.Event()
     backend = new_backend([lambda _: go_on.wait(CEILING)])
     connect = serve([f"{backend.port} max_sessions=1"], queue_size=1, queue_timeout="10m", fall=1,
@@ -333,7 +334,7 @@ def test_who_waits_for_a_server_that_goes_down_is_told_at_once(serve, proxy, new
     go_on.set()
     for client in [first, waiting]:
         assert_turned_away(client)
-    assert len(backend.connections) == 1
+    assert len(backend.connections) == 2
     proxy.wait_for_event("session", 3)
     assert [line.fields["reason"] for line in proxy.events("session")][0] == "queue-full"
 
@@ -356,7 +357,8 @@ def test_a_reload_keeps_counts_marks_and_those_who_wait(serve, proxy, named):
 
 
 @pytest.mark.parametrize("change", [{"tls": "starttls"}, {"send_client_address": "proxy-v2"}])
-def test_who_waits_meets_no_server_that_is_to_be_spoken_to_otherwise(serve, proxy, named, change):
+def test_a_session_that_waits_is_answered_when_its_backend_is_changed(serve, proxy, named, change):
+    """It keeps the settings that it began with, and meets no server that is to have others."""
     old, new = named("old"), named("new")
     connect = serve([f"{old.port} max_sessions=1"], queue_size=1, queue_timeout="10m",
                     timeouts={"connect_deadline": "10m"})
@@ -366,8 +368,10 @@ def test_who_waits_meets_no_server_that_is_to_be_spoken_to_otherwise(serve, prox
     assert_turned_away(connect())
     proxy.section("backend server", server=f"a 127.0.0.1:{new.port}", **change)
     assert proxy.reload().event == "reloaded"
+    assert_turned_away(waiting)
+    assert "reload" in proxy.wait_for_event("session", 2).fields["untried"]
     leave(first)
-    assert name_of(waiting) == "old"
+    assert len(old.connections) == 1
     assert new.connections == []
 
 

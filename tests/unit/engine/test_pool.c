@@ -230,11 +230,10 @@ static void test_nobody_goes_back_to_a_slot_that_is_anothers(void **state)
 
     configure("server = a 10.0.0.1:25\n", 1);
     assert_gets(&session, "a");
-    release(&session);
-    assert_true(pool_pick_again(pool, &session.waiter, &session.choice));
+    assert_true(pool_may_return(pool, &session.choice));
     release(&session);
     configure("server = b 10.0.0.2:25\n", 1);
-    assert_false(pool_pick_again(pool, &session.waiter, &session.choice));
+    assert_false(pool_may_return(pool, &session.choice));
 }
 
 static void test_checks_of_a_slot_that_is_anothers_are_ignored(void **state)
@@ -346,10 +345,96 @@ static void test_sessions_that_fail_take_a_server_down(void **state)
     configure("server = a 10.0.0.1:25\n", 1);
     for (int i = 0; i < 3; i++) {
         assert_gets(&session, "a");
+        assert_int_equal(session.choice.standing, POOL_UP);
         pool_note_failed(pool, &session.choice, "refused", 1);
         release(&session);
     }
-    assert_int_equal(pick(&session), POOL_NONE);
+    assert_gets(&session, "a"); /* the only one: it is tried all the same */
+    assert_int_equal(session.choice.standing, POOL_LAST_RESORT);
+    release(&session);
+}
+
+static void take_down_by_sessions(const char *name, uint64_t now_ms)
+{
+    struct session session;
+    struct pool_server server;
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pick_at(&session, now_ms), POOL_CHOSEN);
+        assert_string_equal(session.choice.name, name);
+        pool_note_failed(pool, &session.choice, "refused", now_ms);
+        pool_release(pool, &session.choice, now_ms);
+    }
+    (void)slot_of(name, &server);
+    assert_true(server.health.is_down);
+}
+
+/* No trial of one session at a time: every session has this server or none. */
+static void test_the_last_resort_is_for_all_sessions(void **state)
+{
+    struct session sessions[2];
+    struct pool_server server;
+
+    configure("server = a 10.0.0.1:25\nrise = 2\n", 1);
+    take_down_by_sessions("a", 1);
+    for (int i = 0; i < 2; i++) {
+        assert_gets(&sessions[i], "a");
+        assert_int_equal(sessions[i].choice.standing, POOL_LAST_RESORT);
+    }
+    for (int i = 0; i < 2; i++)
+        pool_note_passed(pool, &sessions[i].choice, 2);
+    for (int i = 0; i < 2; i++)
+        release(&sessions[i]);
+    (void)slot_of("a", &server);
+    assert_false(server.health.is_down);
+}
+
+/* A place that time alone has made: the hold-back of the other server is over. */
+static void test_those_who_wait_are_served_when_a_hold_back_ends(void **state)
+{
+    uint64_t later_ms = 1 + HEALTH_HOLD_FIRST_MS;
+    struct session first;
+    struct session waiting;
+
+    configure("server = b 10.0.0.2:25\n", 1);
+    take_down_by_sessions("b", 1);
+    configure("server = a 10.0.0.1:25 max_sessions=1\nserver = b 10.0.0.2:25\n", 1);
+    assert_gets(&first, "a");
+    assert_int_equal(pick(&waiting), POOL_WAITING);
+    assert_int_equal(waiting.waiter.held_until_ms, later_ms);
+    pool_serve(pool, later_ms - 1);
+    assert_int_equal(pool_take(pool, &waiting.waiter, &waiting.choice), POOL_WAITING);
+    pool_serve(pool, later_ms);
+    assert_int_equal(waiting.woken, 1);
+    assert_int_equal(pool_take(pool, &waiting.waiter, &waiting.choice), POOL_CHOSEN);
+    assert_string_equal(waiting.choice.name, "b");
+    release(&waiting);
+    release(&first);
+}
+
+static void test_a_retired_pool_keeps_nobody_waiting(void **state)
+{
+    struct session first;
+    struct session waiting;
+
+    configure("server = a 10.0.0.1:25 max_sessions=1\n", 1);
+    assert_gets(&first, "a");
+    assert_int_equal(pick(&waiting), POOL_WAITING);
+    pool_retire(pool);
+    assert_int_equal(waiting.woken, 1);
+    assert_int_equal(pool_take(pool, &waiting.waiter, &waiting.choice), POOL_NONE);
+    assert_int_equal(pick(&waiting), POOL_NONE);
+    release(&first);
+}
+
+static void test_why_there_is_none_to_try(void **state)
+{
+    configure("server = a example.org:25\n", 1);
+    assert_string_equal(pool_why_none(pool), "no server has an address");
+    configure("server = a 10.0.0.1:25 drain\n", 1);
+    assert_string_equal(pool_why_none(pool), "all servers are in maintenance or drain");
+    configure("server = a 10.0.0.1:25\ncheck = greeting\n", 1);
+    assert_string_equal(pool_why_none(pool), "the last check of every server failed");
 }
 
 static void test_one_session_at_a_time_tries_a_server_that_is_down(void **state)
@@ -359,16 +444,21 @@ static void test_one_session_at_a_time_tries_a_server_that_is_down(void **state)
     struct session second;
     struct pool_server server;
 
-    configure("server = a 10.0.0.1:25\n", 1);
+    /* Where the first may not be tried the backup serves. */
+    configure("server = a 10.0.0.1:25\nserver = b 10.0.0.2:25 backup\n", 1);
     take_down("a", 1);
-    assert_int_equal(pick_at(&first, later_ms - 1), POOL_NONE);
+    assert_int_equal(pick_at(&first, later_ms - 1), POOL_CHOSEN);
+    assert_string_equal(first.choice.name, "b");
+    pool_release(pool, &first.choice, later_ms);
     assert_int_equal(pick_at(&first, later_ms), POOL_CHOSEN);
-    assert_true(first.choice.is_trial);
-    assert_int_equal(pick_at(&second, later_ms), POOL_NONE);
+    assert_int_equal(first.choice.standing, POOL_ON_TRIAL);
+    assert_int_equal(pick_at(&second, later_ms), POOL_CHOSEN);
+    assert_string_equal(second.choice.name, "b");
+    pool_release(pool, &second.choice, later_ms);
     pool_release(pool, &first.choice, later_ms); /* without an outcome */
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pick_at(&first, later_ms), POOL_CHOSEN);
-        assert_true(first.choice.is_trial);
+        assert_int_equal(first.choice.standing, POOL_ON_TRIAL);
         pool_note_passed(pool, &first.choice, later_ms);
         pool_release(pool, &first.choice, later_ms);
     }
@@ -395,7 +485,7 @@ static void test_where_there_are_checks_only_they_bring_a_server_up(void **state
     for (int i = 0; i < 2; i++)
         pool_note_check(pool, slot, server.generation, NULL, later_ms);
     assert_int_equal(pick_at(&session, later_ms), POOL_CHOSEN);
-    assert_false(session.choice.is_trial);
+    assert_int_equal(session.choice.standing, POOL_UP);
     pool_release(pool, &session.choice, later_ms);
 }
 
@@ -525,12 +615,13 @@ static void test_those_who_cannot_use_the_place_let_the_next_have_it(void **stat
     release(&next);
 }
 
+/* By its checks, that is: a server that sessions have marked is still waited for. */
 static void test_those_who_wait_for_a_server_that_goes_down_are_told(void **state)
 {
     struct session first;
     struct session waiting;
 
-    configure("server = a 10.0.0.1:25 max_sessions=1\n", 1);
+    configure("server = a 10.0.0.1:25 max_sessions=1\ncheck = greeting\n", 1);
     assert_gets(&first, "a");
     assert_int_equal(pick(&waiting), POOL_WAITING);
     take_down("a", 1);
@@ -629,6 +720,10 @@ int main(void)
         TEST(test_more_addresses_than_there_is_room_for_are_left_out),
         TEST(test_sessions_that_fail_take_a_server_down),
         TEST(test_one_session_at_a_time_tries_a_server_that_is_down),
+        TEST(test_the_last_resort_is_for_all_sessions),
+        TEST(test_those_who_wait_are_served_when_a_hold_back_ends),
+        TEST(test_a_retired_pool_keeps_nobody_waiting),
+        TEST(test_why_there_is_none_to_try),
         TEST(test_where_there_are_checks_only_they_bring_a_server_up),
         TEST(test_maintenance_forgets_the_mark_and_drain_keeps_it),
         TEST(test_waiting_sessions_get_their_places_in_order),

@@ -151,7 +151,8 @@ static void greetings_are_classified(void **state)
     assert_int_equal(greet("* ok\n", &used), GREETING_READY);
     assert_int_equal(greet("* PREAUTH x\r\n", &used), GREETING_PREAUTH);
     assert_int_equal(greet("* BYE x\r\n", &used), GREETING_REFUSED);
-    assert_int_equal(greet("* NO x\r\n", &used), GREETING_WRONG);
+    assert_int_equal(greet("* NO x\r\n", &used), GREETING_REFUSED);
+    assert_int_equal(greet("* BAD x\r\n", &used), GREETING_REFUSED);
     assert_int_equal(greet("* OKAY x\r\n", &used), GREETING_WRONG);
     assert_int_equal(greet("a OK x\r\n", &used), GREETING_WRONG);
     assert_int_equal(greet("+OK x\r\n", &used), GREETING_WRONG);

@@ -268,7 +268,8 @@ static void test_never_one_that_may_not_be_chosen(void **state)
             other = &table.servers[chosen];
             assert_true(other->is_listed);
             assert_int_equal(other->state, SERVER_READY);
-            assert_false(other->health.is_down);
+            if (other->health.is_down) /* the last resort */
+                assert_false(balance_has_other(&table, &tried));
             assert_false(balance_has_tried(&tried, (size_t)chosen));
             assert_true(other->max_sessions == 0 || other->sessions < other->max_sessions);
         }
@@ -288,6 +289,8 @@ static void test_backups_serve_when_no_other_can(void **state)
         table.servers[2].state = SERVER_MAINTENANCE;
         assert_int_equal(pick(0), 0);
         table.servers[0].state = SERVER_DRAIN;
+        assert_int_equal(pick(0), 1); /* marked, and the last resort */
+        table.servers[1].state = SERVER_DRAIN;
         assert_int_equal(pick(0), BALANCE_NONE);
     }
 }
@@ -312,15 +315,50 @@ static void test_full_servers_are_waited_for_and_not_replaced(void **state)
 
 static void test_a_server_on_trial_takes_one_session(void **state)
 {
-    set_up(BALANCE_LEAST_SESSIONS, 1, NULL);
+    set_up(BALANCE_LEAST_SESSIONS, 2, NULL);
     mark_down(0, 0);
-    assert_int_equal(pick(HEALTH_HOLD_FIRST_MS - 1), BALANCE_NONE);
+    table.servers[1].sessions = 100; /* least-sessions would choose the other one */
+    assert_int_equal(pick(HEALTH_HOLD_FIRST_MS - 1), 1);
     assert_int_equal(pick(HEALTH_HOLD_FIRST_MS), 0);
     assert_true(health_begin_trial(&table.servers[0].health));
-    assert_int_equal(pick(HEALTH_HOLD_FIRST_MS), BALANCE_NONE);
+    assert_int_equal(pick(HEALTH_HOLD_FIRST_MS), 1);
     health_end_trial(&table.servers[0].health);
     table.servers[0].max_sessions = table.servers[0].sessions = 1;
-    assert_int_equal(pick(HEALTH_HOLD_FIRST_MS), BALANCE_NONE);
+    assert_int_equal(pick(HEALTH_HOLD_FIRST_MS), 1);
+}
+
+/* Marks steer; they do not refuse. The one that failed longest ago comes first (C126). */
+static void test_the_last_servers_are_tried_whatever_their_marks(void **state)
+{
+    struct balance_tried tried = {{0}};
+
+    set_up(BALANCE_ROUND_ROBIN, 3, NULL);
+    mark_down(0, 300);
+    mark_down(1, 100);
+    mark_down(2, 200);
+    for (int i = 0; i < 3; i++) {
+        static const int order[] = {1, 2, 0};
+
+        assert_int_equal(balance_pick(&table, &tried, 0, 301), order[i]);
+        balance_mark_tried(&tried, (size_t)order[i]);
+    }
+    assert_int_equal(balance_pick(&table, &tried, 0, 301), BALANCE_NONE);
+    assert_int_equal(balance_tried_count(&tried), 3);
+    balance_forget_tried(&tried, &tried);
+    assert_int_equal(balance_tried_count(&tried), 0);
+    for (int i = 0; i < 3; i++)
+        table.servers[i].max_sessions = table.servers[i].sessions = 1;
+    assert_int_equal(balance_pick(&table, &tried, 0, 301), BALANCE_FULL);
+}
+
+static void test_a_failed_check_says_no(void **state)
+{
+    set_up(BALANCE_ROUND_ROBIN, 1, NULL);
+    table.health.is_checked = true;
+    mark_down(0, 0);
+    assert_int_equal(pick(1), 0); /* by sessions alone */
+    table.servers[0].health.check_failed = true;
+    assert_int_equal(pick(1), BALANCE_NONE);
 }
 
 static unsigned share_of_first(uint64_t now_ms)
@@ -375,7 +413,7 @@ static void test_an_open_session_may_return_to_a_draining_server(void **state)
     assert_false(balance_may_return(&table, 0));
     table.servers[0].state = SERVER_READY;
     table.servers[0].max_sessions = table.servers[0].sessions = 1;
-    assert_false(balance_may_return(&table, 0));
+    assert_true(balance_may_return(&table, 0)); /* to the place that it has */
     table.servers[0].max_sessions = 0;
     mark_down(0, 0);
     assert_false(balance_may_return(&table, 0));
@@ -408,6 +446,8 @@ int main(void)
         cmocka_unit_test(test_backups_serve_when_no_other_can),
         cmocka_unit_test(test_full_servers_are_waited_for_and_not_replaced),
         cmocka_unit_test(test_a_server_on_trial_takes_one_session),
+        cmocka_unit_test(test_the_last_servers_are_tried_whatever_their_marks),
+        cmocka_unit_test(test_a_failed_check_says_no),
         cmocka_unit_test(test_slow_start_grows_from_a_sixteenth_to_the_whole),
         cmocka_unit_test(test_slow_start_holds_for_every_method),
         cmocka_unit_test(test_an_open_session_may_return_to_a_draining_server),

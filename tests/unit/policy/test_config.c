@@ -33,7 +33,7 @@ static void test_defaults(void **state)
     assert_int_equal(config->backends[0].balance, BALANCE_ROUND_ROBIN);
     assert_int_equal(config->timeouts.connect, 5000);
     assert_int_equal(config->timeouts.connect_deadline, 15000);
-    assert_int_equal(config->timeouts.greeting, 10000);
+    assert_int_equal(config->timeouts.greeting, 0);
     assert_int_equal(config->timeouts.handshake, 30000);
     assert_int_equal(config->timeouts.first_command, 60000);
     assert_int_equal(config->timeouts.line, 60000);

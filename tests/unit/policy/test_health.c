@@ -149,7 +149,39 @@ static void test_sessions_begun_before_change_nothing_while_it_is_down(void **st
         assert_int_equal(note(&health, HEALTH_SESSION_PASSED, 60000), HEALTH_UNCHANGED);
         assert_int_equal(note(&health, HEALTH_SESSION_FAILED, 60000), HEALTH_UNCHANGED);
     }
+    health.failed_ms = before.failed_ms; /* when it failed is remembered all the same */
     assert_memory_equal(&health, &before, sizeof(health));
+}
+
+/* No other server is left: the hold-back steers nothing, and a session that is served counts. */
+static void test_the_last_resort_needs_no_hold_back(void **state)
+{
+    struct health health = down_at(0);
+
+    (void)state;
+    assert_true(health_allows_last(&health, &unchecked));
+    assert_int_equal(note(&health, HEALTH_LAST_FAILED, 100), HEALTH_UNCHANGED);
+    assert_int_equal(health.failed_ms, 100);
+    assert_int_equal(note(&health, HEALTH_LAST_PASSED, 200), HEALTH_UNCHANGED);
+    assert_int_equal(note(&health, HEALTH_LAST_PASSED, 300), HEALTH_CAME_UP);
+    assert_false(health_allows_last(&health, &unchecked));
+}
+
+/* Only a failed check says no, and only until one passes. */
+static void test_a_failed_check_forbids_the_last_resort(void **state)
+{
+    struct health health = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        (void)health_note(&health, &checked, HEALTH_SESSION_FAILED, 10);
+    assert_true(health.is_down);
+    assert_true(health_allows_last(&health, &checked));
+    (void)health_note(&health, &checked, HEALTH_CHECK_FAILED, 20);
+    assert_false(health_allows_last(&health, &checked));
+    assert_true(health_allows_last(&health, &unchecked)); /* the checks were taken away */
+    assert_int_equal(health_note(&health, &checked, HEALTH_CHECK_PASSED, 30), HEALTH_UNCHANGED);
+    assert_true(health_allows_last(&health, &checked));
 }
 
 static void test_a_flapping_server_is_held_back_longer_each_time(void **state)
@@ -254,6 +286,8 @@ int main(void)
         cmocka_unit_test(test_trials_that_succeed_bring_it_up),
         cmocka_unit_test(test_a_trial_that_fails_keeps_it_down),
         cmocka_unit_test(test_sessions_begun_before_change_nothing_while_it_is_down),
+        cmocka_unit_test(test_the_last_resort_needs_no_hold_back),
+        cmocka_unit_test(test_a_failed_check_forbids_the_last_resort),
         cmocka_unit_test(test_a_flapping_server_is_held_back_longer_each_time),
         cmocka_unit_test(test_its_past_is_forgotten_when_it_was_up_for_long),
         cmocka_unit_test(test_a_checked_server_is_brought_up_by_its_checks_alone),

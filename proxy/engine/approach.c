@@ -1,0 +1,372 @@
+/* From an address to a server that is ready. Whatever fails ends it, with one failure. */
+#include "approach.h"
+
+#include "tls_info.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- How it fails ---- */
+
+static void fail_because(struct approach *approach, enum opening_failure failure, const char *why)
+{
+    approach->failure = failure;
+    approach->stage = APPROACH_OVER;
+    (void)snprintf(approach->why, sizeof(approach->why), "%s", why);
+}
+
+static void fail(struct approach *approach, enum opening_failure failure)
+{
+    fail_because(approach, failure, opening_verdict(failure)->text);
+}
+
+/* With the library's words. */
+static void fail_leg(struct approach *approach, enum opening_failure failure)
+{
+    char why[LEG_WHY_MAX];
+
+    fail_because(approach, failure, leg_why(approach->leg, opening_verdict(failure)->text, why));
+}
+
+static void fail_connecting(struct approach *approach, int error)
+{
+    fail_because(approach, leg_lacks_means(error) ? OPENING_NO_MEANS : OPENING_NOT_CONNECTED,
+        strerror(error));
+}
+
+void approach_expire(struct approach *approach)
+{
+    switch (approach->stage) {
+    case APPROACH_CONNECTING:
+        fail(approach, OPENING_CONNECT_TIMEOUT);
+        break;
+    case APPROACH_HEADER:
+        fail(approach, OPENING_HEADER_TIMEOUT);
+        break;
+    case APPROACH_HANDSHAKE:
+        fail(approach, OPENING_TLS_TIMEOUT);
+        break;
+    case APPROACH_OPENING:
+        approach->step = approach->opening.step;
+        fail(approach, approach->step == OPENING_AT_GREETING ? OPENING_GREETING_TIMEOUT
+                                                             : OPENING_ANSWER_TIMEOUT);
+        break;
+    case APPROACH_OVER:
+        break;
+    }
+}
+
+void approach_leave_slow(struct approach *approach)
+{
+    fail(approach, OPENING_SLOW_GREETING);
+}
+
+bool approach_waits_for_greeting(const struct approach *approach)
+{
+    return approach->stage == APPROACH_OPENING && approach->opening.step == OPENING_AT_GREETING &&
+           buffer_held(*approach->input).n == 0;
+}
+
+/* ---- What it holds ---- */
+
+void approach_drop(struct approach *approach)
+{
+    if (!approach->engine)
+        return; /* never started */
+    buffer_give(&approach->engine->replies, &approach->greeted);
+    buffer_give(&approach->engine->lines, &approach->output);
+}
+
+static bool reserve_output(struct approach *approach)
+{
+    if (leg_reserve_output(approach->engine, &approach->output))
+        return true;
+    fail(approach, OPENING_NO_MEANS);
+    return false;
+}
+
+static bool wait(struct approach *approach, bool for_output)
+{
+    leg_wait(approach->engine, approach->leg, approach->input, &approach->output, for_output);
+    return false;
+}
+
+/* ---- Connecting ---- */
+
+void approach_start(struct approach *approach, struct engine *engine,
+    const struct approach_plan *plan, const struct address *to, struct stream *leg,
+    struct buffer **input)
+{
+    int error = 0;
+    struct wire *wire;
+
+    *approach = (struct approach){.engine = engine, .plan = *plan, .leg = leg, .input = input};
+    opening_init(&approach->opening, plan->opening, plan->client, plan->capabilities);
+    wire = engine->hooks->connect(engine, to, plan->keepalive_s, &error);
+    if (!wire) {
+        fail_connecting(approach, error);
+        return;
+    }
+    wire->on_event = plan->on_event;
+    wire->owner = plan->event_owner;
+    stream_open(leg, &engine->streams, wire);
+    wire_watch(wire, WIRE_WRITABLE);
+}
+
+static void start_tls(struct approach *approach)
+{
+    const struct approach_plan *plan = &approach->plan;
+
+    if (stream_start_tls_client(approach->leg, plan->tls, plan->tls_name) != IO_OK)
+        fail_because(approach, OPENING_NO_MEANS, "TLS cannot begin");
+    else
+        approach->stage = APPROACH_HANDSHAKE;
+}
+
+/* The header, if any, is out. */
+static void begin_tls_or_opening(struct approach *approach)
+{
+    if (approach->plan.connects_only)
+        approach->stage = APPROACH_OVER;
+    else if (approach->plan.implicit_tls)
+        start_tls(approach);
+    else
+        approach->stage = APPROACH_OPENING;
+}
+
+static bool run_connecting(struct approach *approach)
+{
+    struct wire *wire = approach->leg->wire;
+    int error;
+
+    if (!(wire->ready & (unsigned)WIRE_WRITABLE))
+        return false;
+    error = approach->engine->hooks->connected(wire);
+    if (error != 0) {
+        fail_connecting(approach, error);
+        return true;
+    }
+    wire->ready |= (unsigned)WIRE_READABLE; /* worth a try: the greeting may be there */
+    if (!approach->plan.write_header) {
+        begin_tls_or_opening(approach);
+        return true;
+    }
+    if (!reserve_output(approach))
+        return true;
+    if (approach->plan.write_header(approach->plan.owner, approach->output))
+        approach->stage = APPROACH_HEADER;
+    else
+        fail_because(approach, OPENING_NO_MEANS, "the PROXY header cannot be written");
+    return true;
+}
+
+static bool run_header(struct approach *approach)
+{
+    switch (leg_flush(approach->engine, approach->leg, &approach->output)) {
+    case IO_AGAIN:
+        return wait(approach, true);
+    case IO_OK:
+        begin_tls_or_opening(approach);
+        break;
+    case IO_EOF:
+    case IO_ERR:
+        fail_leg(approach, OPENING_HEADER_LOST);
+        break;
+    }
+    return true;
+}
+
+/* ---- TLS ---- */
+
+static bool run_handshake(struct approach *approach)
+{
+    enum io status = leg_handshake(approach->leg);
+    struct tls_info info;
+
+    if (status == IO_AGAIN)
+        return false;
+    if (status != IO_OK) {
+        (void)stream_tls_info(approach->leg, &info);
+        fail_leg(
+            approach, info.peer == TLS_PEER_UNVERIFIED ? OPENING_CERTIFICATE : OPENING_TLS_FAILED);
+        return true;
+    }
+    if (approach->opening.step == OPENING_AT_HANDSHAKE) {
+        if (!reserve_output(approach))
+            return true;
+        opening_tls_started(&approach->opening, approach->output);
+    }
+    approach->stage = APPROACH_OPENING;
+    return true;
+}
+
+/* ---- The opening ---- */
+
+/* The words of a refusal, alone at the start of the input. */
+static void keep_refusal(struct approach *approach, size_t used)
+{
+    struct slice said = slice_of(buffer_held(*approach->input).p, used);
+    struct buffer *refusal = buffer_take(&approach->engine->replies);
+
+    if (!refusal)
+        return;
+    if (!opening_write_refusal(&approach->opening, said, refusal)) {
+        buffer_give(&approach->engine->replies, &refusal);
+        return;
+    }
+    buffer_give(&approach->engine->replies, approach->input);
+    *approach->input = refusal;
+    approach->refusal_len = buffer_held(refusal).n;
+}
+
+static void fail_opening(struct approach *approach, size_t used)
+{
+    if (approach->plan.keeps_greeting && opening_is_refusal(&approach->opening))
+        keep_refusal(approach, used);
+    else
+        buffer_consume(*approach->input, used);
+    fail(approach, approach->opening.failure);
+}
+
+/* The opening goes on behind the greeting, which the client is to have later. */
+static bool keep_greeting(struct approach *approach, size_t used)
+{
+    if (!approach->plan.keeps_greeting || approach->plan.opening->starttls)
+        return true;
+    approach->greeted = buffer_take(&approach->engine->replies);
+    return approach->greeted &&
+           buffer_append(approach->greeted, slice_of(buffer_held(*approach->input).p, used));
+}
+
+/* Where TLS began with STARTTLS nothing that came in clear is for the client (C75). */
+static bool write_own_greeting(struct approach *approach)
+{
+    const struct opening_plan *plan = approach->plan.opening;
+
+    approach->greeted = buffer_take(&approach->engine->replies);
+    return approach->greeted &&
+           opening_write_greeting(plan->protocol, plan->hostname, approach->greeted);
+}
+
+/* The greeting to the start of the input, in front of what came behind it. */
+static bool put_greeting_back(struct approach *approach)
+{
+    size_t greeting_len = buffer_held(approach->greeted).n;
+
+    if (!buffer_append(approach->greeted, buffer_held(*approach->input)))
+        return false;
+    approach->greeting_len = greeting_len;
+    buffer_give(&approach->engine->replies, approach->input);
+    *approach->input = approach->greeted;
+    approach->greeted = NULL;
+    return true;
+}
+
+static void finish(struct approach *approach, const struct opening_turn *turn)
+{
+    if (turn->is_greeting && approach->plan.keeps_greeting) {
+        approach->greeting_len = turn->used;
+    } else {
+        if (turn->used > 0)
+            buffer_consume(*approach->input, turn->used);
+        if (approach->plan.keeps_greeting &&
+            ((!approach->greeted && !write_own_greeting(approach)) ||
+                !put_greeting_back(approach))) {
+            fail(approach, OPENING_NO_MEANS);
+            return;
+        }
+    }
+    approach->stage = APPROACH_OVER;
+}
+
+/* Does what the opening asks for. False: it wants more bytes. */
+static bool obey(struct approach *approach, const struct opening_turn *turn)
+{
+    switch (turn->next) {
+    case OPENING_MORE:
+        return false;
+    case OPENING_GO_ON:
+        if (turn->is_greeting && !keep_greeting(approach, turn->used))
+            fail(approach, OPENING_NO_MEANS);
+        else
+            buffer_consume(*approach->input, turn->used);
+        break;
+    case OPENING_START_TLS:
+        buffer_consume(*approach->input, turn->used);
+        start_tls(approach);
+        break;
+    case OPENING_READY:
+        finish(approach, turn);
+        break;
+    case OPENING_FAILED:
+        fail_opening(approach, turn->used);
+        break;
+    }
+    return true;
+}
+
+static bool feed(struct approach *approach)
+{
+    struct slice in = buffer_held(*approach->input);
+    enum opening_step step = approach->opening.step;
+    struct opening_turn turn = opening_feed(&approach->opening, in, approach->output);
+
+    approach->step = step;
+    if (turn.next != OPENING_MORE && approach->plan.heard)
+        approach->plan.heard(approach->plan.owner, step, in, &turn);
+    return obey(approach, &turn);
+}
+
+static void fail_closed(struct approach *approach)
+{
+    approach->step = approach->opening.step;
+    fail_leg(approach, approach->step == OPENING_AT_GREETING ? OPENING_MUTE : OPENING_CLOSED);
+}
+
+static bool run_opening(struct approach *approach)
+{
+    enum io status = leg_flush(approach->engine, approach->leg, &approach->output);
+
+    if (status == IO_AGAIN)
+        return wait(approach, true);
+    /* A failed write does not stop the reading: what the server said before it counts. */
+    if (!reserve_output(approach) || feed(approach))
+        return true;
+    status = leg_read(approach->engine, approach->leg, approach->input);
+    if (!*approach->input)
+        fail(approach, OPENING_NO_MEANS);
+    else if (status == IO_AGAIN)
+        return wait(approach, false);
+    else if (status != IO_OK)
+        fail_closed(approach);
+    return true;
+}
+
+/* ---- The whole ---- */
+
+static bool run(struct approach *approach)
+{
+    switch (approach->stage) {
+    case APPROACH_CONNECTING:
+        return run_connecting(approach);
+    case APPROACH_HEADER:
+        return run_header(approach);
+    case APPROACH_HANDSHAKE:
+        return run_handshake(approach);
+    case APPROACH_OPENING:
+        return run_opening(approach);
+    case APPROACH_OVER:
+        break;
+    }
+    return false;
+}
+
+enum approach_result approach_step(struct approach *approach)
+{
+    while (run(approach))
+        continue;
+    if (approach->stage != APPROACH_OVER)
+        return APPROACH_WAITS;
+    if (approach->failure == OPENING_FINE)
+        approach_drop(approach);
+    return approach->failure == OPENING_FINE ? APPROACH_READY : APPROACH_FAILED;
+}

@@ -1,0 +1,224 @@
+/*
+ * One try of one server: how much time it gets, and what its end means for the server, for the next
+ * try and for the client. One that fails leaves one line in the log.
+ */
+#include "upstream_parts.h"
+
+#include "mailmux/clock.h"
+#include "mailmux/log.h"
+
+static const struct config_timeouts *timeouts(const struct upstream *upstream)
+{
+    return &upstream->service->config->timeouts;
+}
+
+static struct pool *pool_of(const struct upstream *upstream)
+{
+    return upstream->service->pool;
+}
+
+/* ---- Its end ---- */
+
+static void log_failure(const struct upstream *upstream, const char *why)
+{
+    char address[ADDRESS_TEXT_MAX];
+    struct log_line line;
+
+    log_open(&line, LOG_WARNING, "try-failed");
+    log_text(&line, "backend", slice_from(upstream->service->backend->name));
+    log_text(&line, "server", slice_from(upstream->choice.name));
+    log_text(&line, "address", slice_from(address_text(&upstream->choice.address, address)));
+    log_text(&line, "why", slice_from(why));
+    log_write(&line);
+}
+
+/* Everything of this try goes; the next one begins afresh. */
+static void leave(struct upstream *upstream)
+{
+    deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
+    if (upstream->leg->ops)
+        stream_close(upstream->leg, false);
+    buffer_give(&upstream->engine->replies, upstream->input);
+    approach_drop(&upstream->approach);
+    upstream_release(upstream);
+    upstream->phase = UPSTREAM_IDLE;
+}
+
+/* It may keep this client waiting, or turn it away, by rules of its own, and serve others well. */
+static bool knows_client(const struct upstream *upstream)
+{
+    return upstream_wants_header(upstream) || upstream->approach.opening.client_known;
+}
+
+/* Decision 11: no client can bring this about, and no pause of ours. */
+static bool is_servers_fault(const struct upstream *upstream, enum upstream_expiry expiry)
+{
+    /* A try behind others had only the time that they left. */
+    bool had_all_its_time = upstream->tries == 1 && !upstream->queued;
+
+    if ((expiry == EXPIRY_ALL && !had_all_its_time) ||
+        deadline_queue_has_stalled(&upstream->engine->deadlines, upstream->try_began_ms))
+        return false;
+    switch (opening_verdict(upstream->approach.failure)->blame) {
+    case BLAME_NONE:
+        break;
+    case BLAME_UNLESS_CLIENT_KNOWN:
+        return !knows_client(upstream);
+    case BLAME_ALWAYS:
+        return true;
+    }
+    return false;
+}
+
+/* The last refusal is the one that counts. */
+static void keep_refusal(struct upstream *upstream)
+{
+    if (upstream->approach.refusal_len == 0)
+        return;
+    buffer_give(&upstream->engine->replies, &upstream->refusal);
+    upstream->refusal = *upstream->input;
+    *upstream->input = NULL;
+}
+
+static void fail(struct upstream *upstream, enum upstream_expiry expiry)
+{
+    const struct approach *approach = &upstream->approach;
+
+    if (is_servers_fault(upstream, expiry))
+        pool_note_failed(pool_of(upstream), &upstream->choice, approach->why, clock_monotonic_ms());
+    if (approach->failure == OPENING_SLOW_GREETING)
+        balance_mark_tried(&upstream->slow, upstream->choice.slot);
+    log_failure(upstream, approach->why);
+    keep_refusal(upstream);
+    leave(upstream);
+}
+
+/* ---- Its time ---- */
+
+static uint64_t now_ms(const struct upstream *upstream)
+{
+    return uv_now(upstream->engine->loop);
+}
+
+/* The rest of the greeting's time, in steps after which another server is looked for. */
+static void set_greeting_deadline(struct upstream *upstream)
+{
+    uint64_t rest_ms = upstream->greeting_by_ms - now_ms(upstream);
+    uint64_t step_ms = upstream->service->is_patient ? UPSTREAM_PATIENCE_MS : rest_ms;
+
+    upstream_set_deadline(
+        upstream, &upstream->try_deadline, CLASS_GREETING, rest_ms < step_ms ? rest_ms : step_ms);
+}
+
+static void set_stage_deadline(struct upstream *upstream)
+{
+    upstream->timed = upstream->approach.stage;
+    switch (upstream->timed) {
+    case APPROACH_CONNECTING:
+        upstream_set_deadline(
+            upstream, &upstream->try_deadline, CLASS_CONNECT, timeouts(upstream)->connect);
+        break;
+    case APPROACH_HANDSHAKE:
+        upstream_set_deadline(
+            upstream, &upstream->try_deadline, CLASS_HANDSHAKE, timeouts(upstream)->handshake);
+        break;
+    case APPROACH_HEADER:
+    case APPROACH_OPENING:
+        upstream->greeting_by_ms = now_ms(upstream) + upstream->service->greeting_ms;
+        set_greeting_deadline(upstream);
+        break;
+    case APPROACH_OVER:
+        break;
+    }
+}
+
+/* It has been slow for a while: is there a better one? Returns false where its time is over. */
+static bool has_more_time(struct upstream *upstream)
+{
+    struct approach *approach = &upstream->approach;
+
+    if (approach->stage != APPROACH_OPENING || now_ms(upstream) >= upstream->greeting_by_ms)
+        return false;
+    if (approach_waits_for_greeting(approach) && !upstream->is_patient &&
+        pool_has_other(pool_of(upstream), &upstream->waiter))
+        approach_leave_slow(approach);
+    else
+        set_greeting_deadline(upstream);
+    return true;
+}
+
+/* Slow greetings outlast connect_deadline: they have a deadline of their own. */
+static bool outlasts_deadline(const struct upstream *upstream)
+{
+    return upstream->service->is_patient && upstream->approach.stage == APPROACH_OPENING &&
+           deadline_is_set(&upstream->try_deadline);
+}
+
+static void judge(struct upstream *upstream, enum upstream_expiry expiry)
+{
+    if (expiry == EXPIRY_NONE || (expiry == EXPIRY_ALL && outlasts_deadline(upstream)))
+        return;
+    if (!has_more_time(upstream))
+        approach_expire(&upstream->approach);
+}
+
+/* ---- Its course ---- */
+
+static bool write_header(void *owner, struct buffer *out)
+{
+    return upstream_write_header(owner, out);
+}
+
+void upstream_begin_try(struct upstream *upstream)
+{
+    const struct service *service = upstream->service;
+    const struct config_backend *backend = service->backend;
+    struct approach_plan plan = {.opening = &service->opening,
+        .client = &upstream->identity,
+        .implicit_tls = backend->tls == BACKEND_TLS_IMPLICIT,
+        .tls = service->server_tls,
+        .tls_name = backend->tls_name ? backend->tls_name : upstream->host,
+        .keepalive_s = service->keepalive_s,
+        .keeps_greeting = true,
+        .write_header = upstream_wants_header(upstream) ? write_header : NULL,
+        .owner = upstream,
+        .on_event = upstream->on_event,
+        .event_owner = upstream->owner};
+
+    upstream->tries++;
+    upstream->try_began_ms = now_ms(upstream);
+    if (!backend->tls_name &&
+        !pool_host_of(pool_of(upstream), upstream->choice.name, upstream->host)) {
+        log_failure(upstream, "no longer configured");
+        leave(upstream);
+        return;
+    }
+    upstream->expiry = EXPIRY_NONE;
+    upstream_set_identity(upstream);
+    approach_start(&upstream->approach, upstream->engine, &plan, &upstream->choice.address,
+        upstream->leg, upstream->input);
+    set_stage_deadline(upstream);
+    upstream->phase = UPSTREAM_TRYING;
+}
+
+void upstream_run_try(struct upstream *upstream)
+{
+    enum upstream_expiry expiry = upstream->expiry;
+
+    upstream->expiry = EXPIRY_NONE;
+    judge(upstream, expiry);
+    switch (approach_step(&upstream->approach)) {
+    case APPROACH_WAITS:
+        if (upstream->timed != upstream->approach.stage)
+            set_stage_deadline(upstream);
+        break;
+    case APPROACH_READY:
+        upstream->greeting = upstream->approach.opening.greeting;
+        upstream->greeting_len = upstream->approach.greeting_len;
+        upstream->phase = UPSTREAM_OVER;
+        break;
+    case APPROACH_FAILED:
+        fail(upstream, expiry);
+        break;
+    }
+}

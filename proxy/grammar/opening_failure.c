@@ -1,0 +1,67 @@
+/* What each failure on the way to a server means: one row each, and the words that a client hears.
+ */
+#include "opening_parts.h"
+
+static const struct opening_verdict verdicts[] = {
+    [OPENING_FINE] = {.text = "nothing failed"},
+    [OPENING_NO_MEANS] = {.text = "out of memory or descriptors"},
+    [OPENING_NOT_CONNECTED] = {.text = "cannot be connected", .blame = BLAME_ALWAYS},
+    [OPENING_CONNECT_TIMEOUT] = {.text = "timed out connecting", .blame = BLAME_ALWAYS},
+    [OPENING_HEADER_LOST] = {.text = "it did not take the PROXY header", .blame = BLAME_ALWAYS},
+    [OPENING_HEADER_TIMEOUT] = {.text = "it did not take the PROXY header in time",
+        .blame = BLAME_ALWAYS},
+    [OPENING_TLS_FAILED] = {.text = "TLS failed", .blame = BLAME_UNLESS_CLIENT_KNOWN},
+    /* A certificate is bad for every client. */
+    [OPENING_CERTIFICATE] = {.text = "TLS failed", .blame = BLAME_ALWAYS},
+    [OPENING_TLS_TIMEOUT] = {.text = "no TLS handshake in time",
+        .blame = BLAME_UNLESS_CLIENT_KNOWN},
+    [OPENING_MUTE] = {.text = "closed before its greeting", .blame = BLAME_UNLESS_CLIENT_KNOWN},
+    [OPENING_CLOSED] = {.text = "closed before a session began",
+        .blame = BLAME_UNLESS_CLIENT_KNOWN},
+    [OPENING_SLOW_GREETING] = {.text = "its greeting is slow, and another server is free"},
+    [OPENING_GREETING_TIMEOUT] = {.text = "no greeting in time",
+        .blame = BLAME_UNLESS_CLIENT_KNOWN},
+    [OPENING_ANSWER_TIMEOUT] = {.text = "no answer in time", .blame = BLAME_UNLESS_CLIENT_KNOWN},
+    [OPENING_WRONG_PROTOCOL] = {.text = "does not speak this protocol",
+        .blame = BLAME_UNLESS_CLIENT_KNOWN},
+    [OPENING_TOO_LARGE] = {.text = "its reply is too large"},
+    [OPENING_GREETING_REFUSED] = {.text = "refused by its greeting",
+        .may_say_goodbye = true,
+        .client_may_hear = true},
+    [OPENING_PREAUTHENTICATED] = {.text = "greets with PREAUTH where TLS must come first"},
+    [OPENING_FAREWELL] = {.text = "said goodbye before a session began", .client_may_hear = true},
+    [OPENING_HELLO_REFUSED] = {.text = "does not tell its capabilities",
+        .may_say_goodbye = true,
+        .client_may_hear = true},
+    [OPENING_STRANGE_ANSWER] = {.text = "answers neither yes nor no"},
+    [OPENING_NO_STARTTLS] = {.text = "does not offer STARTTLS", .may_say_goodbye = true},
+    [OPENING_STARTTLS_REFUSED] = {.text = "refused STARTTLS", .may_say_goodbye = true},
+    [OPENING_INJECTED] = {.text = "sent bytes in clear behind its answer to STARTTLS",
+        .blame = BLAME_UNLESS_CLIENT_KNOWN},
+    [OPENING_NO_XCLIENT] = {.text = "does not offer XCLIENT with ADDR to us",
+        .may_say_goodbye = true},
+    [OPENING_IDENTITY_REFUSED] = {.text = "refused to be told the client's address",
+        .may_say_goodbye = true,
+        .client_may_hear = true},
+};
+
+const struct opening_verdict *opening_verdict(enum opening_failure failure)
+{
+    return &verdicts[failure];
+}
+
+bool opening_is_refusal(const struct opening *opening)
+{
+    return verdicts[opening->failure].client_may_hear && (!opening->plan->starttls || opening->tls);
+}
+
+/* Its first line goes without the tag, which is ours and would mean nothing to a client. */
+bool opening_write_refusal(const struct opening *opening, struct slice said, struct buffer *out)
+{
+    size_t tag = opening->plan->protocol->opening->refusal_tag(said);
+
+    if (tag == 0)
+        return buffer_append(out, said);
+    return buffer_room(out) > said.n && buffer_append(out, SLICE("*")) &&
+           buffer_append(out, slice_after(said, tag));
+}
