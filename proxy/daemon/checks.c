@@ -35,6 +35,7 @@ struct job {
     size_t backend;            /* in the snapshot */
     size_t slot;
     struct pool_server server;
+    uint64_t began_ms; /* of uv_now */
     char host[POOL_NAME_MAX];
     struct probe probe;
 };
@@ -101,6 +102,28 @@ static void tell_if_finished(struct checks *checks)
     (void)uv_timer_start(&checks->timer, on_last_over, 0, 0);
 }
 
+/* What we lack ourselves is no news about the server, nor is what a pause of ours has spoilt. */
+static bool is_news(const struct job *job)
+{
+    const struct deadline_queue *deadlines = &job->checks->engine.deadlines;
+
+    switch (job->probe.result.failure) {
+    case PROBE_FINE:
+        return true;
+    case PROBE_NO_MEANS:
+        return false;
+    case PROBE_NO_CONNECTION:
+    case PROBE_SILENT:
+    case PROBE_CLOSED:
+    case PROBE_NO_TLS:
+    case PROBE_IN_CLEAR:
+    case PROBE_CERTIFICATE:
+    case PROBE_OPENING:
+        break;
+    }
+    return !deadline_queue_has_stalled(deadlines, job->began_ms);
+}
+
 static void on_done(void *owner, struct probe *probe)
 {
     struct job *job = owner;
@@ -109,8 +132,7 @@ static void on_done(void *owner, struct probe *probe)
     const struct config_backend *backend = backend_of(job->snapshot, job->backend);
     bool has_failed = probe->result.failure != PROBE_FINE;
 
-    /* What we lack ourselves is no news about the server. */
-    if (probe->result.failure != PROBE_NO_MEANS)
+    if (is_news(job))
         pool_note_check(snapshot_pool(job->snapshot, job->backend), job->slot,
             job->server.generation, has_failed ? probe->result.why : NULL, clock_monotonic_ms());
     if (watch && watch->targets[job->slot].generation == job->server.generation) {
@@ -156,6 +178,7 @@ static void begin(struct checks *checks, struct watch *watch, size_t slot, struc
         plan.tls_name = job->host;
     watch->targets[slot].is_running = true;
     watch->targets[slot].due_ms = clock_monotonic_ms() + vary(checks, backend->check_interval);
+    job->began_ms = uv_now(checks->engine.loop);
     probe_start(&job->probe, &checks->engine, &plan, &job->server.address, on_done, job);
 }
 

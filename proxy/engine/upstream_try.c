@@ -156,9 +156,19 @@ static bool outlasts_deadline(const struct upstream *upstream)
 
 static void judge(struct upstream *upstream, enum upstream_expiry expiry)
 {
-    if (expiry == EXPIRY_NONE || (expiry == EXPIRY_ALL && outlasts_deadline(upstream)))
-        return;
-    if (!has_more_time(upstream))
+    bool is_over = false;
+
+    switch (expiry) {
+    case EXPIRY_NONE:
+        break;
+    case EXPIRY_TRY:
+        is_over = !has_more_time(upstream);
+        break;
+    case EXPIRY_ALL:
+        is_over = !outlasts_deadline(upstream);
+        break;
+    }
+    if (is_over)
         approach_expire(&upstream->approach);
 }
 

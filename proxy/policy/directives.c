@@ -319,11 +319,13 @@ const struct directive directives[] = {
     {SECTION_BACKEND, "fall", VALUE_NUMBER, FIELD(config_backend, fall), .min = 1, .max = 100,
         .fallback = "3",
         .help = "How many failures in a row mark a server down: it cannot be connected, is silent, "
-                "or does not greet in its protocol. A greeting such as 421 or BYE is no failure, "
-                "but where a check gets it. A server that is down is left out for 10 seconds, and "
-                "for twice as long each time that it comes and goes, up to 5 minutes; then one "
-                "session at a time tries it. Where there are checks they alone bring it back, the "
-                "first time without that wait."},
+                "speaks another protocol, or its TLS is broken. A word of the server, such as a "
+                "greeting 421, 554 or BYE, is no failure of a session; it is one of a check. "
+                "Sessions pass over a server that is down for 10 seconds, and for twice as long "
+                "each time that it comes and goes, up to 5 minutes; then one session at a time "
+                "tries it. A mark steers and does not refuse: when no other server is left, "
+                "sessions try the marked ones all the same. Only where the last check of every "
+                "server failed is a client turned away without a try, until a check passes."},
     {SECTION_BACKEND, "rise", VALUE_NUMBER, FIELD(config_backend, rise), .min = 1, .max = 100,
         .fallback = "2", .help = "How many successes in a row mark a server up again."},
     {SECTION_BACKEND, "queue_timeout", VALUE_DURATION, FIELD(config_backend, queue_timeout),
