@@ -67,6 +67,9 @@ bool buffer_append(struct buffer *buffer, struct slice bytes);
 /* Drops the first n of the held bytes. */
 void buffer_consume(struct buffer *buffer, size_t n);
 
+/* Takes back what was appended behind the first n of the held bytes, if there is more. */
+void buffer_cut(struct buffer *buffer, size_t n);
+
 /* Drops all. */
 void buffer_clear(struct buffer *buffer);
 

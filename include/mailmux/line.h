@@ -25,4 +25,7 @@ bool line_is_clean(struct slice line);
 /* Appends the line and one CRLF, all or nothing. */
 bool line_append(struct buffer *out, struct slice line);
 
+/* The same, with a blank for each NUL and CR in it. */
+bool line_append_clean(struct buffer *out, struct slice line);
+
 #endif

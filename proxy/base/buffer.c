@@ -131,6 +131,12 @@ void buffer_consume(struct buffer *buffer, size_t n)
         buffer_clear(buffer);
 }
 
+void buffer_cut(struct buffer *buffer, size_t n)
+{
+    if (n < buffer->tail - buffer->head)
+        buffer->tail = buffer->head + n;
+}
+
 void buffer_clear(struct buffer *buffer)
 {
     buffer->head = 0;

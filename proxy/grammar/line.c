@@ -25,3 +25,24 @@ bool line_append(struct buffer *out, struct slice line)
     return buffer_room(out) >= line.n + 2 && buffer_append(out, line) &&
            buffer_append(out, SLICE("\r\n"));
 }
+
+/* How many octets come before the first NUL or CR. */
+static size_t clean_run(struct slice line)
+{
+    size_t nul = slice_find(line, '\0');
+
+    return slice_find(slice_of(line.p, nul), '\r');
+}
+
+bool line_append_clean(struct buffer *out, struct slice line)
+{
+    bool fits = buffer_room(out) >= line.n + 2;
+
+    while (fits && !line_is_clean(line)) {
+        size_t n = clean_run(line);
+
+        fits = buffer_append(out, slice_of(line.p, n)) && buffer_append(out, SLICE(" "));
+        line = slice_after(line, n + 1);
+    }
+    return fits && line_append(out, line);
+}

@@ -93,6 +93,23 @@ static void a_line_is_appended_whole_or_not(void **state)
     assert_true(slice_equal(buffer_held(&out), SLICE("abc\r\nd\r\n")));
 }
 
+static void a_line_is_made_clean(void **state)
+{
+    char memory[16];
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, memory, sizeof(memory));
+    assert_true(line_append_clean(&out, slice_of("\ra\0\0b\r", 6)));
+    assert_true(slice_equal(buffer_held(&out), SLICE(" a  b \r\n")));
+    assert_false(line_append_clean(&out, slice_of("\0234567", 7)));
+    assert_true(slice_equal(buffer_held(&out), SLICE(" a  b \r\n")));
+    buffer_cut(&out, 3);
+    assert_true(slice_equal(buffer_held(&out), SLICE(" a ")));
+    buffer_cut(&out, 5);
+    assert_int_equal(buffer_held(&out).n, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_verdict_stays_when_more_comes),
         cmocka_unit_test(a_clean_line_has_no_nul_and_no_cr),
         cmocka_unit_test(a_line_is_appended_whole_or_not),
+        cmocka_unit_test(a_line_is_made_clean),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
