@@ -76,6 +76,8 @@ struct actions {
     bool pass;   /* they go to the other side as they are, behind the text */
     enum dialog_next next;
     bool renew_server; /* with START_TLS: the backend must not remember plaintext; dial again */
+    bool leave_server; /* end the backend's connection now; the client is served on without it */
+    bool fault;        /* a text did not fit: nothing of this call may go out */
     enum reason reason;
 };
 
@@ -87,6 +89,7 @@ enum dialog_mode {
     DIALOG_MESSAGE, /* message data up to CRLF.CRLF */
     DIALOG_DISCARD, /* the rest of an over-long line */
     DIALOG_HELD,    /* a barrier: not before the backend has answered */
+    DIALOG_ENDING,  /* not any more: the end comes behind the answers that are owed */
     DIALOG_OVER     /* nothing more from this client */
 };
 
@@ -100,7 +103,8 @@ enum dialog_farewell {
     FAREWELL_LINE_TOO_LONG,
     FAREWELL_PROTOCOL,     /* the backend broke the protocol */
     FAREWELL_EARLY_TALKER, /* it spoke before the greeting */
-    FAREWELL_REFUSED       /* something that smells of an attack */
+    FAREWELL_REFUSED,      /* something that smells of an attack */
+    FAREWELL_UNSAID        /* none: the last word is another */
 };
 
 /* What a backend's greeting says. */
@@ -154,6 +158,16 @@ struct protocol {
     /* No command is half given and no answer is owed: a farewell may be said. */
     bool (*at_boundary)(const struct dialog *dialog);
 
+    /* The backend has a whole command and will answer it. */
+    bool (*is_owed)(const struct dialog *dialog);
+
+    /* See dialog_server_ended. */
+    bool (*server_ended)(struct dialog *dialog, struct actions *actions);
+
+    /* See dialog_waits_after_look_alike, and what ends that wait; NULL where there is none. */
+    bool (*waits_after_look_alike)(const struct dialog *dialog);
+    void (*end_wait)(struct dialog *dialog, struct actions *actions);
+
     /* Appends the protocol's farewell; nothing when it does not fit. */
     void (*farewell)(
         enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client);
@@ -166,15 +180,18 @@ struct dialog {
     const struct protocol *protocol;
     const struct dialog_policy *policy;
     struct dialog_legs legs;
-    enum dialog_mode mode; /* of the client's input */
-    uint64_t count;        /* octets left while COUNTED, SKIPPED; thrown away while DISCARD */
-    bool tls;              /* on the client leg */
-    bool tls_unavailable;  /* set by the session: STARTTLS gets a temporary no (C34) */
-    bool started;          /* the client has given a first line, since TLS if there is TLS */
-    bool first;            /* the line in hand is that first one */
+    enum dialog_smuggling smuggling; /* the policy's, unless the client is exempt from it */
+    enum dialog_mode mode;           /* of the client's input */
+    uint64_t count;       /* octets left while COUNTED, SKIPPED; thrown away while DISCARD */
+    bool tls;             /* on the client leg */
+    bool tls_unavailable; /* set by the session: STARTTLS gets a temporary no (C34) */
+    bool started;         /* the client has given a first line, since TLS if there is TLS */
+    bool first;           /* the line in hand is that first one */
     bool logged_in;
-    bool cut_short; /* it was closed inside message data, a chunk or a literal */
-    unsigned bad_commands;
+    bool cut_short;                 /* it was closed inside message data, a chunk or a literal */
+    enum dialog_farewell last_word; /* while ENDING */
+    enum reason last_reason;
+    unsigned bad_commands;          /* since the last message or login */
     char user[DIALOG_USER_MAX + 1]; /* as the client gave it; for the log, escaped there */
     size_t user_len;
     char mechanism[DIALOG_MECHANISM_MAX]; /* of a SASL exchange, until its first response is seen */
@@ -204,6 +221,22 @@ bool dialog_feed(
 /* The client's bytes would be of use now; else do not read it. */
 bool dialog_wants_client(const struct dialog *dialog);
 
+/*
+ * The backend has ended its side, or takes nothing any more, and all its words were fed. True: this
+ * was to be expected, and actions tell what follows; nothing means that the client is served on
+ * without it. False: the backend is lost. It may be asked again.
+ */
+bool dialog_server_ended(struct dialog *dialog, struct actions *actions);
+
+/*
+ * The client's message was refused and is thrown away up to its end. What came last looks like the
+ * end to a client that uses other line ends: it may well be waiting for its answer.
+ */
+bool dialog_waits_after_look_alike(const struct dialog *dialog);
+
+/* The time for what the client or the backend had to do is over. */
+void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *actions);
+
 void dialog_tls_started(struct dialog *dialog);
 bool dialog_at_boundary(const struct dialog *dialog);
 
@@ -221,14 +254,33 @@ void dialog_deinit(struct dialog *dialog);
 /* A fresh set of actions over the two buffers. */
 struct actions actions_of(struct buffer *to_client, struct buffer *to_server);
 
+/*
+ * Text for one side. What does not fit is a fault of ours: then nothing of the call goes out and
+ * the session ends. A line for the client has its NULs and CRs turned into blanks.
+ */
 void dialog_reply(struct actions *actions, struct slice line);   /* + CRLF, to the client */
+void dialog_say(struct actions *actions, struct slice text);     /* a part of a line */
 void dialog_forward(struct actions *actions, struct slice line); /* + CRLF, to the server */
+void dialog_forward_part(struct actions *actions, struct slice text);
+
+/* Closes now. */
 void dialog_close(struct dialog *dialog, struct actions *actions, enum reason reason);
+
+/*
+ * Says the farewell and closes, as soon as every answer that is owed has gone out: the client could
+ * take the farewell for one of them, and would send again what was taken already (C60).
+ */
 void dialog_close_with(struct dialog *dialog, struct actions *actions,
     enum dialog_farewell farewell, enum reason reason);
 
-/* Counts a bad command; past the limit it says the farewell and closes (C60). */
+/* The backend's words cannot be read, so no more of them will be: says so and closes now. */
+void dialog_break_off(struct dialog *dialog, struct actions *actions, enum reason reason);
+
+/* Counts a bad command; at the limit it closes with the farewell (C60). */
 void dialog_count_bad(struct dialog *dialog, struct actions *actions);
+
+/* A message was taken or a login accepted: what was bad before is forgotten, as Postfix does. */
+void dialog_forgive(struct dialog *dialog);
 
 /* Login words are withheld: TLS is not up and the policy wants it for logins. */
 bool dialog_hides_login(const struct dialog *dialog);

@@ -53,6 +53,7 @@ struct imap {
     bool literal_comes;      /* the client sends them unasked: our asking is not for it */
     char tag[IMAP_TAG_MAX];  /* of the command in hand */
     size_t tag_len;
+    bool bye_said;       /* the backend's BYE to LOGOUT has gone out */
     bool cancelled;      /* we ended the SASL exchange; the backend must refuse it */
     bool dirty;          /* in plaintext the backend saw more than CAPABILITY and NOOP */
     size_t reply_octets; /* of the replies since the last command */

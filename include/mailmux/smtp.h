@@ -22,7 +22,8 @@ enum smtp_command {
     SMTP_DATA,
     SMTP_MESSAGE, /* the end of message data */
     SMTP_BDAT,
-    SMTP_AUTH, /* AUTH and each line of its exchange */
+    SMTP_BDAT_LAST, /* its reply is the message's */
+    SMTP_AUTH,      /* AUTH and each line of its exchange */
     SMTP_QUIT,
     SMTP_RESET_FOR_TLS /* our RSET before an upgrade: its reply is swallowed */
 };
@@ -55,6 +56,20 @@ enum smtp_reply {
     SMTP_BYE
 };
 
+/* What becomes of the octets of a message. */
+enum smtp_fate {
+    SMTP_PASSES,
+    SMTP_SMUGGLED, /* refused here: thrown away up to its end, then our reply */
+    SMTP_ANSWERED  /* the backend has replied before its end: the rest is thrown away */
+};
+
+enum smtp_backend {
+    SMTP_STANDS,
+    SMTP_REFUSED, /* its greeting was a refusal: only QUIT is served, here */
+    SMTP_LEFT,    /* it is not known what it expects, so it was left: the same, and then the end */
+    SMTP_CLOSING  /* left, and it had said 421: the end comes with the end of the message */
+};
+
 /* One outstanding command: forwarded, or replied to here in its place (rule O). */
 struct smtp_pending {
     uint8_t command; /* enum smtp_command */
@@ -66,13 +81,16 @@ struct smtp {
     unsigned queue_head;
     unsigned queue_len;
     bool barrier;        /* the client is held until the queue has drained */
-    bool refused;        /* the backend's greeting was 554: only QUIT is served, here */
     bool hello_needed;   /* STARTTLS is over: nothing counts before a new EHLO or HELO (C32) */
     bool chunking;       /* the last EHLO reply offered CHUNKING */
     bool in_auth;        /* the next client line is a SASL response */
     bool in_transaction; /* MAIL or RCPT went out in plaintext: RSET before TLS */
     bool dirty;          /* more than that: the backend connection must be renewed */
-    bool swallowing;     /* message data was refused and is thrown away to its end */
+    bool loose;          /* a look-alike has passed: the backend may see more replies due than we */
+    bool may_be_over; /* of the message in hand a look-alike was seen: the end, to some clients */
+    bool half_end;    /* "CRLF . CR" is there; the LF is to come, or never will */
+    enum smtp_fate fate;
+    enum smtp_backend backend;
     char tail[SMTP_TAIL];
 };
 

@@ -130,8 +130,8 @@ static void close_server(struct session *session)
     stream_close(server, false);
 }
 
-/* Its place there is another's, however long the client takes to go; the log keeps its name. */
-static void leave_server(struct session *session)
+/* However long the client takes to go; the log keeps its name. */
+void session_leave_server(struct session *session)
 {
     struct upstream *upstream = &session->upstream;
 
@@ -139,6 +139,9 @@ static void leave_server(struct session *session)
     if (upstream->has_choice)
         session->server_name = strdup(upstream->choice.name);
     upstream_release(upstream);
+    /* What it did not take is nobody's, and no reason not to read the client. */
+    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
+    session->pipe[LEG_CLIENT].failed = false;
 }
 
 void session_close(struct session *session, enum reason reason)
@@ -149,7 +152,7 @@ void session_close(struct session *session, enum reason reason)
     upstream_stop(&session->upstream);
     session_clear_deadlines(session);
     (void)pipe_flush(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER], session->engine);
-    leave_server(session);
+    session_leave_server(session);
     if (session->pipe[LEG_CLIENT].ended && session->leg[LEG_CLIENT].failure == STREAM_RESET) {
         session_cut(session, reason);
         return;

@@ -38,6 +38,8 @@ static void keep_user(struct session *session)
 static void carry_out(struct session *session, const struct actions *actions)
 {
     keep_user(session);
+    if (actions->leave_server)
+        session_leave_server(session);
     switch (actions->next) {
     case DIALOG_NOTHING:
         break;
@@ -154,10 +156,45 @@ static bool is_client_done(const struct session *session)
 {
     const struct dialog *dialog = session->dialog;
 
-    if (!session->pipe[LEG_CLIENT].ended || dialog->mode == DIALOG_HELD)
+    if (!session->pipe[LEG_CLIENT].ended || dialog->mode == DIALOG_HELD ||
+        dialog->mode == DIALOG_ENDING)
         return false;
     return dialog->protocol->relays_after_login || dialog->mode != DIALOG_LINES ||
            dialog_at_boundary(dialog);
+}
+
+/* What is owed to a client that said QUIT, and to one whose message is thrown away, is ours. */
+static void take_server_end(struct session *session)
+{
+    struct actions actions;
+
+    if (!reserve(session, 0)) {
+        session_close(session, session_end_reason(session, LEG_SERVER));
+        return;
+    }
+    actions = actions_for(session);
+    if (!dialog_server_ended(session->dialog, &actions)) {
+        session_say_farewell(
+            session, FAREWELL_SERVER_LOST, session_end_reason(session, LEG_SERVER));
+        return;
+    }
+    actions.leave_server = actions.next == DIALOG_NOTHING;
+    carry_out(session, &actions);
+}
+
+void session_expire_dialog(struct session *session, enum reason reason)
+{
+    struct actions actions;
+
+    if (!reserve(session, 0)) {
+        session_close(session, reason);
+        return;
+    }
+    actions = actions_for(session);
+    dialog_expire(session->dialog, reason, &actions);
+    carry_out(session, &actions);
+    if (session->phase == SESSION_DIALOG)
+        session_set_dialog_deadlines(session);
 }
 
 /* A side has ended, and all that could be made of its words was made. */
@@ -166,9 +203,8 @@ static void take_ends(struct session *session)
     const struct pipe *client = &session->pipe[LEG_CLIENT];
     const struct pipe *server = &session->pipe[LEG_SERVER];
 
-    if (server->ended || client->failed)
-        session_say_farewell(
-            session, FAREWELL_SERVER_LOST, session_end_reason(session, LEG_SERVER));
+    if (session->leg[LEG_SERVER].ops && (server->ended || client->failed))
+        take_server_end(session);
     else if (server->failed)
         session_cut(session, session_end_reason(session, LEG_CLIENT));
     else if (is_client_done(session))

@@ -9,7 +9,10 @@
 #include "mailmux/log.h"
 #include "session.h"
 
-enum { SESSION_LINGER_MS = 2000 }; /* for a client to take note of our end */
+enum {
+    SESSION_LINGER_MS = 2000,     /* for a client to take note of our end */
+    SESSION_LOOK_ALIKE_MS = 30000 /* of silence after what may be the end of a refused message */
+};
 
 /* ---- session.c ---- */
 
@@ -19,6 +22,9 @@ void session_on_event(void *owner, struct wire *wire, unsigned events);
 /* The text that ends it, where one may be said, and the end. */
 void session_say_farewell(
     struct session *session, enum dialog_farewell farewell, enum reason reason);
+
+/* Ends the backend leg, whatever the client does: its place there is another's. */
+void session_leave_server(struct session *session);
 
 /* Why the client's or the server's side ended, seen from its stream. */
 enum reason session_end_reason(const struct session *session, int leg);
@@ -57,6 +63,9 @@ void session_start_dialog(struct session *session, enum greeting greeting, size_
 
 /* Runs until nothing moves, or the phase is another. Returns true when its share is used up. */
 bool session_run_dialog(struct session *session);
+
+/* A deadline is over: what the dialog says to it. */
+void session_expire_dialog(struct session *session, enum reason reason);
 
 /* ---- session_watch.c ---- */
 

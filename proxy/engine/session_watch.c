@@ -29,7 +29,7 @@ static void expire(struct session *session, enum reason reason)
 {
     switch (session->phase) {
     case SESSION_DIALOG:
-        session_say_farewell(session, FAREWELL_TIMEOUT, reason);
+        session_expire_dialog(session, reason);
         break;
     case SESSION_FAREWELL:
     case SESSION_LINGER:
@@ -127,6 +127,14 @@ static void set_line_deadline(struct session *session)
             queue, &session->line_deadline, CLASS_LINE, now_ms(session) + timeouts(session)->line);
 }
 
+/* A client that sends on is given the time for data; one that waits shall not wait long (C138). */
+static uint64_t look_alike_ms(const struct session *session)
+{
+    uint64_t data_ms = timeouts(session)->data;
+
+    return data_ms < SESSION_LOOK_ALIKE_MS ? data_ms : SESSION_LOOK_ALIKE_MS;
+}
+
 void session_set_dialog_deadlines(struct session *session)
 {
     const struct dialog *dialog = session->dialog;
@@ -140,6 +148,8 @@ void session_set_dialog_deadlines(struct session *session)
         if (session->phase_reason != REASON_TIMEOUT_FIRST_COMMAND)
             set_phase_deadline(session, CLASS_FIRST_COMMAND, timeouts(session)->first_command,
                 REASON_TIMEOUT_FIRST_COMMAND);
+    } else if (dialog_waits_after_look_alike(dialog)) {
+        set_phase_deadline(session, CLASS_LOOK_ALIKE, look_alike_ms(session), REASON_TIMEOUT_DATA);
     } else if (dialog->mode == DIALOG_MESSAGE || dialog->mode == DIALOG_COUNTED) {
         set_phase_deadline(session, CLASS_DATA, timeouts(session)->data, REASON_TIMEOUT_DATA);
     } else if (!dialog_at_boundary(dialog)) {

@@ -1,5 +1,6 @@
 #include "mailmux/dialog.h"
 
+#include "mailmux/check.h"
 #include "mailmux/line.h"
 #include "mailmux/sasl.h"
 #include <string.h>
@@ -19,6 +20,7 @@ void dialog_init(struct dialog *dialog, const struct protocol *protocol,
     dialog->protocol = protocol;
     dialog->policy = policy;
     dialog->legs = legs;
+    dialog->smuggling = policy->smuggling;
     dialog->tls = legs.client_tls;
 }
 
@@ -27,10 +29,47 @@ void dialog_deinit(struct dialog *dialog)
     explicit_bzero(dialog, sizeof(*dialog));
 }
 
+/* ---- The end of a call ---- */
+
+/* What both sides were owed before a call. */
+struct queued {
+    size_t to_client;
+    size_t to_server;
+};
+
+static struct queued queued_in(const struct actions *actions)
+{
+    return (struct queued){buffer_held(actions->to_client).n, buffer_held(actions->to_server).n};
+}
+
+/* No half line goes out, nor a command whose reply was not noted. */
+static void end_in_fault(struct dialog *dialog, struct queued before, struct actions *actions)
+{
+    buffer_cut(actions->to_client, before.to_client);
+    buffer_cut(actions->to_server, before.to_server);
+    actions->pass = false;
+    actions->used = 0;
+    dialog_close(dialog, actions, REASON_FAULT);
+}
+
+static void finish(struct dialog *dialog, struct queued before, struct actions *actions)
+{
+    if (dialog->mode == DIALOG_ENDING && actions->next == DIALOG_NOTHING &&
+        !dialog->protocol->is_owed(dialog)) {
+        dialog_farewell(dialog, dialog->last_word, actions->to_client);
+        dialog_close(dialog, actions, dialog->last_reason);
+    }
+    if (actions->fault)
+        end_in_fault(dialog, before, actions);
+}
+
 void dialog_start(
     struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions)
 {
+    struct queued before = queued_in(actions);
+
     dialog->protocol->start(dialog, greeting, text, actions);
+    finish(dialog, before, actions);
 }
 
 /* ---- The client's input ---- */
@@ -150,6 +189,7 @@ static bool feed_client(struct dialog *dialog, struct slice in, struct actions *
         discard(dialog, in, actions);
         return true;
     case DIALOG_HELD:
+    case DIALOG_ENDING:
     case DIALOG_OVER:
         return false;
     }
@@ -159,15 +199,24 @@ static bool feed_client(struct dialog *dialog, struct slice in, struct actions *
 bool dialog_feed(
     struct dialog *dialog, enum dialog_side side, struct slice in, struct actions *actions)
 {
+    struct queued before = queued_in(actions);
+    bool ending = dialog->mode == DIALOG_ENDING;
+    bool did;
+
     *actions = actions_of(actions->to_client, actions->to_server);
-    if (side == DIALOG_CLIENT)
-        return feed_client(dialog, in, actions);
-    return dialog->protocol->server(dialog, in, actions);
+    did = side == DIALOG_CLIENT ? feed_client(dialog, in, actions)
+                                : dialog->protocol->server(dialog, in, actions);
+    if (ending && dialog->mode != DIALOG_OVER)
+        dialog->mode = DIALOG_ENDING; /* no reply lets the client speak again */
+    if (did)
+        finish(dialog, before, actions);
+    return did;
 }
 
 bool dialog_wants_client(const struct dialog *dialog)
 {
-    return dialog->mode != DIALOG_HELD && dialog->mode != DIALOG_OVER;
+    return dialog->mode != DIALOG_HELD && dialog->mode != DIALOG_ENDING &&
+           dialog->mode != DIALOG_OVER;
 }
 
 /* ---- Events ---- */
@@ -183,6 +232,41 @@ void dialog_tls_started(struct dialog *dialog)
     dialog->protocol->tls_started(dialog);
 }
 
+bool dialog_server_ended(struct dialog *dialog, struct actions *actions)
+{
+    struct queued before = queued_in(actions);
+    bool expected = dialog->protocol->server_ended(dialog, actions);
+
+    if (expected)
+        finish(dialog, before, actions);
+    return expected;
+}
+
+bool dialog_waits_after_look_alike(const struct dialog *dialog)
+{
+    const struct protocol *protocol = dialog->protocol;
+
+    return protocol->waits_after_look_alike && protocol->waits_after_look_alike(dialog);
+}
+
+/* An answer that is owed may still come, and goes first; but not when the wait was for it. */
+void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *actions)
+{
+    struct queued before = queued_in(actions);
+
+    if (dialog->mode == DIALOG_OVER) {
+        dialog_close(dialog, actions, reason);
+    } else if (dialog_waits_after_look_alike(dialog)) {
+        dialog->protocol->end_wait(dialog, actions);
+    } else if (dialog->mode == DIALOG_ENDING || reason == REASON_TIMEOUT_REPLY) {
+        dialog_farewell(dialog, FAREWELL_TIMEOUT, actions->to_client);
+        dialog_close(dialog, actions, reason);
+    } else {
+        dialog_close_with(dialog, actions, FAREWELL_TIMEOUT, reason);
+    }
+    finish(dialog, before, actions);
+}
+
 bool dialog_is_inside(const struct dialog *dialog)
 {
     return dialog->cut_short || dialog->mode == DIALOG_MESSAGE || dialog->mode == DIALOG_COUNTED;
@@ -196,19 +280,36 @@ bool dialog_at_boundary(const struct dialog *dialog)
 void dialog_farewell(
     const struct dialog *dialog, enum dialog_farewell farewell, struct buffer *to_client)
 {
-    dialog->protocol->farewell(farewell, dialog->policy->hostname, to_client);
+    if (farewell != FAREWELL_UNSAID)
+        dialog->protocol->farewell(farewell, dialog->policy->hostname, to_client);
 }
 
 /* ---- For the protocols ---- */
 
+static void note(struct actions *actions, bool said)
+{
+    if (!check_holds(said))
+        actions->fault = true;
+}
+
 void dialog_reply(struct actions *actions, struct slice line)
 {
-    (void)line_append(actions->to_client, line);
+    note(actions, line_append_clean(actions->to_client, line));
+}
+
+void dialog_say(struct actions *actions, struct slice text)
+{
+    note(actions, buffer_append(actions->to_client, text));
 }
 
 void dialog_forward(struct actions *actions, struct slice line)
 {
-    (void)line_append(actions->to_server, line);
+    note(actions, line_append(actions->to_server, line));
+}
+
+void dialog_forward_part(struct actions *actions, struct slice text)
+{
+    note(actions, buffer_append(actions->to_server, text));
 }
 
 void dialog_close(struct dialog *dialog, struct actions *actions, enum reason reason)
@@ -222,15 +323,30 @@ void dialog_close(struct dialog *dialog, struct actions *actions, enum reason re
 void dialog_close_with(struct dialog *dialog, struct actions *actions,
     enum dialog_farewell farewell, enum reason reason)
 {
-    dialog_farewell(dialog, farewell, actions->to_client);
+    if (dialog->mode == DIALOG_ENDING)
+        return; /* its end has its reason already */
+    dialog->cut_short = dialog_is_inside(dialog);
+    dialog->mode = DIALOG_ENDING; /* the call does the rest when it is through: finish() */
+    dialog->last_word = farewell;
+    dialog->last_reason = reason;
+}
+
+void dialog_break_off(struct dialog *dialog, struct actions *actions, enum reason reason)
+{
+    dialog_farewell(dialog, FAREWELL_PROTOCOL, actions->to_client);
     dialog_close(dialog, actions, reason);
 }
 
 void dialog_count_bad(struct dialog *dialog, struct actions *actions)
 {
     dialog->bad_commands++;
-    if (dialog->bad_commands >= dialog->policy->bad_commands && actions->next != DIALOG_CLOSE)
+    if (dialog->bad_commands >= dialog->policy->bad_commands && actions->next == DIALOG_NOTHING)
         dialog_close_with(dialog, actions, FAREWELL_TOO_MANY_ERRORS, REASON_BAD_COMMANDS);
+}
+
+void dialog_forgive(struct dialog *dialog)
+{
+    dialog->bad_commands = 0;
 }
 
 bool dialog_hides_login(const struct dialog *dialog)

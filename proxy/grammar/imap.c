@@ -58,7 +58,7 @@ static void start(
 
     (void)line_cut(text, text.n + 1, &line, &used);
     if (!imap_status_parse(imap_trim_returns(line), &status)) {
-        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
     switch (greeting) {
@@ -75,7 +75,7 @@ static void start(
         break;
     case GREETING_MORE:
     case GREETING_WRONG:
-        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         break;
     }
 }
@@ -104,6 +104,11 @@ static void tls_started(struct dialog *dialog)
 static bool at_boundary(const struct dialog *dialog)
 {
     return dialog->of.imap.phase == IMAP_READY && dialog->mode == DIALOG_LINES;
+}
+
+static bool is_owed(const struct dialog *dialog)
+{
+    return dialog->of.imap.phase == IMAP_LITERAL || dialog->of.imap.phase == IMAP_ANSWER;
 }
 
 static void farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client)
@@ -140,6 +145,8 @@ const struct protocol protocol_imap = {
     .server = imap_server,
     .tls_started = tls_started,
     .at_boundary = at_boundary,
+    .is_owed = is_owed,
+    .server_ended = imap_server_ended,
     .farewell = farewell,
     .opening = &opening_imap,
 };

@@ -33,17 +33,19 @@ static bool is_shown(struct slice word, bool hides_login)
 }
 
 void imap_capability_write(
-    const struct dialog *dialog, struct slice words, bool login, struct buffer *out)
+    const struct dialog *dialog, struct slice words, bool login, struct actions *actions)
 {
     bool hides_login = dialog_hides_login(dialog) && !login;
     struct slice word;
 
     while (slice_word(&words, &word)) {
-        if (is_shown(word, hides_login))
-            (void)(buffer_append(out, SLICE(" ")) && buffer_append(out, word));
+        if (!is_shown(word, hides_login))
+            continue;
+        dialog_say(actions, SLICE(" "));
+        dialog_say(actions, word);
     }
     if (dialog_offers_tls(dialog) && !login)
-        (void)buffer_append(out, SLICE(" STARTTLS"));
+        dialog_say(actions, SLICE(" STARTTLS"));
     if (hides_login)
-        (void)buffer_append(out, SLICE(" LOGINDISABLED"));
+        dialog_say(actions, SLICE(" LOGINDISABLED"));
 }

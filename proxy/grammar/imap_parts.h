@@ -99,6 +99,7 @@ void imap_status_relay(const struct dialog *dialog, const struct imap_status *st
 struct slice imap_trim_returns(struct slice line);
 
 bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions);
+bool imap_server_ended(struct dialog *dialog, struct actions *actions);
 
 /* ---- imap_capability.c ---- */
 
@@ -107,6 +108,6 @@ bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions
  * nothing of ours is added, and nothing that a login needs is withheld.
  */
 void imap_capability_write(
-    const struct dialog *dialog, struct slice words, bool login, struct buffer *out);
+    const struct dialog *dialog, struct slice words, bool login, struct actions *actions);
 
 #endif

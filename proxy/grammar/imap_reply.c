@@ -1,10 +1,12 @@
 /*
  * The backend's lines before a login is accepted [RFC 9051 7]: each response is taken whole, its
- * literals included, edited where it speaks of capabilities, and relayed with CRLF.
+ * literals included, edited where it speaks of capabilities, and relayed with CRLF. What can be
+ * read in one way only is read so, and goes on as it should have been said.
  */
 #include "imap_parts.h"
 
 #include "mailmux/line.h"
+#include <string.h>
 
 enum { REPLY_LINE_MAX = 4096 };
 
@@ -16,6 +18,7 @@ struct response {
     struct slice line; /* the first */
     struct slice all;  /* with the literals and lines behind it */
     bool has_literal;
+    bool is_clean;
 };
 
 struct slice imap_trim_returns(struct slice line)
@@ -48,7 +51,7 @@ static enum response_cut cut_part(
         return RESPONSE_LARGE;
     case LINE_WHOLE:
         *line = imap_trim_returns(*line);
-        return line_is_clean(*line) ? RESPONSE_WHOLE : RESPONSE_MALFORMED;
+        return RESPONSE_WHOLE;
     }
     return RESPONSE_MALFORMED;
 }
@@ -59,6 +62,7 @@ static enum response_cut cut_response(
     size_t at = 0;
 
     response->has_literal = false;
+    response->is_clean = true;
     for (;;) {
         struct slice line;
         size_t used = 0;
@@ -75,6 +79,7 @@ static enum response_cut cut_response(
         if (at == 0)
             response->line = line;
         at += used;
+        response->is_clean = response->is_clean && line_is_clean(line);
         if (!may_hold_literals(response->line) ||
             imap_literal_find(line, &octets) != IMAP_LITERAL_WAITS)
             break;
@@ -86,15 +91,48 @@ static enum response_cut cut_response(
         response->has_literal = true;
     }
     response->all = slice_of(in.p, at);
-    return RESPONSE_WHOLE;
+    /* Data is not text: no octet of it can be taken for another. */
+    return response->is_clean || !response->has_literal ? RESPONSE_WHOLE : RESPONSE_MALFORMED;
+}
+
+/* ---- Making it clean ---- */
+
+static void blank_out(char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '\0' || text[i] == '\r')
+            text[i] = ' ';
+    }
+}
+
+/*
+ * Writes the line to `text` as it is meant, with one blank behind its tag or asterisk, and the tag
+ * as the client wrote it: with one command in hand there is no other that it could be. No longer
+ * than it came.
+ */
+static struct slice tidy(const struct imap *imap, struct slice line, char text[REPLY_LINE_MAX])
+{
+    struct slice tag;
+    struct slice rest;
+
+    memcpy(text, line.p, line.n);
+    blank_out(text, line.n);
+    line = slice_of(text, line.n);
+    rest = line;
+    if (!slice_word(&rest, &tag) || tag.p != text)
+        return line;
+    while (rest.n > 0 && (*rest.p == ' ' || *rest.p == '\t'))
+        rest = slice_after(rest, 1);
+    if (slice_equal_nocase(tag, slice_of(imap->tag, imap->tag_len)))
+        memcpy(text, imap->tag, imap->tag_len);
+    if (rest.n == 0)
+        return tag;
+    text[tag.n] = ' ';
+    memmove(text + tag.n + 1, rest.p, rest.n);
+    return slice_of(text, tag.n + 1 + rest.n);
 }
 
 /* ---- What a response means ---- */
-
-static void break_off(struct dialog *dialog, enum reason reason, struct actions *actions)
-{
-    dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, reason);
-}
 
 static bool is_login(const struct dialog *dialog)
 {
@@ -120,18 +158,24 @@ static void take_continuation(
         imap->phase = IMAP_RESPONSE;
         dialog->mode = DIALOG_LINES;
     } else {
-        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
-    dialog_reply(actions, response->line);
+    if (response->line.n > 1 && response->line.p[1] != ' ') {
+        dialog_say(actions, SLICE("+ "));
+        dialog_reply(actions, slice_after(response->line, 1));
+    } else {
+        dialog_reply(actions, response->line);
+    }
 }
 
 static void take_farewell(
     struct dialog *dialog, const struct imap_status *status, struct actions *actions)
 {
-    const struct imap *imap = &dialog->of.imap;
+    struct imap *imap = &dialog->of.imap;
 
     imap_status_relay(dialog, status, false, actions);
+    imap->bye_said = true;
     if (imap->phase == IMAP_READY || imap->command != IMAP_LOGOUT)
         dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
 }
@@ -139,9 +183,9 @@ static void take_farewell(
 static void relay_capability(
     const struct dialog *dialog, struct slice head, struct slice words, struct actions *actions)
 {
-    (void)buffer_append(actions->to_client, head);
-    imap_capability_write(dialog, words, is_login(dialog), actions->to_client);
-    (void)buffer_append(actions->to_client, SLICE("\r\n"));
+    dialog_say(actions, head);
+    imap_capability_write(dialog, words, is_login(dialog), actions);
+    dialog_reply(actions, SLICE(""));
 }
 
 static void take_untagged(
@@ -154,11 +198,11 @@ static void take_untagged(
 
     if (!slice_word(&rest, &word) || word.p != line.p + 2 ||
         slice_equal_nocase(word, SLICE("PREAUTH"))) {
-        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
     } else if (slice_equal_nocase(word, SLICE("CAPABILITY"))) {
         relay_capability(dialog, slice_of(line.p, 2 + word.n), rest, actions);
     } else if (response->has_literal) {
-        (void)buffer_append(actions->to_client, response->all);
+        dialog_say(actions, response->all);
     } else if (!imap_status_parse(line, &status)) {
         dialog_reply(actions, line);
     } else if (slice_equal_nocase(word, SLICE("BYE"))) {
@@ -175,6 +219,7 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
     bool drops_literal = imap->phase == IMAP_LITERAL && imap->literal_comes;
 
     imap->phase = IMAP_READY;
+    imap->bye_said = false;
     dialog->mode = DIALOG_LINES;
     if (drops_literal) {
         imap_drop_literal(dialog);
@@ -209,7 +254,7 @@ static void take_tagged(
     struct imap_status status;
 
     if (!is_expected(&dialog->of.imap, response->line, &status)) {
-        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
     imap_status_relay(dialog, &status, is_login(dialog), actions);
@@ -225,19 +270,35 @@ static void take_response(
     struct imap *imap = &dialog->of.imap;
     struct slice line = response->line;
 
-    actions->used = response->all.n;
     imap->reply_octets += response->all.n;
     imap->reply_lines++;
     if (imap->reply_octets > dialog->policy->reply ||
         imap->reply_lines > dialog->policy->reply_lines) {
-        break_off(dialog, REASON_REPLY_TOO_LARGE, actions);
-    } else if (slice_starts(line, SLICE("+ ")) || slice_equal(line, SLICE("+"))) {
+        dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
+    } else if (line.n == 0) {
+        return; /* an empty line says nothing */
+    } else if (slice_starts(line, SLICE("+"))) {
         take_continuation(dialog, response, actions);
     } else if (slice_starts(line, SLICE("* "))) {
         take_untagged(dialog, response, actions);
     } else {
         take_tagged(dialog, response, actions);
     }
+}
+
+/* A challenge is data: nothing in it is made clean. */
+static void take_any(struct dialog *dialog, struct response *response, struct actions *actions)
+{
+    char text[REPLY_LINE_MAX];
+
+    actions->used = response->all.n;
+    if (slice_starts(response->line, SLICE("+")) && !response->is_clean) {
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
+        return;
+    }
+    if (!slice_starts(response->line, SLICE("+")))
+        response->line = tidy(&dialog->of.imap, response->line, text);
+    take_response(dialog, response, actions);
 }
 
 bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions)
@@ -251,14 +312,30 @@ bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions
     case RESPONSE_MORE:
         return false;
     case RESPONSE_WHOLE:
-        take_response(dialog, &response, actions);
+        take_any(dialog, &response, actions);
         return true;
     case RESPONSE_MALFORMED:
-        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return true;
     case RESPONSE_LARGE:
-        break_off(dialog, REASON_REPLY_TOO_LARGE, actions);
+        dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
         return true;
     }
     return false;
+}
+
+/* After LOGOUT it has left in its own way: the client gets what was due (C132). */
+bool imap_server_ended(struct dialog *dialog, struct actions *actions)
+{
+    struct imap *imap = &dialog->of.imap;
+
+    if (imap->phase != IMAP_ANSWER || imap->command != IMAP_LOGOUT)
+        return false;
+    if (!imap->bye_said)
+        dialog_reply(actions, SLICE("* BYE Logging out"));
+    dialog_say(actions, slice_of(imap->tag, imap->tag_len));
+    dialog_reply(actions, SLICE(" OK Logout completed."));
+    imap->phase = IMAP_READY;
+    dialog_close(dialog, actions, REASON_QUIT);
+    return true;
 }

@@ -4,8 +4,6 @@
  */
 #include "imap_parts.h"
 
-#include "mailmux/line.h"
-
 /* Stands where a dropped code leaves no text: the grammar wants one. */
 #define NO_TEXT SLICE("No more is said")
 
@@ -80,14 +78,16 @@ static struct slice drop_codes(const struct dialog *dialog, struct slice text, b
 }
 
 static void relay_capability(const struct dialog *dialog, struct slice head, struct slice code,
-    bool login, struct buffer *out)
+    bool login, struct actions *actions)
 {
-    struct slice word;
+    struct slice word = SLICE("");
 
     (void)slice_word(&code, &word);
-    (void)(buffer_append(out, head) && buffer_append(out, SLICE(" [")) && buffer_append(out, word));
-    imap_capability_write(dialog, code, login, out);
-    (void)buffer_append(out, SLICE("] "));
+    dialog_say(actions, head);
+    dialog_say(actions, SLICE(" ["));
+    dialog_say(actions, word);
+    imap_capability_write(dialog, code, login, actions);
+    dialog_say(actions, SLICE("] "));
 }
 
 static bool is_capability(struct slice code)
@@ -105,13 +105,13 @@ void imap_status_relay(const struct dialog *dialog, const struct imap_status *st
     struct slice rest;
 
     if (cut_code(text, &code, &rest) && is_capability(code)) {
-        relay_capability(dialog, status->head, code, login, actions->to_client);
-        (void)line_append(actions->to_client, rest.n > 0 ? rest : NO_TEXT);
+        relay_capability(dialog, status->head, code, login, actions);
+        dialog_reply(actions, rest.n > 0 ? rest : NO_TEXT);
     } else if (text.p == status->text.p && status->head.p == status->line.p) {
         dialog_reply(actions, status->line);
     } else {
-        (void)(buffer_append(actions->to_client, status->head) &&
-               buffer_append(actions->to_client, SLICE(" ")) &&
-               line_append(actions->to_client, text.n > 0 ? text : NO_TEXT));
+        dialog_say(actions, status->head);
+        dialog_say(actions, SLICE(" "));
+        dialog_reply(actions, text.n > 0 ? text : NO_TEXT);
     }
 }

@@ -61,7 +61,7 @@ static void relay_greeting(const struct dialog *dialog, struct slice line, struc
             at++;
             continue;
         }
-        (void)buffer_append(actions->to_client, slice_trim_end(slice_of(line.p, at)));
+        dialog_say(actions, slice_trim_end(slice_of(line.p, at)));
         line = slice_after(line, at + hidden);
         at = 0;
     }
@@ -87,7 +87,7 @@ static void start(
     case GREETING_PREAUTH:
     case GREETING_MORE:
     case GREETING_WRONG:
-        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         break;
     }
 }
@@ -114,6 +114,11 @@ static void tls_started(struct dialog *dialog)
 static bool at_boundary(const struct dialog *dialog)
 {
     return dialog->of.pop3.command == POP3_NONE && dialog->mode == DIALOG_LINES;
+}
+
+static bool is_owed(const struct dialog *dialog)
+{
+    return dialog->of.pop3.command != POP3_NONE && !dialog->of.pop3.in_auth;
 }
 
 static void farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client)
@@ -150,6 +155,8 @@ const struct protocol protocol_pop3 = {
     .server = pop3_server,
     .tls_started = tls_started,
     .at_boundary = at_boundary,
+    .is_owed = is_owed,
+    .server_ended = pop3_server_ended,
     .farewell = farewell,
     .opening = &opening_pop3,
 };

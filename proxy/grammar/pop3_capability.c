@@ -29,13 +29,13 @@ static void relay_sasl(struct slice line, struct slice mechanisms, struct action
         if (sasl_is_withheld(word))
             continue;
         if (!any)
-            (void)buffer_append(actions->to_client, head);
-        (void)(buffer_append(actions->to_client, SLICE(" ")) &&
-               buffer_append(actions->to_client, word));
+            dialog_say(actions, head);
+        dialog_say(actions, SLICE(" "));
+        dialog_say(actions, word);
         any = true;
     }
     if (any)
-        (void)buffer_append(actions->to_client, SLICE("\r\n"));
+        dialog_reply(actions, SLICE(""));
 }
 
 void pop3_capability_relay(const struct dialog *dialog, struct slice line, struct actions *actions)

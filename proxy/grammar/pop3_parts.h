@@ -28,6 +28,7 @@ enum pop3_status pop3_status_parse(struct slice line);
 struct slice pop3_trim_returns(struct slice line);
 
 bool pop3_server(struct dialog *dialog, struct slice in, struct actions *actions);
+bool pop3_server_ended(struct dialog *dialog, struct actions *actions);
 
 /* ---- pop3_capability.c ---- */
 

@@ -10,7 +10,7 @@ enum { REPLY_LINE_MAX = 4096 };
 
 /* ---- One whole reply ---- */
 
-enum reply_cut { REPLY_MORE, REPLY_WHOLE, REPLY_MALFORMED, REPLY_LARGE };
+enum reply_cut { REPLY_MORE, REPLY_WHOLE, REPLY_LARGE };
 
 struct reply {
     enum pop3_status status;
@@ -26,10 +26,13 @@ struct slice pop3_trim_returns(struct slice line)
     return line;
 }
 
-/* The word, and then a blank or the end. */
+/* The word, and no more of it. */
 static bool begins_with(struct slice line, struct slice word)
 {
-    return slice_starts_nocase(line, word) && (line.n == word.n || line.p[word.n] == ' ');
+    char next = line.n > word.n ? line.p[word.n] : ' ';
+
+    return slice_starts_nocase(line, word) && !(next >= 'A' && next <= 'Z') &&
+           !(next >= 'a' && next <= 'z') && !(next >= '0' && next <= '9');
 }
 
 enum pop3_status pop3_status_parse(struct slice line)
@@ -38,7 +41,15 @@ enum pop3_status pop3_status_parse(struct slice line)
         return POP3_OK;
     if (begins_with(line, SLICE("-ERR")))
         return POP3_ERR;
-    return begins_with(line, SLICE("+")) ? POP3_CHALLENGE : POP3_WRONG;
+    return slice_starts(line, SLICE("+ ")) || slice_equal(line, SLICE("+")) ? POP3_CHALLENGE
+                                                                            : POP3_WRONG;
+}
+
+/* In a SASL exchange "+OKabc" may be a success or a challenge without its blank. */
+static bool is_ambiguous(const struct dialog *dialog, const struct reply *reply)
+{
+    return reply->status == POP3_OK && dialog->of.pop3.command == POP3_AUTH && reply->line.n > 3 &&
+           reply->line.p[3] != ' ';
 }
 
 static enum reply_cut cut_line(struct slice in, size_t limit, struct slice *line, size_t *used)
@@ -50,9 +61,9 @@ static enum reply_cut cut_line(struct slice in, size_t limit, struct slice *line
         return REPLY_LARGE;
     case LINE_WHOLE:
         *line = pop3_trim_returns(*line);
-        return line_is_clean(*line) ? REPLY_WHOLE : REPLY_MALFORMED;
+        return REPLY_WHOLE;
     }
-    return REPLY_MALFORMED;
+    return REPLY_LARGE;
 }
 
 static size_t lesser(size_t a, size_t b)
@@ -99,6 +110,9 @@ static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, st
     if (cut != REPLY_WHOLE)
         return cut;
     reply->status = pop3_status_parse(reply->line);
+    if (is_ambiguous(dialog, reply) ||
+        (reply->status == POP3_CHALLENGE && !line_is_clean(reply->line)))
+        reply->status = POP3_WRONG;
     if (reply->status != POP3_OK || !is_list(dialog->of.pop3.command))
         return REPLY_WHOLE;
     return cut_list(in, policy, reply);
@@ -106,15 +120,26 @@ static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, st
 
 /* ---- What a reply means ---- */
 
-static void break_off(struct dialog *dialog, enum reason reason, struct actions *actions)
+/* With the blank that belongs behind its first word. */
+static void relay_status(const struct reply *reply, struct actions *actions)
 {
-    dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, reason);
+    size_t word = reply->status == POP3_OK ? 3 : 4;
+
+    if (reply->line.n > word && reply->line.p[word] != ' ') {
+        dialog_say(actions, slice_of(reply->line.p, word));
+        dialog_say(actions, SLICE(" "));
+        dialog_reply(actions, slice_after(reply->line, word));
+        return;
+    }
+    dialog_reply(actions, reply->line);
 }
 
 static void relay_list_line(const struct dialog *dialog, struct slice line, struct actions *actions)
 {
     enum pop3_command command = dialog->of.pop3.command;
 
+    if (command != POP3_LANG && !line_is_clean(line))
+        return; /* no capability has a NUL or a CR in it */
     if (command == POP3_CAPA)
         pop3_capability_relay(dialog, line, actions);
     else if (command == POP3_MECHANISMS)
@@ -130,7 +155,7 @@ static void relay_list(
     struct slice line;
     size_t used;
 
-    dialog_reply(actions, reply->line);
+    relay_status(reply, actions);
     while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
         rest = slice_after(rest, used);
         if (rest.n > 0)
@@ -156,7 +181,7 @@ static void relay(const struct dialog *dialog, const struct reply *reply, struct
     else if (dialog->of.pop3.command == POP3_CAPA && dialog_offers_tls(dialog))
         answer_capa(dialog, actions);
     else
-        dialog_reply(actions, reply->line);
+        relay_status(reply, actions);
 }
 
 static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
@@ -181,10 +206,10 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
 static void take_unasked(struct dialog *dialog, const struct reply *reply, struct actions *actions)
 {
     if (reply->status != POP3_ERR) {
-        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
-    dialog_reply(actions, reply->line);
+    relay_status(reply, actions);
     dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
 }
 
@@ -194,7 +219,7 @@ static void take_challenge(
     struct pop3 *pop3 = &dialog->of.pop3;
 
     if (pop3->command != POP3_AUTH || pop3->in_auth || pop3->cancelled) {
-        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
     pop3->in_auth = true;
@@ -208,10 +233,12 @@ static void take_reply(struct dialog *dialog, const struct reply *reply, struct 
     bool ok = reply->status == POP3_OK;
 
     actions->used = reply->used;
-    if (reply->status == POP3_CHALLENGE) {
+    if (reply->line.n == 0) {
+        return; /* an empty line says nothing */
+    } else if (reply->status == POP3_CHALLENGE) {
         take_challenge(dialog, reply, actions);
     } else if (reply->status == POP3_WRONG || (ok && (pop3->in_auth || pop3->cancelled))) {
-        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
     } else if (pop3->command == POP3_NONE) {
         take_unasked(dialog, reply, actions);
     } else {
@@ -232,12 +259,19 @@ bool pop3_server(struct dialog *dialog, struct slice in, struct actions *actions
     case REPLY_WHOLE:
         take_reply(dialog, &reply, actions);
         return true;
-    case REPLY_MALFORMED:
-        break_off(dialog, REASON_SERVER_PROTOCOL, actions);
-        return true;
     case REPLY_LARGE:
-        break_off(dialog, REASON_REPLY_TOO_LARGE, actions);
+        dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
         return true;
     }
     return false;
+}
+
+/* After QUIT it has left in its own way: the client gets the reply that was due (C132). */
+bool pop3_server_ended(struct dialog *dialog, struct actions *actions)
+{
+    if (dialog->of.pop3.command != POP3_QUIT)
+        return false;
+    dialog_reply(actions, SLICE("+OK Bye"));
+    dialog_close(dialog, actions, REASON_QUIT);
+    return true;
 }

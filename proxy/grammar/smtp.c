@@ -108,7 +108,7 @@ static void bdat(struct dialog *dialog, const struct command *command, struct ac
 {
     struct slice rest = command->arguments;
     struct slice size;
-    struct slice last;
+    struct slice last = SLICE("");
     uint64_t count;
 
     if (!dialog->of.smtp.chunking) {
@@ -126,7 +126,7 @@ static void bdat(struct dialog *dialog, const struct command *command, struct ac
     dialog->count = count;
     if (count > 0)
         dialog->mode = DIALOG_COUNTED;
-    smtp_send(dialog, command->line, SMTP_BDAT, false, actions);
+    smtp_send(dialog, command->line, last.n > 0 ? SMTP_BDAT_LAST : SMTP_BDAT, false, actions);
 }
 
 static void auth(struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -255,15 +255,19 @@ static void serve_command(
         serve(dialog, command, forward_unknown, 0, actions);
 }
 
-/* The backend said 554: the connection stays for the QUIT [RFC 5321 3.1]. */
-static void serve_refused(
+/* Without a backend the connection stays for the QUIT [RFC 5321 3.1]. */
+static void serve_alone(
     struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    if (slice_equal_nocase(command->verb, SLICE("QUIT"))) {
-        smtp_answer_and_close(dialog, SMTP_BYE, REASON_SERVER_REFUSED, actions);
-    } else {
+    bool refused = dialog->of.smtp.backend == SMTP_REFUSED;
+
+    if (slice_equal_nocase(command->verb, SLICE("QUIT")))
+        smtp_answer_and_close(
+            dialog, SMTP_BYE, refused ? REASON_SERVER_REFUSED : REASON_QUIT, actions);
+    else if (refused)
         smtp_answer_bad(dialog, SMTP_SERVER_REFUSED, actions);
-    }
+    else
+        dialog_close_with(dialog, actions, FAREWELL_SERVER_LOST, REASON_SERVER_FAREWELL);
 }
 
 static void refuse_line(
@@ -290,8 +294,8 @@ static void client_line(
         return;
     }
     command.arguments = slice_trim(rest);
-    if (dialog->of.smtp.refused)
-        serve_refused(dialog, &command, actions);
+    if (dialog->of.smtp.backend != SMTP_STANDS)
+        serve_alone(dialog, &command, actions);
     else
         serve_command(dialog, &command, actions);
 }
@@ -317,7 +321,10 @@ static void counted(struct dialog *dialog, struct actions *actions)
 {
     const struct smtp *smtp = &dialog->of.smtp;
 
-    (void)actions;
+    if (smtp->fate == SMTP_ANSWERED) {
+        smtp_end_of_answered(dialog, actions);
+        return;
+    }
     dialog->mode = smtp->barrier || smtp->queue_len == SMTP_QUEUE_MAX ? DIALOG_HELD : DIALOG_LINES;
 }
 
@@ -327,7 +334,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 {
     struct smtp_reply_text reply;
 
-    switch (smtp_reply_cut(in, limit, limit, SMTP_REPLY_LINE_MAX, &reply)) {
+    switch (smtp_reply_cut(in, limit, SMTP_GREETING_LINES, SMTP_REPLY_LINE_MAX, &reply)) {
     case REPLY_MORE:
         return GREETING_MORE;
     case REPLY_MALFORMED:
@@ -350,13 +357,14 @@ static void start(
     struct smtp_reply_text reply;
 
     if (smtp_reply_cut(text, text.n + 1, text.n + 1, text.n + 1, &reply) != REPLY_WHOLE) {
-        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
     smtp_reply_relay(&reply, actions);
     if (greeting == GREETING_REFUSED && reply.code == 421)
         dialog_close(dialog, actions, REASON_SERVER_REFUSED);
-    dialog->of.smtp.refused = greeting == GREETING_REFUSED;
+    if (greeting == GREETING_REFUSED)
+        dialog->of.smtp.backend = SMTP_REFUSED;
 }
 
 static void tls_started(struct dialog *dialog)
@@ -367,6 +375,11 @@ static void tls_started(struct dialog *dialog)
 static bool at_boundary(const struct dialog *dialog)
 {
     return dialog->of.smtp.queue_len == 0 && dialog->mode == DIALOG_LINES;
+}
+
+static bool is_owed(const struct dialog *dialog)
+{
+    return dialog->of.smtp.queue_len > 0;
 }
 
 static const char *const alpn[] = {"smtp", "esmtp", NULL};
@@ -385,6 +398,10 @@ const struct protocol protocol_smtp = {
     .server = smtp_server,
     .tls_started = tls_started,
     .at_boundary = at_boundary,
+    .is_owed = is_owed,
+    .server_ended = smtp_server_ended,
+    .waits_after_look_alike = smtp_waits_after_look_alike,
+    .end_wait = smtp_end_wait,
     .farewell = smtp_farewell,
     .opening = &opening_smtp,
 };

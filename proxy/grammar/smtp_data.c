@@ -18,7 +18,9 @@ enum dot {
 void smtp_message_begin(struct dialog *dialog)
 {
     memcpy(dialog->of.smtp.tail, "\r\n", SMTP_TAIL);
-    dialog->of.smtp.swallowing = false;
+    dialog->of.smtp.fate = SMTP_PASSES;
+    dialog->of.smtp.may_be_over = false;
+    dialog->of.smtp.half_end = false;
     dialog->mode = DIALOG_MESSAGE;
 }
 
@@ -90,35 +92,80 @@ static void pass(struct smtp *smtp, struct slice in, size_t n, struct actions *a
     last[0] = octet(smtp, in, n, 2);
     memcpy(smtp->tail, last, sizeof(last));
     actions->used = n;
-    actions->pass = !smtp->swallowing;
+    actions->pass = smtp->fate == SMTP_PASSES;
 }
 
 static void end_message(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     pass(&dialog->of.smtp, in, 3, actions);
-    if (dialog->of.smtp.swallowing) {
+    switch (dialog->of.smtp.fate) {
+    case SMTP_PASSES:
+        dialog->mode = DIALOG_LINES;
+        smtp_expect(dialog, SMTP_MESSAGE, false, actions);
+        break;
+    case SMTP_SMUGGLED:
         smtp_answer_and_close(dialog, SMTP_SMUGGLING, REASON_SMUGGLING, actions);
-        return;
+        break;
+    case SMTP_ANSWERED:
+        smtp_end_of_answered(dialog, actions);
+        break;
     }
-    dialog->mode = DIALOG_LINES;
-    smtp_expect(dialog, SMTP_MESSAGE, false);
 }
 
-/* From here on nothing goes to the backend any more. */
+/*
+ * From here on nothing goes to the backend any more. It is left at once: it would wait for the rest
+ * and might say something of its own before the client has heard why.
+ */
 static void refuse(struct smtp *smtp, struct slice in, size_t octets, struct actions *actions)
 {
-    smtp->swallowing = true;
+    smtp->fate = SMTP_SMUGGLED;
+    smtp->backend = SMTP_LEFT;
+    actions->leave_server = true;
     pass(smtp, in, octets, actions);
+}
+
+bool smtp_waits_after_look_alike(const struct dialog *dialog)
+{
+    const struct smtp *smtp = &dialog->of.smtp;
+
+    if (dialog->mode != DIALOG_MESSAGE)
+        return false;
+    return smtp->half_end || (smtp->fate != SMTP_PASSES && smtp->may_be_over &&
+                                 is_line_end(smtp->tail[SMTP_TAIL - 1]));
+}
+
+/* The client waits, so this was the end of its message. */
+void smtp_end_wait(struct dialog *dialog, struct actions *actions)
+{
+    if (dialog->of.smtp.fate == SMTP_ANSWERED)
+        dialog_close_with(dialog, actions, FAREWELL_TIMEOUT, REASON_TIMEOUT_DATA);
+    else
+        smtp_answer_and_close(dialog, SMTP_SMUGGLING, REASON_SMUGGLING, actions);
+}
+
+static void refuse_look_alike(struct smtp *smtp, struct slice in, struct actions *actions)
+{
+    refuse(smtp, in, 1, actions);
+    smtp->may_be_over = true;
+}
+
+/* One that goes on may be the end to the client; and to the backend, where it gets there. */
+static void pass_look_alike(struct smtp *smtp, struct slice in, struct actions *actions)
+{
+    pass(smtp, in, 1, actions);
+    smtp->loose = smtp->loose || smtp->fate == SMTP_PASSES;
+    smtp->may_be_over = true;
 }
 
 void smtp_message(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     struct smtp *smtp = &dialog->of.smtp;
-    enum dialog_smuggling policy = dialog->policy->smuggling;
+    enum dialog_smuggling policy = dialog->smuggling;
     enum dot dot;
     size_t n = plain_run(smtp, in, &dot);
 
-    if (policy == DIALOG_REFUSE_BARE && !smtp->swallowing) {
+    smtp->half_end = n == 0 && dot == DOT_UNKNOWN && in.n == 2;
+    if (policy == DIALOG_REFUSE_BARE && smtp->fate == SMTP_PASSES) {
         size_t bare = find_bare(smtp, in, n);
 
         if (bare == 0 && n > 0) {
@@ -135,8 +182,8 @@ void smtp_message(struct dialog *dialog, struct slice in, struct actions *action
         pass(smtp, in, n, actions);
     else if (dot == DOT_END)
         end_message(dialog, in, actions);
-    else if (dot == DOT_LOOK_ALIKE && (policy == DIALOG_PASS_ALL || smtp->swallowing))
-        pass(smtp, in, 1, actions);
+    else if (dot == DOT_LOOK_ALIKE && (policy == DIALOG_PASS_ALL || smtp->fate != SMTP_PASSES))
+        pass_look_alike(smtp, in, actions);
     else if (dot == DOT_LOOK_ALIKE)
-        refuse(smtp, in, 1, actions);
+        refuse_look_alike(smtp, in, actions);
 }

@@ -62,6 +62,8 @@ static bool is_shown(const struct dialog *dialog, struct slice text)
     struct slice rest = text;
     struct slice keyword;
 
+    if (!line_is_clean(text))
+        return false; /* no capability has a NUL or a CR in it */
     if (!slice_word(&rest, &keyword))
         return true;
     /* "X-EXPS=LOGIN" is X-EXPS, as "AUTH=LOGIN" is AUTH. */
@@ -81,18 +83,18 @@ static void emit(struct actions *actions, char separator, struct slice text)
 {
     char head[4] = {'2', '5', '0', separator};
 
-    (void)(buffer_append(actions->to_client, slice_of(head, sizeof(head))) &&
-           line_append(actions->to_client, text));
+    dialog_say(actions, slice_of(head, sizeof(head)));
+    dialog_reply(actions, text);
 }
 
 /* An AUTH line without the mechanisms that must fail; the others in their order. */
 static void emit_mechanisms(struct actions *actions, char separator, struct slice text)
 {
     char head[4] = {'2', '5', '0', separator};
-    bool whole = buffer_append(actions->to_client, slice_of(head, sizeof(head)));
     bool first = true;
     struct slice word;
 
+    dialog_say(actions, slice_of(head, sizeof(head)));
     while (slice_word(&text, &word)) {
         bool glued = first && slice_starts_nocase(word, SLICE("AUTH="));
 
@@ -100,11 +102,12 @@ static void emit_mechanisms(struct actions *actions, char separator, struct slic
             word = SLICE("AUTH");
         else if (!first && sasl_is_withheld(word))
             continue;
-        whole = whole && (first || buffer_append(actions->to_client, SLICE(" "))) &&
-                buffer_append(actions->to_client, word);
+        if (!first)
+            dialog_say(actions, SLICE(" "));
+        dialog_say(actions, word);
         first = false;
     }
-    (void)(whole && line_append(actions->to_client, slice_of("", 0)));
+    dialog_reply(actions, SLICE(""));
 }
 
 static void emit_capability(struct actions *actions, char separator, struct slice text)
@@ -129,7 +132,7 @@ static bool next_text(struct slice *rest, struct slice *text)
     while (line.n > 0 && line.p[line.n - 1] == '\r')
         line.n--;
     *rest = slice_after(*rest, used);
-    *text = slice_after(line, 4);
+    *text = smtp_reply_line_text(line);
     return true;
 }
 

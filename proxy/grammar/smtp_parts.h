@@ -18,7 +18,8 @@ void smtp_send(struct dialog *dialog, struct slice line, enum smtp_command comma
     struct actions *actions);
 
 /* Notes a command whose bytes are already on their way: the end of message data. */
-void smtp_expect(struct dialog *dialog, enum smtp_command command, bool barrier);
+void smtp_expect(
+    struct dialog *dialog, enum smtp_command command, bool barrier, struct actions *actions);
 
 /* Our own reply, in its place among those of the backend. */
 void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *actions);
@@ -26,7 +27,7 @@ void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *a
 /* The same for a bad command, which is counted. */
 void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct actions *actions);
 
-/* The reply, or the farewell where other replies are owed before it; then both legs close. */
+/* The reply in its place, and when it has gone out both legs close. */
 void smtp_answer_and_close(
     struct dialog *dialog, enum smtp_reply reply, enum reason reason, struct actions *actions);
 
@@ -60,16 +61,30 @@ struct smtp_reply_text {
     struct slice text; /* all lines with their ends */
 };
 
-enum { SMTP_REPLY_LINE_MAX = 4096 }; /* octets; a challenge of an AUTH exchange may be longer */
+enum {
+    SMTP_REPLY_LINE_MAX = 4096, /* octets; a challenge of an AUTH exchange may be longer */
+    SMTP_GREETING_LINES = 512   /* what is added to each of so many lines fits DIALOG_EXTRA */
+};
 
-/* The first reply in `in`: 1 to max_lines lines of one code [RFC 5321 4.2]; max_line: octets. */
+/*
+ * The first reply in `in`: 1 to max_lines lines [RFC 5321 4.2]; max_line: octets. Its code is that
+ * of its last line, as Postfix reads it. Between its first and its last line any text belongs to
+ * it.
+ */
 enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines,
     size_t max_line, struct smtp_reply_text *reply);
 
-/* Relays it line by line, each with one CRLF. */
+/* The text of a line of a reply, without its code; all of it where there is none. */
+struct slice smtp_reply_line_text(struct slice line);
+
+/* Relays it line by line, each with the reply's code, and one CRLF. */
 void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actions);
 
 bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions);
+bool smtp_server_ended(struct dialog *dialog, struct actions *actions);
+
+/* The last octet of a message that the backend had answered before. */
+void smtp_end_of_answered(struct dialog *dialog, struct actions *actions);
 
 /* ---- smtp_ehlo.c ---- */
 
@@ -84,5 +99,7 @@ bool smtp_is_stripped_verb(struct slice verb);
 
 void smtp_message_begin(struct dialog *dialog);
 void smtp_message(struct dialog *dialog, struct slice in, struct actions *actions);
+bool smtp_waits_after_look_alike(const struct dialog *dialog);
+void smtp_end_wait(struct dialog *dialog, struct actions *actions);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "smtp_parts.h"
 
+#include "mailmux/check.h"
 #include "mailmux/line.h"
 
 /* Own replies of one call stop here: the longest, with our name in it, still fits DIALOG_EXTRA. */
@@ -69,15 +70,12 @@ static void say(const struct dialog *dialog, enum smtp_reply reply, struct actio
     struct slice hostname = dialog->policy->hostname;
     size_t at = slice_find(text, '%');
 
-    if (at == text.n) {
-        dialog_reply(actions, text);
-        return;
+    if (at < text.n) {
+        dialog_say(actions, slice_of(text.p, at));
+        dialog_say(actions, hostname);
+        text = slice_after(text, at + 2);
     }
-    if (buffer_room(actions->to_client) < text.n + hostname.n)
-        return; /* not half of a line */
-    (void)(buffer_append(actions->to_client, slice_of(text.p, at)) &&
-           buffer_append(actions->to_client, hostname));
-    dialog_reply(actions, slice_after(text, at + 2));
+    dialog_reply(actions, text);
 }
 
 bool smtp_is_lock_step(const struct dialog *dialog)
@@ -95,18 +93,25 @@ static void hold_if_needed(struct dialog *dialog, bool barrier)
         dialog->mode = DIALOG_HELD;
 }
 
-static void push(struct dialog *dialog, enum smtp_command command, enum smtp_reply reply)
+/* A command that was not noted would get the next one's reply: then nothing goes out at all. */
+static void push(struct dialog *dialog, enum smtp_command command, enum smtp_reply reply,
+    struct actions *actions)
 {
     struct smtp *smtp = &dialog->of.smtp;
     unsigned at = (smtp->queue_head + smtp->queue_len) % SMTP_QUEUE_MAX;
 
+    if (!check_holds(smtp->queue_len < SMTP_QUEUE_MAX)) {
+        actions->fault = true;
+        return;
+    }
     smtp->queue[at] = (struct smtp_pending){(uint8_t)command, (uint8_t)reply};
     smtp->queue_len++;
 }
 
-void smtp_expect(struct dialog *dialog, enum smtp_command command, bool barrier)
+void smtp_expect(
+    struct dialog *dialog, enum smtp_command command, bool barrier, struct actions *actions)
 {
-    push(dialog, command, SMTP_FROM_SERVER);
+    push(dialog, command, SMTP_FROM_SERVER, actions);
     hold_if_needed(dialog, barrier);
 }
 
@@ -114,7 +119,7 @@ void smtp_send(struct dialog *dialog, struct slice line, enum smtp_command comma
     struct actions *actions)
 {
     dialog_forward(actions, line);
-    smtp_expect(dialog, command, barrier);
+    smtp_expect(dialog, command, barrier, actions);
 }
 
 void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
@@ -123,7 +128,7 @@ void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *a
         say(dialog, reply, actions);
         return;
     }
-    push(dialog, SMTP_OTHER, reply);
+    push(dialog, SMTP_OTHER, reply, actions);
     hold_if_needed(dialog, false);
 }
 
@@ -136,12 +141,8 @@ void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct action
 void smtp_answer_and_close(
     struct dialog *dialog, enum smtp_reply reply, enum reason reason, struct actions *actions)
 {
-    if (dialog->of.smtp.queue_len == 0) {
-        smtp_answer(dialog, reply, actions);
-        dialog_close(dialog, actions, reason);
-    } else {
-        dialog_close_with(dialog, actions, FAREWELL_REFUSED, reason);
-    }
+    smtp_answer(dialog, reply, actions);
+    dialog_close_with(dialog, actions, FAREWELL_UNSAID, reason);
 }
 
 const struct smtp_pending *smtp_owed(const struct dialog *dialog)

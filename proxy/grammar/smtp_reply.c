@@ -3,6 +3,14 @@
 
 #include "mailmux/line.h"
 
+/* Codes that mean more than their first digit does. */
+enum {
+    SMTP_CODE_GOODBYE = 221,
+    SMTP_CODE_CLOSING = 421,
+    SMTP_CODE_NOT_RECOGNISED = 500, /* a bad command, too (C60) [RFC 5321 4.2.4] */
+    SMTP_CODE_NOT_THERE = 502
+};
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -12,7 +20,7 @@ static bool is_digit(char c)
 static bool parse_line(struct slice line, unsigned *code, bool *last)
 {
     if (line.n < 3 || line.p[0] < '2' || line.p[0] > '5' || !is_digit(line.p[1]) ||
-        !is_digit(line.p[2]) || !line_is_clean(line))
+        !is_digit(line.p[2]))
         return false;
     if (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-')
         return false;
@@ -38,7 +46,7 @@ enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t ma
         struct slice line;
         size_t used;
         unsigned code;
-        bool last;
+        bool last = false;
 
         switch (line_cut(slice_after(in, at), max_line, &line, &used)) {
         case LINE_MORE:
@@ -51,11 +59,10 @@ enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t ma
         at += used;
         if (at > max_octets)
             return REPLY_LARGE;
-        if (!parse_line(trim_carriage_returns(line), &code, &last) ||
-            (lines > 1 && code != reply->code))
+        if (!parse_line(trim_carriage_returns(line), &code, &last) && lines == 1)
             return REPLY_MALFORMED;
-        reply->code = code;
         if (last) {
+            reply->code = code;
             reply->lines = lines;
             reply->used = at;
             reply->text = slice_of(in.p, at);
@@ -65,6 +72,28 @@ enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t ma
     return REPLY_LARGE;
 }
 
+struct slice smtp_reply_line_text(struct slice line)
+{
+    unsigned code;
+    bool last;
+
+    return parse_line(line, &code, &last) ? slice_after(line, 4) : line;
+}
+
+/* As it came where it has the reply's code; else with that code before its text. */
+static void relay_line(struct slice line, bool last, unsigned code, struct actions *actions)
+{
+    char head[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10), (char)('0' + code % 10),
+        last ? ' ' : '-'};
+
+    if (line.n > 3 ? slice_starts(line, slice_of(head, 4)) : last) {
+        dialog_reply(actions, line);
+        return;
+    }
+    dialog_say(actions, slice_of(head, 4));
+    dialog_reply(actions, smtp_reply_line_text(line));
+}
+
 void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actions)
 {
     struct slice rest = reply->text;
@@ -72,16 +101,28 @@ void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actio
     size_t used;
 
     while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
-        dialog_reply(actions, trim_carriage_returns(line));
         rest = slice_after(rest, used);
+        relay_line(trim_carriage_returns(line), rest.n == 0, reply->code, actions);
     }
+}
+
+static bool is_success(unsigned code)
+{
+    return code / 100 == 2;
+}
+
+static bool is_failure(unsigned code)
+{
+    return code >= 400;
 }
 
 static void end_of_auth(struct dialog *dialog, unsigned code)
 {
     dialog->of.smtp.in_auth = code == 334;
-    if (code == 235)
-        dialog->logged_in = true;
+    if (!is_success(code))
+        return;
+    dialog->logged_in = true;
+    dialog_forgive(dialog);
 }
 
 /* Our RSET before the upgrade was answered: the client gets the reply to its STARTTLS. */
@@ -94,15 +135,87 @@ static void reset_for_tls(struct dialog *dialog, unsigned code, struct actions *
     actions->renew_server = code / 100 != 2;
 }
 
+static bool is_chunk(enum smtp_command command)
+{
+    return command == SMTP_BDAT || command == SMTP_BDAT_LAST;
+}
+
 /* Only these may be answered 3yz: after it nobody could know what follows (C70). */
 static bool may_continue(enum smtp_command command, unsigned code)
 {
     return code / 100 != 3 || (command == SMTP_AUTH && code == 334) ||
-           (command == SMTP_DATA && code == 354) || command == SMTP_BDAT;
+           (command == SMTP_DATA && code == 354) || is_chunk(command);
 }
 
-/* A verb that the backend does not know is a bad command, too (C60) [RFC 5321 4.2.4]. */
-enum { SMTP_CODE_NOT_RECOGNISED = 500 };
+/* ---- A reply before the end of what it is about ---- */
+
+/*
+ * The backend has replied while the client still sends, and it is not known what it makes of the
+ * rest: it may read on to the end, take it for commands, or be gone. So it gets no more of it and
+ * is left, in a way that it cannot take for the end of a message. The client sends on in its own
+ * time and then finds that it can only say QUIT (C129).
+ */
+static void answer_early(
+    struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+
+    smtp_reply_relay(reply, actions);
+    smtp->fate = SMTP_ANSWERED;
+    smtp->backend = reply->code == SMTP_CODE_CLOSING ? SMTP_CLOSING : SMTP_LEFT;
+    smtp->queue_len = 0; /* 421 is the reply to all of it */
+    smtp->barrier = false;
+    if (dialog->mode == DIALOG_COUNTED)
+        dialog->mode = DIALOG_SKIPPED;
+    actions->leave_server = true;
+}
+
+void smtp_end_of_answered(struct dialog *dialog, struct actions *actions)
+{
+    dialog->mode = DIALOG_LINES;
+    if (dialog->of.smtp.backend == SMTP_CLOSING)
+        dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
+}
+
+/* It is about the message or the chunk in hand. A chunk is the last of the queue. */
+static bool is_early(const struct dialog *dialog, unsigned code)
+{
+    const struct smtp *smtp = &dialog->of.smtp;
+
+    if (!is_failure(code))
+        return false;
+    if (dialog->mode == DIALOG_MESSAGE)
+        return !smtp->loose;
+    return dialog->mode == DIALOG_COUNTED && (smtp->queue_len == 1 || code == SMTP_CODE_CLOSING);
+}
+
+/* ---- What a reply means ---- */
+
+/* What the client's next words are, after this reply. */
+static void follow(
+    struct dialog *dialog, enum smtp_command command, unsigned code, struct actions *actions)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+
+    if ((command == SMTP_EHLO || command == SMTP_HELO) && is_success(code))
+        smtp->hello_needed = false;
+    if (command == SMTP_HELO && is_success(code))
+        smtp->chunking = false;
+    if (command == SMTP_AUTH)
+        end_of_auth(dialog, code);
+    if ((command == SMTP_MESSAGE || command == SMTP_BDAT_LAST) && is_success(code))
+        dialog_forgive(dialog);
+    smtp_settle(dialog);
+    if (command == SMTP_DATA && code == 354)
+        smtp_message_begin(dialog);
+    if (command == SMTP_QUIT)
+        dialog_close(dialog, actions, REASON_QUIT);
+    /* A backend that does not know BDAT would read its octets as commands (attack A10). */
+    if (is_chunk(command) && (code == SMTP_CODE_NOT_RECOGNISED || code == SMTP_CODE_NOT_THERE))
+        dialog_close(dialog, actions, REASON_BDAT_REFUSED);
+    if (command == SMTP_OTHER && code == SMTP_CODE_NOT_RECOGNISED)
+        dialog_count_bad(dialog, actions);
+}
 
 static void take_reply(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
@@ -113,37 +226,42 @@ static void take_reply(
         reset_for_tls(dialog, reply->code, actions);
         return;
     }
-    if (command == SMTP_EHLO && reply->code == 250)
+    if (command == SMTP_EHLO && is_success(reply->code))
         smtp_ehlo_relay(dialog, reply, actions);
     else
         smtp_reply_relay(reply, actions);
-    if ((command == SMTP_EHLO || command == SMTP_HELO) && reply->code == 250)
-        dialog->of.smtp.hello_needed = false;
-    if (command == SMTP_HELO && reply->code == 250)
-        dialog->of.smtp.chunking = false;
-    if (command == SMTP_AUTH)
-        end_of_auth(dialog, reply->code);
-    smtp_settle(dialog);
-    if (command == SMTP_DATA && reply->code == 354)
-        smtp_message_begin(dialog);
-    if (command == SMTP_QUIT)
-        dialog_close(dialog, actions, REASON_QUIT);
-    /* A backend that does not know BDAT would read its octets as commands (attack A10). */
-    if (command == SMTP_BDAT && (reply->code == 500 || reply->code == 502))
-        dialog_close(dialog, actions, REASON_BDAT_REFUSED);
-    if (command == SMTP_OTHER && reply->code == SMTP_CODE_NOT_RECOGNISED)
-        dialog_count_bad(dialog, actions);
+    follow(dialog, command, reply->code, actions);
 }
 
-/* Nothing is owed: a 421 may come at any time, and some answer a message before its end. */
+/* A look-alike was the end of the message to the backend, as the operator lets it be. */
+static void take_loose(
+    struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
+{
+    if (dialog->mode == DIALOG_MESSAGE) {
+        dialog->mode = DIALOG_LINES;
+        if (is_success(reply->code))
+            dialog_forgive(dialog);
+    }
+    smtp_reply_relay(reply, actions);
+}
+
+/*
+ * Nothing is owed. A refusal, or 221, is the backend's last word: what it says next is its end. Any
+ * other reply could be taken for that to the client's next command.
+ */
 static void take_unasked(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
 {
-    if (dialog->mode == DIALOG_MESSAGE && reply->code >= 400) {
+    bool is_last = dialog->mode != DIALOG_MESSAGE &&
+                   (is_failure(reply->code) || reply->code == SMTP_CODE_GOODBYE);
+
+    if (dialog->of.smtp.loose && !(is_last && reply->code == SMTP_CODE_GOODBYE)) {
+        take_loose(dialog, reply, actions);
+    } else if (is_last) {
         smtp_reply_relay(reply, actions);
         dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
     } else {
-        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
     }
 }
 
@@ -153,7 +271,9 @@ static void take_whole(
     const struct smtp_pending *owed = smtp_owed(dialog);
 
     actions->used = reply->used;
-    if (reply->code == 421) {
+    if (is_early(dialog, reply->code)) {
+        answer_early(dialog, reply, actions);
+    } else if (reply->code == SMTP_CODE_CLOSING) {
         bool quitting = owed && owed->command == SMTP_QUIT;
 
         smtp_reply_relay(reply, actions);
@@ -161,7 +281,7 @@ static void take_whole(
     } else if (!owed) {
         take_unasked(dialog, reply, actions);
     } else if (!may_continue((enum smtp_command)owed->command, reply->code)) {
-        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
     } else {
         take_reply(dialog, reply, actions);
     }
@@ -178,6 +298,17 @@ static size_t line_max(const struct dialog *dialog)
                : SMTP_REPLY_LINE_MAX;
 }
 
+/* Some servers send one between their replies: nothing is said by it. */
+static bool skip_blank_line(struct slice in, struct actions *actions)
+{
+    size_t end = slice_find(in, '\n');
+
+    if (end == in.n || trim_carriage_returns(slice_of(in.p, end)).n > 0)
+        return false;
+    actions->used = end + 1;
+    return true;
+}
+
 bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     const struct dialog_policy *policy = dialog->policy;
@@ -185,8 +316,10 @@ bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions
 
     if (smtp_say_own(dialog, actions))
         return true;
-    if (in.n == 0 || dialog->mode == DIALOG_OVER)
+    if (in.n == 0 || dialog->mode == DIALOG_OVER || dialog->of.smtp.backend != SMTP_STANDS)
         return false;
+    if (skip_blank_line(in, actions))
+        return true;
     switch (smtp_reply_cut(in, policy->reply, policy->reply_lines, line_max(dialog), &reply)) {
     case REPLY_MORE:
         return false;
@@ -194,11 +327,25 @@ bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions
         take_whole(dialog, &reply, actions);
         return true;
     case REPLY_MALFORMED:
-        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_SERVER_PROTOCOL);
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return true;
     case REPLY_LARGE:
-        dialog_close_with(dialog, actions, FAREWELL_PROTOCOL, REASON_REPLY_TOO_LARGE);
+        dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
         return true;
     }
     return false;
+}
+
+/* After QUIT it has left in its own way: the client gets the reply that was due (C132). */
+bool smtp_server_ended(struct dialog *dialog, struct actions *actions)
+{
+    const struct smtp_pending *owed = smtp_owed(dialog);
+
+    if (dialog->of.smtp.backend != SMTP_STANDS)
+        return true;
+    if (!owed || owed->command != SMTP_QUIT)
+        return false;
+    smtp_settle(dialog);
+    smtp_answer_and_close(dialog, SMTP_BYE, REASON_QUIT, actions);
+    return true;
 }

@@ -29,12 +29,13 @@ static void play(
         run_speak(run, side, words, segment, &seed);
         side = side == DIALOG_SERVER ? DIALOG_CLIENT : DIALOG_SERVER;
     }
+    run_end(run);
 }
 
 static bool is_same_event(const struct run_event *a, const struct run_event *b)
 {
     return a->next == b->next && a->reason == b->reason && a->renew == b->renew &&
-           a->sent[DIALOG_CLIENT] == b->sent[DIALOG_CLIENT] &&
+           a->leaves == b->leaves && a->sent[DIALOG_CLIENT] == b->sent[DIALOG_CLIENT] &&
            a->sent[DIALOG_SERVER] == b->sent[DIALOG_SERVER];
 }
 

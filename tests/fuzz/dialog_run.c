@@ -184,14 +184,22 @@ static void note_event(struct dialog_run *run, const struct actions *actions)
     run->events[run->event_count++] = (struct run_event){.next = actions->next,
         .reason = actions->reason,
         .renew = actions->renew_server,
+        .leaves = actions->leave_server,
         .sent = {buffer_held(&run->out[0]).n, buffer_held(&run->out[1]).n}};
 }
 
 static void do_next(struct dialog_run *run, const struct actions *actions)
 {
-    if (actions->next == DIALOG_NOTHING)
+    if (actions->next == DIALOG_NOTHING && !actions->leave_server)
         return;
     note_event(run, actions);
+    FUZZ_REQUIRE(!actions->fault && actions->reason != REASON_FAULT);
+    if (actions->leave_server) {
+        FUZZ_REQUIRE(!run->has_left);
+        run->has_left = true;
+        run->loses[DIALOG_SERVER] = true;
+        buffer_clear(&run->in[DIALOG_SERVER]);
+    }
     switch (actions->next) {
     case DIALOG_NOTHING:
         break;
@@ -230,6 +238,7 @@ static bool feed(struct dialog_run *run, enum dialog_side side)
     FUZZ_REQUIRE(did || (to_client.n == 0 && to_server.n == 0));
     if (!did)
         return false;
+    FUZZ_REQUIRE(!run->has_left || (to_server.n == 0 && !actions.pass));
     if (!before.was_message)
         check_forwarded(run, before, to_server);
     if (side == DIALOG_SERVER && before.was_ehlo)
@@ -239,14 +248,15 @@ static bool feed(struct dialog_run *run, enum dialog_side side)
                      run->policy.require_tls != DIALOG_TLS_ALWAYS);
         FUZZ_REQUIRE(buffer_append(&run->out[!side], slice_of(in.p, actions.used)));
     }
-    buffer_consume(&run->in[side], actions.used);
+    if (actions.used > 0)
+        buffer_consume(&run->in[side], actions.used);
     do_next(run, &actions);
     return true;
 }
 
 static bool try_feed(struct dialog_run *run, enum dialog_side side)
 {
-    if (run->is_over || run->relays ||
+    if (run->is_over || run->relays || (side == DIALOG_SERVER && run->has_left) ||
         (side == DIALOG_CLIENT && !dialog_wants_client(&run->dialog)))
         return false;
     return feed(run, side);
@@ -290,7 +300,8 @@ static void check_waiting(const struct dialog_run *run)
     if (run->dialog.protocol != &protocol_imap || run->dialog.of.imap.phase != IMAP_PART)
         FUZZ_REQUIRE(buffer_held(&run->in[DIALOG_SERVER]).n <= run->policy.reply);
     FUZZ_REQUIRE(run->dialog.user_len <= DIALOG_USER_MAX);
-    FUZZ_REQUIRE(run->dialog.bad_commands < run->policy.bad_commands);
+    FUZZ_REQUIRE(
+        run->dialog.bad_commands < run->policy.bad_commands || run->dialog.mode == DIALOG_ENDING);
     if (run->dialog.protocol == &protocol_smtp)
         FUZZ_REQUIRE(run->dialog.of.smtp.queue_len <= SMTP_QUEUE_MAX);
 }
@@ -347,7 +358,7 @@ void run_begin(struct dialog_run *run, const struct protocol *protocol, struct s
         buffer_init(&run->out[side], run->memory_out[side], RUN_OUT);
     }
     run->event_count = 0;
-    run->is_started = run->relays = run->is_over = false;
+    run->is_started = run->relays = run->is_over = run->has_left = false;
     dialog_init(&run->dialog, protocol, &run->policy, legs);
     run->dialog.tls_unavailable = fuzz_has(options, 'u');
 }
@@ -356,6 +367,8 @@ void run_speak(struct dialog_run *run, enum dialog_side side, struct slice bytes
     uint64_t *seed)
 {
     run->loses[DIALOG_CLIENT] = run->loses[DIALOG_SERVER] = false;
+    if (side == DIALOG_SERVER && run->has_left)
+        return;
     while (bytes.n > 0 && !run->is_over && !run->loses[side]) {
         size_t n = segment > 0 ? segment : 1 + (size_t)(random_of(seed) % SEGMENT_MAX);
 
@@ -364,4 +377,26 @@ void run_speak(struct dialog_run *run, enum dialog_side side, struct slice bytes
         bytes = slice_after(bytes, n);
         pump(run, side);
     }
+}
+
+void run_end(struct dialog_run *run)
+{
+    struct actions actions = actions_of(&run->out[DIALOG_CLIENT], &run->out[DIALOG_SERVER]);
+    size_t client = buffer_held(&run->out[DIALOG_CLIENT]).n;
+    size_t server = buffer_held(&run->out[DIALOG_SERVER]).n;
+
+    if (!run->is_started || run->is_over || run->relays)
+        return;
+    if (dialog_server_ended(&run->dialog, &actions)) {
+        actions.leave_server = actions.next == DIALOG_NOTHING && !run->has_left;
+        do_next(run, &actions);
+    }
+    actions = actions_of(&run->out[DIALOG_CLIENT], &run->out[DIALOG_SERVER]);
+    if (!run->is_over) {
+        dialog_expire(&run->dialog, REASON_TIMEOUT_REPLY, &actions);
+        do_next(run, &actions);
+    }
+    FUZZ_REQUIRE(run->is_over);
+    FUZZ_REQUIRE(buffer_held(&run->out[DIALOG_CLIENT]).n <= client + DIALOG_EXTRA);
+    FUZZ_REQUIRE(buffer_held(&run->out[DIALOG_SERVER]).n == server);
 }

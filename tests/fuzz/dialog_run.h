@@ -26,6 +26,7 @@ struct run_event {
     enum dialog_next next;
     enum reason reason;
     bool renew;
+    bool leaves;
     size_t sent[2]; /* by enum dialog_side */
 };
 
@@ -41,6 +42,7 @@ struct dialog_run {
     bool is_started;
     bool relays;
     bool is_over;
+    bool has_left; /* the backend's connection has ended */
     bool loses[2]; /* TLS begins, or the backend is another: the rest of what a side just says is
                       not for the dialog */
 };
@@ -52,5 +54,8 @@ void run_begin(struct dialog_run *run, const struct protocol *protocol, struct s
  * it is done. */
 void run_speak(struct dialog_run *run, enum dialog_side side, struct slice bytes, size_t segment,
     uint64_t *seed);
+
+/* Both fall silent: the backend closes, and a deadline expires. Then it is over. */
+void run_end(struct dialog_run *run);
 
 #endif

@@ -17,6 +17,7 @@ struct run {
     bool renew;
     bool starting_tls;
     bool relaying;
+    bool left; /* the backend's connection has ended, or was ended */
     bool closed;
     bool broken; /* the dialog broke its contract: said on stderr */
 };
@@ -65,6 +66,11 @@ static void do_next(struct run *run, const struct actions *actions)
 {
     char event[80];
 
+    if (actions->leave_server) {
+        add_event(run, "LEAVE");
+        run->left = true;
+        buffer_clear(&run->in[DIALOG_SERVER]);
+    }
     switch (actions->next) {
     case DIALOG_NOTHING:
         break;
@@ -110,9 +116,10 @@ static bool feed(struct run *run, enum dialog_side side)
     }
     if (!more)
         return false;
-    if (actions.pass)
+    if (actions.pass && !(run->left && side == DIALOG_CLIENT))
         move(run, side, actions.used);
-    buffer_consume(&run->in[side], actions.used);
+    if (actions.used > 0)
+        buffer_consume(&run->in[side], actions.used);
     do_next(run, &actions);
     return true;
 }
@@ -157,7 +164,7 @@ static void pump(struct run *run)
 
     while (progress && !is_over(run) && !run->relaying) {
         progress = dialog_wants_client(&run->dialog) && feed(run, DIALOG_CLIENT);
-        if (!progress && !is_over(run))
+        if (!progress && !is_over(run) && !run->left)
             progress = feed(run, DIALOG_SERVER);
     }
     if (run->relaying && !is_over(run))
@@ -176,6 +183,7 @@ static void send_bytes(struct run *run, const struct step *step, size_t segment,
         if (split > 0 && split < step->len)
             n = rest.n == step->len ? split : rest.n;
         if (!(run->starting_tls && step->side == DIALOG_CLIENT) &&
+            !(run->left && step->side == DIALOG_SERVER) &&
             !buffer_append(&run->in[step->side], slice_of(rest.p, n))) {
             (void)fprintf(stderr, "  line %u: the dialog does not take its input\n", step->line);
             run->broken = true;
@@ -242,6 +250,27 @@ static bool nothing_left(const struct run *run, const struct step *step)
     return true;
 }
 
+/* As the session does it: what is not foreseen is the end. */
+static void end_server(struct run *run)
+{
+    struct actions actions = actions_of(&run->out[DIALOG_CLIENT], &run->out[DIALOG_SERVER]);
+
+    if (!dialog_server_ended(&run->dialog, &actions)) {
+        dialog_farewell(&run->dialog, FAREWELL_SERVER_LOST, &run->out[DIALOG_CLIENT]);
+        dialog_close(&run->dialog, &actions, REASON_SERVER_CLOSED);
+    }
+    run->left = true;
+    do_next(run, &actions);
+}
+
+static void expire(struct run *run, enum reason reason)
+{
+    struct actions actions = actions_of(&run->out[DIALOG_CLIENT], &run->out[DIALOG_SERVER]);
+
+    dialog_expire(&run->dialog, reason, &actions);
+    do_next(run, &actions);
+}
+
 static bool do_step(struct run *run, const struct step *step, size_t segment, size_t split)
 {
     struct slice text = slice_of(step->text, step->len);
@@ -268,6 +297,12 @@ static bool do_step(struct run *run, const struct step *step, size_t segment, si
         return true;
     case STEP_FAREWELL:
         dialog_farewell(&run->dialog, step->farewell, &run->out[DIALOG_CLIENT]);
+        return true;
+    case STEP_SERVER_END:
+        end_server(run);
+        return true;
+    case STEP_EXPIRE:
+        expire(run, step->reason);
         return true;
     }
     return false;

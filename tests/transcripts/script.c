@@ -295,6 +295,19 @@ static bool read_farewell(struct reader *reader, const char *name)
     return true;
 }
 
+static bool read_expiry(struct reader *reader, const char *name)
+{
+    static const struct choice choices[] = {{"command", REASON_TIMEOUT_COMMAND},
+        {"line", REASON_TIMEOUT_LINE}, {"login", REASON_TIMEOUT_LOGIN},
+        {"data", REASON_TIMEOUT_DATA}, {"reply", REASON_TIMEOUT_REPLY}};
+    int chosen;
+
+    if (!CHOOSE(choices, name, &chosen))
+        return complain(reader, "no such deadline", name);
+    add_step(reader, STEP_EXPIRE)->reason = (enum reason)chosen;
+    return true;
+}
+
 static bool read_expectation(struct reader *reader, char *line)
 {
     static const struct {
@@ -333,6 +346,12 @@ static bool read_step(struct reader *reader, char *line)
         (void)add_step(reader, STEP_TLS_BUSY);
         return true;
     }
+    if (strcmp(line, "SERVER END") == 0) {
+        (void)add_step(reader, STEP_SERVER_END);
+        return true;
+    }
+    if (strncmp(line, "EXPIRE ", 7) == 0)
+        return read_expiry(reader, line + 7);
     if (strncmp(line, "FAREWELL ", 9) == 0)
         return read_farewell(reader, line + 9);
     return read_header(reader, line);

@@ -8,20 +8,23 @@
 #include "mailmux/dialog.h"
 
 enum step_kind {
-    STEP_SEND,     /* bytes of `side`, one write */
-    STEP_EXPECT,   /* bytes that reach `side` */
-    STEP_EVENT,    /* what the session must be asked to do: `text` */
-    STEP_USER,     /* the user known so far: `text` */
-    STEP_BOUNDARY, /* whether a farewell may be said now: `text` is yes or no */
-    STEP_TLS_UP,   /* the handshake on the client leg is done */
-    STEP_TLS_BUSY, /* from now on TLS cannot be had */
-    STEP_FAREWELL  /* the session says this farewell: `farewell` */
+    STEP_SEND,       /* bytes of `side`, one write */
+    STEP_EXPECT,     /* bytes that reach `side` */
+    STEP_EVENT,      /* what the session must be asked to do: `text` */
+    STEP_USER,       /* the user known so far: `text` */
+    STEP_BOUNDARY,   /* whether a farewell may be said now: `text` is yes or no */
+    STEP_TLS_UP,     /* the handshake on the client leg is done */
+    STEP_TLS_BUSY,   /* from now on TLS cannot be had */
+    STEP_FAREWELL,   /* the session says this farewell: `farewell` */
+    STEP_SERVER_END, /* the backend closes */
+    STEP_EXPIRE      /* a deadline is over: `reason` */
 };
 
 struct step {
     enum step_kind kind;
     enum dialog_side side;
     enum dialog_farewell farewell;
+    enum reason reason;
     char *text;
     size_t len;
     unsigned line; /* in the file */

@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from typing import Callable, Optional, Sequence
 
 from . import CEILING
@@ -114,6 +115,13 @@ class Connection:
         if len(self.received) == self._used and not self._receive():
             return
         raise AssertionError(f"expected the end, got {bytes(self.received[self._used:])!r}")
+
+    def wait_for(self, data: bytes) -> bool:
+        """From the test's side: whether these bytes were the last that came, waited for."""
+        end = time.monotonic() + CEILING
+        while not self.received.endswith(data) and time.monotonic() < end:
+            time.sleep(0.005)
+        return self.received.endswith(data)
 
     def wait_for_end(self) -> None:
         """Takes whatever comes until the proxy ends the connection."""

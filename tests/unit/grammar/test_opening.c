@@ -252,7 +252,7 @@ static void smtp_fails_closed(void **state)
         FAILS_SMTP(OPENING_STRANGE_ANSWER, "354 go on\r\n"),
         FAILS_SMTP(OPENING_FAREWELL, "421 bye\r\n"),
         FAILS_SMTP(OPENING_WRONG_PROTOCOL, "* OK STARTTLS\r\n"),
-        FAILS_SMTP(OPENING_WRONG_PROTOCOL, "250-a\r\n251 STARTTLS\r\n"),
+        FAILS_SMTP(OPENING_STRANGE_ANSWER, "250-a\r\n251 STARTTLS\r\n"),
         FAILS_SMTP(OPENING_TOO_LARGE,
             "250-a\r\n250-b\r\n250-c\r\n250-d\r\n250-e\r\n250-f\r\n250-g\r\n250-h\r\n250-i\r\n"
             "250-j\r\n250-k\r\n250-l\r\n250-m\r\n250-n\r\n250-o\r\n250-p\r\n250 q\r\n"),
