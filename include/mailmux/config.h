@@ -151,6 +151,7 @@ struct config_listener {
     size_t *tls_sets;                    /* indices into config.tls; the first is the fallback */
     unsigned strict_sni;                 /* 0: a name that no set has is served by the fallback */
     enum config_smuggling smuggling;
+    struct config_cidrs smuggling_exempt; /* clients for whom it is SMUGGLING_PASS */
     uint64_t greeting_delay;
     enum config_early_talker early_talker;
     size_t backend;                        /* index into config.backends */

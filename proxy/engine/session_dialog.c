@@ -4,6 +4,7 @@
  */
 #include "session_parts.h"
 
+#include "mailmux/cidr.h"
 #include <stdlib.h>
 
 /* Rounds before other sessions have their turn. */
@@ -58,6 +59,15 @@ static void carry_out(struct session *session, const struct actions *actions)
     }
 }
 
+/* Those who are known to be honest and to know no better (C138). */
+static void exempt(struct session *session)
+{
+    const struct config_cidrs *networks = &session->service->listener->smuggling_exempt;
+
+    if (cidr_list_matches(networks->cidr, networks->count, &session->client))
+        session->dialog->smuggling = DIALOG_PASS_ALL;
+}
+
 void session_start_dialog(struct session *session, enum greeting greeting, size_t greeting_len)
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
@@ -74,6 +84,7 @@ void session_start_dialog(struct session *session, enum greeting greeting, size_
     }
     dialog_init(
         session->dialog, session->service->protocol, &session->service->dialog_policy, legs);
+    exempt(session);
     session->phase = SESSION_DIALOG;
     session->phase_reason = REASON_NONE;
     actions = actions_for(session);

@@ -120,6 +120,30 @@ static void check_proxy_sources(struct build *build, const struct config_listene
     }
 }
 
+static void check_exempt(struct build *build, const struct config_listener *listener)
+{
+    const struct config_cidrs *networks = &listener->smuggling_exempt;
+    char text[CIDR_TEXT_MAX];
+
+    if (networks->count == 0 || setting_of(listener, "protocol")->state == SETTING_BAD)
+        return;
+    if (!is_smtp(listener->protocol)) {
+        config_report_add(build->report, true, networks->origin[0],
+            "[listener %s] smuggling_exempt = %s: this listener speaks %s, which sends no mail; "
+            "remove the line",
+            listener->name, cidr_text(&networks->cidr[0], text),
+            config_protocol_name(listener->protocol));
+        return;
+    }
+    for (size_t i = 0; i < networks->count; i++) {
+        if (networks->cidr[i].bits == 0)
+            config_report_add(build->report, false, networks->origin[i],
+                "[listener %s] smuggling_exempt = %s: that is every client, as with smuggling = "
+                "pass; name the networks of the printers and scripts",
+                listener->name, cidr_text(&networks->cidr[i], text));
+    }
+}
+
 void config_check_relay(struct build *build)
 {
     const struct config *config = build->config;
@@ -127,6 +151,7 @@ void config_check_relay(struct build *build)
     for (size_t i = 0; i < config->listener_count; i++) {
         check_relay_domains(build, &config->listeners[i]);
         check_proxy_sources(build, &config->listeners[i]);
+        check_exempt(build, &config->listeners[i]);
     }
     /* Only of a configuration that can be used: until then it may not be what it will be. */
     for (size_t i = 0; i < config->backend_count && build->report->error_count == 0; i++)

@@ -204,6 +204,11 @@ const struct directive directives[] = {
         .help = "SMTP: which line ends in a message are refused, as a lax server might take them "
                 "for its end and what follows for commands. look-alikes: a dot between line ends "
                 "that are not CRLF. strict: every CR or LF that stands alone. pass: none."},
+    {SECTION_LISTENER, "smuggling_exempt", VALUE_CIDRS, FIELD(config_listener, smuggling_exempt),
+        .is_list = true,
+        .help = "SMTP: networks of clients for whom smuggling = pass holds: printers and scripts "
+                "inside that end their lines with a bare LF. Postfix exempts its mynetworks so. "
+                "The address is the one that a PROXY header tells, where one is required."},
     {SECTION_LISTENER, "greeting_delay", VALUE_DURATION, FIELD(config_listener, greeting_delay),
         .max = MINUTE, .fallback = "0s",
         .help = "How long the greeting is held back, to see who cannot wait for it. With "

@@ -76,6 +76,104 @@ def test_strict_refuses_every_bare_line_end(field, bare):
         assert outcome.reason == "smuggling" and b"two" not in outcome.received, outcome
 
 
+# Clients that end every line with a bare LF
+
+LINES = b"MAIL FROM:<a@b.test>\nRCPT TO:<alice@example.test>\n"
+
+
+def bare_lf_message(port, behind=b"", end=b"\n.\n", source=""):
+    """As a printer sends it; gives the client behind its dot."""
+    client = Client(port, source=source)
+    client.read_smtp()
+    client.send(b"EHLO printer\n")
+    client.read_smtp()
+    client.send(LINES)
+    assert client.read_smtp().startswith(b"250 ") and client.read_smtp().startswith(b"250 ")
+    client.send(b"DATA\n")
+    assert client.read_smtp().startswith(b"354 ")
+    client.send(b"Subject: scan\n\nhello" + end + behind)
+    return client
+
+
+@pytest.mark.conformance("C138")
+@pytest.mark.parametrize("settings", POLICIES)
+@pytest.mark.parametrize("end, behind", [(b"\n.\n", b""), (b"\n.\n", b"QUIT\n"), (b"\n.\r\n", b""),
+                                         (b"\r\n.\n", b""), (b"\r\n.\r", b""), (b"\r.\r", b"")])
+def test_a_client_that_waits_behind_its_dot_is_answered(proxy, field, settings, end, behind):
+    """With what is wrong, not with a timeout: a 421 would have it try again and again."""
+    proxy.section("timeouts", data="500ms", drain="2s")
+    target = field("smtp", smtp(replies={b"DATA": greedy}), tls="none", **settings)
+    client = bare_lf_message(target.port, behind, end)
+    assert client.read_smtp().startswith(b"550 5.6.0 ")
+    assert client.read_to_end() == b""
+    client.close()
+    assert proxy.wait_for_event("session").fields["reason"] == "smuggling"
+
+
+def lax(connection, _):
+    """Takes LF . LF for the end, as some servers do."""
+    connection.send(b"354 go ahead\r\n")
+    connection.messages.append(connection.read_until(b"\n.\n"))
+    return b"250 2.0.0 message taken\r\n"
+
+
+def send_two(port, source=""):
+    client = bare_lf_message(port, source=source)
+    for turn in range(2):
+        assert client.read_smtp() == b"250 2.0.0 message taken\r\n"
+        if turn == 0:
+            client.send(LINES)
+            assert client.read_smtp().startswith(b"250 ") and client.read_smtp().startswith(b"250 ")
+            client.send(b"DATA\n")
+            assert client.read_smtp().startswith(b"354 ")
+            client.send(b"Subject: two\n\n.\n")
+    client.send(b"QUIT\n")
+    assert client.read_smtp().startswith(b"221 ")
+    client.close()
+
+
+@pytest.mark.conformance("C138")
+@pytest.mark.parametrize("settings", [{"smuggling": "pass"}, {"smuggling_exempt": "10.0.0.0/8, 127.0.0.1"},
+                                      {"smuggling": "strict", "smuggling_exempt": "127.0.0.0/8"}])
+def test_the_servers_reply_is_the_end_where_it_may_be(field, settings):
+    target = field("smtp", smtp(replies={b"DATA": lax}), tls="none", **settings)
+    send_two(target.port)
+    assert target.backend.finished().messages == [b"Subject: scan\n\nhello\n.\n",
+                                                  b"Subject: two\n\n.\n"]
+
+
+@pytest.mark.conformance("C138")
+def test_what_is_pipelined_behind_the_dot_is_answered_in_its_order(field):
+    target = field("smtp", smtp(replies={b"DATA": lax}), tls="none", smuggling="pass")
+    client = bare_lf_message(target.port, b"NOOP\nQUIT\n")
+    assert client.read_smtp() == b"250 2.0.0 message taken\r\n"
+    assert client.read_smtp() == b"250 2.0.0 noop\r\n"
+    assert client.read_smtp().startswith(b"221 ")
+    assert client.read_to_end() == b""
+
+
+@pytest.mark.conformance("C138", "C96")
+def test_who_is_exempt_is_told_by_the_proxy_header(proxy, new_backend):
+    """The true client counts, not the balancer that it came through."""
+    backend = new_backend(smtp(replies={b"DATA": lax}))
+    proxy.section("timeouts", data="500ms", drain="2s")
+    proxy.backend("server", backend.port)
+    proxy.listener("test", "smtp", "none", "server", accept_proxy_from="127.0.0.1",
+                   smuggling_exempt="192.0.2.0/24")
+    proxy.start()
+    for source, answer in (("192.0.2.7", b"250 2.0.0 "), ("198.51.100.7", b"550 5.6.0 ")):
+        client = Client(proxy.ports["test"])
+        client.send(b"PROXY TCP4 %b 203.0.113.1 5555 25\r\n" % source.encode())
+        client.read_smtp()
+        client.smtp(b"EHLO c.test")
+        client.smtp(b"MAIL FROM:<a@b.test>")
+        client.smtp(b"RCPT TO:<alice@example.test>")
+        assert client.smtp(b"DATA").startswith(b"354 ")
+        client.send(b"hello\n.\n")
+        assert client.read_smtp().startswith(answer), source
+        client.close()
+
+
 # Postfix
 
 def until(condition):

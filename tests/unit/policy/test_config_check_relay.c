@@ -33,6 +33,20 @@ static void test_networks(void **state)
         "header, and may claim any address in it; name the addresses of the load balancers");
 }
 
+static void test_exempt(void **state)
+{
+    assert_parsed(LISTENER(TRUSTED "bind = *:25\nsmuggling_exempt = 10.0.0.0/8, ::1\n"));
+    assert_int_equal(report.count, 0);
+    assert_int_equal(config->listeners[0].smuggling_exempt.count, 2);
+    assert_error(LISTENER("bind = *:143\nsmuggling_exempt = 10.0.0.0/8\n"),
+        "x.ini:6: [listener in] smuggling_exempt = 10.0.0.0/8: this listener speaks imap, which "
+        "sends no mail; remove the line");
+    assert_problem(LISTENER(TRUSTED "bind = *:25\nsmuggling_exempt = 0.0.0.0/0\n"), false,
+        "x.ini:7: [listener in] smuggling_exempt = 0.0.0.0/0: that is every client, as with "
+        "smuggling = pass; name the networks of the printers and scripts");
+    (void)state;
+}
+
 static void test_relay_domains(void **state)
 {
     static const char *const bad[] = {"*", "*.", "example.org.", "@example.org", "u@example.org",
@@ -116,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_exempt),
         cmocka_unit_test(test_relay_domains),
         cmocka_unit_test(test_trust_is_warned_of_once),
         cmocka_unit_test(test_trust_of_this_machine_is_warned_of),

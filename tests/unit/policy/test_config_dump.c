@@ -59,7 +59,9 @@ static const char text[] = "[proxy]\nworkers = 2\nuser = mail\n"
                            "server = [2001:db8::1]:25\nserver = mx3 [2001:db8::2]:26\n"
                            "[timeouts]\nkeepalive = off\nconnect = 1500ms\ndrain = 0\n"
                            "[limits]\nline = 8k\n"
-                           "[tls other]\ncertificate = /c3.pem\nkey = /k3\n";
+                           "[tls other]\ncertificate = /c3.pem\nkey = /k3\n"
+                           "[listener out]\nbind = *:2525\nbackend = mta\ntls_set = default, other\n"
+                           "smuggling_exempt = 10.0.0.0/8, 192.0.2.7\n";
 
 static void test_can_be_read_again(void **state)
 {
@@ -113,6 +115,7 @@ static void test_names_every_source(void **state)
     assert_line(dumped, "connect = 1500ms ", "# /etc/x.ini:20");
     assert_line(dumped, "sessions = auto ", "# default");
     assert_line(dumped, "certificate = /c3.pem ", "# /etc/x.ini:25");
+    assert_line(dumped, "smuggling_exempt = 192.0.2.7 ", "# /etc/x.ini:31");
     free(dumped);
     config_free(&config);
 }
