@@ -63,6 +63,7 @@ struct smtp_reply_text {
 
 enum {
     SMTP_REPLY_LINE_MAX = 4096, /* octets; a challenge of an AUTH exchange may be longer */
+    SMTP_ODD_LINES = 256,       /* lines of one reply that have no code and get it here */
     SMTP_GREETING_LINES = 512   /* what is added to each of so many lines fits DIALOG_EXTRA */
 };
 

@@ -8,8 +8,9 @@
 #include "mailmux/check.h"
 #include "mailmux/line.h"
 
-/* Own replies of one call stop here: the longest, with our name in it, still fits DIALOG_EXTRA. */
-enum { OWN_REPLIES_MAX = DIALOG_EXTRA - 512 };
+/* Own replies of one call stop here: the longest and a farewell, with our name in both, still fit
+ * DIALOG_EXTRA. */
+enum { OWN_REPLIES_MAX = DIALOG_EXTRA - 1024 };
 
 static const char *const replies[] = {
     [SMTP_NO_PARAMETERS] = "501 5.5.4 Syntax error (no parameters allowed)",

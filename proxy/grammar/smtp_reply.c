@@ -41,8 +41,9 @@ enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t ma
     size_t max_line, struct smtp_reply_text *reply)
 {
     size_t at = 0;
+    unsigned without_code = 0;
 
-    for (size_t lines = 1; lines <= max_lines; lines++) {
+    for (size_t lines = 1; lines <= max_lines && without_code <= SMTP_ODD_LINES; lines++) {
         struct slice line;
         size_t used;
         unsigned code;
@@ -59,8 +60,10 @@ enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t ma
         at += used;
         if (at > max_octets)
             return REPLY_LARGE;
-        if (!parse_line(trim_carriage_returns(line), &code, &last) && lines == 1)
-            return REPLY_MALFORMED;
+        if (!parse_line(trim_carriage_returns(line), &code, &last))
+            without_code++;
+        if (without_code == lines)
+            return REPLY_MALFORMED; /* the first has none */
         if (last) {
             reply->code = code;
             reply->lines = lines;
@@ -143,8 +146,15 @@ static bool is_chunk(enum smtp_command command)
 /* Only these may be answered 3yz: after it nobody could know what follows (C70). */
 static bool may_continue(enum smtp_command command, unsigned code)
 {
-    return code / 100 != 3 || (command == SMTP_AUTH && code == 334) ||
-           (command == SMTP_DATA && code == 354) || is_chunk(command);
+    return code / 100 != 3 || command == SMTP_AUTH || command == SMTP_DATA || is_chunk(command);
+}
+
+/* Behind AUTH and DATA every 3yz says one thing, as Postfix reads it; the client hears it said. */
+static unsigned as_meant(enum smtp_command command, unsigned code)
+{
+    if (code / 100 != 3)
+        return code;
+    return command == SMTP_AUTH ? 334 : command == SMTP_DATA ? 354 : code;
 }
 
 /* ---- A reply before the end of what it is about ---- */
@@ -218,10 +228,11 @@ static void follow(
 }
 
 static void take_reply(
-    struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
+    struct dialog *dialog, struct smtp_reply_text *reply, struct actions *actions)
 {
     enum smtp_command command = (enum smtp_command)smtp_owed(dialog)->command;
 
+    reply->code = as_meant(command, reply->code);
     if (command == SMTP_RESET_FOR_TLS) {
         reset_for_tls(dialog, reply->code, actions);
         return;
@@ -266,7 +277,7 @@ static void take_unasked(
 }
 
 static void take_whole(
-    struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
+    struct dialog *dialog, struct smtp_reply_text *reply, struct actions *actions)
 {
     const struct smtp_pending *owed = smtp_owed(dialog);
 

@@ -49,19 +49,20 @@ static void cut_comments(char *text)
     *to = '\0';
 }
 
-static const char text[] = "[proxy]\nworkers = 2\nuser = mail\n"
-                           "[tls]\ncertificate = \"/a b, c # d.pem\", rsa.pem\nkey = /k1, /k2\n"
-                           "[listener in]\nbind = *:25\nbackend = mta\nrequire_tls = no\n"
-                           "accept_proxy_from = 10.0.0.0/8, ::ffff:192.0.2.1, 2001:db8::/32\n"
-                           "relay_domains = example.org, *.example.org, [192.0.2.1]\n"
-                           "[backend mta]\nserver = mx1 10.0.0.5:25 weight=7 backup\n"
-                           "server = mx4 10.0.0.6:25 drain slow_start=90s max_sessions=9\n"
-                           "server = [2001:db8::1]:25\nserver = mx3 [2001:db8::2]:26\n"
-                           "[timeouts]\nkeepalive = off\nconnect = 1500ms\ndrain = 0\n"
-                           "[limits]\nline = 8k\n"
-                           "[tls other]\ncertificate = /c3.pem\nkey = /k3\n"
-                           "[listener out]\nbind = *:2525\nbackend = mta\ntls_set = default, other\n"
-                           "smuggling_exempt = 10.0.0.0/8, 192.0.2.7\n";
+static const char text[] =
+    "[proxy]\nworkers = 2\nuser = mail\n"
+    "[tls]\ncertificate = \"/a b, c # d.pem\", rsa.pem\nkey = /k1, /k2\n"
+    "[listener in]\nbind = *:25\nbackend = mta\nrequire_tls = no\n"
+    "accept_proxy_from = 10.0.0.0/8, ::ffff:192.0.2.1, 2001:db8::/32\n"
+    "relay_domains = example.org, *.example.org, [192.0.2.1]\n"
+    "[backend mta]\nserver = mx1 10.0.0.5:25 weight=7 backup\n"
+    "server = mx4 10.0.0.6:25 drain slow_start=90s max_sessions=9\n"
+    "server = [2001:db8::1]:25\nserver = mx3 [2001:db8::2]:26\n"
+    "[timeouts]\nkeepalive = off\nconnect = 1500ms\ndrain = 0\n"
+    "[limits]\nline = 8k\n"
+    "[tls other]\ncertificate = /c3.pem\nkey = /k3\n"
+    "[listener out]\nbind = *:2525\nbackend = mta\ntls_set = default, other\n"
+    "smuggling_exempt = 10.0.0.0/8, 192.0.2.7\n";
 
 static void test_can_be_read_again(void **state)
 {
