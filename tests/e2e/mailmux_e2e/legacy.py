@@ -24,11 +24,12 @@ class LegacyServer:
     bob@example.test lands in their INBOX. Clients in the trusted networks may send anywhere.
     """
 
-    def __init__(self, *options: str, trusted_networks: str = "") -> None:
+    def __init__(self, *options: str, trusted_networks: str = "", at: str = "127.0.0.1") -> None:
+        """at: the address of loopback on which it listens."""
         if trusted_networks:
             options = (*options, "--trust", trusted_networks)
-        self._options = options
-        self._ports = Ports()
+        self._options = (*options, "--at", at)
+        self._ports = Ports(at)
         self.smtp = self._ports.reserve()
         self.imap = self._ports.reserve()
         self.pop3 = self._ports.reserve()
@@ -92,10 +93,10 @@ class LegacyServer:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
-def start_together(*options: Sequence[str]) -> list[LegacyServer]:
+def start_together(*options: Sequence[str], at: str = "127.0.0.1") -> list[LegacyServer]:
     """Several at once, which is quicker: one for each list of options."""
     with ThreadPoolExecutor() as executor:
-        begun = [executor.submit(LegacyServer, *one) for one in options]
+        begun = [executor.submit(LegacyServer, *one, at=at) for one in options]
     failures = [one.exception() for one in begun if one.exception()]
     servers = [one.result() for one in begun if not one.exception()]
     if failures:
