@@ -1,5 +1,8 @@
 #include "visit.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* A client that no network has [RFC 5737], and where it would have connected to. */
 static struct opening_client make_stranger(void)
 {
@@ -10,6 +13,40 @@ static struct opening_client make_stranger(void)
     (void)address_parse_ip(SLICE("192.0.2.1"), client_port, &stranger.source);
     (void)address_parse_ip(SLICE("198.51.100.1"), smtp_port, &stranger.destination);
     return stranger;
+}
+
+/* The first domain that a listener of the backend takes mail for, or NULL. */
+static const char *find_relay_domain(const struct visit *visit)
+{
+    const struct config *config = snapshot_config(visit->snapshot);
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        if (listener->backend == visit->backend && listener->relay_domains.count > 0)
+            return listener->relay_domains.text[0];
+    }
+    return NULL;
+}
+
+/* "mail.example.org" is of example.org; a name of fewer parts is a domain by itself. */
+static const char *domain_of_host(const char *hostname)
+{
+    const char *dot = strchr(hostname, '.');
+
+    return dot && strchr(dot + 1, '.') && hostname[0] != '[' ? dot + 1 : hostname;
+}
+
+/* Of a domain that the server should know. */
+static void write_sender(struct visit *visit)
+{
+    const char *domain = find_relay_domain(visit);
+
+    if (!domain)
+        domain = domain_of_host(snapshot_config(visit->snapshot)->proxy.hostname);
+    else if (strncmp(domain, "*.", 2) == 0)
+        domain += 2;
+    (void)snprintf(visit->sender, sizeof(visit->sender), VISIT_SENDER "@%s", domain);
 }
 
 const struct config_backend *visit_backend(const struct visit *visit)
@@ -175,6 +212,7 @@ static struct probe_plan plan_of(const struct visit *visit, enum visit_try which
         plan.opening.goal = OPENING_SESSION;
         plan.client = &visit->stranger;
         plan.recipient = VISIT_RECIPIENT;
+        plan.sender = visit->sender;
         break;
     }
     return plan;
@@ -214,5 +252,6 @@ void visit_start(struct visit *visit, struct engine *engine, struct tls_client *
     visit->lax = lax;
     visit->on_done = on_done;
     visit->owner = owner;
+    write_sender(visit);
     try_next(visit, VISIT_AS_CONFIGURED);
 }

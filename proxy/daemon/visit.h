@@ -15,6 +15,10 @@
 #define VISIT_RECIPIENT_DOMAIN "relay-probe.example"
 #define VISIT_RECIPIENT "probe@" VISIT_RECIPIENT_DOMAIN
 
+/* A mailbox that every domain has [RFC 5321 4.5.1]. */
+#define VISIT_SENDER "postmaster"
+enum { VISIT_SENDER_MAX = 320 };
+
 enum visit_try {
     VISIT_AS_CONFIGURED,
     VISIT_OTHER_HEADER,    /* with a PROXY header where none is configured, or without */
@@ -38,6 +42,7 @@ struct visit {
     bool was_tried[VISIT_TRIES];
     struct probe probes[VISIT_TRIES];
     struct opening_client stranger;
+    char sender[VISIT_SENDER_MAX]; /* a stranger who claims to be of the listener's domain */
     /* What is not the visit's: */
     struct engine *engine;
     struct tls_client *lax; /* takes every certificate */

@@ -231,6 +231,39 @@ static const struct config_listener *find_open(const struct visit *visit)
     return NULL;
 }
 
+static const char *undecided_text(enum relay_reason reason)
+{
+    switch (reason) {
+    case RELAY_FOR_NOTHING:
+        return "it refuses this recipient for a reason of its own, which real mail might not meet";
+    case RELAY_FOR_NOW:
+        return "it refuses for the time being; try again later";
+    case RELAY_FOR_TLS:
+        return "it wants TLS first, and tls = none here";
+    case RELAY_FOR_LOGIN:
+        return "it wants a login first";
+    case RELAY_FOR_HELLO:
+        return "it refuses the name in EHLO, which is hostname in [proxy]";
+    case RELAY_FOR_CLIENT:
+        return "it refuses the client's address, and clients at other addresses may be taken";
+    case RELAY_FOR_SENDER:
+        return "it refuses the sender, and other senders may be taken";
+    case RELAY_FOR_RECIPIENT:
+        return "it refuses this recipient for another reason, which a real one might not meet";
+    }
+    return "";
+}
+
+/* One who must log in first is no stranger any more, so that is no lack. */
+static void advise_undecided(
+    const struct relay_answer *answer, FILE *out, struct visit_counts *counts)
+{
+    if (answer->reason == RELAY_FOR_LOGIN)
+        NOTE("whether it relays cannot be told: %s", undecided_text(answer->reason));
+    else
+        WARNING("whether it relays cannot be told: %s", undecided_text(answer->reason));
+}
+
 static void advise_relay(const struct visit *visit, FILE *out, struct visit_counts *counts)
 {
     const struct probe_result *result = visit_result(visit, VISIT_STRANGER);
@@ -261,8 +294,7 @@ static void advise_relay(const struct visit *visit, FILE *out, struct visit_coun
         break;
     case RELAY_UNDECIDED:
         if (open)
-            WARNING("whether it relays cannot be told: it refuses this recipient for another "
-                    "reason, which a real one might not meet");
+            advise_undecided(&result->relay, out, counts);
         break;
     case RELAY_NOT_TESTED:
         if (open)

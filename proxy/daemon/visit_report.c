@@ -156,6 +156,7 @@ static void print_xclient(FILE *out, const struct probe_result *result)
 static void print_relay(FILE *out, const struct visit *visit)
 {
     const struct probe_result *result = visit_result(visit, VISIT_STRANGER);
+    bool is_own = result && result->relay.sender == RELAY_OWN_SENDER;
 
     if (!result)
         return;
@@ -164,7 +165,8 @@ static void print_relay(FILE *out, const struct visit *visit)
         (void)fprintf(out, "not tested: %s",
             result->failure == PROBE_FINE ? "it did not come to that" : result->why);
     else {
-        (void)fprintf(out, "for %s it says ", VISIT_RECIPIENT);
+        (void)fprintf(out, "for %s%s%s it says ", VISIT_RECIPIENT, is_own ? " from " : "",
+            is_own ? visit->sender : "");
         visit_print_text(out, slice_of(result->relay.text, result->relay.n));
     }
     (void)fputc('\n', out);

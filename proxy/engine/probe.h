@@ -32,6 +32,7 @@ struct probe_plan {
     /* Whom the header and the identity tell of; NULL: nobody, the connection is our own. */
     const struct opening_client *client;
     const char *recipient; /* SMTP: see mailmux/relay_test.h; NULL: nobody is asked for */
+    const char *sender;    /* where the null sender is refused */
     uint64_t timeout_ms;
 };
 

@@ -4,9 +4,16 @@
 #include "smtp_parts.h"
 #include <string.h>
 
-void relay_test_init(struct relay_test *test, struct slice hostname, struct slice recipient)
+void relay_test_init(
+    struct relay_test *test, struct slice hostname, struct slice sender, struct slice recipient)
 {
-    *test = (struct relay_test){.hostname = hostname, .recipient = recipient};
+    *test = (struct relay_test){.hostname = hostname, .sender = sender, .recipient = recipient};
+}
+
+static void say_path(struct buffer *out, struct slice command, struct slice mailbox)
+{
+    (void)(buffer_append(out, command) && buffer_append(out, mailbox) &&
+           buffer_append(out, SLICE(">\r\n")));
 }
 
 static void say(struct relay_test *test, enum relay_step step, struct buffer *out)
@@ -17,11 +24,11 @@ static void say(struct relay_test *test, enum relay_step step, struct buffer *ou
         (void)(buffer_append(out, SLICE("EHLO ")) && line_append(out, test->hostname));
         break;
     case RELAY_AT_SENDER:
-        (void)buffer_append(out, SLICE("MAIL FROM:<>\r\n"));
+        say_path(
+            out, SLICE("MAIL FROM:<"), test->now == RELAY_OWN_SENDER ? test->sender : SLICE(""));
         break;
     case RELAY_AT_RECIPIENT:
-        (void)(buffer_append(out, SLICE("RCPT TO:<")) && buffer_append(out, test->recipient) &&
-               buffer_append(out, SLICE(">\r\n")));
+        say_path(out, SLICE("RCPT TO:<"), test->recipient);
         break;
     case RELAY_AT_RESET:
         (void)buffer_append(out, SLICE("RSET\r\n"));
@@ -41,56 +48,194 @@ static struct slice last_line(struct slice text)
     return slice_after(text, begin);
 }
 
-/*
- * What is no judgement about relaying: something temporary, and a bad domain or no way to it
- * [RFC 3463 3.2, 3.5], which a real one might not be.
- */
-static enum relay_judgement judge(unsigned code, struct slice line)
-{
-    struct slice enhanced = slice_after(line, 4);
+/* ---- What a refusal means ---- */
 
-    if (code < 500)
-        return RELAY_UNDECIDED;
-    return slice_starts(enhanced, SLICE("5.1.2 ")) || slice_starts(enhanced, SLICE("5.4."))
-               ? RELAY_UNDECIDED
-               : RELAY_REFUSED;
+static const struct {
+    const char *words;
+    enum relay_reason reason;
+} tokens[] = {
+    {"authenticat", RELAY_FOR_LOGIN},
+    {"log in", RELAY_FOR_LOGIN},
+    {"starttls", RELAY_FOR_TLS},
+    {"encrypt", RELAY_FOR_TLS},
+    {"helo", RELAY_FOR_HELLO},
+    {"ehlo", RELAY_FOR_HELLO},
+    {"client host", RELAY_FOR_CLIENT},
+    {"client address", RELAY_FOR_CLIENT},
+    {"blocked", RELAY_FOR_CLIENT},
+    {"blacklist", RELAY_FOR_CLIENT},
+    {"blocklist", RELAY_FOR_CLIENT},
+    {"reverse", RELAY_FOR_CLIENT},
+    {"sender", RELAY_FOR_SENDER},
+    {"<>", RELAY_FOR_SENDER},
+    {"bounce", RELAY_FOR_SENDER},
+    {"null", RELAY_FOR_SENDER},
+    {"mail from", RELAY_FOR_SENDER},
+    {"unroutable", RELAY_FOR_RECIPIENT},
+    {"unrouteable", RELAY_FOR_RECIPIENT},
+    {"domain not found", RELAY_FOR_RECIPIENT},
+};
+
+/* The subject and detail of an enhanced code [RFC 3463 3, RFC 7372, RFC 7505]; so it begins. */
+static const struct {
+    const char *detail;
+    enum relay_reason reason;
+} details[] = {
+    {"1.7 ", RELAY_FOR_SENDER},
+    {"1.8 ", RELAY_FOR_SENDER},
+    {"7.27 ", RELAY_FOR_SENDER},
+    {"7.23 ", RELAY_FOR_SENDER},
+    {"7.25 ", RELAY_FOR_CLIENT},
+    {"1.1 ", RELAY_FOR_RECIPIENT},
+    {"1.2 ", RELAY_FOR_RECIPIENT},
+    {"1.10 ", RELAY_FOR_RECIPIENT},
+    {"4.", RELAY_FOR_RECIPIENT},
+};
+
+/* In any case of letters. The recipient, which servers repeat, is no word of theirs. */
+static bool has_words(struct slice text, struct slice words, struct slice recipient)
+{
+    struct slice domain = slice_after(recipient, slice_find(recipient, '@') + 1);
+
+    while (text.n > 0) {
+        if (domain.n > 0 && slice_starts_nocase(text, domain)) {
+            text = slice_after(text, domain.n);
+        } else {
+            if (slice_starts_nocase(text, words))
+                return true;
+            text = slice_after(text, 1);
+        }
+    }
+    return false;
 }
 
-static void keep(
-    struct relay_test *test, enum relay_judgement judgement, unsigned code, struct slice line)
+static enum relay_reason find_reason(
+    const struct relay_test *test, const struct smtp_reply_text *reply)
+{
+    struct slice detail = slice_after(last_line(reply->text), sizeof("550 5.") - 1);
+
+    for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+        if (has_words(reply->text, slice_from(tokens[i].words), test->recipient))
+            return tokens[i].reason;
+    }
+    for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++) {
+        if (slice_starts(detail, slice_from(details[i].detail)))
+            return details[i].reason;
+    }
+    return RELAY_FOR_NOTHING;
+}
+
+enum {
+    CODE_FAREWELL = 421,
+    CODE_NO_RELAY_NOW = 454,  /* Postfix: defer_unauth_destination */
+    CODE_LOGIN_NEEDED = 530,  /* [RFC 4954 6], and STARTTLS [RFC 3207 4] */
+    CODE_TLS_FOR_LOGIN = 538, /* [RFC 2554 6] */
+};
+
+/* A code that servers give to a recipient whom they do not want at all. */
+static bool is_about_recipient(unsigned code)
+{
+    return code == 550 || code == 551 || code == 553 || code == 554 || code == 513 || code == 571;
+}
+
+/* Of a recipient: the word itself says it, else whatever speaks of nothing else. */
+static bool refuses_to_relay(
+    const struct relay_test *test, const struct smtp_reply_text *reply, enum relay_reason reason)
+{
+    if (test->step != RELAY_AT_RECIPIENT)
+        return false;
+    if (reply->code == CODE_NO_RELAY_NOW || reply->code >= 500) {
+        if (has_words(reply->text, SLICE("relay"), test->recipient))
+            return true;
+    }
+    return reason == RELAY_FOR_NOTHING && is_about_recipient(reply->code);
+}
+
+/* What a refusal at this step means where its words tell nothing. */
+static enum relay_reason reason_of_step(enum relay_step step)
+{
+    switch (step) {
+    case RELAY_AT_HELLO:
+        return RELAY_FOR_HELLO;
+    case RELAY_AT_SENDER:
+        return RELAY_FOR_SENDER;
+    case RELAY_AT_RECIPIENT:
+    case RELAY_AT_RESET:
+        break;
+    }
+    return RELAY_FOR_NOTHING;
+}
+
+static enum relay_reason reason_of(
+    const struct relay_test *test, const struct smtp_reply_text *reply, enum relay_reason found)
+{
+    if (reply->code == CODE_TLS_FOR_LOGIN)
+        return RELAY_FOR_TLS;
+    if (reply->code == CODE_LOGIN_NEEDED)
+        return found == RELAY_FOR_TLS ? RELAY_FOR_TLS : RELAY_FOR_LOGIN;
+    if (reply->code >= 400 && reply->code < 500)
+        return RELAY_FOR_NOW;
+    return found != RELAY_FOR_NOTHING ? found : reason_of_step(test->step);
+}
+
+static void keep(struct relay_test *test, const struct smtp_reply_text *reply)
 {
     struct relay_answer *answer = &test->answer;
+    struct slice line = last_line(reply->text);
+    enum relay_reason found = find_reason(test, reply);
 
-    answer->judgement = judgement;
-    answer->code = code;
+    answer->reason = RELAY_FOR_NOTHING;
+    if (reply->code / 100 == 2) {
+        answer->judgement = RELAY_TAKEN;
+    } else if (refuses_to_relay(test, reply, found)) {
+        answer->judgement = RELAY_REFUSED;
+    } else {
+        answer->judgement = RELAY_UNDECIDED;
+        answer->reason = reason_of(test, reply, found);
+    }
+    answer->sender = test->now;
+    answer->code = reply->code;
     answer->n = line.n < RELAY_TEXT_MAX ? line.n : RELAY_TEXT_MAX;
     memcpy(answer->text, line.p, answer->n);
 }
+
+/* Another sender could bring another answer. */
+static bool may_ask_again(const struct relay_test *test)
+{
+    if (test->now == RELAY_OWN_SENDER || test->sender.n == 0 ||
+        test->answer.judgement != RELAY_UNDECIDED)
+        return false;
+    return test->answer.reason != RELAY_FOR_TLS && test->answer.reason != RELAY_FOR_LOGIN;
+}
+
+/* ---- The conversation ---- */
 
 /* What was answered; false: there is nothing more to say. */
 static bool take(
     struct relay_test *test, const struct smtp_reply_text *reply, enum relay_step *next)
 {
     bool is_yes = reply->code / 100 == 2;
-    struct slice line = last_line(reply->text);
 
+    if (test->step != RELAY_AT_RESET && (!is_yes || test->step == RELAY_AT_RECIPIENT))
+        keep(test, reply);
+    if (reply->code == CODE_FAREWELL)
+        return false;
     switch (test->step) {
     case RELAY_AT_HELLO:
         *next = RELAY_AT_SENDER;
-        if (!is_yes)
-            keep(test, judge(reply->code, line), reply->code, line);
         return is_yes;
     case RELAY_AT_SENDER:
         *next = is_yes ? RELAY_AT_RECIPIENT : RELAY_AT_RESET;
-        if (!is_yes)
-            keep(test, judge(reply->code, line), reply->code, line);
         return true;
     case RELAY_AT_RECIPIENT:
         *next = RELAY_AT_RESET;
-        keep(test, is_yes ? RELAY_TAKEN : judge(reply->code, line), reply->code, line);
         return true;
     case RELAY_AT_RESET:
-        break;
+        if (!may_ask_again(test))
+            return false;
+        test->now = RELAY_OWN_SENDER;
+        *next = RELAY_AT_SENDER;
+        return true;
     }
     return false;
 }

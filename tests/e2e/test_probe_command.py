@@ -323,11 +323,82 @@ def test_relay_domains_must_be_in_every_listener_and_for_others(probe, proxy, ne
     answer.is_wrong("through [listener second] the server is an open relay")
 
 
-@pytest.mark.parametrize("reply", [b"450 4.1.2 Domain not found\r\n", b"550 5.1.2 no domain\r\n"])
-def test_relaying_that_cannot_be_told(probe, new_backend, reply):
-    backend = new_backend(smtp(replies={b"RCPT": reply}))
+OWN = "postmaster@example.test"  # the domain of hostname
+UNDECIDED = [
+    (b"RCPT", b"450 4.1.2 Domain not found", "for the time being"),
+    (b"RCPT", b"451 4.7.1 Greylisted, come back later", "for the time being"),
+    (b"RCPT", b"421 4.3.2 shutting down", "for the time being"),
+    (b"RCPT", b"550 5.1.2 no domain", "this recipient for another reason"),
+    (b"RCPT", b"504 5.5.2 <me>: Helo command rejected: need fully-qualified hostname",
+     "the name in EHLO, which is hostname in [proxy]"),
+    (b"RCPT", b"554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied",
+     "the client's address"),
+    (b"RCPT", b"554 5.7.1 <>: Sender address rejected: Access denied", "refuses the sender"),
+    (b"MAIL", b"550 5.7.1 not from you", "refuses the sender"),
+    (b"MAIL", b"452 4.3.1 no room", "for the time being"),
+]
+
+
+@pytest.mark.parametrize("verb, reply, why", UNDECIDED, ids=lambda value: None)
+def test_relaying_that_cannot_be_told(probe, new_backend, verb, reply, why):
+    """A refusal for another reason is no proof that mail is not relayed; the report says which."""
+    backend = new_backend(smtp(replies={verb: reply + b"\r\n"}))
     answer = probe("smtp", backend.port).is_good()
+    assert len(answer.found("warning")) == 1, answer.text
     assert "whether it relays cannot be told" in answer.found("warning")[0]
+    assert why in answer.found("warning")[0]
+    assert reply.decode() in answer.line("relay")
+
+
+def test_a_login_that_comes_first_leaves_relaying_untold(probe, new_backend):
+    backend = new_backend(smtp(replies={b"MAIL": b"530 5.7.0 Authentication required\r\n"}))
+    answer = probe("submission", backend.port).is_good()
+    assert "whether it relays cannot be told: it wants a login first" in answer.found("note")[0]
+    assert not answer.found("warning"), answer.text
+
+
+def refuses_null_sender(verb, reply):
+    """Either at once or, as Postfix does, not before the recipient."""
+    state = {}
+
+    def mail(connection, line):
+        state["null"] = b"<>" in line
+        return reply if verb == "MAIL" and state["null"] else b"250 2.1.0 sender fine\r\n"
+
+    def rcpt(connection, line):
+        return reply if verb == "RCPT" and state["null"] else b"250 2.1.5 recipient fine\r\n"
+    return {b"MAIL": mail, b"RCPT": rcpt}
+
+
+@pytest.mark.parametrize("verb, reply", [
+    ("MAIL", b"550 5.7.1 no bounces here\r\n"), ("MAIL", b"501 5.1.7 bad address\r\n"),
+    ("MAIL", b"450 4.7.1 not now\r\n"),
+    ("RCPT", b"554 5.7.1 <>: Sender address rejected: Access denied\r\n"),
+    ("RCPT", b"550 5.1.8 sender unknown\r\n")])
+def test_an_open_relay_that_refuses_the_null_sender(probe, new_backend, verb, reply):
+    backend = new_backend(smtp(replies=refuses_null_sender(verb, reply)))
+    answer = probe("smtp", backend.port).is_wrong("the server is an open relay")
+    assert answer.line("relay") == f"for {RECIPIENT} from {OWN} it says 250 2.1.5 recipient fine"
+    said = bytes(backend.finished(1).received)
+    assert said.endswith(f"MAIL FROM:<{OWN}>\r\nRCPT TO:<{RECIPIENT}>\r\nRSET\r\nQUIT\r\n"
+                         .encode())
+
+
+@pytest.mark.parametrize("domains, sender", [
+    ("example.org, example.net", "postmaster@example.org"),
+    ("*.example.org", "postmaster@example.org"), ("[192.0.2.1]", "postmaster@[192.0.2.1]")])
+def test_the_other_sender_is_of_the_listeners_domain(probe, new_backend, domains, sender):
+    backend = new_backend(smtp(replies={b"MAIL": b"550 5.7.1 no\r\n"}))
+    probe("smtp", backend.port, listener={"relay_domains": domains}).is_good()
+    assert f"MAIL FROM:<{sender}>\r\n".encode() in backend.finished(1).received
+
+
+def test_a_good_server_that_refuses_the_null_sender(probe, new_backend):
+    script = smtp(replies={**refuses_null_sender("MAIL", b"550 5.7.1 no bounces\r\n"), **DENIED})
+    answer = probe("smtp", new_backend(script).port).is_good()
+    assert answer.line("relay") == f"for {RECIPIENT} from {OWN} it says {DENIED[b'RCPT'].decode()}"\
+        .strip()
+    assert not answer.found("warning"), answer.text
 
 
 @pytest.mark.parametrize("how", ["proxy-v1", "xclient"])
