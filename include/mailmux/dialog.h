@@ -93,6 +93,17 @@ enum dialog_mode {
     DIALOG_OVER     /* nothing more from this client */
 };
 
+/*
+ * Whether the backend lets clients log in on this connection, as far as its words tell. Only the
+ * administrator is told: the client hears them itself.
+ */
+enum dialog_logins {
+    DIALOG_LOGINS_UNTOLD,
+    DIALOG_LOGINS_OFFERED,
+    DIALOG_LOGINS_MISSING, /* SMTP: no AUTH, which is as it should be where mail comes in */
+    DIALOG_LOGINS_REFUSED  /* not without TLS */
+};
+
 enum dialog_farewell {
     FAREWELL_NO_BACKEND,
     FAREWELL_SERVER_LOST,
@@ -188,6 +199,7 @@ struct dialog {
     bool started;         /* the client has given a first line, since TLS if there is TLS */
     bool first;           /* the line in hand is that first one */
     bool logged_in;
+    enum dialog_logins logins;
     bool cut_short;                 /* it was closed inside message data, a chunk or a literal */
     enum dialog_farewell last_word; /* while ENDING */
     enum reason last_reason;

@@ -140,7 +140,10 @@ enum opening_offer {
     OPENING_OFFERS_XCLIENT_ADDR = 16,
     OPENING_OFFERS_XCLIENT_PORT = 32,
     OPENING_OFFERS_XCLIENT_DESTADDR = 64,
-    OPENING_OFFERS_XCLIENT_DESTPORT = 128
+    OPENING_OFFERS_XCLIENT_DESTPORT = 128,
+    OPENING_OFFERS_PASSWORDS = 256, /* USER, PLAIN or LOGIN */
+    OPENING_OFFERS_MECHANISM = 512, /* any that is neither PLAIN nor LOGIN, APOP included */
+    OPENING_SHOWS_LOGINDISABLED = 1024
 };
 
 /* All but step, failure, greeting, offers, tls and client_known is private to the grammar. */

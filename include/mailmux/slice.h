@@ -33,6 +33,9 @@ bool slice_starts(struct slice s, struct slice prefix);
 bool slice_starts_nocase(struct slice s, struct slice prefix);
 bool slice_ends_nocase(struct slice s, struct slice suffix);
 
+/* The part stands somewhere in it, ASCII letters compared without case. */
+bool slice_has_nocase(struct slice s, struct slice part);
+
 /* The slice without its first n bytes; empty when it has fewer. */
 struct slice slice_after(struct slice s, size_t n);
 

@@ -50,6 +50,15 @@ bool slice_ends_nocase(struct slice s, struct slice suffix)
     return s.n >= suffix.n && slice_equal_nocase(slice_after(s, s.n - suffix.n), suffix);
 }
 
+bool slice_has_nocase(struct slice s, struct slice part)
+{
+    for (; s.n > 0 && s.n >= part.n; s = slice_after(s, 1)) {
+        if (slice_starts_nocase(s, part))
+            return true;
+    }
+    return part.n == 0;
+}
+
 struct slice slice_after(struct slice s, size_t n)
 {
     if (n >= s.n)

@@ -1,9 +1,11 @@
 #include "check_news.h"
 
 #include "checks.h"
+#include "logins.h"
 #include "mailmux/capabilities.h"
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
+#include "mailmux/login_advice.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +108,26 @@ static void tell_offers(struct check_news *news, struct check_reference *referen
     news->binds = binds;
 }
 
+/* What the server is told of clients it may judge them by, and a check is none of them. */
+static void tell_logins(
+    struct check_news *news, const struct check_subject *subject, const struct probe_result *result)
+{
+    enum config_protocol protocol = subject->backend->protocol;
+    bool refuses = logins_judge(subject->backend, result, NULL) != LOGINS_FINE &&
+                   !login_advice_is_told(subject->backend);
+    struct log_line line;
+
+    if (result->failure != PROBE_FINE)
+        return;
+    if (refuses && !news->refuses_logins) {
+        open_line(&line, subject, LOG_WARNING, "logins-refused");
+        log_text(&line, "why", slice_from(login_advice_why(protocol)));
+        log_text(&line, "remedy", slice_from(login_advice_remedy(protocol)));
+        log_write(&line);
+    }
+    news->refuses_logins = refuses;
+}
+
 /* ---- Certificates ---- */
 
 static void tell_expiry(
@@ -136,5 +158,6 @@ void check_news_tell(struct check_news *news, struct check_reference *reference,
 {
     tell_outcome(news, subject, result);
     tell_offers(news, reference, subject, result);
+    tell_logins(news, subject, result);
     tell_expiry(news, subject, result);
 }

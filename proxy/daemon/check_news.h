@@ -1,7 +1,8 @@
 /*
  * What the log says of checks, each thing once: that they fail and why, that they pass again, that
- * the servers of a backend offer different things, that one binds logins to its own TLS, that a
- * certificate comes to its end. Marks are the pool's to tell. Main thread.
+ * the servers of a backend offer different things, that one binds logins to its own TLS or lets
+ * nobody log in without it, that a certificate comes to its end. Marks are the pool's to tell. Main
+ * thread.
  */
 #ifndef MAILMUX_CHECK_NEWS_H
 #define MAILMUX_CHECK_NEWS_H
@@ -22,6 +23,7 @@ struct check_news {
     enum opening_failure opening;
     bool differs;
     bool binds;
+    bool refuses_logins;
     uint64_t expiry_told_ms; /* 0: never */
 };
 

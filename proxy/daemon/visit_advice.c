@@ -2,6 +2,8 @@
 #include "visit_report.h"
 
 #include "checks.h"
+#include "logins.h"
+#include "mailmux/login_advice.h"
 #include "smtp_path.h"
 
 enum { DAY_S = 24 * 60 * 60 };
@@ -205,6 +207,30 @@ static void advise_tls(const struct visit *visit, const struct probe_result *res
                 "hides it, turn channel binding off at the server");
 }
 
+/* ---- Logins ---- */
+
+static void advise_logins(const struct visit *visit, const struct probe_result *result, FILE *out,
+    struct visit_counts *counts)
+{
+    enum config_protocol protocol = visit_backend(visit)->protocol;
+    const char *why = login_advice_why(protocol);
+    const char *remedy = login_advice_remedy(protocol);
+
+    const struct probe_result *stranger = visit_result(visit, VISIT_STRANGER);
+    enum logins logins =
+        logins_judge(visit_backend(visit), result, stranger ? &stranger->relay : NULL);
+
+    if (logins == LOGINS_FINE)
+        return;
+    if (login_advice_is_told(visit_backend(visit)))
+        NOTE("without TLS it lets nobody log in; whether it takes note of proxy_tlvs = ssl, which "
+             "tells it of clients that use TLS, cannot be seen from here (Dovecot does)");
+    else if (logins == LOGINS_FEW)
+        WARNING("%s, unless by another mechanism; write %s", why, remedy);
+    else
+        ERROR("%s; write %s", why, remedy);
+}
+
 /* ---- Relaying ---- */
 
 static bool refuses_recipient(const struct config_listener *listener)
@@ -315,5 +341,6 @@ void visit_advise(const struct visit *visit, FILE *out, struct visit_counts *cou
     }
     advise_identity(visit, result, out, counts);
     advise_tls(visit, result, out, counts);
+    advise_logins(visit, result, out, counts);
     advise_relay(visit, out, counts);
 }

@@ -20,8 +20,14 @@ struct pool *pool_new(const char *name)
     }
     atomic_init(&pool->references, 1);
     (void)pthread_mutex_init(&pool->lock, NULL);
+    atomic_flag_clear(&pool->logins_told);
     list_init(&pool->queue);
     return pool;
+}
+
+bool pool_has_told_logins(struct pool *pool)
+{
+    return atomic_flag_test_and_set(&pool->logins_told);
 }
 
 struct pool *pool_ref(struct pool *pool)

@@ -162,6 +162,9 @@ bool pool_host_of(struct pool *pool, const char *server, char host[POOL_NAME_MAX
 /* The session on that server is over, or never came to be. */
 void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms);
 
+/* False for the first session that tells how its servers refuse logins, and for no other. */
+bool pool_has_told_logins(struct pool *pool);
+
 /* ---- For checks, and for whoever wants to look ---- */
 
 /* Slots are numbered from 0 to below BALANCE_SERVERS_MAX. False: no server is there at present. */

@@ -17,6 +17,7 @@ struct slot {
 struct pool {
     atomic_uint references;
     char *name;
+    atomic_flag logins_told;
     pthread_mutex_t lock;          /* of all that follows */
     struct config_server *servers; /* copies, with names and hosts of their own */
     size_t server_count;

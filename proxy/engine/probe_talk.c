@@ -75,8 +75,8 @@ void probe_reach(struct probe *probe)
     if (result->knows_offers && lacks_starttls)
         note_failed_opening(probe, OPENING_NO_STARTTLS);
     if (!has_failed(probe) && probe->plan.recipient) {
-        relay_test_init(&probe->relay, probe->plan.opening.hostname,
-            slice_from(probe->plan.sender), slice_from(probe->plan.recipient));
+        relay_test_init(&probe->relay, probe->plan.opening.hostname, slice_from(probe->plan.sender),
+            slice_from(probe->plan.recipient));
         probe->phase = PROBE_ASKING;
     } else {
         take_leave(probe);

@@ -39,6 +39,7 @@ static void keep_user(struct session *session)
 static void carry_out(struct session *session, const struct actions *actions)
 {
     keep_user(session);
+    session_tell_logins(session);
     if (actions->leave_server)
         session_leave_server(session);
     switch (actions->next) {

@@ -2,6 +2,7 @@
 #include "session_parts.h"
 
 #include "mailmux/clock.h"
+#include "mailmux/login_advice.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +64,35 @@ static void log_server(struct log_line *line, const struct session *session)
         log_text(line, "untried", slice_from(upstream->untried));
     if (upstream->queued)
         log_number(line, "queued_ms", upstream->queued_ms);
+}
+
+/* Before its own TLS a client does not log in, and the backend may know no better yet. */
+static bool refuses_logins(const struct session *session)
+{
+    const struct dialog *dialog = session->dialog;
+
+    if (dialog->legs.server_tls || (session->service->tls && !dialog->tls))
+        return false;
+    return dialog->logins == DIALOG_LOGINS_REFUSED ||
+           (dialog->logins == DIALOG_LOGINS_MISSING &&
+               session->service->listener->protocol == CONFIG_PROTOCOL_SUBMISSION);
+}
+
+void session_tell_logins(const struct session *session)
+{
+    enum config_protocol protocol = session->service->listener->protocol;
+    struct log_line line;
+
+    if (!refuses_logins(session) || pool_has_told_logins(session->service->pool))
+        return;
+    log_open(&line, LOG_WARNING, "logins-refused");
+    log_text(&line, "id", slice_from(session->id));
+    log_text(&line, "backend", slice_from(session->service->backend->name));
+    if (session->upstream.has_choice)
+        log_text(&line, "server", slice_from(session->upstream.choice.name));
+    log_text(&line, "why", slice_from(login_advice_why(protocol)));
+    log_text(&line, "remedy", slice_from(login_advice_remedy(protocol)));
+    log_write(&line);
 }
 
 void session_describe(const struct session *session, struct log_line *line)

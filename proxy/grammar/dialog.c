@@ -226,6 +226,7 @@ void dialog_tls_started(struct dialog *dialog)
     dialog->tls = true;
     dialog->started = false;
     dialog->mode = DIALOG_LINES;
+    dialog->logins = DIALOG_LOGINS_UNTOLD; /* it may answer otherwise, once it knows of TLS */
     dialog->user_len = 0;
     dialog->mechanism_len = 0;
     explicit_bzero(dialog->user, sizeof(dialog->user));

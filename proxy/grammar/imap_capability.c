@@ -4,6 +4,7 @@
  */
 #include "imap_parts.h"
 
+#include "login_words.h"
 #include "mailmux/sasl.h"
 
 /*
@@ -33,11 +34,12 @@ static bool is_shown(struct slice word, bool hides_login)
 }
 
 void imap_capability_write(
-    const struct dialog *dialog, struct slice words, bool login, struct actions *actions)
+    struct dialog *dialog, struct slice words, bool login, struct actions *actions)
 {
     bool hides_login = dialog_hides_login(dialog) && !login;
     struct slice word;
 
+    dialog->logins = login_is_disabled(words) ? DIALOG_LOGINS_REFUSED : DIALOG_LOGINS_OFFERED;
     while (slice_word(&words, &word)) {
         if (!is_shown(word, hides_login))
             continue;

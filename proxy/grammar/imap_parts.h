@@ -90,8 +90,8 @@ struct imap_status {
 bool imap_status_parse(struct slice line, struct imap_status *status);
 
 /* Relays it with its code edited; login: it belongs to a login, or greets one who needs none. */
-void imap_status_relay(const struct dialog *dialog, const struct imap_status *status, bool login,
-    struct actions *actions);
+void imap_status_relay(
+    struct dialog *dialog, const struct imap_status *status, bool login, struct actions *actions);
 
 /* ---- imap_reply.c ---- */
 
@@ -108,6 +108,6 @@ bool imap_server_ended(struct dialog *dialog, struct actions *actions);
  * nothing of ours is added, and nothing that a login needs is withheld.
  */
 void imap_capability_write(
-    const struct dialog *dialog, struct slice words, bool login, struct actions *actions);
+    struct dialog *dialog, struct slice words, bool login, struct actions *actions);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "imap_parts.h"
 
+#include "login_words.h"
 #include "mailmux/line.h"
 #include <string.h>
 
@@ -181,7 +182,7 @@ static void take_farewell(
 }
 
 static void relay_capability(
-    const struct dialog *dialog, struct slice head, struct slice words, struct actions *actions)
+    struct dialog *dialog, struct slice head, struct slice words, struct actions *actions)
 {
     dialog_say(actions, head);
     imap_capability_write(dialog, words, is_login(dialog), actions);
@@ -257,6 +258,9 @@ static void take_tagged(
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
+    if (is_login(dialog) && !slice_equal_nocase(status.word, SLICE("OK")) &&
+        login_wants_tls(response->line))
+        dialog->logins = DIALOG_LOGINS_REFUSED;
     imap_status_relay(dialog, &status, is_login(dialog), actions);
     end_command(dialog, slice_equal_nocase(status.word, SLICE("OK")), actions);
     /* What the backend does not understand is a bad command, too; the client's "*" is none. */

@@ -77,7 +77,7 @@ static struct slice drop_codes(const struct dialog *dialog, struct slice text, b
     return text;
 }
 
-static void relay_capability(const struct dialog *dialog, struct slice head, struct slice code,
+static void relay_capability(struct dialog *dialog, struct slice head, struct slice code,
     bool login, struct actions *actions)
 {
     struct slice word = SLICE("");
@@ -97,8 +97,8 @@ static bool is_capability(struct slice code)
     return slice_word(&code, &word) && slice_equal_nocase(word, SLICE("CAPABILITY"));
 }
 
-void imap_status_relay(const struct dialog *dialog, const struct imap_status *status, bool login,
-    struct actions *actions)
+void imap_status_relay(
+    struct dialog *dialog, const struct imap_status *status, bool login, struct actions *actions)
 {
     struct slice text = drop_codes(dialog, status->text, login);
     struct slice code;

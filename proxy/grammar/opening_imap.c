@@ -2,14 +2,22 @@
 #include "opening_parts.h"
 
 #include "imap_parts.h"
+#include "login_words.h"
 #include "mailmux/line.h"
 
 enum { TAG_MAX = 12 };
 
+/* Most say their capabilities here already; what is asked for later is believed, too. */
 static void greeted(struct opening *opening, struct slice text)
 {
-    (void)opening;
-    (void)text;
+    const struct slice code = SLICE("[CAPABILITY ");
+    struct slice words;
+
+    while (text.n > 0 && !slice_starts_nocase(text, code))
+        text = slice_after(text, 1);
+    words = slice_of(text.p, slice_find(text, ']'));
+    if (login_is_disabled(words))
+        opening->offers |= (unsigned)OPENING_SHOWS_LOGINDISABLED;
 }
 
 /* "m1", "m2" and so on: the number of commands is small. */
@@ -94,7 +102,11 @@ static void learn(struct opening *opening, struct slice words)
 {
     struct slice word;
 
+    if (login_is_disabled(words))
+        opening->offers |= (unsigned)OPENING_SHOWS_LOGINDISABLED;
     while (slice_word(&words, &word)) {
+        if (slice_starts_nocase(word, SLICE("AUTH=")))
+            opening->offers |= login_offers(slice_after(word, sizeof("AUTH=") - 1));
         opening_keep(opening, word);
         if (slice_equal_nocase(word, SLICE("STARTTLS")))
             opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;

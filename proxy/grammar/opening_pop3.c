@@ -1,6 +1,7 @@
 /* POP3 as a client [RFC 1939, 2449, 2595], and Dovecot's XCLIENT. */
 #include "opening_parts.h"
 
+#include "login_words.h"
 #include "mailmux/line.h"
 #include "pop3_parts.h"
 
@@ -9,6 +10,8 @@ static void greeted(struct opening *opening, struct slice text)
 {
     const struct slice code = SLICE("[XCLIENT]");
 
+    if (slice_has_nocase(text, SLICE("<")))
+        opening->offers |= (unsigned)OPENING_OFFERS_MECHANISM; /* APOP [RFC 1939 7] */
     for (; text.n >= code.n; text = slice_after(text, 1)) {
         if (slice_starts_nocase(text, code))
             opening->offers |= OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
@@ -69,8 +72,12 @@ static void learn(struct opening *opening, struct slice line)
         return;
     if (slice_equal_nocase(word, SLICE("STLS")))
         opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;
-    if (slice_equal_nocase(word, SLICE("SASL")))
+    if (slice_equal_nocase(word, SLICE("USER")))
+        opening->offers |= (unsigned)OPENING_OFFERS_PASSWORDS;
+    if (slice_equal_nocase(word, SLICE("SASL"))) {
+        opening->offers |= login_offers(rest);
         opening_learn_mechanisms(opening, rest);
+    }
 }
 
 static enum opening_answer judge(struct opening *opening, struct slice line)

@@ -1,6 +1,7 @@
 /* SMTP as a client [RFC 5321, 3207], and Postfix's XCLIENT. */
 #include "opening_parts.h"
 
+#include "login_words.h"
 #include "mailmux/line.h"
 #include "mailmux/sasl.h"
 #include "smtp_parts.h"
@@ -96,12 +97,14 @@ static void learn(struct opening *opening, struct slice text)
     opening_keep(opening, text);
     if (!slice_word(&rest, &keyword))
         return;
-    if (slice_equal_nocase(keyword, SLICE("STARTTLS")))
+    if (slice_equal_nocase(keyword, SLICE("STARTTLS"))) {
         opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;
-    else if (slice_equal_nocase(keyword, SLICE("XCLIENT")))
+    } else if (slice_equal_nocase(keyword, SLICE("XCLIENT"))) {
         learn_xclient(opening, rest);
-    else if (slice_equal_nocase(keyword, SLICE("AUTH")))
+    } else if (slice_equal_nocase(keyword, SLICE("AUTH"))) {
+        opening->offers |= login_offers(rest);
         opening_learn_mechanisms(opening, rest);
+    }
 }
 
 /* The first line is the domain, never a keyword. */

@@ -1,6 +1,7 @@
 /* Capability truth for POP3: the lines of the CAPA reply [RFC 2449 5] and of AUTH [RFC 5034 4]. */
 #include "pop3_parts.h"
 
+#include "login_words.h"
 #include "mailmux/sasl.h"
 
 static bool has_withheld(struct slice mechanisms)
@@ -38,13 +39,16 @@ static void relay_sasl(struct slice line, struct slice mechanisms, struct action
         dialog_reply(actions, SLICE(""));
 }
 
-void pop3_capability_relay(const struct dialog *dialog, struct slice line, struct actions *actions)
+void pop3_capability_relay(struct dialog *dialog, struct slice line, struct actions *actions)
 {
     struct slice rest = line;
     struct slice word = SLICE("");
     bool hides_login = dialog_hides_login(dialog);
 
     (void)slice_word(&rest, &word);
+    if (slice_equal_nocase(word, SLICE("USER")) ||
+        (slice_equal_nocase(word, SLICE("SASL")) && login_has_plain(rest)))
+        dialog->logins = DIALOG_LOGINS_OFFERED;
     if (slice_equal_nocase(word, SLICE("STLS")) || slice_equal_nocase(word, SLICE("XCLIENT")))
         return;
     if (slice_equal_nocase(word, SLICE("SASL"))) {

@@ -33,7 +33,7 @@ bool pop3_server_ended(struct dialog *dialog, struct actions *actions);
 /* ---- pop3_capability.c ---- */
 
 /* Relays a line of the CAPA reply, or of the list that AUTH alone gives, if it is true. */
-void pop3_capability_relay(const struct dialog *dialog, struct slice line, struct actions *actions);
+void pop3_capability_relay(struct dialog *dialog, struct slice line, struct actions *actions);
 void pop3_mechanism_relay(const struct dialog *dialog, struct slice line, struct actions *actions);
 
 /* What is ours to add before the end of the CAPA reply. */

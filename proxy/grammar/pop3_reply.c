@@ -4,6 +4,7 @@
  */
 #include "pop3_parts.h"
 
+#include "login_words.h"
 #include "mailmux/line.h"
 
 enum { REPLY_LINE_MAX = 4096 };
@@ -134,7 +135,7 @@ static void relay_status(const struct reply *reply, struct actions *actions)
     dialog_reply(actions, reply->line);
 }
 
-static void relay_list_line(const struct dialog *dialog, struct slice line, struct actions *actions)
+static void relay_list_line(struct dialog *dialog, struct slice line, struct actions *actions)
 {
     enum pop3_command command = dialog->of.pop3.command;
 
@@ -148,13 +149,14 @@ static void relay_list_line(const struct dialog *dialog, struct slice line, stru
         dialog_reply(actions, line);
 }
 
-static void relay_list(
-    const struct dialog *dialog, const struct reply *reply, struct actions *actions)
+static void relay_list(struct dialog *dialog, const struct reply *reply, struct actions *actions)
 {
     struct slice rest = reply->list;
     struct slice line;
     size_t used;
 
+    if (dialog->of.pop3.command == POP3_CAPA)
+        dialog->logins = DIALOG_LOGINS_REFUSED; /* unless a line says otherwise */
     relay_status(reply, actions);
     while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
         rest = slice_after(rest, used);
@@ -174,7 +176,15 @@ static void answer_capa(const struct dialog *dialog, struct actions *actions)
     dialog_reply(actions, SLICE("."));
 }
 
-static void relay(const struct dialog *dialog, const struct reply *reply, struct actions *actions)
+/* It does not say by a code that a password may not come in clear. */
+static bool is_refused_login(const struct pop3 *pop3, const struct reply *reply)
+{
+    return reply->status == POP3_ERR && login_wants_tls(reply->line) &&
+           (pop3->command == POP3_USER || pop3->command == POP3_LOGIN ||
+               pop3->command == POP3_AUTH);
+}
+
+static void relay(struct dialog *dialog, const struct reply *reply, struct actions *actions)
 {
     if (reply->list.n > 0)
         relay_list(dialog, reply, actions);
@@ -242,6 +252,8 @@ static void take_reply(struct dialog *dialog, const struct reply *reply, struct 
     } else if (pop3->command == POP3_NONE) {
         take_unasked(dialog, reply, actions);
     } else {
+        if (is_refused_login(pop3, reply))
+            dialog->logins = DIALOG_LOGINS_REFUSED;
         relay(dialog, reply, actions);
         end_command(dialog, ok, actions);
     }

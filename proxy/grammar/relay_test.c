@@ -1,5 +1,6 @@
 #include "mailmux/relay_test.h"
 
+#include "login_words.h"
 #include "mailmux/line.h"
 #include "smtp_parts.h"
 #include <string.h>
@@ -56,8 +57,6 @@ static const struct {
 } tokens[] = {
     {"authenticat", RELAY_FOR_LOGIN},
     {"log in", RELAY_FOR_LOGIN},
-    {"starttls", RELAY_FOR_TLS},
-    {"encrypt", RELAY_FOR_TLS},
     {"helo", RELAY_FOR_HELLO},
     {"ehlo", RELAY_FOR_HELLO},
     {"client host", RELAY_FOR_CLIENT},
@@ -114,6 +113,8 @@ static enum relay_reason find_reason(
 {
     struct slice detail = slice_after(last_line(reply->text), sizeof("550 5.") - 1);
 
+    if (login_wants_tls(reply->text))
+        return RELAY_FOR_TLS;
     for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
         if (has_words(reply->text, slice_from(tokens[i].words), test->recipient))
             return tokens[i].reason;
@@ -127,9 +128,7 @@ static enum relay_reason find_reason(
 
 enum {
     CODE_FAREWELL = 421,
-    CODE_NO_RELAY_NOW = 454,  /* Postfix: defer_unauth_destination */
-    CODE_LOGIN_NEEDED = 530,  /* [RFC 4954 6], and STARTTLS [RFC 3207 4] */
-    CODE_TLS_FOR_LOGIN = 538, /* [RFC 2554 6] */
+    CODE_NO_RELAY_NOW = 454 /* Postfix: defer_unauth_destination */
 };
 
 /* A code that servers give to a recipient whom they do not want at all. */
@@ -169,9 +168,9 @@ static enum relay_reason reason_of_step(enum relay_step step)
 static enum relay_reason reason_of(
     const struct relay_test *test, const struct smtp_reply_text *reply, enum relay_reason found)
 {
-    if (reply->code == CODE_TLS_FOR_LOGIN)
+    if (reply->code == SMTP_CODE_TLS_FOR_LOGIN)
         return RELAY_FOR_TLS;
-    if (reply->code == CODE_LOGIN_NEEDED)
+    if (reply->code == SMTP_CODE_LOGIN_NEEDED)
         return found == RELAY_FOR_TLS ? RELAY_FOR_TLS : RELAY_FOR_LOGIN;
     if (reply->code >= 400 && reply->code < 500)
         return RELAY_FOR_NOW;

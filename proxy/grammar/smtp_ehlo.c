@@ -159,6 +159,7 @@ void smtp_ehlo_relay(
     struct slice text;
 
     dialog->of.smtp.chunking = offers(reply, SLICE("CHUNKING"));
+    dialog->logins = offers(reply, SLICE("AUTH")) ? DIALOG_LOGINS_OFFERED : DIALOG_LOGINS_MISSING;
     (void)next_text(&rest, &held);
     if (dialog_offers_tls(dialog)) {
         emit(actions, '-', held); /* the first line is the domain, never a keyword */

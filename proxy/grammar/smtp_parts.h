@@ -52,6 +52,9 @@ enum smtp_reply smtp_judge_recipient(const struct dialog_policy *policy, struct 
 
 /* ---- smtp_reply.c ---- */
 
+/* Codes that tell what is in the way of a login. */
+enum { SMTP_CODE_LOGIN_NEEDED = 530, SMTP_CODE_TLS_FOR_LOGIN = 538 };
+
 enum smtp_reply_cut { REPLY_MORE, REPLY_WHOLE, REPLY_MALFORMED, REPLY_LARGE };
 
 struct smtp_reply_text {

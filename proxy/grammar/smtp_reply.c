@@ -1,6 +1,7 @@
 /* The backend's half of SMTP: cutting its replies and giving each to the command it answers. */
 #include "smtp_parts.h"
 
+#include "login_words.h"
 #include "mailmux/line.h"
 
 /* Codes that mean more than their first digit does. */
@@ -157,6 +158,18 @@ static unsigned as_meant(enum smtp_command command, unsigned code)
     return command == SMTP_AUTH ? 334 : command == SMTP_DATA ? 354 : code;
 }
 
+/*
+ * 530 asks for TLS [RFC 3207 4] or for a login [RFC 4954 6], which cannot come where none is
+ * offered; 538 says of a mechanism that it may not be used in clear [RFC 2554 6].
+ */
+static void note_refused_login(struct dialog *dialog, const struct smtp_reply_text *reply)
+{
+    if (reply->code == SMTP_CODE_TLS_FOR_LOGIN ||
+        (reply->code == SMTP_CODE_LOGIN_NEEDED &&
+            (dialog->logins == DIALOG_LOGINS_MISSING || login_wants_tls(reply->text))))
+        dialog->logins = DIALOG_LOGINS_REFUSED;
+}
+
 /* ---- A reply before the end of what it is about ---- */
 
 /*
@@ -237,6 +250,7 @@ static void take_reply(
         reset_for_tls(dialog, reply->code, actions);
         return;
     }
+    note_refused_login(dialog, reply);
     if (command == SMTP_EHLO && is_success(reply->code))
         smtp_ehlo_relay(dialog, reply, actions);
     else

@@ -414,6 +414,58 @@ def test_a_stranger_is_introduced_as_one(probe, new_backend, how):
             "xclient": b"XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.1\r\n"}[how] in said
 
 
+# Logins
+
+
+REFUSES = {"imap": {"words": b"IMAP4rev1 STARTTLS LOGINDISABLED"},
+           "pop3": {"words": (b"TOP", b"STLS")},
+           "submission": {"words": (b"old.example", b"STARTTLS"), "replies": DENIED}}
+
+
+def speaker(protocol, **changes):
+    return server("smtp" if protocol == "submission" else protocol, **changes)
+
+
+@pytest.mark.parametrize("protocol", REFUSES)
+def test_a_server_that_lets_nobody_log_in(probe, new_backend, protocol):
+    backend = new_backend(speaker(protocol, **REFUSES[protocol]))
+    probe(protocol, backend.port).is_wrong(
+        "cannot log in", "write tls = starttls", "send_client_address = proxy-v2",
+        "proxy_tlvs = ssl", "smtpd_tls_auth_only = no" if protocol == "submission" else
+        "disable_plaintext_auth = no")
+
+
+@pytest.mark.parametrize("protocol, words", [
+    ("imap", b"IMAP4rev1 LOGINDISABLED AUTH=GSSAPI"), ("pop3", (b"TOP", b"SASL CRAM-MD5"))])
+def test_a_server_that_takes_no_passwords(probe, new_backend, protocol, words):
+    """It may be meant so."""
+    answer = probe(protocol, new_backend(server(protocol, words=words)).port).is_good()
+    assert "unless by another mechanism; write tls = starttls" in answer.found("warning")[0]
+
+
+@pytest.mark.parametrize("protocol", ["smtp", "submission"])
+@pytest.mark.parametrize("words, reply", [
+    ((b"old.example", b"STARTTLS", b"AUTH PLAIN"), b"530 5.7.0 Must issue a STARTTLS command\r\n"),
+    ((b"old.example",), b"530 5.7.0 Authentication required\r\n")])
+def test_a_server_that_takes_no_mail_without_tls(probe, new_backend, protocol, words, reply):
+    backend = new_backend(smtp(words=words, replies={b"MAIL": reply}))
+    probe(protocol, backend.port).is_wrong("it wants TLS for logins or mail", "tls = starttls")
+
+
+@pytest.mark.parametrize("protocol", REFUSES)
+def test_logins_in_tls_are_as_they_should_be(probe, new_backend, certificates, protocol):
+    backend = new_backend([start_tls(certificates.rsa), *speaker(protocol, **REFUSES[protocol])])
+    answer = probe(protocol, backend.port, tls="implicit", ca=certificates.authority).is_good()
+    assert "log in" not in answer.text
+
+
+@pytest.mark.parametrize("protocol", REFUSES)
+def test_logins_of_clients_whose_tls_is_told_cannot_be_seen(probe, new_backend, protocol):
+    backend = new_backend(behind_header(speaker(protocol, **REFUSES[protocol])))
+    answer = probe(protocol, backend.port, send_client_address="proxy-v2").is_good()
+    assert any("proxy_tlvs = ssl" in note for note in answer.found("note")), answer.text
+
+
 # Real servers
 
 

@@ -192,7 +192,7 @@ static void test_asks_for_capabilities(void **state)
     finish();
     assert_over(PROBE_FINE, "");
     assert_true(probe.result.knows_offers);
-    assert_int_equal(probe.result.offers, OPENING_OFFERS_PLUS);
+    assert_int_equal(probe.result.offers, OPENING_OFFERS_PLUS | OPENING_OFFERS_MECHANISM);
     assert_slice(probe.result.words, "IMAP4rev1\nAUTH=SCRAM-SHA-1-PLUS\n");
 }
 

@@ -1,0 +1,48 @@
+/* The order is cmocka's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "login_words.h"
+
+static void test_capabilities_are_whole_words(void **state)
+{
+    assert_true(login_is_disabled(SLICE("IMAP4rev1 LogInDisabled STARTTLS")));
+    assert_false(login_is_disabled(SLICE("IMAP4rev1 XLOGINDISABLED LOGINDISABLED2")));
+    assert_false(login_is_disabled(SLICE("")));
+}
+
+static void test_passwords_are_two_mechanisms(void **state)
+{
+    assert_true(login_has_plain(SLICE("CRAM-MD5 plain")));
+    assert_true(login_has_plain(SLICE("LOGIN")));
+    assert_false(login_has_plain(SLICE("CRAM-MD5 PLAIN-CLIENTTOKEN")));
+    assert_int_equal(login_offers(SLICE("GSSAPI PLAIN")),
+        (unsigned)OPENING_OFFERS_PASSWORDS | (unsigned)OPENING_OFFERS_MECHANISM);
+    assert_int_equal(login_offers(SLICE("")), 0);
+}
+
+static void test_what_asks_for_tls(void **state)
+{
+    assert_true(login_wants_tls(SLICE("530 5.7.0 Must issue a STARTTLS command first")));
+    assert_true(login_wants_tls(SLICE("-ERR [AUTH] disallowed on non-secure (SSL/TLS) links")));
+    assert_true(login_wants_tls(SLICE("a NO [privacyrequired] no")));
+    assert_true(login_wants_tls(SLICE("538 Encryption required")));
+    assert_true(login_wants_tls(SLICE("tls")));
+    assert_false(login_wants_tls(SLICE("-ERR no such user misslt tlsx")));
+    assert_false(login_wants_tls(SLICE("")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_capabilities_are_whole_words),
+        cmocka_unit_test(test_passwords_are_two_mechanisms),
+        cmocka_unit_test(test_what_asks_for_tls),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
