@@ -26,14 +26,23 @@ static const char *expected_protocol(const struct config_backend *backend)
     return "SMTP";
 }
 
+/* 421, 554, and whatever else is 4yz or 5yz. */
+static bool is_refusing_code(struct slice words)
+{
+    bool is_followed = words.n == 3 || (words.n > 3 && (words.p[3] == ' ' || words.p[3] == '-'));
+    uint64_t code;
+
+    return is_followed && slice_number(slice_of(words.p, 3), 599, &code) && code >= 400;
+}
+
 /* NULL: by its first words it could be anything. */
 static const char *greeted_protocol(struct slice words)
 {
-    if (slice_starts(words, SLICE("220")) || slice_starts(words, SLICE("554")))
+    if (slice_starts(words, SLICE("220")) || is_refusing_code(words))
         return "SMTP";
-    if (slice_starts(words, SLICE("* OK")) || slice_starts(words, SLICE("* PREAUTH")))
+    if (slice_starts(words, SLICE("* ")))
         return "IMAP";
-    if (slice_starts(words, SLICE("+OK")))
+    if (slice_starts(words, SLICE("+OK")) || slice_starts(words, SLICE("-ERR")))
         return "POP3";
     return slice_starts(words, SLICE("SSH-")) ? "SSH" : NULL;
 }

@@ -259,6 +259,16 @@ def test_another_protocol(probe, new_backend, protocol, other):
     assert len(backend.connections) == 1
 
 
+@pytest.mark.parametrize("protocol, words, other", [
+    ("imap", b"554 5.3.2 no\r\n", "SMTP"), ("pop3", b"521 no mail here\r\n", "SMTP"),
+    ("imap", b"421-busy\r\n421 later\r\n", "SMTP"), ("smtp", b"* BYE busy\r\n", "IMAP"),
+    ("pop3", b"* NO later\r\n", "IMAP"), ("smtp", b"-ERR busy\r\n", "POP3")])
+def test_another_protocol_that_turns_us_away(probe, new_backend, protocol, words, other):
+    backend = new_backend([send(words), wait_for_end()])
+    probe(protocol, backend.port, check_timeout="1s").is_wrong(
+        f"speaks {other} on this port, and {protocol.upper()} is expected")
+
+
 def test_silence_whatever_is_said(probe, new_backend):
     backend = new_backend([hang()])
     probe("smtp", backend.port, check_timeout="300ms").is_wrong(
