@@ -13,6 +13,7 @@
 /* Which server. */
 struct check_subject {
     const struct config_backend *backend;
+    struct pool *pool;
     const struct pool_server *server;
     size_t slot;
 };

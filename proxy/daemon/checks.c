@@ -130,17 +130,18 @@ static void on_done(void *owner, struct probe *probe)
     struct checks *checks = job->checks;
     struct watch *watch = job->watch;
     const struct config_backend *backend = backend_of(job->snapshot, job->backend);
+    struct pool *pool = snapshot_pool(job->snapshot, job->backend);
     bool has_failed = probe->result.failure != PROBE_FINE;
 
     if (is_news(job))
-        pool_note_check(snapshot_pool(job->snapshot, job->backend), job->slot,
-            job->server.generation, has_failed ? probe->result.why : NULL, clock_monotonic_ms());
+        pool_note_check(pool, job->slot, job->server.generation,
+            has_failed ? probe->result.why : NULL, clock_monotonic_ms());
     if (watch && watch->targets[job->slot].generation == job->server.generation) {
         struct target *target = &watch->targets[job->slot];
 
         target->is_running = false;
         check_news_tell(&target->news, &watch->reference,
-            &(struct check_subject){backend, &job->server, job->slot}, &probe->result);
+            &(struct check_subject){backend, pool, &job->server, job->slot}, &probe->result);
     }
     job->watch = NULL;
     snapshot_unref(&job->snapshot);

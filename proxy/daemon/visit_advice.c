@@ -274,7 +274,7 @@ static const char *undecided_text(enum relay_reason reason)
     case RELAY_FOR_NOW:
         return "it refuses for the time being; try again later";
     case RELAY_FOR_TLS:
-        return "it wants TLS first, and tls = none here";
+        return "it wants TLS first";
     case RELAY_FOR_LOGIN:
         return "it wants a login first";
     case RELAY_FOR_HELLO:

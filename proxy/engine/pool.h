@@ -162,7 +162,7 @@ bool pool_host_of(struct pool *pool, const char *server, char host[POOL_NAME_MAX
 /* The session on that server is over, or never came to be. */
 void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms);
 
-/* False for the first session that tells how its servers refuse logins, and for no other. */
+/* False for the first to tell that its servers refuse logins, a session or a check; then true. */
 bool pool_has_told_logins(struct pool *pool);
 
 /* ---- For checks, and for whoever wants to look ---- */

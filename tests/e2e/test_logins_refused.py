@@ -178,6 +178,20 @@ def test_checks_say_so_once_per_change(serve, proxy, new_backend, protocol):
     assert not proxy.events("check-failed") and not proxy.events("server-down")
 
 
+@protocols
+def test_a_session_does_not_say_again_what_a_check_has_said(
+        proxy, new_backend, new_client, protocol):
+    backend = new_backend(script(protocol, **DISABLED[protocol]))
+    proxy.backend("server", backend.port, check="capabilities", check_interval="100ms")
+    proxy.listener("test", protocol, "starttls", "server")
+    proxy.start()
+    proxy.wait_for_event("logins-refused")
+    client = enter(lambda: new_client(proxy.ports["test"]), protocol)
+    leave(ask(client, protocol), protocol)
+    lines = told(proxy, 1)
+    assert len(lines) == 1 and "id" not in lines[0].fields, proxy.log()
+
+
 def test_a_check_of_the_greeting_sees_it_where_the_greeting_says_so(proxy, new_backend):
     backend = new_backend(imap(greeting=b"* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] ready\r\n"))
     proxy.backend("server", backend.port, check="greeting", check_interval="100ms")
