@@ -154,6 +154,9 @@ struct protocol {
     void (*client_bad_line)(
         struct dialog *dialog, struct slice line, bool too_long, struct actions *actions);
 
+    /* Some of the counted octets, as they pass on; NULL where there is nothing to learn. */
+    void (*passes)(struct dialog *dialog, struct slice octets);
+
     /* The counted or skipped octets are through. */
     void (*counted)(struct dialog *dialog, struct actions *actions);
 
@@ -187,6 +190,12 @@ struct protocol {
     const struct opening_words *opening;
 };
 
+/* As the client gave it; empty: it gave none that can be told from a secret. */
+struct dialog_name {
+    char text[DIALOG_USER_MAX];
+    size_t n;
+};
+
 struct dialog {
     const struct protocol *protocol;
     const struct dialog_policy *policy;
@@ -204,8 +213,9 @@ struct dialog {
     enum dialog_farewell last_word; /* while ENDING */
     enum reason last_reason;
     unsigned bad_commands;          /* since the last message or login */
-    char user[DIALOG_USER_MAX + 1]; /* as the client gave it; for the log, escaped there */
-    size_t user_len;
+    struct dialog_name user; /* for the log, escaped there: of the login, or the last attempt */
+    struct dialog_name
+        attempt; /* of the last attempt; not the same where one was accepted before */
     char mechanism[DIALOG_MECHANISM_MAX]; /* of a SASL exchange, until its first response is seen */
     size_t mechanism_len;
     char discarded[DIALOG_TAG_MAX + 8]; /* the beginning of the line that is being discarded */
@@ -306,8 +316,23 @@ bool dialog_offers_tls(const struct dialog *dialog);
  */
 bool dialog_may_start_tls(struct slice behind);
 
-/* Keeps a user's name for the log, cut to its maximum. */
+/* ---- Whose login it is, for the log (dialog_login.c) ---- */
+
+/* All that was said is forgotten. */
+void dialog_forget_user(struct dialog *dialog);
+
+/* A new attempt: what an earlier one was called is no name of this one. */
+void dialog_begin_login(struct dialog *dialog);
+
+/* The attempt's name, cut to its maximum. What holds control characters is none. */
 void dialog_set_user(struct dialog *dialog, struct slice user);
+
+/* The same in pieces. Until the last one is confirmed it is not the log's: begin_login drops it. */
+void dialog_gather_user(struct dialog *dialog, struct slice octets);
+void dialog_confirm_user(struct dialog *dialog);
+
+/* The backend has accepted the login in hand. */
+void dialog_accept_login(struct dialog *dialog);
 
 /*
  * A SASL exchange begins, with its initial response or none (empty); and its further responses.

@@ -50,6 +50,7 @@ struct imap {
     enum imap_command command;
     enum imap_answer answer; /* while DROPPING */
     uint64_t literal;        /* octets, while LITERAL */
+    bool names_user;         /* that literal is the name of a LOGIN, if more follows it */
     bool literal_comes;      /* the client sends them unasked: our asking is not for it */
     char tag[IMAP_TAG_MAX];  /* of the command in hand */
     size_t tag_len;

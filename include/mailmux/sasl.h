@@ -20,7 +20,7 @@ bool sasl_is_mechanism(struct slice word);
 bool sasl_is_base64(struct slice line);
 
 /*
- * The user's name out of the first response of an exchange, which is base64. What follows the name
+ * The name of the user out of the first response of an exchange, which is base64. What follows it
  * is not decoded. At most cap octets are written. Returns false when the response does not tell.
  */
 bool sasl_user(

@@ -69,8 +69,7 @@ struct session {
     struct session_tls tls;
     char *server_name;             /* of the server that was left, for the log; else NULL */
     char server_tls[TLS_TEXT_MAX]; /* the version spoken with the backend; empty: none */
-    char user[DIALOG_USER_MAX + 1];
-    size_t user_len;
+    struct dialog_name user;
     void *snapshot; /* the hooks' owner keeps its reference here */
 };
 

@@ -29,11 +29,7 @@ static bool reserve(struct session *session, size_t octets)
 
 static void keep_user(struct session *session)
 {
-    const struct dialog *dialog = session->dialog;
-
-    session->user_len = dialog->user_len;
-    for (size_t i = 0; i < dialog->user_len; i++)
-        session->user[i] = dialog->user[i];
+    session->user = session->dialog->user;
 }
 
 static void carry_out(struct session *session, const struct actions *actions)

@@ -108,8 +108,8 @@ void session_describe(const struct session *session, struct log_line *line)
         log_text(line, "via", slice_from(address_text(&session->via, via)));
     log_text(line, "protocol", slice_from(session->service->protocol->name));
     log_tls(line, &session->tls);
-    if (session->user_len > 0)
-        log_text(line, "user", slice_of(session->user, session->user_len));
+    if (session->user.n > 0)
+        log_text(line, "user", slice_of(session->user.text, session->user.n));
     log_server(line, session);
     log_number(line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
     log_number(line, "bytes_out", session->pipe[LEG_SERVER].bytes);

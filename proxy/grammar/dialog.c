@@ -2,7 +2,6 @@
 
 #include "mailmux/check.h"
 #include "mailmux/line.h"
-#include "mailmux/sasl.h"
 #include <string.h>
 
 /* The first byte of a TLS record that carries a handshake. */
@@ -118,6 +117,8 @@ static void take_counted(struct dialog *dialog, struct slice in, struct actions 
 
     actions->used = n;
     actions->pass = dialog->mode == DIALOG_COUNTED;
+    if (actions->pass && dialog->protocol->passes)
+        dialog->protocol->passes(dialog, slice_of(in.p, n));
     dialog->count -= n;
     if (dialog->count == 0)
         dialog->protocol->counted(dialog, actions);
@@ -227,9 +228,7 @@ void dialog_tls_started(struct dialog *dialog)
     dialog->started = false;
     dialog->mode = DIALOG_LINES;
     dialog->logins = DIALOG_LOGINS_UNTOLD; /* it may answer otherwise, once it knows of TLS */
-    dialog->user_len = 0;
-    dialog->mechanism_len = 0;
-    explicit_bzero(dialog->user, sizeof(dialog->user));
+    dialog_forget_user(dialog);
     dialog->protocol->tls_started(dialog);
 }
 
@@ -363,32 +362,6 @@ bool dialog_offers_tls(const struct dialog *dialog)
 bool dialog_may_start_tls(struct slice behind)
 {
     return behind.n == 0 || behind.p[0] == tls_handshake_record;
-}
-
-void dialog_set_user(struct dialog *dialog, struct slice user)
-{
-    dialog->user_len = user.n < DIALOG_USER_MAX ? user.n : DIALOG_USER_MAX;
-    memcpy(dialog->user, user.p, dialog->user_len);
-    dialog->user[dialog->user_len] = '\0';
-}
-
-void dialog_begin_exchange(struct dialog *dialog, struct slice mechanism, struct slice response)
-{
-    dialog->mechanism_len = mechanism.n <= sizeof(dialog->mechanism) ? mechanism.n : 0;
-    memcpy(dialog->mechanism, mechanism.p, dialog->mechanism_len);
-    if (response.n > 0)
-        dialog_take_response(dialog, response);
-}
-
-void dialog_take_response(struct dialog *dialog, struct slice response)
-{
-    struct slice mechanism = slice_of(dialog->mechanism, dialog->mechanism_len);
-    char user[DIALOG_USER_MAX];
-    size_t n;
-
-    dialog->mechanism_len = 0;
-    if (mechanism.n > 0 && sasl_user(mechanism, response, user, sizeof(user), &n))
-        dialog_set_user(dialog, slice_of(user, n));
 }
 
 bool dialog_is_http(struct slice line)

@@ -141,6 +141,7 @@ const struct protocol protocol_imap = {
     .line_limit = line_limit,
     .client_line = imap_client_line,
     .client_bad_line = imap_client_bad_line,
+    .passes = imap_name_passes,
     .counted = counted,
     .server = imap_server,
     .tls_started = tls_started,

@@ -110,17 +110,12 @@ static void id(struct dialog *dialog, const struct command *command, struct acti
 
 static void login(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    struct slice rest = command->arguments;
-    struct slice string;
-    char user[DIALOG_USER_MAX];
-
+    dialog_begin_login(dialog);
     if (dialog_hides_login(dialog)) {
         drop(dialog, command, IMAP_TLS_FIRST, actions);
         return;
     }
-    /* One word alone may be the password. */
-    if (imap_string_cut(&rest, &string) && slice_trim(rest).n > 0)
-        dialog_set_user(dialog, slice_of(user, imap_string_text(string, user, sizeof(user))));
+    imap_name_begin(dialog, command->arguments);
     dialog->of.imap.dirty = true;
     dialog->of.imap.command = IMAP_LOGIN;
     imap_forward(dialog, command->line, actions);
@@ -146,6 +141,7 @@ static void authenticate(
     struct slice mechanism;
     struct slice response;
 
+    dialog_begin_login(dialog);
     if (dialog_hides_login(dialog)) {
         drop(dialog, command, IMAP_TLS_FIRST, actions);
         return;
@@ -249,6 +245,7 @@ static void begin(
     struct slice verb;
 
     imap->command = IMAP_OTHER;
+    imap->names_user = false;
     imap->cancelled = false;
     if (!take_tag(imap, line, &rest)) {
         imap_drop(dialog, line, IMAP_BAD_TAG, actions);
@@ -290,6 +287,7 @@ void imap_client_line(
         begin(dialog, line, behind, actions);
         break;
     case IMAP_PART:
+        imap_name_end(dialog, line);
         imap_forward(dialog, line, actions);
         break;
     case IMAP_DROPPING:

@@ -1,8 +1,9 @@
 /*
  * What the files of the IMAP grammar share: imap.c (the protocol), imap_command.c (the client's
- * lines), imap_literal.c (literals, and commands that are not forwarded), imap_words.c (tags,
- * strings and the ID command's list), imap_reply.c (the backend's responses), imap_status.c (status
- * responses and their codes), imap_capability.c (capability words).
+ * lines), imap_literal.c (literals, and commands that are not forwarded), imap_name.c (whose LOGIN
+ * it is), imap_words.c (tags, strings and the ID command's list), imap_reply.c (the backend's
+ * responses), imap_status.c (status responses and their codes), imap_capability.c (capability
+ * words).
  */
 #ifndef MAILMUX_IMAP_PARTS_H
 #define MAILMUX_IMAP_PARTS_H
@@ -66,6 +67,15 @@ void imap_drop_literal(struct dialog *dialog);
 void imap_say(struct dialog *dialog, enum imap_answer answer, struct actions *actions);
 
 void imap_close_literal(struct dialog *dialog, struct actions *actions);
+
+/* ---- imap_name.c: the name that a LOGIN gives, for the log ---- */
+
+/* The arguments, up to the first literal. */
+void imap_name_begin(struct dialog *dialog, struct slice arguments);
+
+/* Octets of a literal, and the line behind it. */
+void imap_name_passes(struct dialog *dialog, struct slice octets);
+void imap_name_end(struct dialog *dialog, struct slice line);
 
 /* ---- imap_command.c ---- */
 

@@ -227,7 +227,7 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
     } else if (imap->command == IMAP_LOGOUT) {
         dialog_close(dialog, actions, REASON_QUIT);
     } else if (login && ok) {
-        dialog->logged_in = true;
+        dialog_accept_login(dialog);
         actions->next = DIALOG_RELAY;
     }
 }

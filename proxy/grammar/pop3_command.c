@@ -67,28 +67,53 @@ static void quit(struct dialog *dialog, const struct command *command, struct ac
     forward(dialog, command->line, POP3_QUIT, actions);
 }
 
+/* PASS belongs to the USER before it, and to no other login that was tried in between. */
+static void begin_login(struct dialog *dialog)
+{
+    dialog_begin_login(dialog);
+    dialog->of.pop3.user_named = false;
+}
+
+/* More than one word may be the name and the password. */
 static void user(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    dialog_set_user(dialog, command->arguments);
+    struct slice rest = command->arguments;
+    struct slice name;
+
+    begin_login(dialog);
+    if (slice_word(&rest, &name) && slice_trim(rest).n == 0)
+        dialog_set_user(dialog, name);
+    dialog->of.pop3.user_named = true;
     dialog->of.pop3.user_given = true;
     dialog->of.pop3.dirty = true;
     forward(dialog, command->line, POP3_USER, actions);
 }
 
-static void pass(struct dialog *dialog, const struct command *command, struct actions *actions)
+static void forward_login(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     dialog->of.pop3.dirty = true;
     forward(dialog, command->line, POP3_LOGIN, actions);
 }
 
+static void pass(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    if (!dialog->of.pop3.user_named)
+        dialog_begin_login(dialog);
+    dialog->of.pop3.user_named = false;
+    forward_login(dialog, command, actions);
+}
+
+/* One word alone may be the digest. */
 static void apop(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     struct slice rest = command->arguments;
     struct slice name;
 
-    if (slice_word(&rest, &name))
+    begin_login(dialog);
+    if (slice_word(&rest, &name) && slice_trim(rest).n > 0)
         dialog_set_user(dialog, name);
-    pass(dialog, command, actions);
+    forward_login(dialog, command, actions);
 }
 
 static void begin_exchange(struct dialog *dialog, const struct command *command,
@@ -113,6 +138,7 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
         forward(dialog, command->line, POP3_MECHANISMS, actions);
         return;
     }
+    begin_login(dialog);
     (void)slice_word(&rest, &response);
     if (sasl_is_withheld(mechanism))
         refuse(dialog, SLICE("-ERR Unsupported authentication mechanism"), actions);

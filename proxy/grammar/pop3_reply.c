@@ -205,7 +205,7 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
     if (command == POP3_QUIT) {
         dialog_close(dialog, actions, REASON_QUIT);
     } else if (ok && (command == POP3_LOGIN || command == POP3_AUTH)) {
-        dialog->logged_in = true;
+        dialog_accept_login(dialog);
         actions->next = DIALOG_RELAY;
     } else if (!ok && (command == POP3_LOGIN || command == POP3_USER)) {
         pop3->user_given = false;

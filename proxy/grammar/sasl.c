@@ -71,15 +71,145 @@ static size_t octets_collect(struct octets *octets, int end, char *text, size_t 
     return n;
 }
 
-/* authzid NUL authcid NUL password [RFC 4616]. Without the second NUL it may be the password. */
+static bool octets_end(const struct octets *octets)
+{
+    struct octets copy = *octets;
+
+    return octets_next(&copy) == OCTETS_END;
+}
+
+/*
+ * authzid NUL authcid NUL password [RFC 4616]. Without the second NUL it may be the password; and
+ * where all that there is stands before that one, as in "user NUL password NUL".
+ */
 static size_t read_plain(struct octets *octets, char *user, size_t cap)
 {
-    return octets_skip_past(octets, '\0') ? octets_collect(octets, '\0', user, cap) : 0;
+    int first = octets_next(octets);
+    size_t n;
+
+    if (first != '\0' && !octets_skip_past(octets, '\0'))
+        return 0;
+    n = octets_collect(octets, '\0', user, cap);
+    return first != '\0' && octets_end(octets) ? 0 : n;
 }
 
 static size_t read_login(struct octets *octets, char *user, size_t cap)
 {
     return octets_collect(octets, OCTETS_END, user, cap);
+}
+
+static bool is_hex(int octet)
+{
+    return (octet >= '0' && octet <= '9') || (octet >= 'a' && octet <= 'f') ||
+           (octet >= 'A' && octet <= 'F');
+}
+
+/* A blank and 32 hexadecimal digits are all that is left. */
+static bool is_digest(struct octets octets)
+{
+    enum { DIGITS = 32 };
+
+    if (octets_next(&octets) != ' ')
+        return false;
+    for (int i = 0; i < DIGITS; i++) {
+        if (!is_hex(octets_next(&octets)))
+            return false;
+    }
+    return octets_next(&octets) == OCTETS_END;
+}
+
+/* user SP digest [RFC 2195]; a name may hold blanks. */
+static size_t read_cram_md5(struct octets *octets, char *user, size_t cap)
+{
+    size_t n = 0;
+
+    while (!is_digest(*octets)) {
+        int octet = octets_next(octets);
+
+        if (octet == OCTETS_END)
+            return 0;
+        if (n < cap)
+            user[n++] = (char)octet;
+    }
+    return n;
+}
+
+/* ---- DIGEST-MD5 [RFC 2831 2.1.2]: name=value pairs with commas between them ---- */
+
+static int skip_blanks(struct octets *octets, int octet)
+{
+    while (octet == ' ' || octet == '\t' || octet == '\r' || octet == '\n' || octet == ',')
+        octet = octets_next(octets);
+    return octet;
+}
+
+/* Behind the opening quote. 0 when it does not end. */
+static size_t read_quoted(struct octets *octets, char *text, size_t cap)
+{
+    size_t n = 0;
+    int octet;
+
+    while ((octet = octets_next(octets)) != '"') {
+        if (octet == '\\')
+            octet = octets_next(octets);
+        if (octet == OCTETS_END)
+            return 0;
+        if (n < cap)
+            text[n++] = (char)octet;
+    }
+    return n;
+}
+
+/* The name of a pair, cut to cap, and the first octet of its value. */
+static size_t read_key(struct octets *octets, char *key, size_t cap, int *value)
+{
+    int octet = skip_blanks(octets, octets_next(octets));
+    size_t n = 0;
+
+    while (octet != '=' && octet != ' ' && octet != OCTETS_END) {
+        if (n < cap)
+            key[n++] = (char)octet;
+        octet = octets_next(octets);
+    }
+    octet = skip_blanks(octets, octet);
+    *value = octet == '=' ? skip_blanks(octets, octets_next(octets)) : OCTETS_END;
+    return n;
+}
+
+static size_t read_digest_md5(struct octets *octets, char *user, size_t cap)
+{
+    char key[sizeof("username")];
+    int value;
+
+    for (;;) {
+        size_t n = read_key(octets, key, sizeof(key), &value);
+        bool is_name = slice_equal_nocase(slice_of(key, n), SLICE("username"));
+
+        if (value == OCTETS_END || (is_name && value != '"'))
+            return 0;
+        if (is_name)
+            return read_quoted(octets, user, cap);
+        if (value == '"' && read_quoted(octets, NULL, 0) > 0)
+            continue;
+        if (!octets_skip_past(octets, ','))
+            return 0;
+    }
+}
+
+/* ---- SCRAM and OAUTHBEARER ---- */
+
+/* n, or y, or p=name, and a comma: the first part of a GS2 header [RFC 5801 section 4]. */
+static bool skip_binding(struct octets *octets)
+{
+    switch (octets_next(octets)) {
+    case 'n':
+    case 'y':
+        return octets_next(octets) == ',';
+    case 'p':
+        return octets_next(octets) == '=' && octets_skip_past(octets, ',');
+    default:
+        return false;
+    }
 }
 
 /* saslname: =2C and =3D stand for comma and equals sign [RFC 5801 section 4]. */
@@ -103,10 +233,14 @@ static size_t unescape(char *text, size_t n)
 /* n,[a=authzid],n=user,r=nonce [RFC 5802 section 7] */
 static size_t read_scram(struct octets *octets, char *user, size_t cap)
 {
-    for (int commas = 0; commas < 2; commas++) {
-        if (!octets_skip_past(octets, ','))
-            return 0;
-    }
+    int octet;
+
+    if (!skip_binding(octets))
+        return 0;
+    octet = octets_next(octets);
+    if (octet != ',' &&
+        (octet != 'a' || !octets_expect(octets, "=") || !octets_skip_past(octets, ',')))
+        return 0;
     if (!octets_expect(octets, "n="))
         return 0;
     return unescape(user, octets_collect(octets, ',', user, cap));
@@ -115,7 +249,7 @@ static size_t read_scram(struct octets *octets, char *user, size_t cap)
 /* n,a=user,^Ahost=...^Aauth=Bearer ... [RFC 7628 section 3.1] */
 static size_t read_oauthbearer(struct octets *octets, char *user, size_t cap)
 {
-    if (!octets_skip_past(octets, ',') || !octets_expect(octets, "a="))
+    if (!skip_binding(octets) || !octets_expect(octets, "a="))
         return 0;
     return unescape(user, octets_collect(octets, ',', user, cap));
 }
@@ -134,6 +268,8 @@ static const struct {
 } readers[] = {
     {"PLAIN", read_plain},
     {"LOGIN", read_login},
+    {"CRAM-MD5", read_cram_md5},
+    {"DIGEST-MD5", read_digest_md5},
     {"OAUTHBEARER", read_oauthbearer},
     {"XOAUTH2", read_xoauth2},
 };
@@ -179,11 +315,17 @@ bool sasl_is_base64(struct slice line)
     return true;
 }
 
+/* Whole, in groups of four: what was cut, or never encoded, would show as letters of a secret. */
+static bool is_whole_base64(struct slice text)
+{
+    return text.n % 4 == 0 && sasl_is_base64(text);
+}
+
 bool sasl_user(
     struct slice mechanism, struct slice response, char *user, size_t cap, size_t *user_len)
 {
     struct octets octets = {.in = response};
-    user_reader *reader = find_reader(mechanism);
+    user_reader *reader = is_whole_base64(response) ? find_reader(mechanism) : NULL;
     size_t n = reader ? reader(&octets, user, cap) : 0;
 
     if (n > 0)

@@ -135,6 +135,7 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
     struct slice mechanism = SLICE("");
     struct slice response = SLICE("");
 
+    dialog_begin_login(dialog);
     (void)slice_word(&rest, &mechanism);
     if (dialog_hides_login(dialog)) {
         smtp_answer(dialog, SMTP_TLS_FIRST, actions);
@@ -147,7 +148,8 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
     }
     dialog->of.smtp.dirty = true;
     (void)slice_word(&rest, &response);
-    dialog_begin_exchange(dialog, mechanism, response);
+    /* More words are no response that shows a name: it may have been cut in two. */
+    dialog_begin_exchange(dialog, mechanism, slice_trim(rest).n == 0 ? response : SLICE("="));
     smtp_send(dialog, command->line, SMTP_AUTH, true, actions);
 }
 

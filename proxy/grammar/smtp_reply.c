@@ -125,7 +125,7 @@ static void end_of_auth(struct dialog *dialog, unsigned code)
     dialog->of.smtp.in_auth = code == 334;
     if (!is_success(code))
         return;
-    dialog->logged_in = true;
+    dialog_accept_login(dialog);
     dialog_forgive(dialog);
 }
 

@@ -1,6 +1,8 @@
 """What is logged and what is not, and what becomes of secrets: conformance 5.9."""
 
 import base64
+import hashlib
+import hmac
 import os
 import re
 import signal
@@ -9,8 +11,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from mailmux_e2e.attacks import PLAIN, READY
+from mailmux_e2e.attacks import PLAIN, READY, Field
 from mailmux_e2e.client import Client, default_context
+from mailmux_e2e.legacy import LegacyServer
 from mailmux_e2e.listeners import LISTENERS, add_listeners, is_served, reach_tls, words_of
 from mailmux_e2e.servers import Goodbye, imap_authenticate, pop3_auth, server, smtp_auth
 
@@ -164,6 +167,300 @@ def test_no_secret_is_logged_when_everything_goes_wrong(proxy, field, protocol):
         target.proxy.wait_for_event("session", 2 * count + 2)
     target.proxy.stop()
     assert_no_secret(target.proxy)
+
+
+# Names: of the last attempt and of no other, whatever the mechanism and the string form
+
+def exchange(responses, final):
+    """A SASL exchange with one challenge for each response; refused when the client cancels."""
+    def reply(connection, command):
+        words = command.split()
+        mechanism = words[2 if words[0] not in (b"AUTH",) else 1]
+        begun = len(words) > (3 if words[0] not in (b"AUTH",) else 2)
+        for _ in range(responses.get(mechanism, 1) - begun):
+            connection.send({b"AUTH": b"334 Y2g=\r\n"}.get(words[0], b"+ Y2g=\r\n"))
+            connection.commands.append(connection.read_line())
+            if connection.commands[-1] == b"*\r\n":
+                return NO[words[0] == b"AUTH"]
+        return final
+    return reply
+
+
+NO = {True: b"535 5.7.8 no\r\n", False: b"%T NO no\r\n"}
+DIGEST = b"0123456789abcdef0123456789abcdef"
+
+
+def b64(text):
+    return base64.b64encode(text)
+
+
+# Mechanism, initial response or none, further responses, the name that the log shows.
+MECHANISMS = {
+    "plain": (b"PLAIN", None, [b64(b"\0carol\0" + SECRET)], "carol"),
+    "plain-initial": (b"PLAIN", b64(b"\0carol\0" + SECRET), [], "carol"),
+    "plain-authzid": (b"PLAIN", b64(b"bob\0carol\0" + SECRET), [], "carol"),
+    "login": (b"LOGIN", None, [b64(b"carol"), b64(SECRET)], "carol"),
+    "login-initial": (b"LOGIN", b64(b"carol"), [b64(SECRET)], "carol"),
+    "cram-md5": (b"CRAM-MD5", None, [b64(b"carol " + DIGEST)], "carol"),
+    "digest-md5": (b"DIGEST-MD5", None, [
+        b64(b'username="carol",realm="x",nonce="n",response=' + DIGEST), b""], "carol"),
+    "scram": (b"SCRAM-SHA-256", None, [b64(b"n,,n=carol,r=abc"), b64(b"c=biws,r=abc,p=x")], "carol"),
+    "scram-initial": (b"SCRAM-SHA-1", b64(b"n,,n=ca=2Crol,r=abc"), [b64(b"c=biws,r=a,p=x")],
+                      "ca,rol"),
+    "oauthbearer": (b"OAUTHBEARER", b64(b"n,a=carol,\1auth=Bearer " + SECRET + b"\1\1"), [], "carol"),
+    "xoauth2": (b"XOAUTH2", b64(b"user=carol\1auth=Bearer " + SECRET + b"\1\1"), [], "carol"),
+    "ntlm": (b"NTLM", None, [b64(b"NTLMSSP\0carol")], None),
+    "gssapi": (b"GSSAPI", b64(b"carol"), [], None),
+    # What does not show a name, and what holds a secret in its place
+    "cram-md5-password": (b"CRAM-MD5", None, [b64(b"carol " + SECRET)], None),
+    "login-as-plain": (b"LOGIN", b64(b"\0carol\0" + SECRET), [b64(SECRET)], None),
+    "plain-one-nul": (b"PLAIN", b64(b"carol\0" + SECRET), [], None),
+    "plain-c-strings": (b"PLAIN", b64(b"carol\0" + SECRET + b"\0"), [], None),
+    "login-cut": (b"LOGIN", None, [b"VHIwdWI0ZG9", b64(SECRET)], None),
+}
+MECHANISM_ROUNDS = {b"LOGIN": 2, b"DIGEST-MD5": 2, b"SCRAM-SHA-256": 2, b"SCRAM-SHA-1": 2}
+EARLIER = {
+    "smtp": [b"AUTH PLAIN " + b64(b"\0alice\0" + SECRET)],
+    "imap": [b"a LOGIN alice " + SECRET],
+    "pop3": [b"USER alice", b"PASS " + SECRET],
+}
+
+
+def talk(client, protocol, line):
+    client.send(line + b"\r\n")
+    return client.read_smtp() if protocol == "smtp" else client.read_line()
+
+
+def begin_exchange(client, protocol, mechanism, initial):
+    verb = {"smtp": b"AUTH ", "imap": b"b AUTHENTICATE ", "pop3": b"AUTH "}[protocol]
+    return talk(client, protocol, verb + mechanism + (b" " + initial if initial else b""))
+
+
+def taking(protocol, rounds=MECHANISM_ROUNDS):
+    """Refuses passwords in words of the protocol, and takes whatever a SASL exchange says."""
+    yes = {"smtp": b"235 in\r\n", "imap": b"%T OK in\r\n", "pop3": b"+OK in\r\n"}[protocol]
+
+    def auth(connection, command):
+        if b"PLAIN" in command and b64(b"\0alice\0" + SECRET) in command:
+            return b"535 5.7.8 no\r\n"
+        reply = exchange(rounds, yes)(connection, command)
+        return b"-ERR no\r\n" if protocol == "pop3" and reply == NO[True] else reply
+
+    def ask(connection, command):
+        if protocol == "smtp":
+            return auth(connection, command)
+        send, connection.send = connection.send, lambda data: send(data.replace(b"334 ", b"+ "))
+        try:
+            return auth(connection, command)
+        finally:
+            connection.send = send
+
+    verb = b"AUTHENTICATE" if protocol == "imap" else b"AUTH"
+    return server(protocol, replies={**REFUSED[protocol], verb: ask})
+
+
+def logged_user(target, client, goodbye=True):
+    if goodbye:
+        client.send(GOODBYE[target.protocol])
+        client.read_to_end()
+    client.close()
+    line = target.proxy.wait_for_event("session")
+    assert_no_secret(target.proxy)
+    return line.fields.get("user")
+
+
+@pytest.mark.conformance("C116", "C118")
+@pytest.mark.parametrize("kind", MECHANISMS)
+@each_protocol
+def test_the_name_is_that_of_the_login_whatever_came_before(field, protocol, kind):
+    """A refused login of another name, an exchange that was cancelled, and then the one."""
+    mechanism, initial, responses, name = MECHANISMS[kind]
+    target = field(protocol, taking(protocol), tls="implicit", require_tls="no")
+    client = target.connect(READY)
+    for line in EARLIER[protocol]:
+        talk(client, protocol, line)
+    assert begin_exchange(client, protocol, b"LOGIN", b64(b"mallory")).startswith((b"334", b"+"))
+    assert talk(client, protocol, b"*").startswith((b"535", b"b NO", b"-ERR"))
+    answer = begin_exchange(client, protocol, mechanism, initial)
+    for response in responses:
+        assert answer.startswith((b"334", b"+ "))
+        answer = talk(client, protocol, response)
+    assert answer.startswith((b"235", b"b OK", b"+OK")) or kind == "login-cut"
+    assert logged_user(target, client, answer[:3] != b"334") == name
+
+
+@pytest.mark.conformance("C116")
+@each_protocol
+def test_a_name_is_forgotten_when_a_mechanism_is_withheld(field, protocol):
+    target = field(protocol, taking(protocol), tls="implicit", require_tls="no")
+    client = target.connect(READY)
+    for line in EARLIER[protocol]:
+        talk(client, protocol, line)
+    begin_exchange(client, protocol, b"EXTERNAL", b64(b"mallory"))
+    assert logged_user(target, client) is None
+
+
+@pytest.mark.conformance("C116")
+def test_a_second_login_of_smtp_counts_only_when_it_is_taken(field):
+    """RFC 4954 wants it refused; the session stays that of the first. RSET and EHLO change nothing."""
+    answers = [b"235 2.7.0 in\r\n", b"503 5.5.1 again\r\n"]
+    target = field("smtp", server("smtp", replies={b"AUTH": lambda c, _: answers.pop(0)}),
+                   tls="implicit")
+    client = target.connect(READY)
+    client.smtp(b"AUTH PLAIN " + b64(b"\0alice\0" + SECRET))
+    for command in (b"RSET", b"EHLO c.test"):
+        client.smtp(command)
+    assert client.smtp(b"AUTH PLAIN " + b64(b"\0bob\0" + SECRET)).startswith(b"503")
+    assert logged_user(target, client) == "alice"
+
+
+@pytest.mark.conformance("C116")
+def test_a_second_login_of_smtp_that_is_taken_is_the_one(field):
+    target = field("smtp", server("smtp"), tls="implicit")
+    client = target.connect(READY)
+    client.smtp(b"AUTH PLAIN " + b64(b"\0alice\0" + SECRET))
+    client.smtp(b"AUTH PLAIN " + b64(b"\0bob\0" + SECRET))
+    assert logged_user(target, client) == "bob"
+
+
+IMAP_LOGINS = {
+    "atom": ([b"a LOGIN carol " + SECRET], "carol"),
+    "atom-bracket": ([b"a LOGIN ca]rol " + SECRET], "ca]rol"),
+    "quoted": ([b'a LOGIN "carol smith" "' + SECRET + b'"'], "carol smith"),
+    "escapes": ([rb'a LOGIN "ca\"r\\ol" x'], r'ca\"r\\ol'),
+    "literal": ([b"a LOGIN {5}", b"carol " + SECRET], "carol"),
+    "literal-plus": ([b"a LOGIN {5+}", b"carol " + SECRET], "carol"),
+    "literals": ([b"a LOGIN {5}", b"carol {11}", SECRET], "carol"),
+    "literals-plus": ([b"a LOGIN {5+}", b"carol {11+}", SECRET], "carol"),
+    "literal-password": ([b"a LOGIN carol {11+}", SECRET], "carol"),
+    "literal-long": ([b"a LOGIN {300+}", b"c" * 300 + b" x"], "c" * 255),
+    "literal-lines": ([b"a LOGIN {7+}", b"car\r\nol x"], None),
+    # What may be the password, or is no string
+    "one-word": ([b"a LOGIN " + SECRET], None),
+    "one-literal": ([b"a LOGIN {11+}", SECRET], None),
+    "one-literal-blank": ([b"a LOGIN {11+}", SECRET + b" "], None),
+    "literal-glued": ([b"a LOGIN {11+}", SECRET + b"carol x"], None),
+    "list": ([b"a LOGIN (carol " + SECRET + b")"], None),
+    "cut-list": ([b"a LOGIN Tr0ub(4dor&3 carol"], None),
+    "cut-percent": ([b"a LOGIN Tr0ub%4dor&3 carol"], None),
+    "cut-quote": ([b'a LOGIN Tr0ub"4dor&3 carol"'], None),
+    "quoted-glued": ([b'a LOGIN "Tr0ub4dor"&3 carol'], None),
+    "open-quote": ([b'a LOGIN "carol ' + SECRET], None),
+    "one-quoted": ([b'a LOGIN "' + SECRET + b'"'], None),
+    "literal8": ([b"a LOGIN ~{11+}", SECRET + b" x"], None),
+    "empty": ([b'a LOGIN "" ' + SECRET], None),
+}
+
+
+def never_mind(connection, _):
+    return b"%T NO no\r\n"
+
+
+@pytest.mark.conformance("C116", "C118")
+@pytest.mark.parametrize("kind", IMAP_LOGINS)
+def test_the_name_of_a_login_in_every_string_form(field, kind):
+    lines, name = IMAP_LOGINS[kind]
+    target = field("imap", server("imap", replies={b"LOGIN": never_mind}), tls="implicit")
+    client = target.connect(READY)
+    assert client.imap(b"x LOGIN mallory " + SECRET).startswith(b"x NO")
+    for at, line in enumerate(lines):
+        client.send(line + b"\r\n")
+        if at + 1 < len(lines) and not line.endswith(b"+}"):
+            assert client.read_line().startswith(b"+")
+    assert client.read_line().startswith((b"a NO", b"a BAD"))
+    assert logged_user(target, client) == name
+
+
+POP3_LOGINS = {
+    "user": ([b"USER carol", b"PASS " + SECRET], "carol"),
+    "two-users": ([b"USER mallory", b"USER carol", b"PASS " + SECRET], "carol"),
+    "user-then-apop": ([b"USER mallory", b"APOP carol " + DIGEST], "carol"),
+    "pass-alone": ([b"PASS " + SECRET], None),
+    "pass-after-apop": ([b"APOP mallory " + DIGEST, b"PASS " + SECRET], None),
+    "pass-after-auth": ([b"USER mallory", b"AUTH PLAIN " + b64(b"\0eve\0x"), b"PASS " + SECRET], None),
+    "user-without-name": ([b"USER mallory", b"PASS x", b"USER", b"PASS " + SECRET], None),
+    "apop-one-word": ([b"APOP " + DIGEST], None),
+    "user-with-password": ([b"USER carol " + SECRET, b"PASS x"], None),
+}
+
+
+@pytest.mark.conformance("C116", "C118")
+@pytest.mark.parametrize("kind", POP3_LOGINS)
+def test_the_name_of_a_login_in_pop3(field, kind):
+    lines, name = POP3_LOGINS[kind]
+    target = field("pop3", server("pop3", replies=REFUSED["pop3"]), tls="implicit")
+    client = target.connect(READY)
+    for line in (b"USER first", b"PASS x", *lines):
+        client.pop3(line)
+    assert logged_user(target, client) == name
+
+
+@pytest.fixture(scope="module")
+def many_ways():
+    """Dovecot with more mechanisms than a plaintext server should need, and Postfix that asks it."""
+    legacy = LegacyServer("--mechanisms", "plain login cram-md5 digest-md5 apop")
+    yield legacy
+    legacy.stop()
+
+
+def answer_cram_md5(challenge, user, password):
+    text = base64.b64decode(challenge)
+    return b64(user + b" " + hmac.new(password, text, "md5").hexdigest().encode())
+
+
+def answer_digest_md5(challenge, user, password):
+    told = dict(re.findall(rb'([a-z-]+)="?([^",]*)', base64.b64decode(challenge)))
+    realm, nonce, uri = told.get(b"realm", b""), told[b"nonce"], b"imap/mail.example.test"
+
+    def digest(*parts):
+        return hashlib.md5(b":".join(parts))
+
+    a1 = digest(digest(user, realm, password).digest(), nonce, b"cn").hexdigest().encode()
+    a2 = digest(b"AUTHENTICATE", uri).hexdigest().encode()
+    response = digest(a1, nonce, b"00000001", b"cn", b"auth", a2).hexdigest().encode()
+    return b64(b'username="' + user + b'",realm="' + realm + b'",nonce="' + nonce + b'",nc=00000001,'
+               b'cnonce="cn",digest-uri="' + uri + b'",response=' + response + b",qop=auth")
+
+
+@pytest.mark.conformance("C116")
+@pytest.mark.parametrize("mechanism", [b"CRAM-MD5", b"DIGEST-MD5"])
+@each_protocol
+def test_the_name_of_a_login_at_real_servers(proxy, many_ways, protocol, mechanism):
+    """Refused as bob, then alice by a mechanism that hides the password."""
+    proxy.backend("server", getattr(many_ways, protocol))
+    proxy.listener("test", protocol, "implicit", "server")
+    proxy.start()
+    target = Field(proxy, None, protocol, "implicit")
+    client = target.connect(READY)
+    refused = {"smtp": [b"AUTH PLAIN " + b64(b"\0bob\0wrong")], "imap": [b"a LOGIN {3+}", b"bob wrong"],
+               "pop3": [b"USER bob", b"PASS wrong"]}[protocol]
+    for line in refused[:-1]:
+        client.send(line + b"\r\n")
+        if protocol == "pop3":
+            client.read_line()
+    assert talk(client, protocol, refused[-1]).startswith((b"535", b"a NO", b"-ERR"))
+    challenge = begin_exchange(client, protocol, mechanism, None).split()[1]
+    compute = answer_cram_md5 if mechanism == b"CRAM-MD5" else answer_digest_md5
+    answer = talk(client, protocol, compute(challenge, b"alice", b"secret"))
+    if mechanism == b"DIGEST-MD5":  # the server proves that it knows the password, too
+        assert answer.startswith((b"334", b"+ "))
+        answer = talk(client, protocol, b"")
+    while answer.startswith(b"* "):
+        answer = client.read_line()
+    assert answer.startswith((b"235", b"b OK", b"+OK")), answer
+    assert logged_user(target, client) == "alice"
+
+
+@pytest.mark.conformance("C116")
+def test_the_name_of_a_literal_at_a_real_server(proxy, many_ways):
+    proxy.backend("server", many_ways.imap)
+    proxy.listener("test", "imap", "implicit", "server")
+    proxy.start()
+    target = Field(proxy, None, "imap", "implicit")
+    client = target.connect(READY)
+    client.send(b"a LOGIN {5+}\r\nalice {6+}\r\nsecret\r\n")
+    assert client.read_line().startswith(b"a OK")
+    assert logged_user(target, client) == "alice"
 
 
 # C119: the memory of the process

@@ -299,7 +299,7 @@ static void check_waiting(const struct dialog_run *run)
     /* What a backend says while a command is half given waits for the rest of it. */
     if (run->dialog.protocol != &protocol_imap || run->dialog.of.imap.phase != IMAP_PART)
         FUZZ_REQUIRE(buffer_held(&run->in[DIALOG_SERVER]).n <= run->policy.reply);
-    FUZZ_REQUIRE(run->dialog.user_len <= DIALOG_USER_MAX);
+    FUZZ_REQUIRE(run->dialog.user.n <= DIALOG_USER_MAX);
     FUZZ_REQUIRE(
         run->dialog.bad_commands < run->policy.bad_commands || run->dialog.mode == DIALOG_ENDING);
     if (run->dialog.protocol == &protocol_smtp)

@@ -285,7 +285,7 @@ static bool do_step(struct run *run, const struct step *step, size_t segment, si
     case STEP_EVENT:
         return expect_event(run, step);
     case STEP_USER:
-        got = slice_of(run->dialog.user, run->dialog.user_len);
+        got = slice_of(run->dialog.user.text, run->dialog.user.n);
         return slice_equal(text, got) || differs(step, "the user known is", text, got);
     case STEP_BOUNDARY:
         got = slice_from(dialog_at_boundary(&run->dialog) ? "yes" : "no");

@@ -53,6 +53,24 @@ static void users_are_read(void **state)
         {"XOAUTH2", {"auth=Bearer t\1user=alice\1\1", 26}, NULL},
         {"GSSAPI", {"alice", 5}, NULL},
         {"PLAINX", {"\0alice\0secret", 13}, NULL},
+        {"PLAIN", {"alice\0secret\0", 13}, NULL},
+        {"SCRAM-SHA-256", {"n,secret,n=alice,r=abc", 22}, NULL},
+        {"SCRAM-SHA-256", {"x,,n=alice,r=abc", 16}, NULL},
+        {"OAUTHBEARER", {"\0alice\0pw,a=rest,word", 21}, NULL},
+        {"NTLM", {"alice", 5}, NULL},
+        /* CRAM-MD5 and DIGEST-MD5 */
+        {"CRAM-MD5", {"alice 0123456789abcdef0123456789abcdef", 38}, "alice"},
+        {"cram-md5", {"al ice 0123456789abcdef0123456789abcdef", 39}, "al ice"},
+        {"CRAM-MD5", {"alice secret", 12}, NULL},
+        {"CRAM-MD5", {" 0123456789abcdef0123456789abcdef", 33}, NULL},
+        {"CRAM-MD5", {"alice 0123456789abcdef0123456789abcdeg", 38}, NULL},
+        {"CRAM-MD5", {"alice:0123456789abcdef0123456789abcdef", 38}, NULL},
+        {"DIGEST-MD5", {"charset=utf-8,username=\"al\\\"ice\",realm=\"x\",nc=1", 47}, "al\"ice"},
+        {"DIGEST-MD5", {"realm=\"a,username=b\", Username = \"alice\",nc=1", 45}, "alice"},
+        {"DIGEST-MD5", {"username=alice,realm=\"x\"", 24}, NULL},
+        {"DIGEST-MD5", {"username=\"alice", 15}, NULL},
+        {"DIGEST-MD5", {"response=0123", 13}, NULL},
+        {"DIGEST-MD5", {"username", 8}, NULL},
     };
 
     (void)state;
@@ -86,13 +104,17 @@ static void a_long_name_is_cut(void **state)
 
 static void broken_base64_tells_nothing(void **state)
 {
-    static const char *const broken[] = {"", "=", "A", "====", "!!!!", "AGFs", "AGFs aWNl", "*"};
+    static const char *const broken[] = {"", "=", "A", "====", "!!!!", "AGFs", "AGFs aWNl", "*",
+        "AGFsaWNlAHNlY3JldA=", "AGFsaWNlAHNlY3JldA", "AGFsaWNlAHNlY3JldA==x"};
+    static const char *const cut[] = {"YWxpY", "YWxpY2U", "YWxpY2U==", "Tr0ub4dor&3", "YWxp=", "="};
     char user[16];
     size_t n;
 
     (void)state;
     for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
         assert_false(sasl_user(SLICE("PLAIN"), slice_from(broken[i]), user, sizeof(user), &n));
+    for (size_t i = 0; i < sizeof(cut) / sizeof(*cut); i++)
+        assert_false(sasl_user(SLICE("LOGIN"), slice_from(cut[i]), user, sizeof(user), &n));
 }
 
 static void base64_is_told_from_commands(void **state)

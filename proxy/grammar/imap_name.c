@@ -1,0 +1,55 @@
+/*
+ * The name that a LOGIN gives, for the log [RFC 9051 6.2.3]: the first of two strings. A string
+ * alone may be the password, and what is cut at a character that no atom holds may be a part of it.
+ */
+#include "imap_parts.h"
+
+/* The whole of the text is one literal's announcement. */
+static bool is_literal(struct slice text)
+{
+    uint64_t octets;
+
+    if (text.n == 0 || *text.p != '{' || slice_find(slice_after(text, 1), '{') + 1 < text.n)
+        return false;
+    switch (imap_literal_find(text, &octets)) {
+    case IMAP_LITERAL_NONE:
+    case IMAP_LITERAL_WRONG:
+        return false;
+    case IMAP_LITERAL_WAITS:
+    case IMAP_LITERAL_COMES:
+        return true;
+    }
+    return false;
+}
+
+/* Something stands behind a blank: the password. */
+static bool goes_on(struct slice rest)
+{
+    return rest.n > 0 && *rest.p == ' ' && slice_trim(rest).n > 0;
+}
+
+void imap_name_begin(struct dialog *dialog, struct slice arguments)
+{
+    struct slice rest = arguments;
+    struct slice string;
+    char user[DIALOG_USER_MAX];
+
+    dialog->of.imap.names_user = is_literal(arguments);
+    if (imap_string_cut(&rest, &string) && goes_on(rest))
+        dialog_set_user(dialog, slice_of(user, imap_string_text(string, user, sizeof(user))));
+}
+
+void imap_name_passes(struct dialog *dialog, struct slice octets)
+{
+    if (dialog->of.imap.names_user)
+        dialog_gather_user(dialog, octets);
+}
+
+void imap_name_end(struct dialog *dialog, struct slice line)
+{
+    if (dialog->of.imap.names_user && goes_on(line))
+        dialog_confirm_user(dialog);
+    else if (dialog->of.imap.names_user)
+        dialog_begin_login(dialog);
+    dialog->of.imap.names_user = false;
+}
