@@ -146,35 +146,72 @@ static void tell_pool(const struct entry *entry)
         server_of(entry)->name, addresses, entry->count, clock_monotonic_ms());
 }
 
-/* What could not be asked this time keeps what it had. */
-static size_t add_missing(
-    const struct entry *entry, struct resolve_address list[RESOLVE_MAX], size_t count)
+static bool is_in_gap(const struct resolve_result *result, const struct resolve_address *known)
 {
+    for (size_t i = 0; i < result->gap_count; i++) {
+        const struct resolve_gap *gap = &result->gaps[i];
+
+        if (gap->origin == known->origin &&
+            (gap->family == AF_UNSPEC || gap->family == address_family(&known->address)))
+            return true;
+    }
+    return false;
+}
+
+/* What was found, and what the entry has of those that could not be asked this time. */
+static size_t merge(const struct entry *entry, const struct resolve_result *result,
+    struct resolve_address list[RESOLVE_MAX])
+{
+    size_t count = result->count;
+
+    if (count > 0)
+        memcpy(list, result->addresses, count * sizeof(*list));
     for (size_t i = 0; i < entry->count && count < RESOLVE_MAX; i++) {
-        if (!find(list, count, &entry->addresses[i]))
-            list[count++] = entry->addresses[i];
+        const struct resolve_address *known = &entry->addresses[i];
+
+        if (is_in_gap(result, known) && !find(list, count, known))
+            list[count++] = *known;
     }
     return count;
+}
+
+static void put_addresses(struct entry *entry, const struct resolve_address *list, size_t count)
+{
+    entry->is_known = true;
+    entry->count = count;
+    if (count > 0)
+        memcpy(entry->addresses, list, count * sizeof(*list));
 }
 
 static void take_addresses(struct entry *entry, const struct resolve_result *result)
 {
     struct resolve_address list[RESOLVE_MAX];
-    size_t count = result->count;
+    size_t count = merge(entry, result, list);
+    bool is_news = !is_same(entry, list, count) || entry->failed || !entry->is_known;
 
-    if (count > 0)
-        memcpy(list, result->addresses, count * sizeof(*list));
-    if (result->is_partial)
-        count = add_missing(entry, list, count);
-    if (is_same(entry, list, count) && !entry->failed && entry->is_known)
-        return;
-    entry->is_known = true;
     entry->failed = false;
-    entry->count = count;
-    if (count > 0)
-        memcpy(entry->addresses, list, count * sizeof(*list));
+    put_addresses(entry, list, count);
+    if (!is_news)
+        return;
     tell_pool(entry);
     note_addresses(entry);
+}
+
+/*
+ * Nothing was found. One of the two families may have been answered all the same: its addresses go,
+ * unless none would be left.
+ */
+static void take_failure(struct entry *entry, const struct resolve_result *result)
+{
+    struct resolve_address list[RESOLVE_MAX];
+    size_t count = merge(entry, result, list);
+
+    if (count > 0 && count < entry->count) {
+        put_addresses(entry, list, count);
+        tell_pool(entry);
+        note_addresses(entry);
+    }
+    note_failure(entry, result->error);
 }
 
 /* ---- Looking up ---- */
@@ -187,7 +224,7 @@ static void on_resolved(void *owner, const struct resolve_result *result)
     entry->request = NULL;
     names->waiting--;
     if (result->error)
-        note_failure(entry, result->error);
+        take_failure(entry, result);
     else
         take_addresses(entry, result);
     settle(names);

@@ -1,7 +1,13 @@
 #include "resolve_parts.h"
 
 #include <arpa/nameser.h>
+#include <netdb.h>
 #include <stdlib.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { RESOLVE_GAPS_MAX = RESOLVE_MAX * RESOLVE_FAMILIES };
 
 /* ---- What is told ---- */
 
@@ -46,11 +52,11 @@ static bool is_among(
     return false;
 }
 
-/* Adds the addresses of one target; returns how many there are now. */
-static size_t collect(
-    const struct resolve_target *target, struct resolve_address out[RESOLVE_MAX], size_t count)
+/* Adds the addresses of one answer; returns how many there are now. */
+static size_t collect(const struct resolve_target *target, const struct resolve_question *question,
+    struct resolve_address out[RESOLVE_MAX], size_t count)
 {
-    const struct ares_addrinfo_node *node = target->found ? target->found->nodes : NULL;
+    const struct ares_addrinfo_node *node = question->found ? question->found->nodes : NULL;
 
     for (; node && count < RESOLVE_MAX; node = node->ai_next) {
         struct address address;
@@ -63,15 +69,75 @@ static size_t collect(
         else
             address.socket.v4.sin_port = htons(target->port);
         if (!is_unspecified(&address) && !is_among(out, count, &address))
-            out[count++] = (struct resolve_address){address, target->priority, target->weight};
+            out[count++] =
+                (struct resolve_address){address, target->origin, target->priority, target->weight};
     }
     return count;
 }
 
-static struct resolve_result result_of(
-    const struct resolve *resolve, struct resolve_address addresses[RESOLVE_MAX])
+/* Asks the kernel alone: connecting a UDP socket sends nothing. */
+static bool has_way(const struct resolve_question *question)
 {
-    struct resolve_result result = {.addresses = addresses};
+    const struct ares_addrinfo_node *node = question->found ? question->found->nodes : NULL;
+    bool has;
+    int fd;
+
+    if (!node)
+        return false;
+    fd = socket(node->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    has = connect(fd, node->ai_addr, node->ai_addrlen) == 0;
+    (void)close(fd);
+    return has;
+}
+
+/*
+ * With search domains the two questions may have been answered about two names, of which one is
+ * meant: a wildcard of a search domain must not add to a name that is whole.
+ */
+static bool is_of_another_name(const struct resolve_question *question, const char *name)
+{
+    const struct ares_addrinfo *found = question->found;
+
+    return found && found->name && name && strcasecmp(found->name, name) != 0;
+}
+
+static size_t collect_target(
+    const struct resolve_target *target, struct resolve_address out[RESOLVE_MAX], size_t count)
+{
+    const struct resolve_question *four = &target->questions[0];
+    const struct resolve_question *six = &target->questions[1];
+
+    if (target->question_count < RESOLVE_FAMILIES)
+        return collect(target, four, out, count);
+    if (four->found && is_of_another_name(six, four->found->name))
+        return collect(target, four, out, count);
+    if (!has_way(six))
+        return collect(target, six, out, collect(target, four, out, count));
+    return collect(target, four, out, collect(target, six, out, count));
+}
+
+/* The last failure, or why there was nothing. */
+static int take_gaps(const struct resolve_target *target, struct resolve_gap *gaps, size_t *count)
+{
+    int failure = ARES_SUCCESS;
+
+    for (size_t i = 0; i < target->question_count; i++) {
+        const struct resolve_question *question = &target->questions[i];
+
+        if (!is_answer(question->status))
+            gaps[(*count)++] = (struct resolve_gap){target->origin, question->family};
+        if (is_answer(failure) && question->status != ARES_SUCCESS)
+            failure = question->status;
+    }
+    return failure;
+}
+
+static struct resolve_result result_of(const struct resolve *resolve,
+    struct resolve_address addresses[RESOLVE_MAX], struct resolve_gap gaps[RESOLVE_GAPS_MAX])
+{
+    struct resolve_result result = {.addresses = addresses, .gaps = gaps};
     int failure = ARES_SUCCESS;
 
     if (resolve->status != ARES_SUCCESS) {
@@ -79,15 +145,14 @@ static struct resolve_result result_of(
         return result;
     }
     for (size_t i = 0; i < resolve->target_count; i++) {
-        result.count = collect(&resolve->targets[i], addresses, result.count);
-        if (!is_answer(resolve->targets[i].status))
-            result.is_partial = true;
-        if (resolve->targets[i].status != ARES_SUCCESS)
-            failure = resolve->targets[i].status;
+        int status = take_gaps(&resolve->targets[i], gaps, &result.gap_count);
+
+        result.count = collect_target(&resolve->targets[i], addresses, result.count);
+        if (status != ARES_SUCCESS)
+            failure = status;
     }
     if (result.count > 0 || (resolve->target_count == 0 && resolve->is_declined))
         return result;
-    result.is_partial = false;
     if (resolve->target_count == 0)
         result.error = "none of its SRV records can be used";
     else
@@ -97,8 +162,10 @@ static struct resolve_result result_of(
 
 void resolve_discard(struct resolve *resolve)
 {
-    for (size_t i = 0; i < resolve->target_count; i++)
-        ares_freeaddrinfo(resolve->targets[i].found);
+    for (size_t i = 0; i < resolve->target_count; i++) {
+        for (size_t j = 0; j < resolve->targets[i].question_count; j++)
+            ares_freeaddrinfo(resolve->targets[i].questions[j].found);
+    }
     free(resolve);
 }
 
@@ -107,11 +174,12 @@ void resolve_tell(struct resolve *resolve)
     resolve_callback *on_done = resolve->on_done;
     void *owner = resolve->owner;
     struct resolve_address addresses[RESOLVE_MAX];
+    struct resolve_gap gaps[RESOLVE_GAPS_MAX];
     struct resolve_result result;
 
     resolve->on_done = NULL;
     if (on_done)
-        result = result_of(resolve, addresses);
+        result = result_of(resolve, addresses, gaps);
     if (resolve->pending == 0)
         resolve_discard(resolve);
     if (on_done)
@@ -128,27 +196,71 @@ static void forget_one(struct resolve *resolve)
 
 static void on_addresses(void *data, int status, int timeouts, struct ares_addrinfo *found)
 {
-    struct resolve_target *target = data;
+    struct resolve_question *question = data;
 
-    target->status = status;
-    target->found = found;
-    forget_one(target->resolve);
+    question->status = status;
+    question->found = found;
+    forget_one(question->resolve);
+}
+
+/* In the system's own file: then the file is the answer, and no DNS server is asked. */
+static bool is_in_file(struct resolve *resolve, const char *host)
+{
+    static const int families[RESOLVE_FAMILIES] = {AF_INET, AF_INET6};
+
+    for (size_t i = 0; i < RESOLVE_FAMILIES && resolver_asks_system(resolve->resolver); i++) {
+        struct hostent *found = NULL;
+
+        if (ares_gethostbyname_file(resolve->channel, host, families[i], &found) == ARES_SUCCESS) {
+            ares_free_hostent(found);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* So that addresses of one host are known again in the next answer [FNV-1a]. */
+static uint32_t origin_of(const char *host, uint16_t port)
+{
+    uint32_t sum = 2166136261U;
+
+    for (; *host; host++) {
+        bool is_capital = *host >= 'A' && *host <= 'Z';
+
+        sum = (sum ^ (unsigned char)(is_capital ? *host + ('a' - 'A') : *host)) * 16777619U;
+    }
+    return (sum ^ port) * 16777619U;
+}
+
+static void ask(
+    struct resolve *resolve, struct resolve_target *target, const char *host, int family)
+{
+    const struct ares_addrinfo_hints wanted = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    struct resolve_question *question = &target->questions[target->question_count++];
+
+    *question =
+        (struct resolve_question){.resolve = resolve, .family = family, .status = ARES_ETIMEOUT};
+    resolve->pending++;
+    ares_getaddrinfo(resolve->channel, host, NULL, &wanted, on_addresses, question);
 }
 
 static void ask_target(
     struct resolve *resolve, const struct resolve_record *record, const char *host)
 {
-    static const struct ares_addrinfo_hints wanted = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct resolve_target *target = &resolve->targets[resolve->target_count++];
 
-    *target = (struct resolve_target){.resolve = resolve,
+    *target = (struct resolve_target){.origin = origin_of(host, record->port),
         .port = record->port,
         .priority = record->priority,
-        .weight = record->weight,
-        .status = ARES_ETIMEOUT};
-    resolve->pending++;
-    ares_getaddrinfo(resolve->channel, host, NULL, &wanted, on_addresses, target);
+        .weight = record->weight};
+    resolve->pending++; /* an answer may come at once: the lookup is not over between the two */
+    if (is_in_file(resolve, host)) {
+        ask(resolve, target, host, AF_UNSPEC);
+    } else {
+        ask(resolve, target, host, AF_INET);
+        ask(resolve, target, host, AF_INET6);
+    }
+    forget_one(resolve);
 }
 
 static struct resolve *begin(struct resolver *resolver, resolve_callback *on_done, void *owner)

@@ -27,22 +27,34 @@ struct resolve;
 /* The lower the priority the better; a weight of 0 has become 1. Of a host: 0 and 1. */
 struct resolve_address {
     struct address address; /* with its port */
+    uint32_t origin;        /* the same for all addresses of one host and port */
     uint16_t priority;
     uint16_t weight;
 };
 
-/* Valid during the callback. */
+/* A question that was not answered: what it would have told is not known. */
+struct resolve_gap {
+    uint32_t origin; /* of the addresses that it was about ... */
+    int family;      /* ... and their family; AF_UNSPEC: both */
+};
+
+/*
+ * Valid during the callback. A and AAAA are two questions: no data is an answer to one of them, and
+ * a failure of one leaves a gap beside what the other has found.
+ */
 struct resolve_result {
-    const char *error; /* NULL: answered; else why not, a constant, and no address */
-    bool is_partial;   /* some of a service's hosts could not be asked; they are missing */
-    size_t count;      /* 0 without an error: the service says that it is not offered [2782] */
+    const char *error; /* NULL: answered; else why there is no address, a constant */
+    size_t gap_count;  /* beside an error: 0 where the question for the service failed itself */
+    const struct resolve_gap *gaps;
+    size_t count; /* 0 without an error: the service says that it is not offered [2782] */
     const struct resolve_address *addresses; /* no repetitions; the best priority first */
 };
 
 typedef void resolve_callback(void *owner, const struct resolve_result *result);
 
 /*
- * The addresses of a host, each with the port, in the order of [6724]. Never calls back before it
+ * The addresses of a host, each with the port: IPv6 first where this machine has a way to it, each
+ * family in the order of [6724]. Never calls back before it
  * returns. NULL when it cannot be started; then there is no callback.
  */
 struct resolve *resolve_host(struct resolver *resolver, const char *host, uint16_t port,

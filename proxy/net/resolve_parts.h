@@ -9,14 +9,24 @@
 #include "resolve.h"
 #include <ares.h>
 
+/* One question about a host, and its answer. */
+struct resolve_question {
+    struct resolve *resolve;
+    int family;
+    int status; /* of c-ares; ARES_ETIMEOUT until it has answered */
+    struct ares_addrinfo *found;
+};
+
+enum { RESOLVE_FAMILIES = 2 };
+
 /* A host of the lookup, and what has been found of it. */
 struct resolve_target {
-    struct resolve *resolve;
+    uint32_t origin;
     uint16_t port;
     uint16_t priority;
     uint16_t weight;
-    int status; /* of c-ares; ARES_ETIMEOUT until it has answered */
-    struct ares_addrinfo *found;
+    size_t question_count;
+    struct resolve_question questions[RESOLVE_FAMILIES];
 };
 
 struct resolve {
@@ -43,6 +53,9 @@ struct resolve_record {
 
 /* Enters a new lookup and gives it the channel. False: there is none to be had. */
 bool resolver_enter(struct resolver *resolver, struct resolve *resolve);
+
+/* Not DNS servers of its own: files and search domains count, too. */
+bool resolver_asks_system(const struct resolver *resolver);
 
 /* c-ares owes the lookup nothing more. */
 void resolver_leave(struct resolve *resolve);

@@ -143,6 +143,11 @@ bool resolver_enter(struct resolver *resolver, struct resolve *resolve)
     return true;
 }
 
+bool resolver_asks_system(const struct resolver *resolver)
+{
+    return resolver->server_count == 0;
+}
+
 void resolver_leave(struct resolve *resolve)
 {
     list_remove(&resolve->node);

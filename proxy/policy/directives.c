@@ -103,8 +103,11 @@ const struct directive directives[] = {
                 "given. Then /etc/hosts and the search domains of the system are not looked at."},
     {SECTION_PROXY, "resolve_interval", VALUE_DURATION, FIELD(config_proxy, resolve_interval),
         .min = SECOND, .max = 24 * HOUR, .fallback = "30s",
-        .help = "How often the names of backend servers are looked up again. Every address of a "
-                "name is a server; a name that cannot be resolved keeps its last addresses."},
+        .help =
+            "How often the names of backend servers are looked up again. Every address of a "
+            "name is a server; a name that cannot be resolved keeps its last addresses. IPv4 and "
+            "IPv6 are two questions: where one of them is not answered, its addresses stay, "
+            "and the other's answer counts."},
     {SECTION_PROXY, "log_format", VALUE_CHOICE, FIELD(config_proxy, log_format),
         .needs_restart = true, .choices = log_formats, .fallback = "text",
         .help = "The form of the log lines on standard error."},

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from mailmux_e2e.dns import NXDOMAIN, REFUSED, SERVFAIL, Alias, Dns, Service
+from mailmux_e2e.dns import A, AAAA, NXDOMAIN, REFUSED, SERVFAIL, Alias, Dns, Service
 from mailmux_e2e.ports import Ports
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import imap
@@ -132,6 +132,100 @@ def test_what_does_not_change_is_not_logged_again(serve, proxy, dns, twins):
     dns.set(NAME, "127.0.0.3", "127.0.0.2")
     dns.wait_for_rounds(NAME)
     assert len(proxy.events("name-resolved")) == 1 and not proxy.events("name-failed")
+
+
+# A and AAAA are two questions
+
+FOUR, FOUR_TOO, SIX, SIX_TOO = "127.0.0.2", "127.0.0.3", "2001:db8::1", "2001:db8::2"
+FAMILIES = {A: (FOUR, FOUR_TOO), AAAA: (SIX, SIX_TOO)}
+
+
+def known(proxy, count=1):
+    """The addresses of the so manieth name-resolved, without their ports."""
+    line = proxy.wait_for_event("name-resolved", count)
+    return {one.rsplit(":", 1)[0].strip("[]") for one in line.fields["addresses"].split()}
+
+
+@pytest.fixture(params=["host", "service", "alias"])
+def family_name(request, serve, dns):
+    """The name whose addresses matter, behind a host, a service or an alias; and how to start."""
+    line = {"host": f"{NAME}:143", "alias": "alias.example.test:143",
+            "service": f"srv:{SERVICE}"}[request.param]
+    dns.set(SERVICE, Service(10, 1, 143, NAME))
+    dns.set("alias.example.test", Alias("second.example.test"))
+    dns.set("second.example.test", Alias(NAME))
+    return lambda: serve(dns.resolver, line)
+
+
+@pytest.mark.parametrize("failing, rcode", [(A, SERVFAIL), (AAAA, REFUSED)])
+def test_a_family_that_cannot_be_asked_keeps_its_addresses(
+        proxy, dns, family_name, failing, rcode):
+    """The other family's answer holds all the same: its new address comes, its old one goes."""
+    answering = AAAA if failing == A else A
+    kept, (old, new) = FAMILIES[failing][0], FAMILIES[answering]
+    dns.set(NAME, kept, old)
+    family_name()
+    assert known(proxy) == {kept, old}
+    dns.set(NAME, old, new, failing={failing: rcode})
+    assert known(proxy, 2) == {kept, old, new}
+    dns.set(NAME, new, failing={failing: rcode})
+    assert known(proxy, 3) == {kept, new}
+    dns.set(NAME, new)
+    assert known(proxy, 4) == {new}
+
+
+def test_a_family_that_is_silent_keeps_its_addresses(proxy, dns, serve):
+    dns.set(NAME, FOUR, SIX)
+    serve(dns.resolver, f"{NAME}:143")
+    dns.set(NAME, SIX_TOO, failing={A: None})
+    assert known(proxy, 2) == {FOUR, SIX_TOO}
+
+
+@pytest.mark.parametrize("gone", [A, AAAA])
+def test_no_data_for_a_family_is_an_answer(proxy, dns, family_name, gone):
+    left = FAMILIES[AAAA if gone == A else A][0]
+    dns.set(NAME, FOUR, SIX)
+    family_name()
+    assert known(proxy) == {FOUR, SIX}
+    dns.set(NAME, left)
+    assert known(proxy, 2) == {left}
+
+
+def test_no_data_for_one_family_and_a_failure_of_the_other(proxy, dns, family_name):
+    """What is answered goes, what is not stays."""
+    dns.set(NAME, FOUR, SIX)
+    family_name()
+    dns.set(NAME, failing={A: SERVFAIL})
+    assert proxy.wait_for_event("name-failed").fields["kept"] == "1"
+    assert known(proxy, 2) == {FOUR}
+
+
+def test_what_is_answered_last_is_never_taken_away(proxy, dns, family_name):
+    dns.set(NAME, FOUR)
+    family_name()
+    dns.set(NAME, failing={AAAA: SERVFAIL})
+    assert proxy.wait_for_event("name-failed").fields["kept"] == "1"
+    assert known(proxy) == {FOUR}
+
+
+def test_a_family_that_is_answered_later_joins(proxy, dns, family_name):
+    dns.set(NAME, FOUR, SIX, failing={A: SERVFAIL})
+    family_name()
+    assert known(proxy) == {SIX}
+    dns.set(NAME, FOUR, SIX)
+    assert known(proxy, 2) == {FOUR, SIX}
+
+
+def test_only_the_host_that_cannot_be_asked_keeps_addresses(serve, proxy, dns):
+    """Of two hosts of a service: the other one's old address goes."""
+    dns.set("one.example.test", FOUR, SIX)
+    dns.set("two.example.test", FOUR_TOO)
+    dns.set(SERVICE, Service(0, 0, 143, "one.example.test"), Service(0, 0, 143, "two.example.test"))
+    serve(dns.resolver, f"srv:{SERVICE}")
+    assert known(proxy) == {FOUR, SIX, FOUR_TOO}
+    dns.set("one.example.test", SIX, failing={A: SERVFAIL})
+    dns.set("two.example.test", "127.0.0.4")
+    assert known(proxy, 2) == {FOUR, SIX, "127.0.0.4"}
 
 
 @pytest.mark.conformance("C10")

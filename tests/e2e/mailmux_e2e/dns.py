@@ -6,8 +6,8 @@ import ipaddress
 import socket
 import struct
 import threading
-from dataclasses import dataclass
-from typing import Optional, Sequence, Union
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Sequence, Union
 
 from . import CEILING
 
@@ -45,6 +45,7 @@ class _Name:
     rcode: int = NO_ERROR
     silent: bool = False
     truncated: bool = False
+    of_type: Mapping[int, Optional[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,12 @@ class Dns:
 
     # The zone
 
-    def set(self, name: str, *records: Record, truncated: bool = False) -> None:
-        """These records from now on; truncated: in UDP only after asking again by TCP."""
-        self._put(name, _Name(records, truncated=truncated))
+    def set(self, name: str, *records: Record, truncated: bool = False,
+            failing: Mapping[int, Optional[int]] = {}) -> None:
+        """These records from now on; truncated: in UDP only after asking again by TCP. failing:
+        what questions of a type get in the place of records, an rcode or silence (None).
+        """
+        self._put(name, _Name(records, truncated=truncated, of_type=failing))
 
     def fail(self, name: str, rcode: int = SERVFAIL) -> None:
         self._put(name, _Name(rcode=rcode))
@@ -162,16 +166,30 @@ class Dns:
             self.queries.append(Query(name.lower(), kind, transport))
             self._changed.notify_all()
         what = zone.get(name.lower(), _Name(rcode=NXDOMAIN))
-        if what.silent:
+        rcode = self._rcode(zone, name.lower(), kind)
+        if what.silent or rcode is None:
             return None
-        records = self._follow(zone, name.lower(), kind)
+        records = [] if rcode != what.rcode else self._follow(zone, name.lower(), kind)
         body = b"".join(_encode(owner) + struct.pack("!HHIH", kind_of, _CLASS_IN, _TTL, len(data))
                         + data for owner, kind_of, data in records)
-        flags = _ANSWER | _RECURSION | what.rcode
+        flags = _ANSWER | _RECURSION | rcode
         count = len(records)
         if transport == "udp" and (what.truncated or 12 + len(asked) + len(body) > _UDP_MAX):
             flags, count, body = flags | _TRUNCATED, 0, b""
         return struct.pack("!HHHHHH", number, flags, 1, count, 0, 0) + asked + body
+
+    @staticmethod
+    def _rcode(zone: dict[str, _Name], name: str, kind: int) -> Optional[int]:
+        """Of the name, or of the one that its aliases lead to."""
+        for _ in range(8):
+            what = zone.get(name, _Name(rcode=NXDOMAIN))
+            if kind in what.of_type:
+                return what.of_type[kind]
+            aliases = [one.target.lower() for one in what.records if isinstance(one, Alias)]
+            if not aliases:
+                return what.rcode if what.records or what.rcode else NO_ERROR
+            name = aliases[0]
+        return SERVFAIL
 
     @staticmethod
     def _follow(zone: dict[str, _Name], name: str, kind: int) -> list[tuple[str, int, bytes]]:
