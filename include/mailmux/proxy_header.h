@@ -33,7 +33,8 @@ enum proxy_header_command {
 enum {
     PROXY_HEADER_CLIENT_TLS = 1,
     PROXY_HEADER_CERTIFICATE_ON_CONNECTION = 2,
-    PROXY_HEADER_CERTIFICATE_IN_SESSION = 4
+    PROXY_HEADER_CERTIFICATE_IN_SESSION = 4,
+    PROXY_HEADER_CLIENT_ALL = 7 /* those that are known */
 };
 
 /* What is said about the client's TLS; a text that is not given is empty. */

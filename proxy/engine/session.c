@@ -208,5 +208,6 @@ void session_free(struct session *session)
         dialog_deinit(session->dialog);
     free(session->dialog);
     free(session->server_name);
+    free(session->front_tls);
     free(session);
 }

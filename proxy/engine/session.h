@@ -61,11 +61,12 @@ struct session {
     struct deadline login_deadline;
     enum reason phase_reason; /* what expiry of the phase's deadline means */
     uint64_t started_ms;
-    uint64_t active_ms;      /* the last byte of the relay */
-    struct address client;   /* the true one, once a PROXY header has told it */
-    struct address local;    /* what the client connected to; unspecified where nobody knows */
-    struct address via;      /* the peer that sent the PROXY header; else unspecified */
-    char id[SESSION_ID_MAX]; /* of no other session of any process */
+    uint64_t active_ms;          /* the last byte of the relay */
+    struct address client;       /* the true one, once a PROXY header has told it */
+    struct address local;        /* what the client connected to; unspecified where nobody knows */
+    struct front_tls *front_tls; /* what that header told of the client's TLS; NULL: nothing */
+    struct address via;          /* the peer that sent the PROXY header; else unspecified */
+    char id[SESSION_ID_MAX];     /* of no other session of any process */
     struct session_tls tls;
     char *server_name;             /* of the server that was left, for the log; else NULL */
     char server_tls[TLS_TEXT_MAX]; /* the version spoken with the backend; empty: none */

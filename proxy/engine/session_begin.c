@@ -9,6 +9,7 @@
  */
 #include "session_parts.h"
 
+#include "front_tls.h"
 #include "mailmux/cidr.h"
 #include "mailmux/proxy_header.h"
 
@@ -48,6 +49,7 @@ static void take_header(struct session *session, const struct proxy_header *head
         address_unmap(&session->client);
         address_unmap(&session->local);
     }
+    session->front_tls = front_tls_copy(header);
     buffer_consume(client->in, used);
     client->bytes -= used;
     buffer_give_if_empty(&session->engine->lines, &client->in);

@@ -59,6 +59,7 @@ void session_begin_dial(struct session *session)
     const struct upstream_client client = {.source = &session->client,
         .destination = &session->local,
         .leg = &session->leg[LEG_CLIENT],
+        .front_tls = session->front_tls,
         .id = slice_from(session->id)};
 
     session_enter(session, SESSION_DIAL, CLASS_CONNECT, 0, REASON_NONE);

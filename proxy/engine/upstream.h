@@ -27,6 +27,7 @@ struct upstream_client {
     const struct address *source;
     const struct address *destination; /* of no family: not known */
     const struct stream *leg;          /* whose TLS it is */
+    const struct front_tls *front_tls; /* that of the balancer in front; NULL: none was told */
     struct slice id;                   /* the session's */
 };
 

@@ -1,6 +1,7 @@
 /* What a backend is told about the client: by a PROXY header, or inside the opening. */
 #include "upstream_parts.h"
 
+#include "front_tls.h"
 #include "mailmux/proxy_header.h"
 #include "tls_info.h"
 
@@ -64,8 +65,13 @@ static void add_tlvs(
 
     if (wanted & (unsigned)PROXY_TLV_UNIQUE_ID)
         header->unique_id = upstream->client.id;
-    if (!upstream->client.leg->handshaken)
+    if (!upstream->client.leg->handshaken) {
+        if (upstream->client.front_tls)
+            front_tls_put(upstream->client.front_tls, wanted, header);
+        if (!is_host_name(header->authority))
+            header->authority = SLICE("");
         return;
+    }
     if (wanted & (unsigned)(PROXY_TLV_SSL | PROXY_TLV_CN)) {
         header->has_tls = true;
         header->tls = tls_of(info, wanted);
@@ -74,6 +80,12 @@ static void add_tlvs(
         header->alpn = slice_from(info->alpn);
     if ((wanted & (unsigned)PROXY_TLV_AUTHORITY) && is_host_name(slice_from(info->sni)))
         header->authority = slice_from(info->sni);
+}
+
+/* Ended here, or by the load balancer in front. */
+static bool has_tls(const struct upstream_client *client)
+{
+    return client->leg->handshaken || client->front_tls != NULL;
 }
 
 bool upstream_write_header(struct upstream *upstream, struct buffer *out)
@@ -92,7 +104,7 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out)
     if (is_binary) {
         (void)stream_tls_info(client->leg, &info);
         add_tlvs(upstream, &info, &header);
-        if ((backend(upstream)->proxy_tlvs & of_tls) != 0 && !client->leg->handshaken)
+        if ((backend(upstream)->proxy_tlvs & of_tls) != 0 && !has_tls(client))
             upstream->told_clear = true;
     }
     return proxy_header_write(&header, out);
@@ -121,7 +133,7 @@ void upstream_set_identity(struct upstream *upstream)
 
     upstream->identity = (struct opening_client){.source = *client->source,
         .destination = *client->destination,
-        .tls = client->leg->handshaken || logins_are_safe,
+        .tls = has_tls(client) || logins_are_safe,
         .session_id = client->id};
     upstream->told_clear = tells_tls(upstream) && !upstream->identity.tls;
 }

@@ -293,12 +293,15 @@ const struct directive directives[] = {
                 "login_trusted_networks."},
     {SECTION_BACKEND, "proxy_tlvs", VALUE_CHOICES, FIELD(config_backend, proxy_tlvs),
         .is_list = true, .choices = proxy_tlvs, .fallback = "ssl",
-        .help = "What a PROXY header of version 2 tells besides addresses: ssl is the version and "
-                "cipher of the client's TLS, cn the name in its certificate if that was verified, "
-                "alpn what it agreed on, authority the name that it asked for, unique-id the id in "
-                "our log. Where logins are expected (IMAP, POP3, submission) the backend is "
-                "connected to anew when a client has begun TLS with STARTTLS, so that it is told "
-                "the truth; unique-id alone, or none, saves that."},
+        .help =
+            "What a PROXY header of version 2 tells besides addresses: ssl is the version and "
+            "cipher of the client's TLS, cn the name in its certificate if that was verified, "
+            "alpn what it agreed on, authority the name that it asked for, unique-id the id in "
+            "our log. Where logins are expected (IMAP, POP3, submission) the backend is "
+            "connected to anew when a client has begun TLS with STARTTLS, so that it is told "
+            "the truth; unique-id alone, or none, saves that. Where a load balancer in front has "
+            "ended the client's TLS and says so in its PROXY header (accept_proxy_from), all of "
+            "this but the id is what it says, unless the client's TLS ends here."},
     {SECTION_BACKEND, "balance", VALUE_CHOICE, FIELD(config_backend, balance), .choices = balances,
         .fallback = "round-robin",
         .help = "How a session's server is chosen, by weight in every case. round-robin: in turn. "

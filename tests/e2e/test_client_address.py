@@ -251,6 +251,161 @@ def test_without_words_on_tls_the_connection_stays(front, new_backend):
     assert len(backend.connections) == 1
 
 
+# What a load balancer in front has told of the client's TLS
+
+def tlv(kind, value):
+    return struct.pack("!BH", kind, len(value)) + value
+
+
+def balancer_header(*parts, client=CLIENT_SSL, verify=1, tls=True, family=0x11, command=0x21):
+    """Of version 2, for 192.0.2.7; `parts` are TLVs inside that of SSL, or pairs (kind, value)."""
+    inside = b"".join(tlv(*part) for part in parts if part[0] >= 0x21)
+    body = b"\xc0\0\2\7\xc6\x33\x64\1" + struct.pack("!HH", 40000, 143)
+    if tls:
+        body += tlv(SSL, struct.pack("!BI", client, verify) + inside)
+    body += b"".join(tlv(*part) for part in parts if part[0] < 0x20)
+    return SIGNATURE + struct.pack("!BBH", command, family, len(body)) + body
+
+
+TOLD = ((VERSION, b"TLSv1.2"), (CIPHER, b"ECDHE-RSA-AES128-GCM-SHA256"), (CN, b"alice"),
+        (ALPN, b"imap"), (AUTHORITY, b"shop.example.test"), (UNIQUE_ID, b"balancer-1"))
+EVERYTHING = "ssl, cn, alpn, authority, unique-id"
+
+
+def behind_balancer(front, backend, protocol="imap", listener="none", how="proxy-v2", **settings):
+    front.serve(protocol, backend.port, listener=listener, send_client_address=how,
+                listener_settings={"accept_proxy_from": CLIENT, "require_tls": "no"}, **settings)
+
+
+def balanced(front, header, **tls):
+    """A client that came through the balancer; what it has read is the greeting."""
+    client = Client(front.port, source=CLIENT)
+    front.clients.append(client)
+    client.send(header)
+    if front.listener == "implicit":
+        client.begin_tls(**tls)
+    assert front.greeting(client)
+    return client
+
+
+@pytest.mark.conformance("C99")
+@each_protocol
+def test_the_tls_that_a_balancer_ended_is_told(front, new_backend, protocol):
+    backend = new_backend([take_v2, *server(protocol)])
+    behind_balancer(front, backend, protocol)
+    balanced(front, balancer_header(*TOLD))
+    connection = backend.connection()
+    assert connection.addresses == ["192.0.2.7", "198.51.100.1"]
+    assert set(connection.tlvs) == {SSL}
+    bits, verify, parts = tls_of(connection)
+    assert (bits, verify) == (CLIENT_SSL, 1)
+    assert parts == {VERSION: b"TLSv1.2", CIPHER: b"ECDHE-RSA-AES128-GCM-SHA256"}
+
+
+@pytest.mark.conformance("C99")
+@pytest.mark.parametrize("chosen, expected", [
+    ("none", set()), ("unique-id", {UNIQUE_ID}), ("alpn", {ALPN}), ("authority", {AUTHORITY}),
+    (EVERYTHING, {SSL, ALPN, AUTHORITY, UNIQUE_ID})])
+def test_only_what_is_configured_is_passed_on(front, new_backend, chosen, expected):
+    """The id is that of our log, in which the balancer's client is known."""
+    backend = new_backend([take_v2, *server("imap")])
+    behind_balancer(front, backend, proxy_tlvs=chosen)
+    client = balanced(front, balancer_header(*TOLD))
+    found = backend.connection().tlvs
+    assert set(found) == expected
+    client.imap(b"a LOGOUT")
+    client.close()
+    session = front.proxy.wait_for_event("session").fields["id"].encode()
+    told = {ALPN: b"imap", AUTHORITY: b"shop.example.test", UNIQUE_ID: session}
+    assert all(found[kind] == told[kind] for kind in expected - {SSL})
+
+
+@pytest.mark.conformance("C99")
+@pytest.mark.parametrize("verify, name", [(0, b"alice"), (1, None)])
+def test_a_name_of_a_certificate_is_passed_on_if_the_balancer_verified_it(
+        front, new_backend, verify, name):
+    backend = new_backend([take_v2, *server("imap")])
+    behind_balancer(front, backend, proxy_tlvs="cn")
+    balanced(front, balancer_header(*TOLD, client=7, verify=verify))
+    bits, told, parts = tls_of(backend.connection())
+    assert (bits, told, parts.get(CN)) == (7, verify, name) and CIPHER not in parts
+
+
+@pytest.mark.conformance("C99")
+@pytest.mark.parametrize("header", [
+    balancer_header(tls=False), balancer_header(*TOLD, client=0), balancer_header(*TOLD, client=6),
+    balancer_header(*TOLD, command=0x20), b"PROXY TCP4 192.0.2.7 198.51.100.1 40000 143\r\n"],
+    ids=["none", "client-in-clear", "certificate-without-tls", "local", "v1"])
+def test_where_the_balancer_tells_of_no_tls_there_is_none(front, new_backend, header):
+    backend = new_backend([take_v2, *server("imap")])
+    behind_balancer(front, backend, proxy_tlvs="ssl, cn, alpn, authority")
+    balanced(front, header)
+    assert SSL not in backend.connection().tlvs
+
+
+@pytest.mark.conformance("C100")
+@pytest.mark.parametrize("parts", [
+    [(AUTHORITY, b"a\r\nPROXY TCP4 x")], [(AUTHORITY, b"a" * 254)], [(ALPN, b"a" * 256)],
+    [(VERSION, b"x" * 300), (CIPHER, b"x" * 300), (CN, b"x" * 3000)]],
+    ids=["no-host-name", "long-host-name", "long-alpn", "long-words"])
+def test_what_is_no_name_or_too_long_is_left_out(front, new_backend, parts):
+    """And the rest arrives: no client can make a header that cannot be written."""
+    backend = new_backend([take_v2, *server("imap")])
+    behind_balancer(front, backend, proxy_tlvs=EVERYTHING)
+    balanced(front, balancer_header(*parts, verify=0))
+    connection = backend.connection()
+    assert set(connection.tlvs) == {SSL, UNIQUE_ID}
+    assert tls_of(connection) == (CLIENT_SSL, 0, {})
+
+
+@pytest.mark.conformance("C99")
+def test_our_own_tls_is_told_rather_than_the_balancers(front, new_backend):
+    """All of it from one TLS, never a part of each."""
+    backend = new_backend([take_v2, *server("imap")])
+    behind_balancer(front, backend, listener="implicit", proxy_tlvs=EVERYTHING)
+    client = balanced(front, balancer_header(*TOLD, client=7, verify=0))
+    connection = backend.connection()
+    bits, verify, parts = tls_of(connection)
+    assert bits == CLIENT_SSL and verify != 0
+    assert parts == {VERSION: b"TLSv1.3", CIPHER: client.tls.cipher()[0].encode()}
+    assert ALPN not in connection.tlvs and connection.tlvs[AUTHORITY] == NAME.encode()
+
+
+@pytest.mark.conformance("C99")
+def test_a_backend_that_knows_of_the_balancers_tls_is_not_asked_anew(front, new_backend):
+    backend = new_backend([take_v2, *server("imap")])
+    behind_balancer(front, backend, listener="starttls")
+    client = balanced(front, balancer_header(*TOLD))
+    client.starttls("imap")
+    assert client.imap(b"a NOOP") == b"a OK noop\r\n"
+    assert len(backend.connections) == 1 and SSL in backend.connection().tlvs
+
+
+@pytest.mark.conformance("C100")
+def test_only_a_listed_balancer_is_believed(front, new_backend):
+    backend = new_backend([take_v2, *server("imap")])
+    front.serve("imap", backend.port, listener="none", send_client_address="proxy-v2",
+                listener_settings={"accept_proxy_from": "127.0.0.99", "require_tls": "no"})
+    client = front.connect()
+    assert client.read_line()
+    client.send(balancer_header(*TOLD) + b"\r\n" + QUIT["imap"])
+    client.read_to_end()
+    assert backend.connection().tlvs == {}
+
+
+@pytest.mark.conformance("C101")
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+@pytest.mark.parametrize("header, safe", [(balancer_header(*TOLD), True),
+                                          (balancer_header(tls=False), False)])
+def test_the_balancers_tls_is_told_inside_the_conversation(
+        front, new_backend, begin, protocol, header, safe):
+    backend = new_backend(trusting(protocol, "none", begin))
+    behind_balancer(front, backend, protocol, how=IDENTITY[protocol])
+    balanced(front, header)
+    said = identity_of(backend.connection().commands)
+    assert ("insecure" not in said) == safe and "192.0.2.7" in said
+
+
 # Inside the conversation: XCLIENT and ID
 
 XCLIENT_WORDS = b"XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT"

@@ -9,6 +9,7 @@ import ssl
 
 import pytest
 from mailmux_e2e import CEILING
+from mailmux_e2e.client import Client
 from mailmux_e2e.legacy import PASSWORD, USER, LegacyServer
 
 SOURCES = {"smtp": "127.0.0.7", "imap": "127.0.0.8", "pop3": "127.0.0.9"}
@@ -99,6 +100,32 @@ def test_by_a_proxy_header(proxy, context, how):
         # Dovecot learns of the client's TLS, for which version 1 has no word.
         line = re.search(rf"imap-login: Info: Login: .* rip={SOURCES['imap']}, .*", log)[0]
         assert (", secured," in line) == (how == "proxy-v2"), line
+    finally:
+        legacy.stop()
+
+
+@pytest.mark.conformance("C99")
+@pytest.mark.parametrize("told", [True, False])
+def test_the_tls_of_a_balancer_in_front_reaches_a_real_server(proxy, told):
+    """It ends TLS and speaks plaintext to us; Dovecot calls the login secured all the same."""
+    legacy = LegacyServer("--address", "proxy", "--only", "dovecot")
+    ssl_tlv = b"\x20\0\x0f\1\0\0\0\1\x21\0\7TLSv1.3" if told else b""
+    header = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + (12 + len(ssl_tlv)).to_bytes(2, "big")
+              + bytes([192, 0, 2, 7, 198, 51, 100, 1, 0x9c, 0x40, 0, 143]) + ssl_tlv)
+    try:
+        proxy.backend("imap", legacy.imap, send_client_address="proxy-v2")
+        proxy.listener("imap", "imap", "none", "imap", accept_proxy_from="127.0.0.0/8",
+                       require_tls="no")
+        proxy.start()
+        client = Client(proxy.ports["imap"])
+        client.send(header)
+        client.read_line()
+        client.send(f"a LOGIN {USER} {PASSWORD}\r\n".encode())
+        assert client.read_line().startswith(b"a OK")
+        client.close()
+        legacy.wait_for_log(1, "imap-login: Info: Login: .* rip=192.0.2.7, ")
+        line = re.search("imap-login: Info: Login: .* rip=192.0.2.7, .*", legacy.log())[0]
+        assert (", secured," in line) == told, line
     finally:
         legacy.stop()
 
