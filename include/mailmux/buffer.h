@@ -1,6 +1,6 @@
 /*
  * A bounded byte buffer with a head and a tail cursor, taken from a free list. It refuses what does
- * not fit and never grows. A pool and its buffers belong to one thread.
+ * not fit and never grows by itself. A pool and its buffers belong to one thread.
  *
  *     data .... head ======= tail ....... cap
  *               what is held  room (after compaction: cap - held)
@@ -26,6 +26,7 @@ struct buffer_pool {
     size_t idle;
     size_t idle_max;
     size_t taken;
+    size_t extra; /* octets by which those that are taken were enlarged */
 };
 
 void buffer_pool_init(struct buffer_pool *pool, size_t cap, size_t idle_max);
@@ -35,6 +36,12 @@ void buffer_pool_deinit(struct buffer_pool *pool);
 
 /* An empty buffer, or NULL without memory. The caller gives it back to the same pool. */
 struct buffer *buffer_take(struct buffer_pool *pool);
+
+/*
+ * Lets a buffer of the pool hold so much, until it is given back. What is held moves, and its old
+ * place is overwritten. False without memory: it is as it was.
+ */
+bool buffer_enlarge(struct buffer_pool *pool, struct buffer *buffer, size_t cap);
 
 /* Gives *buffer back and sets it to NULL; NULL is allowed. */
 void buffer_give(struct buffer_pool *pool, struct buffer **buffer);

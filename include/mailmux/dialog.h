@@ -30,7 +30,7 @@ enum dialog_side { DIALOG_CLIENT, DIALOG_SERVER };
 enum {
     DIALOG_EXTRA = 4096,            /* what a call may append beyond its input */
     DIALOG_USER_MAX = 255,          /* octets of a user's name kept for the log */
-    DIALOG_DISCARD_MAX = 64 * 1024, /* octets of one over-long line that are thrown away */
+    DIALOG_DISCARD_MAX = 64 * 1024, /* octets beyond its limit that are thrown away of a line */
     DIALOG_TAG_MAX = 64,            /* octets of an IMAP tag */
     DIALOG_MECHANISM_MAX = 32       /* octets of a SASL mechanism's name */
 };
@@ -212,7 +212,7 @@ struct dialog {
     bool cut_short;                 /* it was closed inside message data, a chunk or a literal */
     enum dialog_farewell last_word; /* while ENDING */
     enum reason last_reason;
-    unsigned bad_commands;          /* since the last message or login */
+    unsigned bad_commands;   /* since the last message or login */
     struct dialog_name user; /* for the log, escaped there: of the login, or the last attempt */
     struct dialog_name
         attempt; /* of the last attempt; not the same where one was accepted before */
@@ -242,6 +242,9 @@ bool dialog_feed(
 
 /* The client's bytes would be of use now; else do not read it. */
 bool dialog_wants_client(const struct dialog *dialog);
+
+/* How long the client's line may be that begins so; 0: it is not at a line. */
+size_t dialog_line_limit(const struct dialog *dialog, struct slice in);
 
 /*
  * The backend has ended its side, or takes nothing any more, and all its words were fed. True: this

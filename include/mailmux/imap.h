@@ -6,7 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { IMAP_TAG_MAX = 64 };
+enum {
+    IMAP_TAG_MAX = 64,
+    IMAP_ID_MAX = 64 * 1024, /* octets of an ID: 30 pairs, quoted, each octet escaped [RFC 2971] */
+    IMAP_ID_VALUE_MAX = 1024 /* of a literal in it, at least */
+};
 
 /* One command is in hand at a time. Where it stands: */
 enum imap_phase {
@@ -55,6 +59,7 @@ struct imap {
     char tag[IMAP_TAG_MAX];  /* of the command in hand */
     size_t tag_len;
     bool bye_said;       /* the backend's BYE to LOGOUT has gone out */
+    size_t octets;       /* of its lines so far; of an ID that is not forwarded literals, too */
     bool cancelled;      /* we ended the SASL exchange; the backend must refuse it */
     bool dirty;          /* in plaintext the backend saw more than CAPABILITY and NOOP */
     size_t reply_octets; /* of the replies since the last command */

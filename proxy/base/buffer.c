@@ -38,6 +38,42 @@ struct buffer *buffer_take(struct buffer_pool *pool)
     return buffer;
 }
 
+/* Behind the buffer itself, unless it was enlarged. */
+static char *own_place(struct buffer *buffer)
+{
+    return (char *)(buffer + 1);
+}
+
+static void drop_large_place(struct buffer_pool *pool, struct buffer *buffer)
+{
+    if (buffer->data == own_place(buffer))
+        return;
+    pool->extra -= buffer->cap - pool->cap;
+    free(buffer->data);
+    buffer->data = own_place(buffer);
+    buffer->cap = pool->cap;
+}
+
+bool buffer_enlarge(struct buffer_pool *pool, struct buffer *buffer, size_t cap)
+{
+    struct slice held = buffer_held(buffer);
+    char *place;
+
+    if (cap <= buffer->cap)
+        return true;
+    place = malloc(cap);
+    if (!place)
+        return false;
+    if (held.n > 0)
+        memcpy(place, held.p, held.n);
+    explicit_bzero(buffer->data, buffer->touched);
+    drop_large_place(pool, buffer);
+    buffer_init(buffer, place, cap);
+    buffer_filled(buffer, held.n);
+    pool->extra += cap - pool->cap;
+    return true;
+}
+
 void buffer_give(struct buffer_pool *pool, struct buffer **buffer)
 {
     struct buffer *given = *buffer;
@@ -45,6 +81,7 @@ void buffer_give(struct buffer_pool *pool, struct buffer **buffer)
     if (!given)
         return;
     *buffer = NULL;
+    drop_large_place(pool, given);
     pool->taken--;
     if (pool->idle >= pool->idle_max) {
         free(given);

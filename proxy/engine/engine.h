@@ -24,7 +24,7 @@ struct tls_client;
 struct tls_service;
 
 enum {
-    ENGINE_LINE_BUFFER = 16 * 1024,  /* input of a client before the relay: the longest line fits */
+    ENGINE_LINE_BUFFER = 16 * 1024,  /* input of a client before the relay; more for longer lines */
     ENGINE_REPLY_BUFFER = 68 * 1024, /* a whole reply of a backend, or what a peer does not take */
     ENGINE_SCRATCH = 48 * 1024, /* one read of a relay: as many records as one write of TLS takes */
     ENGINE_IDLE_BUFFERS = 64    /* given-back buffers that a worker keeps of each kind */

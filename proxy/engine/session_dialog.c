@@ -134,12 +134,27 @@ static bool may_read(const struct session *session, int side)
     return side == LEG_SERVER || dialog_wants_client(session->dialog);
 }
 
+/* A line of a SASL exchange, or an ID of IMAP, may be longer than the buffers of clients. */
+static bool make_room(struct session *session, int side)
+{
+    struct buffer *in = session->pipe[side].in;
+
+    if (side == LEG_SERVER || !in || buffer_room(in) > 0)
+        return true;
+    return buffer_enlarge(
+        &session->engine->lines, in, dialog_line_limit(session->dialog, buffer_held(in)));
+}
+
 /* One side: read, feed, and give the buffer back when all of it was used. */
 static bool hear(struct session *session, int side)
 {
     struct pipe *pipe = &session->pipe[side];
     bool moved = feed(session, side);
 
+    if (session->phase == SESSION_DIALOG && !make_room(session, side)) {
+        session_cut(session, REASON_NO_MEMORY);
+        return true;
+    }
     if (session->phase == SESSION_DIALOG && may_read(session, side) &&
         pipe_fill(pipe, &session->leg[side], input_pool(session, side))) {
         moved = true;

@@ -73,6 +73,16 @@ void dialog_start(
 
 /* ---- The client's input ---- */
 
+/* The last octet, but for those of a line's end. */
+static void note_last(struct dialog *dialog, struct slice line)
+{
+    while (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    if (line.n > 0)
+        dialog->discarded_last = line.p[line.n - 1];
+}
+
+/* in: as much as the limit lets through; the end of the line is not in it. */
 static void begin_discard(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     size_t n = in.n < sizeof(dialog->discarded) ? in.n : sizeof(dialog->discarded);
@@ -86,6 +96,8 @@ static void begin_discard(struct dialog *dialog, struct slice in, struct actions
     memcpy(dialog->discarded, in.p, n);
     dialog->discarded_len = n;
     dialog->discarded_last = '\0';
+    note_last(dialog, in);
+    actions->used = in.n;
     dialog->count = 0;
     dialog->mode = DIALOG_DISCARD;
 }
@@ -93,12 +105,8 @@ static void begin_discard(struct dialog *dialog, struct slice in, struct actions
 static void discard(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     size_t end = slice_find(in, '\n');
-    size_t last = end;
 
-    while (last > 0 && in.p[last - 1] == '\r')
-        last--;
-    if (last > 0)
-        dialog->discarded_last = in.p[last - 1];
+    note_last(dialog, slice_of(in.p, end));
     actions->used = end < in.n ? end + 1 : in.n;
     dialog->count += actions->used;
     if (dialog->count > DIALOG_DISCARD_MAX) {
@@ -218,6 +226,11 @@ bool dialog_wants_client(const struct dialog *dialog)
 {
     return dialog->mode != DIALOG_HELD && dialog->mode != DIALOG_ENDING &&
            dialog->mode != DIALOG_OVER;
+}
+
+size_t dialog_line_limit(const struct dialog *dialog, struct slice in)
+{
+    return dialog->mode == DIALOG_LINES ? dialog->protocol->line_limit(dialog, in) : 0;
 }
 
 /* ---- Events ---- */

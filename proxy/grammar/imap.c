@@ -84,8 +84,11 @@ static size_t line_limit(const struct dialog *dialog, struct slice in)
 {
     enum imap_phase phase = dialog->of.imap.phase;
 
-    if (phase == IMAP_RESPONSE || (phase == IMAP_READY && imap_is_authenticate(in)))
+    if (phase == IMAP_RESPONSE ||
+        (phase == IMAP_READY && imap_is_command(in, SLICE("AUTHENTICATE"))))
         return dialog->policy->sasl_line;
+    if ((phase == IMAP_READY && imap_is_command(in, SLICE("ID"))) || imap_drops_id(dialog))
+        return IMAP_ID_MAX;
     return dialog->policy->line;
 }
 

@@ -224,6 +224,26 @@ static void serve(struct dialog *dialog, const struct command *command, struct s
 
 /* ---- Lines ---- */
 
+static size_t line_octets(struct slice line)
+{
+    return line.n + 2;
+}
+
+/*
+ * Behind a literal. All lines of a command together are one command line: else a server would get
+ * any number of parentheses, or of literals, to put together before a login (C152).
+ */
+static void go_on(struct dialog *dialog, struct slice line, struct actions *actions)
+{
+    dialog->of.imap.octets += line_octets(line);
+    if (dialog->of.imap.octets > dialog->policy->line) {
+        dialog_close_with(dialog, actions, FAREWELL_LINE_TOO_LONG, REASON_LINE_TOO_LONG);
+        return;
+    }
+    imap_name_end(dialog, line);
+    imap_forward(dialog, line, actions);
+}
+
 static bool take_tag(struct imap *imap, struct slice line, struct slice *rest)
 {
     struct slice tag;
@@ -246,6 +266,7 @@ static void begin(
 
     imap->command = IMAP_OTHER;
     imap->names_user = false;
+    imap->octets = line_octets(line);
     imap->cancelled = false;
     if (!take_tag(imap, line, &rest)) {
         imap_drop(dialog, line, IMAP_BAD_TAG, actions);
@@ -287,10 +308,10 @@ void imap_client_line(
         begin(dialog, line, behind, actions);
         break;
     case IMAP_PART:
-        imap_name_end(dialog, line);
-        imap_forward(dialog, line, actions);
+        go_on(dialog, line, actions);
         break;
     case IMAP_DROPPING:
+        dialog->of.imap.octets += line_octets(line);
         imap_drop_on(dialog, line, actions);
         break;
     case IMAP_RESPONSE:
@@ -341,12 +362,12 @@ void imap_client_bad_line(
     }
 }
 
-bool imap_is_authenticate(struct slice line)
+bool imap_is_command(struct slice line, struct slice name)
 {
     struct slice tag;
     struct slice rest;
     struct slice verb;
 
     return imap_tag_cut(line, &tag, &rest) && slice_word(&rest, &verb) &&
-           slice_equal_nocase(verb, SLICE("AUTHENTICATE"));
+           slice_equal_nocase(verb, name);
 }

@@ -203,12 +203,36 @@ void imap_drop_literal(struct dialog *dialog)
     take_literal(dialog, dialog->of.imap.literal, DIALOG_SKIPPED, IMAP_DROPPING);
 }
 
+bool imap_drops_id(const struct dialog *dialog)
+{
+    return dialog->of.imap.phase == IMAP_DROPPING && answers[dialog->of.imap.answer].takes_all;
+}
+
+/* A value of an ID may be as long as RFC 2971 has it, whatever is configured for literals. */
+static bool literal_fits(const struct dialog *dialog, uint64_t octets)
+{
+    return octets <= dialog->policy->literal ||
+           (answers[dialog->of.imap.answer].takes_all && octets <= IMAP_ID_VALUE_MAX);
+}
+
+/* Its literals are thrown away, but not without end: it has a bound of its own. */
+static void bound_id(struct imap *imap)
+{
+    if (answers[imap->answer].takes_all && imap->octets > IMAP_ID_MAX)
+        imap->answer = IMAP_BAD_ARGUMENTS;
+}
+
 void imap_drop_on(struct dialog *dialog, struct slice line, struct actions *actions)
 {
-    enum imap_answer answer = dialog->of.imap.answer;
     uint64_t octets = 0;
     enum imap_literal literal = imap_literal_find(line, &octets);
-    bool fits = octets <= dialog->policy->literal;
+    bool fits = literal_fits(dialog, octets);
+    enum imap_answer answer;
+
+    if (fits)
+        dialog->of.imap.octets += (size_t)octets;
+    bound_id(&dialog->of.imap);
+    answer = dialog->of.imap.answer;
 
     if (literal == IMAP_LITERAL_COMES && !fits) {
         imap_close_literal(dialog, actions);

@@ -60,6 +60,9 @@ void imap_drop(
 /* The line behind a literal of such a command. */
 void imap_drop_on(struct dialog *dialog, struct slice line, struct actions *actions);
 
+/* Such a command is an ID, which is not refused. */
+bool imap_drops_id(const struct dialog *dialog);
+
 /* The backend refused the command in hand; the literal that the client sends unasked is skipped. */
 void imap_drop_literal(struct dialog *dialog);
 
@@ -84,8 +87,8 @@ void imap_client_line(
 void imap_client_bad_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions);
 
-/* A line of this verb may be as long as one of a SASL exchange. */
-bool imap_is_authenticate(struct slice line);
+/* The line, or what there is of it, begins a command of this name. */
+bool imap_is_command(struct slice line, struct slice name);
 
 /* ---- imap_status.c ---- */
 

@@ -392,8 +392,13 @@ const struct directive directives[] = {
         "gets a temporary error."),
     LIMIT(bad_commands, VALUE_NUMBER, 1, 1000, "10",
         "Commands of a client that make no sense before its session is closed."),
-    LIMIT(line, VALUE_SIZE, 512, 8192, "4096", "A command line."),
-    LIMIT(sasl_line, VALUE_SIZE, 1024, 16000, "13312", "A line within an AUTH exchange."),
+    LIMIT(line, VALUE_SIZE, 512, 8192, "4096",
+        "A command line; of an IMAP command before the login all lines together, which its "
+        "literals part. An ID of IMAP has 64k and values of 1k whatever is written here and for "
+        "literals [RFC 2971]."),
+    LIMIT(sasl_line, VALUE_SIZE, KILO, 64 * KILO, "13312",
+        "A line within an AUTH exchange, of the client or (as far as reply lets it) of the server. "
+        "Kerberos tokens of users in many groups take up to 64k."),
     LIMIT(literal, VALUE_SIZE, 16, KILO *KILO, "4096",
         "IMAP: one literal of a command before the login."),
     LIMIT(reply, VALUE_SIZE, KILO, 64 * KILO, "64k",

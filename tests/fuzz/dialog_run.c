@@ -289,13 +289,12 @@ static void start(struct dialog_run *run)
 /* With fixed buffers a side that waits with more than this would wait for ever. */
 static void check_waiting(const struct dialog_run *run)
 {
-    size_t longest =
-        run->policy.line > run->policy.sasl_line ? run->policy.line : run->policy.sasl_line;
-
     if (!run->is_started || run->is_over || run->relays)
         return;
     if (dialog_wants_client(&run->dialog))
-        FUZZ_REQUIRE(buffer_held(&run->in[DIALOG_CLIENT]).n < longest);
+        FUZZ_REQUIRE(run->dialog.mode != DIALOG_LINES ||
+                     buffer_held(&run->in[DIALOG_CLIENT]).n <
+                         dialog_line_limit(&run->dialog, buffer_held(&run->in[DIALOG_CLIENT])));
     /* What a backend says while a command is half given waits for the rest of it. */
     if (run->dialog.protocol != &protocol_imap || run->dialog.of.imap.phase != IMAP_PART)
         FUZZ_REQUIRE(buffer_held(&run->in[DIALOG_SERVER]).n <= run->policy.reply);

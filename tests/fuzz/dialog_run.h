@@ -19,7 +19,7 @@
 #include "fuzz.h"
 #include "mailmux/protocols.h"
 
-enum { RUN_IN = 64 * 1024, RUN_OUT = 1024 * 1024, RUN_EVENTS = 64, RUN_INPUT_MAX = 16 * 1024 };
+enum { RUN_IN = 80 * 1024, RUN_OUT = 1024 * 1024, RUN_EVENTS = 64, RUN_INPUT_MAX = 16 * 1024 };
 
 /* What the session was asked to do, and how much both sides had been sent by then. */
 struct run_event {

@@ -348,7 +348,8 @@ size_t session_bench_held(const struct session_bench *bench)
 {
     const struct engine *engine = &bench->engine;
 
-    return engine->lines.taken * engine->lines.cap + engine->replies.taken * engine->replies.cap;
+    return engine->lines.taken * engine->lines.cap + engine->lines.extra +
+           engine->replies.taken * engine->replies.cap;
 }
 
 /*
