@@ -79,8 +79,8 @@ static void forward_public_id(
 {
     size_t head = (size_t)(command->arguments.p - command->line.p);
 
-    (void)buffer_append(actions->to_server, slice_of(command->line.p, head));
-    imap_id_write(command->arguments, actions->to_server);
+    imap_forward_text(dialog, slice_of(command->line.p, head), actions);
+    imap_must_fit(dialog, imap_id_write(command->arguments, actions->to_server), actions);
     imap_forward(dialog, SLICE(""), actions);
 }
 

@@ -35,8 +35,11 @@ enum imap_list { IMAP_LIST_BAD, IMAP_LIST_CLEAN, IMAP_LIST_PRIVATE };
  */
 enum imap_list imap_id_check(struct slice parameters);
 
-/* Appends the parameters without the private ones: a list, or NIL. */
-void imap_id_write(struct slice parameters, struct buffer *out);
+/*
+ * Appends the parameters without the private ones: a list, or NIL. It is no longer than what the
+ * client sent; false when it does not fit all the same.
+ */
+bool imap_id_write(struct slice parameters, struct buffer *out);
 
 /* ---- imap_literal.c ---- */
 
@@ -49,6 +52,12 @@ enum imap_literal {
 
 /* The literal that the line ends with. A number beyond 64 bits counts as UINT64_MAX octets. */
 enum imap_literal imap_literal_find(struct slice line, uint64_t *octets);
+
+/* Every text of ours fits. One that does not is a fault, and ends the session. */
+void imap_must_fit(struct dialog *dialog, bool fitted, struct actions *actions);
+
+/* A part of a line to the backend. */
+void imap_forward_text(struct dialog *dialog, struct slice text, struct actions *actions);
 
 /* Sends a line of a command on; its literal, if any, passes behind it. */
 void imap_forward(struct dialog *dialog, struct slice line, struct actions *actions);

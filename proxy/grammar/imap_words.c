@@ -161,22 +161,21 @@ enum imap_list imap_id_check(struct slice parameters)
     return slice_trim(inside).n == 0 ? found : IMAP_LIST_BAD;
 }
 
-/* It is no longer than what the client sent: there is room. */
-void imap_id_write(struct slice parameters, struct buffer *out)
+bool imap_id_write(struct slice parameters, struct buffer *out)
 {
     struct slice inside;
     struct id_pair pair;
     bool any = false;
 
     if (!id_inside(parameters, &inside))
-        return;
+        return false;
     while (id_next(&inside, &pair)) {
         if (is_private(pair.field))
             continue;
-        (void)buffer_append(out, any ? SLICE(" ") : SLICE("("));
-        (void)(buffer_append(out, pair.field) && buffer_append(out, SLICE(" ")) &&
-               buffer_append(out, pair.value));
+        if (!buffer_append(out, any ? SLICE(" ") : SLICE("(")) || !buffer_append(out, pair.field) ||
+            !buffer_append(out, SLICE(" ")) || !buffer_append(out, pair.value))
+            return false;
         any = true;
     }
-    (void)buffer_append(out, any ? SLICE(")") : SLICE("NIL"));
+    return buffer_append(out, any ? SLICE(")") : SLICE("NIL"));
 }
