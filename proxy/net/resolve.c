@@ -3,6 +3,7 @@
 #include <arpa/nameser.h>
 #include <netdb.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -92,30 +93,50 @@ static bool has_way(const struct resolve_question *question)
     return has;
 }
 
-/*
- * With search domains the two questions may have been answered about two names, of which one is
- * meant: a wildcard of a search domain must not add to a name that is whole.
- */
-static bool is_of_another_name(const struct resolve_question *question, const char *name)
+static size_t name_length(const struct resolve_question *question)
 {
-    const struct ares_addrinfo *found = question->found;
-
-    return found && found->name && name && strcasecmp(found->name, name) != 0;
+    return question->found && question->found->name ? strlen(question->found->name) : 0;
 }
 
+/*
+ * With search domains the two questions may have been answered about two names, of which the one
+ * that is tried first is meant: a wildcard of a search domain must not add to a name that is whole.
+ */
+static bool is_meant(const struct resolve_target *target, const struct resolve_question *question,
+    const struct resolve_question *other)
+{
+    size_t length = name_length(question);
+    size_t other_length = name_length(other);
+
+    if (length == 0 || other_length == 0 ||
+        strcasecmp(question->found->name, other->found->name) == 0)
+        return true;
+    if (length == other_length) /* of two search domains */
+        return question < other;
+    return (length < other_length) == target->is_whole;
+}
+
+static size_t collect_meant(const struct resolve_target *target, size_t index,
+    struct resolve_address out[RESOLVE_MAX], size_t count)
+{
+    const struct resolve_question *question = &target->questions[index];
+
+    return is_meant(target, question, &target->questions[1 - index])
+               ? collect(target, question, out, count)
+               : count;
+}
+
+/* IPv6 first, where there is a way. */
 static size_t collect_target(
     const struct resolve_target *target, struct resolve_address out[RESOLVE_MAX], size_t count)
 {
-    const struct resolve_question *four = &target->questions[0];
-    const struct resolve_question *six = &target->questions[1];
+    size_t first;
 
     if (target->question_count < RESOLVE_FAMILIES)
-        return collect(target, four, out, count);
-    if (four->found && is_of_another_name(six, four->found->name))
-        return collect(target, four, out, count);
-    if (!has_way(six))
-        return collect(target, six, out, collect(target, four, out, count));
-    return collect(target, four, out, collect(target, six, out, count));
+        return collect(target, &target->questions[0], out, count);
+    first = has_way(&target->questions[1]) ? 1 : 0;
+    count = collect_meant(target, first, out, count);
+    return collect_meant(target, 1 - first, out, count);
 }
 
 /* The last failure, or why there was nothing. */
@@ -219,6 +240,23 @@ static bool is_in_file(struct resolve *resolve, const char *host)
     return false;
 }
 
+/* As c-ares has it: enough dots, one unless the system says otherwise. */
+static bool is_whole(struct resolve *resolve, const char *host)
+{
+    struct ares_options options;
+    int given;
+    int dots = 0;
+    int enough = 1;
+
+    for (; *host; host++)
+        dots += *host == '.';
+    if (ares_save_options(resolve->channel, &options, &given) == ARES_SUCCESS) {
+        enough = options.ndots;
+        ares_destroy_options(&options);
+    }
+    return dots >= enough;
+}
+
 /* So that addresses of one host are known again in the next answer [FNV-1a]. */
 static uint32_t origin_of(const char *host, uint16_t port)
 {
@@ -252,7 +290,8 @@ static void ask_target(
     *target = (struct resolve_target){.origin = origin_of(host, record->port),
         .port = record->port,
         .priority = record->priority,
-        .weight = record->weight};
+        .weight = record->weight,
+        .is_whole = is_whole(resolve, host)};
     resolve->pending++; /* an answer may come at once: the lookup is not over between the two */
     if (is_in_file(resolve, host)) {
         ask(resolve, target, host, AF_UNSPEC);

@@ -25,6 +25,7 @@ struct resolve_target {
     uint16_t port;
     uint16_t priority;
     uint16_t weight;
+    bool is_whole; /* it is tried as it is before the search domains are */
     size_t question_count;
     struct resolve_question questions[RESOLVE_FAMILIES];
 };

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -48,6 +49,12 @@ static const struct row rows[] = {
     HOST("hostile.test", TYPE_A, "0.0.0.0"),
     HOST("hostile.test", TYPE_AAAA, "::"),
     HOST("half.test", TYPE_A, "192.0.2.9"),
+    HOST("mail.whole", TYPE_A, "192.0.2.1"),
+    HOST("mail.whole.search.test", TYPE_AAAA, "2001:db8::9"),
+    HOST("six.whole", TYPE_AAAA, "2001:db8::6"),
+    HOST("six.whole.search.test", TYPE_A, "192.0.2.99"),
+    HOST("short.search.test", TYPE_A, "192.0.2.2"),
+    HOST("short.search.test", TYPE_AAAA, "2001:db8::2"),
     FAILS("half.test", TYPE_AAAA, SERVFAIL),
     FAILS("broken.test", TYPE_A, SERVFAIL),
     FAILS("broken.test", TYPE_AAAA, SERVFAIL),
@@ -164,6 +171,7 @@ struct bench {
     uv_loop_t loop;
     uv_udp_t server;
     unsigned char packet[2 * PACKET_MAX];
+    struct address address; /* of the server */
     struct resolver *resolver;
     struct resolve *other; /* to be cancelled by the callback */
     bool frees_resolver;
@@ -215,6 +223,7 @@ static void open_bench(struct bench *bench)
     assert_true(address_from_socket((struct sockaddr *)(void *)&bound, &address));
     assert_int_equal(uv_udp_recv_start(&bench->server, give_packet, on_question), 0);
     uv_unref((uv_handle_t *)&bench->server);
+    bench->address = address;
     bench->resolver = resolver_new(&bench->loop, &address, 1);
     assert_non_null(bench->resolver);
 }
@@ -324,6 +333,51 @@ static void test_of_the_system(void **state)
     assert_null(bench.error);
     assert_int_equal(address_port(&bench.found[0].address), 143);
     assert_int_equal(bench.questions, 0);
+}
+
+/* A wildcard of a search domain adds nothing to a name that is whole. */
+static void test_search_domains(void **state)
+{
+    static const struct {
+        const char *host;
+        const char *found[2];
+    } cases[] = {
+        {"mail.whole", {"192.0.2.1:143"}},
+        {"six.whole", {"[2001:db8::6]:143"}},
+        {"short", {"192.0.2.2:143", "[2001:db8::2]:143"}},
+    };
+
+    (void)setenv("LOCALDOMAIN", "search.test", 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct resolve *keeper = calloc(1, sizeof(*keeper));
+        struct ares_addr_port_node server = {.family = AF_INET};
+        struct bench bench;
+        char text[ADDRESS_TEXT_MAX];
+        size_t count = cases[i].found[1] ? 2 : 1;
+
+        open_bench(&bench);
+        server.addr.addr4.s_addr = htonl(INADDR_LOOPBACK);
+        server.udp_port = address_port(&bench.address);
+        resolver_free(&bench.resolver);
+        bench.resolver = resolver_new(&bench.loop, NULL, 0);
+        assert_true(resolver_enter(bench.resolver, keeper)); /* opens the channel */
+        assert_int_equal(ares_set_servers_ports(keeper->channel, &server), ARES_SUCCESS);
+        assert_non_null(resolve_host(bench.resolver, cases[i].host, 143, on_done, &bench));
+        resolver_leave(keeper);
+        close_bench(&bench);
+        assert_null(bench.error);
+        assert_int_equal(bench.gap_count, 0);
+        assert_int_equal(bench.count, count);
+        for (size_t j = 0; j < count; j++) {
+            bool is_there = false;
+
+            for (size_t k = 0; k < count; k++)
+                is_there = is_there || strcmp(address_text(&bench.found[k].address, text),
+                                           cases[i].found[j]) == 0;
+            assert_true(is_there);
+        }
+    }
+    (void)unsetenv("LOCALDOMAIN");
 }
 
 static void test_services(void **state)
@@ -457,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_of_the_system),
+        cmocka_unit_test(test_search_domains),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_a_service_in_part),
         cmocka_unit_test(test_services_without_a_server),
