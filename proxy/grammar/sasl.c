@@ -315,6 +315,39 @@ bool sasl_is_base64(struct slice line)
     return true;
 }
 
+/* How many octets follow such a first one; less than 0: it is none. */
+static int tail_of(unsigned char lead)
+{
+    if (lead < 0x80)
+        return 0;
+    if (lead >= 0xc2 && lead <= 0xdf)
+        return 1;
+    if (lead >= 0xe0 && lead <= 0xef)
+        return 2;
+    return lead >= 0xf0 && lead <= 0xf4 ? 3 : -1;
+}
+
+/*
+ * A name is UTF-8 [RFC 4422 4], as far as there was room for it. What was sent without base64
+ * hardly ever is: a password in clear decodes to octets from which it could be told.
+ */
+static bool is_utf8(struct slice text, bool is_cut)
+{
+    int tail = 0;
+
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char octet = (unsigned char)text.p[i];
+        bool continues = octet >= 0x80 && octet <= 0xbf;
+
+        if (continues != (tail > 0))
+            return false;
+        tail = continues ? tail - 1 : tail_of(octet);
+        if (tail < 0)
+            return false;
+    }
+    return tail == 0 || is_cut;
+}
+
 /* Whole, in groups of four: what was cut, or never encoded, would show as letters of a secret. */
 static bool is_whole_base64(struct slice text)
 {
@@ -328,7 +361,8 @@ bool sasl_user(
     user_reader *reader = is_whole_base64(response) ? find_reader(mechanism) : NULL;
     size_t n = reader ? reader(&octets, user, cap) : 0;
 
-    if (n > 0)
-        *user_len = n;
-    return n > 0;
+    if (n == 0 || !is_utf8(slice_of(user, n), n == cap))
+        return false;
+    *user_len = n;
+    return true;
 }

@@ -216,6 +216,7 @@ MECHANISMS = {
     "login-as-plain": (b"LOGIN", b64(b"\0carol\0" + SECRET), [b64(SECRET)], None),
     "plain-one-nul": (b"PLAIN", b64(b"carol\0" + SECRET), [], None),
     "plain-c-strings": (b"PLAIN", b64(b"carol\0" + SECRET + b"\0"), [], None),
+    "login-raw": (b"LOGIN", None, [b"Tr0ub4do", b64(SECRET)], None),
     "login-cut": (b"LOGIN", None, [b"VHIwdWI0ZG9", b64(SECRET)], None),
 }
 MECHANISM_ROUNDS = {b"LOGIN": 2, b"DIGEST-MD5": 2, b"SCRAM-SHA-256": 2, b"SCRAM-SHA-1": 2}

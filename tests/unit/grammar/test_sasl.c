@@ -47,6 +47,9 @@ static void users_are_read(void **state)
         {"PLAIN", {"", 0}, NULL},
         {"PLAIN", {"\0\0secret", 8}, NULL},
         {"LOGIN", {"", 0}, NULL},
+        {"LOGIN", {"\xc3\xa9lise", 6}, "\xc3\xa9lise"},
+        {"LOGIN", {"\xe9lise", 5}, NULL},
+        {"LOGIN", {"elis\xc3", 5}, NULL},
         {"SCRAM-SHA-256", {"n,,r=abc", 8}, NULL},
         {"SCRAM-SHA-256", {"n,,n=alice", 10}, NULL},
         {"OAUTHBEARER", {"n,,\1auth=Bearer t\1\1", 19}, NULL},
@@ -106,7 +109,8 @@ static void broken_base64_tells_nothing(void **state)
 {
     static const char *const broken[] = {"", "=", "A", "====", "!!!!", "AGFs", "AGFs aWNl", "*",
         "AGFsaWNlAHNlY3JldA=", "AGFsaWNlAHNlY3JldA", "AGFsaWNlAHNlY3JldA==x"};
-    static const char *const cut[] = {"YWxpY", "YWxpY2U", "YWxpY2U==", "Tr0ub4dor&3", "YWxp=", "="};
+    static const char *const cut[] = {
+        "Tr0ub4do", "Secret12", "YWxpY", "YWxpY2U", "YWxpY2U==", "Tr0ub4dor&3", "YWxp=", "="};
     char user[16];
     size_t n;
 
