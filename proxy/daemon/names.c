@@ -11,6 +11,7 @@
 struct entry {
     struct names *names;
     struct resolve *request;
+    bool is_awaited; /* nothing of the request has been told yet */
     size_t backend;
     size_t server;
     bool is_known; /* has been answered at least once */
@@ -221,8 +222,10 @@ static void on_resolved(void *owner, const struct resolve_result *result)
     struct entry *entry = owner;
     struct names *names = entry->names;
 
-    entry->request = NULL;
-    names->waiting--;
+    if (!result->is_early)
+        entry->request = NULL;
+    names->waiting -= entry->is_awaited ? 1 : 0;
+    entry->is_awaited = false;
     if (result->error)
         take_failure(entry, result);
     else
@@ -240,7 +243,8 @@ static void look_up(struct entry *entry)
     entry->request = server->is_service
                          ? resolve_service(resolver, server->host, on_resolved, entry)
                          : resolve_host(resolver, server->host, server->port, on_resolved, entry);
-    if (entry->request)
+    entry->is_awaited = entry->request != NULL;
+    if (entry->is_awaited)
         entry->names->waiting++;
     else
         note_failure(entry, "the lookup cannot be started");

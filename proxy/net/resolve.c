@@ -207,6 +207,20 @@ void resolve_tell(struct resolve *resolve)
         on_done(owner, &result);
 }
 
+bool resolve_tell_early(struct resolve *resolve)
+{
+    struct resolve_address addresses[RESOLVE_MAX];
+    struct resolve_gap gaps[RESOLVE_GAPS_MAX];
+    struct resolve_result result = result_of(resolve, addresses, gaps);
+
+    if (result.count == 0)
+        return false;
+    resolve->told_early = true;
+    result.is_early = true;
+    resolve->on_done(resolve->owner, &result);
+    return true;
+}
+
 /* ---- What is asked ---- */
 
 static void forget_one(struct resolve *resolve)

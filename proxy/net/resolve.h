@@ -19,6 +19,7 @@ enum {
      */
     RESOLVE_TRY_MS = 2 * 1000,
     RESOLVE_TRIES = 3,               /* to each DNS server */
+    RESOLVE_EARLY_MS = 1000,         /* then what was found so far is told */
     RESOLVE_PATIENCE_MS = 20 * 1000, /* the whole lookup, however many servers and questions */
 };
 
@@ -44,7 +45,8 @@ struct resolve_gap {
  */
 struct resolve_result {
     const char *error; /* NULL: answered; else why there is no address, a constant */
-    size_t gap_count;  /* beside an error: 0 where the question for the service failed itself */
+    bool is_early; /* there are addresses, and questions that are still open: once more follows */
+    size_t gap_count; /* beside an error: 0 where the question for the service failed itself */
     const struct resolve_gap *gaps;
     size_t count; /* 0 without an error: the service says that it is not offered [2782] */
     const struct resolve_address *addresses; /* no repetitions; the best priority first */
@@ -53,6 +55,8 @@ struct resolve_result {
 typedef void resolve_callback(void *owner, const struct resolve_result *result);
 
 /*
+ * The callback comes once, or twice where a part of the answer is slow. It may cancel the lookup.
+ *
  * The addresses of a host, each with the port: IPv6 first where this machine has a way to it, each
  * family in the order of [6724]. Never calls back before it
  * returns. NULL when it cannot be started; then there is no callback.

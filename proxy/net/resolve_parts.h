@@ -34,6 +34,8 @@ struct resolve {
     struct list node; /* in `busy` while c-ares owes an answer, then in `over` */
     struct resolver *resolver;
     ares_channel channel;
+    uint64_t early_ms; /* when a part is told, if there is one by then */
+    bool told_early;
     uint64_t deadline_ms;
     resolve_callback *on_done; /* NULL: told or cancelled; only c-ares still knows it */
     void *owner;
@@ -66,6 +68,9 @@ void resolver_wake(struct resolver *resolver);
 
 /* Tells the owner, if there is still one, and frees the lookup unless c-ares still knows it. */
 void resolve_tell(struct resolve *resolve);
+
+/* Some of it was found already: tells the owner so. False: there is nothing yet. */
+bool resolve_tell_early(struct resolve *resolve);
 
 /* For lookups that nobody waits for and c-ares does not know. */
 void resolve_discard(struct resolve *resolve);

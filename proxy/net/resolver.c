@@ -138,6 +138,7 @@ bool resolver_enter(struct resolver *resolver, struct resolve *resolve)
         return false;
     resolve->resolver = resolver;
     resolve->channel = resolver->channel;
+    resolve->early_ms = uv_now(resolver->loop) + RESOLVE_EARLY_MS;
     resolve->deadline_ms = uv_now(resolver->loop) + RESOLVE_PATIENCE_MS;
     list_append(&resolver->busy, &resolve->node);
     return true;
@@ -186,11 +187,40 @@ static struct resolve *oldest_wanted(struct resolver *resolver)
     return NULL;
 }
 
+/* Tells one lookup what it has so far, whose time for that has come; false: there is none. */
+static bool tell_one_early(struct resolver *resolver)
+{
+    for (struct list *node = resolver->busy.next; node != &resolver->busy; node = node->next) {
+        struct resolve *resolve = LIST_ENTRY(node, struct resolve, node);
+
+        if (resolve->on_done && !resolve->told_early &&
+            resolve->early_ms <= uv_now(resolver->loop) && resolve_tell_early(resolve))
+            return true;
+    }
+    return false;
+}
+
+/* Of all that is looked up: when a part may be told next. */
+static uint64_t next_early(const struct resolver *resolver, uint64_t until)
+{
+    uint64_t now = uv_now(resolver->loop);
+
+    for (struct list *node = resolver->busy.next; node != &resolver->busy; node = node->next) {
+        const struct resolve *resolve = LIST_ENTRY(node, struct resolve, node);
+
+        if (resolve->on_done && !resolve->told_early && resolve->early_ms > now &&
+            resolve->early_ms < until)
+            until = resolve->early_ms;
+    }
+    return until;
+}
+
 /* Until c-ares has something to do in time, or a lookup has lasted too long. */
 static void set_timer(struct resolver *resolver, const struct resolve *oldest)
 {
     uint64_t now = uv_now(resolver->loop);
-    uint64_t wait_ms = oldest->deadline_ms > now ? oldest->deadline_ms - now : 0;
+    uint64_t until = next_early(resolver, oldest->deadline_ms);
+    uint64_t wait_ms = until > now ? until - now : 0;
     struct timeval longest = {
         .tv_sec = (time_t)(wait_ms / 1000), .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
     struct timeval wait;
@@ -216,7 +246,7 @@ static void settle(struct resolver *resolver)
         oldest = oldest_wanted(resolver);
         if (oldest && oldest->deadline_ms <= uv_now(resolver->loop))
             resolve_tell(oldest);
-        else if (list_is_empty(&resolver->over))
+        else if (!tell_one_early(resolver) && list_is_empty(&resolver->over))
             break;
     } while (true);
     if (uv_is_closing((uv_handle_t *)&resolver->timer))

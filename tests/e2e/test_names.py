@@ -216,6 +216,18 @@ def test_a_family_that_is_answered_later_joins(proxy, dns, family_name):
     assert known(proxy, 2) == {FOUR, SIX}
 
 
+@pytest.mark.parametrize("silent", [A, AAAA])
+def test_one_family_serves_while_the_other_is_silent(serve, proxy, dns, silent):
+    """Many a firewall drops one of the two questions. The lookup is not over, and its end adds."""
+    answered, late = (SIX, FOUR) if silent == A else (FOUR, SIX)
+    dns.set(NAME, FOUR, SIX, failing={silent: None})
+    serve(dns.resolver, f"{NAME}:143")
+    assert known(proxy) == {answered}
+    assert len([one for one in dns.queries if one.type == silent]) < 3, "of three tries"
+    dns.set(NAME, FOUR, SIX)
+    assert known(proxy, 2) == {answered, late}
+
+
 def test_only_the_host_that_cannot_be_asked_keeps_addresses(serve, proxy, dns):
     """Of two hosts of a service: the other one's old address goes."""
     dns.set("one.example.test", FOUR, SIX)
