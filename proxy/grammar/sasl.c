@@ -360,7 +360,6 @@ bool sasl_user(
     struct octets octets = {.in = response};
     user_reader *reader = is_whole_base64(response) ? find_reader(mechanism) : NULL;
     size_t n = reader ? reader(&octets, user, cap) : 0;
-
     bool may_be_cut = response.n / 4 * 3 > cap;
 
     if (n == 0 || !is_utf8(slice_of(user, n), may_be_cut))
