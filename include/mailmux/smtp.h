@@ -67,7 +67,8 @@ enum smtp_backend {
     SMTP_STANDS,
     SMTP_REFUSED, /* its greeting was a refusal: only QUIT is served, here */
     SMTP_LEFT,    /* it is not known what it expects, so it was left: the same, and then the end */
-    SMTP_CLOSING  /* left, and it had said 421: the end comes with the end of the message */
+    SMTP_CLOSING, /* left, and it had said 421: the end comes with the end of the message */
+    SMTP_NO_BDAT  /* the same: it does not know the command that it offered */
 };
 
 /* One outstanding command: forwarded, or replied to here in its place (rule O). */

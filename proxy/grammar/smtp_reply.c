@@ -144,6 +144,12 @@ static bool is_chunk(enum smtp_command command)
     return command == SMTP_BDAT || command == SMTP_BDAT_LAST;
 }
 
+/* A backend that does not would read the octets as commands (attack A10). */
+static bool knows_no_bdat(unsigned code)
+{
+    return code == SMTP_CODE_NOT_RECOGNISED || code == SMTP_CODE_NOT_THERE;
+}
+
 /* Only these may be answered 3yz: after it nobody could know what follows (C70). */
 static bool may_continue(enum smtp_command command, unsigned code)
 {
@@ -182,13 +188,16 @@ static void answer_early(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
 {
     struct smtp *smtp = &dialog->of.smtp;
+    bool in_chunk = dialog->mode == DIALOG_COUNTED;
 
     smtp_reply_relay(reply, actions);
     smtp->fate = SMTP_ANSWERED;
-    smtp->backend = reply->code == SMTP_CODE_CLOSING ? SMTP_CLOSING : SMTP_LEFT;
+    smtp->backend = reply->code == SMTP_CODE_CLOSING         ? SMTP_CLOSING
+                    : in_chunk && knows_no_bdat(reply->code) ? SMTP_NO_BDAT
+                                                             : SMTP_LEFT;
     smtp->queue_len = 0; /* 421 is the reply to all of it */
     smtp->barrier = false;
-    if (dialog->mode == DIALOG_COUNTED)
+    if (in_chunk)
         dialog->mode = DIALOG_SKIPPED;
     actions->leave_server = true;
 }
@@ -198,6 +207,8 @@ void smtp_end_of_answered(struct dialog *dialog, struct actions *actions)
     dialog->mode = DIALOG_LINES;
     if (dialog->of.smtp.backend == SMTP_CLOSING)
         dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
+    else if (dialog->of.smtp.backend == SMTP_NO_BDAT)
+        dialog_close(dialog, actions, REASON_BDAT_REFUSED);
 }
 
 /* It is about the message or the chunk in hand. A chunk is the last of the queue. */
@@ -233,8 +244,7 @@ static void follow(
         smtp_message_begin(dialog);
     if (command == SMTP_QUIT)
         dialog_close(dialog, actions, REASON_QUIT);
-    /* A backend that does not know BDAT would read its octets as commands (attack A10). */
-    if (is_chunk(command) && (code == SMTP_CODE_NOT_RECOGNISED || code == SMTP_CODE_NOT_THERE))
+    if (is_chunk(command) && knows_no_bdat(code))
         dialog_close(dialog, actions, REASON_BDAT_REFUSED);
     if (command == SMTP_OTHER && code == SMTP_CODE_NOT_RECOGNISED)
         dialog_count_bad(dialog, actions);
