@@ -305,12 +305,17 @@ static void take_any(struct dialog *dialog, struct response *response, struct ac
     take_response(dialog, response, actions);
 }
 
+/* While a command is half given, what the backend says belongs behind it; but its last word. */
+static bool must_wait(const struct dialog *dialog, struct slice in)
+{
+    return dialog->of.imap.phase == IMAP_PART && !slice_starts_nocase(in, SLICE("* BYE "));
+}
+
 bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     struct response response;
 
-    /* While a command is half given, what the backend says waits: it belongs behind it. */
-    if (in.n == 0 || dialog->mode == DIALOG_OVER || dialog->of.imap.phase == IMAP_PART)
+    if (in.n == 0 || dialog->mode == DIALOG_OVER || must_wait(dialog, in))
         return false;
     switch (cut_response(in, dialog->policy, &response)) {
     case RESPONSE_MORE:

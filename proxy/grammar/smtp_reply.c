@@ -197,6 +197,7 @@ static void answer_early(
                                                              : SMTP_LEFT;
     smtp->queue_len = 0; /* 421 is the reply to all of it */
     smtp->barrier = false;
+    dialog->cut_short = true;
     if (in_chunk)
         dialog->mode = DIALOG_SKIPPED;
     actions->leave_server = true;
