@@ -4,6 +4,7 @@
  */
 #include "imap_parts.h"
 
+#include "mailmux/check.h"
 #include "mailmux/sasl.h"
 #include <string.h>
 
@@ -79,8 +80,9 @@ static void forward_public_id(
 {
     size_t head = (size_t)(command->arguments.p - command->line.p);
 
-    imap_forward_text(dialog, slice_of(command->line.p, head), actions);
-    imap_must_fit(dialog, imap_id_write(command->arguments, actions->to_server), actions);
+    dialog_forward_part(actions, slice_of(command->line.p, head));
+    if (!check_holds(imap_id_write(command->arguments, actions->to_server)))
+        actions->fault = true;
     imap_forward(dialog, SLICE(""), actions);
 }
 

@@ -4,8 +4,6 @@
  */
 #include "imap_parts.h"
 
-#include "mailmux/check.h"
-
 static bool is_digits(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -56,17 +54,6 @@ static void take_literal(
 
 /* ---- Commands that go on ---- */
 
-void imap_must_fit(struct dialog *dialog, bool fitted, struct actions *actions)
-{
-    if (!check_holds(fitted))
-        dialog_close(dialog, actions, REASON_FAULT);
-}
-
-void imap_forward_text(struct dialog *dialog, struct slice text, struct actions *actions)
-{
-    imap_must_fit(dialog, buffer_append(actions->to_server, text), actions);
-}
-
 static void await_answer(struct dialog *dialog)
 {
     dialog->of.imap.phase = IMAP_ANSWER;
@@ -98,14 +85,13 @@ static bool permits_literal(struct dialog *dialog, struct slice line, enum imap_
  * A backend that refuses the line before it has seen the literal, as Dovecot does for one that it
  * cannot parse, would run the octets of "{n+}" as commands (A3, C100). So it is always asked.
  */
-static void forward_line(
-    struct dialog *dialog, struct slice line, enum imap_literal literal, struct actions *actions)
+static void forward_line(struct slice line, enum imap_literal literal, struct actions *actions)
 {
     if (literal != IMAP_LITERAL_COMES) {
         dialog_forward(actions, line);
         return;
     }
-    imap_forward_text(dialog, slice_of(line.p, line.n - 2), actions);
+    dialog_forward_part(actions, slice_of(line.p, line.n - 2));
     dialog_forward(actions, SLICE("}"));
 }
 
@@ -116,7 +102,7 @@ void imap_forward(struct dialog *dialog, struct slice line, struct actions *acti
 
     if (!permits_literal(dialog, line, literal, octets, actions))
         return;
-    forward_line(dialog, line, literal, actions);
+    forward_line(line, literal, actions);
     dialog->of.imap.reply_octets = 0;
     dialog->of.imap.reply_lines = 0;
     switch (literal) {
@@ -173,7 +159,7 @@ static struct slice tag_of(const struct dialog *dialog)
 
 static void forward_id(struct dialog *dialog, struct actions *actions)
 {
-    imap_forward_text(dialog, tag_of(dialog), actions);
+    dialog_forward_part(actions, tag_of(dialog));
     dialog_forward(actions, slice_from(answers[IMAP_ID_NIL].text));
     await_answer(dialog);
 }
@@ -190,7 +176,7 @@ void imap_say(struct dialog *dialog, enum imap_answer answer, struct actions *ac
         return;
     if (answer == IMAP_ID_HERE)
         dialog_reply(actions, SLICE("* ID NIL"));
-    imap_must_fit(dialog, buffer_append(actions->to_client, tag_of(dialog)), actions);
+    dialog_say(actions, tag_of(dialog));
     dialog_reply(actions, slice_from(answers[answer].text));
     if (answers[answer].bad)
         dialog_count_bad(dialog, actions);

@@ -53,12 +53,6 @@ enum imap_literal {
 /* The literal that the line ends with. A number beyond 64 bits counts as UINT64_MAX octets. */
 enum imap_literal imap_literal_find(struct slice line, uint64_t *octets);
 
-/* Every text of ours fits. One that does not is a fault, and ends the session. */
-void imap_must_fit(struct dialog *dialog, bool fitted, struct actions *actions);
-
-/* A part of a line to the backend. */
-void imap_forward_text(struct dialog *dialog, struct slice text, struct actions *actions);
-
 /* Sends a line of a command on; its literal, if any, passes behind it. */
 void imap_forward(struct dialog *dialog, struct slice line, struct actions *actions);
 
