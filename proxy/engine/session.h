@@ -3,7 +3,8 @@
  * it lives on one worker thread, from session_start until its engine buries it.
  *
  * Every event sets a readiness bit and ends in session_step, which runs the phase until nothing
- * moves any more, then says what to wait for. session_close is the only end.
+ * moves any more, then says what to wait for. What a phase does, waits for and how long is its row
+ * in session_phases.c; session_enter is the only door from one to another.
  */
 #ifndef MAILMUX_SESSION_H
 #define MAILMUX_SESSION_H
@@ -14,16 +15,20 @@
 #include "upstream.h"
 
 enum session_phase {
+    SESSION_ACCEPTED,     /* nothing was looked at yet */
     SESSION_PROXY_HEADER, /* the peer is a load balancer, which says first who the client is */
     SESSION_HANDSHAKE,    /* TLS with the client: implicit, or after the go-ahead was flushed */
     SESSION_DIAL,         /* the upstream is at work */
     SESSION_DELAY,        /* its greeting is held back, to see who cannot wait */
     SESSION_DIALOG,
     SESSION_UPGRADE, /* the go-ahead is on its way out; then the handshake */
+    SESSION_RENEW,   /* the upstream is at work again, behind a dialog that goes on */
     SESSION_RELAY,
-    SESSION_FAREWELL, /* the last words are on their way out */
-    SESSION_LINGER,   /* our end is said; what the client still sends is read and dropped */
-    SESSION_DEAD
+    SESSION_HALF_CLOSED, /* a relay with one side that has ended its direction */
+    SESSION_FAREWELL,    /* the last words are on their way out */
+    SESSION_LINGER,      /* our end is said; what the client still sends is read and dropped */
+    SESSION_DEAD,
+    SESSION_PHASES
 };
 
 enum { LEG_CLIENT, LEG_SERVER };
@@ -47,10 +52,8 @@ struct session {
     enum session_phase phase;
     enum reason reason;
     bool stepping;
-    bool wants_drain;      /* end at the next command boundary */
-    bool renew;            /* after the handshake: a fresh backend connection */
-    bool renewed;          /* its greeting is not for the client */
-    bool client_truncated; /* the client's end came without close_notify */
+    bool wants_drain; /* end at the next command boundary */
+    bool renew;       /* after the handshake: a fresh backend connection */
     bool counted_handshake;
     struct stream leg[2];
     struct pipe pipe[2]; /* pipe[LEG_CLIENT]: from the client to the server */
@@ -85,16 +88,10 @@ struct session *session_start(struct engine *engine, const struct service *servi
 /* Runs it as far as it goes. The session may be dead afterwards, but its memory still stands. */
 void session_step(struct session *session);
 
-/* Says the farewell that fits, if any may be said, and ends. */
+/* The process ends: says the farewell that fits, now or as soon as one may be said, and ends. */
 void session_drain(struct session *session);
 
-/*
- * The only end. What is queued for the client is still delivered, then the ends are said; with
- * REASON_CLIENT_RESET and the like there is nobody left to deliver to.
- */
-void session_close(struct session *session, enum reason reason);
-
-/* Without ceremony. */
+/* The end at once, without ceremony. */
 void session_cut(struct session *session, enum reason reason);
 
 /* Buried by the engine. */

@@ -1,7 +1,7 @@
 /*
- * Before the client's first byte: where a load balancer stands in front of the listener it says
- * first, in a PROXY header, who the client is. Only then comes what the listener does: TLS, or the
- * way to a backend.
+ * Up to the client's TLS. Before the client's first byte: where a load balancer stands in front of
+ * the listener it says first, in a PROXY header, who the client is. Only then comes what the
+ * listener does: TLS, or the way to a backend.
  *
  * The header is consumed as it comes, never peeked at: a part of one that stayed in the kernel
  * would keep the poll busy for nothing. What was read behind it is the client's own and is handed
@@ -13,32 +13,31 @@
 #include "mailmux/cidr.h"
 #include "mailmux/proxy_header.h"
 
-static void begin_service(struct session *session)
+/* What the listener does first. */
+static unsigned begin_service(struct session *session)
 {
     const struct service *service = session->service;
 
     if (service->listener->tls != LISTENER_TLS_IMPLICIT)
-        session_begin_dial(session);
-    else if (atomic_load(&session->engine->totals->handshakes) >=
-             service->config->limits.handshakes)
-        session_cut(session, REASON_TOO_MANY_HANDSHAKES);
-    else
-        session_begin_handshake(session);
+        return SESSION_DIAL;
+    if (atomic_load(&session->engine->totals->handshakes) >= service->config->limits.handshakes)
+        return session_give_up(session, REASON_TOO_MANY_HANDSHAKES);
+    return SESSION_HANDSHAKE;
 }
 
-void session_begin(struct session *session)
+unsigned session_run_accepted(struct session *session)
 {
     const struct config_cidrs *trusted = &session->service->listener->accept_proxy_from;
 
     if (cidr_list_matches(trusted->cidr, trusted->count, &session->client))
-        session_enter(session, SESSION_PROXY_HEADER, CLASS_PROXY_HEADER,
-            session->service->config->timeouts.proxy_header, REASON_TIMEOUT_PROXY_HEADER);
-    else
-        begin_service(session);
+        return SESSION_PROXY_HEADER;
+    return begin_service(session);
 }
 
+/* ---- The PROXY header ---- */
+
 /* Without addresses (a health check, say) the connection speaks for itself. */
-static void take_header(struct session *session, const struct proxy_header *header, size_t used)
+static unsigned take_header(struct session *session, const struct proxy_header *header, size_t used)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
@@ -53,7 +52,7 @@ static void take_header(struct session *session, const struct proxy_header *head
     buffer_consume(client->in, used);
     client->bytes -= used;
     buffer_give_if_empty(&session->engine->lines, &client->in);
-    begin_service(session);
+    return begin_service(session);
 }
 
 /* A connection that says nothing at all is how many health checks look. */
@@ -65,30 +64,128 @@ static enum reason reason_of_end(const struct session *session)
 }
 
 /* Nothing is said to a peer that breaks off or sends anything else: no banner, no error (C97). */
-bool session_run_proxy_header(struct session *session)
+unsigned session_run_proxy_header(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
     struct proxy_header header;
     size_t used;
 
-    if (!pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines)) {
-        buffer_give_if_empty(&session->engine->lines, &client->in);
-        return false;
+    while (pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines)) {
+        if (client->failed)
+            return session_give_up(session, REASON_NO_MEMORY);
+        if (client->ended)
+            return session_give_up(session, reason_of_end(session));
+        switch (proxy_header_parse(buffer_held(client->in), &header, &used)) {
+        case PROXY_HEADER_MORE:
+            break;
+        case PROXY_HEADER_COMPLETE:
+            return take_header(session, &header, used);
+        case PROXY_HEADER_MALFORMED:
+        case PROXY_HEADER_NONE:
+            return session_give_up(session, REASON_PROXY_HEADER);
+        }
     }
-    if (client->ended || client->failed) {
-        session_cut(session, client->failed ? REASON_NO_MEMORY : reason_of_end(session));
-        return true;
+    buffer_give_if_empty(&session->engine->lines, &client->in);
+    return SESSION_WAIT;
+}
+
+/* ---- TLS ---- */
+
+void session_count_handshake(struct session *session, bool begins)
+{
+    if (session->counted_handshake == begins)
+        return;
+    session->counted_handshake = begins;
+    if (begins)
+        (void)atomic_fetch_add(&session->engine->totals->handshakes, 1);
+    else
+        (void)atomic_fetch_sub(&session->engine->totals->handshakes, 1);
+}
+
+/* Out of the buffer for lines, which TLS does not take. */
+static bool take_prefix(struct session *session, struct buffer **prefix)
+{
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+    struct slice rest = buffer_held(client->in);
+    bool good = true;
+
+    if (rest.n > 0) {
+        *prefix = buffer_take(&session->engine->replies);
+        good = *prefix && buffer_append(*prefix, rest);
+        client->bytes -= rest.n; /* they count when TLS has made plaintext of them */
     }
-    switch (proxy_header_parse(buffer_held(client->in), &header, &used)) {
-    case PROXY_HEADER_MORE:
-        break;
-    case PROXY_HEADER_COMPLETE:
-        take_header(session, &header, used);
-        break;
-    case PROXY_HEADER_MALFORMED:
-    case PROXY_HEADER_NONE:
-        session_cut(session, REASON_PROXY_HEADER);
-        break;
+    buffer_give_cleansed(&session->engine->lines, &client->in);
+    return good;
+}
+
+/* The go-ahead is flushed; what was read behind the STARTTLS is the start of its TLS (C18). */
+unsigned session_run_upgrade(struct session *session)
+{
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+    struct pipe *server = &session->pipe[LEG_SERVER];
+
+    (void)pipe_flush(client, &session->leg[LEG_SERVER], session->engine);
+    (void)pipe_flush(server, &session->leg[LEG_CLIENT], session->engine);
+    if (server->failed)
+        return session_give_up(session, session_end_reason(session, LEG_CLIENT));
+    return pipe_has_output(server, &session->leg[LEG_CLIENT]) ? SESSION_WAIT : SESSION_HANDSHAKE;
+}
+
+/*
+ * What is held of the client's bytes becomes the start of its TLS: what was read with its STARTTLS,
+ * or behind its PROXY header.
+ */
+void session_begin_handshake(struct session *session)
+{
+    struct buffer *prefix = NULL;
+
+    session_count_handshake(session, true);
+    if (!take_prefix(session, &prefix)) {
+        buffer_give(&session->engine->replies, &prefix);
+        session_cut(session, REASON_NO_MEMORY);
+    } else if (stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, &prefix) !=
+               IO_OK) {
+        session_cut(session, REASON_NO_MEMORY);
     }
-    return true;
+}
+
+static enum reason handshake_reason(const struct session *session)
+{
+    switch (session->leg[LEG_CLIENT].failure) {
+    case STREAM_NOT_TLS:
+        return session->dialog ? REASON_HANDSHAKE_FAILED : REASON_PLAINTEXT_ON_TLS_PORT;
+    case STREAM_ALPN:
+        return REASON_ALPN;
+    case STREAM_SNI:
+        return REASON_SNI;
+    case STREAM_KEY_UPDATES:
+        return REASON_KEY_UPDATES;
+    case STREAM_RESET:
+        return REASON_CLIENT_RESET;
+    case STREAM_TRUNCATED:
+        return REASON_CLIENT_CLOSED;
+    case STREAM_FINE:
+    case STREAM_HANDSHAKE:
+    case STREAM_TLS_PROTOCOL:
+        return REASON_HANDSHAKE_FAILED;
+    }
+    return REASON_HANDSHAKE_FAILED;
+}
+
+unsigned session_run_handshake(struct session *session)
+{
+    enum io status = stream_handshake(&session->leg[LEG_CLIENT]);
+
+    if (status == IO_AGAIN)
+        return SESSION_WAIT;
+    session_note_tls(session);
+    if (status != IO_OK)
+        return session_give_up(session, handshake_reason(session));
+    session_count_handshake(session, false);
+    if (!session->dialog)
+        return SESSION_DIAL;
+    dialog_tls_started(session->dialog);
+    if (session->renew || upstream_has_told_less(&session->upstream))
+        return SESSION_RENEW;
+    return SESSION_DIALOG;
 }

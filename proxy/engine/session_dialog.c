@@ -10,6 +10,16 @@
 /* Rounds before other sessions have their turn. */
 enum { DIALOG_TURNS = 8 };
 
+static const struct config_timeouts *timeouts(const struct session *session)
+{
+    return &session->service->config->timeouts;
+}
+
+static uint64_t now_ms(const struct session *session)
+{
+    return uv_now(session->engine->loop);
+}
+
 static struct buffer_pool *input_pool(struct session *session, int side)
 {
     return side == LEG_CLIENT ? &session->engine->lines : &session->engine->replies;
@@ -32,7 +42,8 @@ static void keep_user(struct session *session)
     session->user = session->dialog->user;
 }
 
-static void carry_out(struct session *session, const struct actions *actions)
+/* What the dialog asks for next; SESSION_DIALOG: to go on. */
+static unsigned carry_out(struct session *session, const struct actions *actions)
 {
     keep_user(session);
     session_tell_logins(session);
@@ -44,16 +55,13 @@ static void carry_out(struct session *session, const struct actions *actions)
     case DIALOG_START_TLS:
         session->renew = actions->renew_server;
         deadline_clear(&session->engine->deadlines, &session->line_deadline);
-        session_enter(session, SESSION_UPGRADE, CLASS_HANDSHAKE,
-            session->service->config->timeouts.handshake, REASON_TIMEOUT_HANDSHAKE);
-        break;
+        return SESSION_UPGRADE;
     case DIALOG_RELAY:
-        session_begin_relay(session);
-        break;
+        return SESSION_RELAY;
     case DIALOG_CLOSE:
-        session_close(session, actions->reason);
-        break;
+        return session_close(session, actions->reason);
     }
+    return SESSION_DIALOG;
 }
 
 /* Those who are known to be honest and to know no better (C138). */
@@ -65,9 +73,10 @@ static void exempt(struct session *session)
         session->dialog->smuggling = DIALOG_PASS_ALL;
 }
 
-void session_start_dialog(struct session *session, enum greeting greeting, size_t greeting_len)
+unsigned session_start_dialog(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
+    size_t greeting_len = session->upstream.greeting_len;
     bool server_tls = session->leg[LEG_SERVER].handshaken;
     struct dialog_legs legs = {.client_tls = session->leg[LEG_CLIENT].handshaken,
         .server_tls = server_tls,
@@ -75,23 +84,86 @@ void session_start_dialog(struct session *session, enum greeting greeting, size_
     struct actions actions;
 
     session->dialog = malloc(sizeof(*session->dialog));
-    if (!session->dialog || !reserve(session, greeting_len)) {
-        session_cut(session, REASON_NO_MEMORY);
-        return;
-    }
+    if (!session->dialog || !reserve(session, greeting_len))
+        return session_give_up(session, REASON_NO_MEMORY);
     dialog_init(
         session->dialog, session->service->protocol, &session->service->dialog_policy, legs);
     exempt(session);
-    session->phase = SESSION_DIALOG;
-    session->phase_reason = REASON_NONE;
     actions = actions_for(session);
-    dialog_start(
-        session->dialog, greeting, slice_of(buffer_held(pipe->in).p, greeting_len), &actions);
+    dialog_start(session->dialog, session->upstream.greeting,
+        slice_of(buffer_held(pipe->in).p, greeting_len), &actions);
     buffer_consume(pipe->in, greeting_len);
-    carry_out(session, &actions);
-    if (session->phase == SESSION_DIALOG)
-        session_set_dialog_deadlines(session);
+    return carry_out(session, &actions);
 }
+
+/* ---- Deadlines ---- */
+
+/* A line must be complete `line` after its first byte, however slowly its bytes drip (A25). */
+static void set_line_deadline(struct session *session)
+{
+    struct deadline_queue *queue = &session->engine->deadlines;
+    bool partial =
+        session->dialog->mode == DIALOG_LINES && buffer_held(session->pipe[LEG_CLIENT].in).n > 0;
+
+    if (session->dialog->mode == DIALOG_DISCARD)
+        return; /* the line goes on */
+    if (!partial)
+        deadline_clear(queue, &session->line_deadline);
+    else if (!deadline_is_set(&session->line_deadline))
+        deadline_set(
+            queue, &session->line_deadline, CLASS_LINE, now_ms(session) + timeouts(session)->line);
+}
+
+/* A client that sends on is given the time for data; one that waits shall not wait long (C138). */
+static uint64_t look_alike_ms(const struct session *session)
+{
+    uint64_t data_ms = timeouts(session)->data;
+
+    return data_ms < SESSION_LOOK_ALIKE_MS ? data_ms : SESSION_LOOK_ALIKE_MS;
+}
+
+/* The dialog went on, or has just begun: sets the deadline that fits its state. */
+static void set_deadlines(struct session *session)
+{
+    const struct config_timeouts *time = timeouts(session);
+    const struct dialog *dialog = session->dialog;
+    struct deadline_queue *queue = &session->engine->deadlines;
+
+    set_line_deadline(session);
+    if (dialog->protocol->relays_after_login && !deadline_is_set(&session->login_deadline))
+        deadline_set(queue, &session->login_deadline, CLASS_LOGIN, now_ms(session) + time->login);
+    if (!dialog->started) {
+        if (session->phase_reason != REASON_TIMEOUT_FIRST_COMMAND)
+            session_set_deadline(
+                session, CLASS_FIRST_COMMAND, time->first_command, REASON_TIMEOUT_FIRST_COMMAND);
+    } else if (dialog_waits_after_look_alike(dialog)) {
+        session_set_deadline(
+            session, CLASS_LOOK_ALIKE, look_alike_ms(session), REASON_TIMEOUT_DATA);
+    } else if (dialog->mode == DIALOG_MESSAGE || dialog->mode == DIALOG_COUNTED) {
+        session_set_deadline(session, CLASS_DATA, time->data, REASON_TIMEOUT_DATA);
+    } else if (!dialog_at_boundary(dialog)) {
+        /* A message's last reply may take its time [RFC 5321 4.5.3.2.6]. */
+        session_set_deadline(session, CLASS_DATA, time->data, REASON_TIMEOUT_REPLY);
+    } else {
+        session_set_deadline(session, CLASS_COMMAND, time->smtp_command, REASON_TIMEOUT_COMMAND);
+    }
+}
+
+/* Something was said between the turns: the dialog may wait for something else now. */
+static unsigned go_on(struct session *session, unsigned next)
+{
+    if (next != SESSION_DIALOG)
+        return next;
+    set_deadlines(session);
+    return SESSION_WAIT;
+}
+
+void session_begin_dialog(struct session *session)
+{
+    set_deadlines(session);
+}
+
+/* ---- One turn ---- */
 
 /* One call uses one reply at most, however many are there. */
 static size_t longest_reply(const struct session *session, size_t octets)
@@ -101,14 +173,14 @@ static size_t longest_reply(const struct session *session, size_t octets)
     return octets < limit ? octets : limit;
 }
 
-/* Feeds what one side has said. Returns true when something was done with it. */
-static bool feed(struct session *session, int side)
+/* Feeds what one side has said. *moved: something was done with it. */
+static unsigned feed(struct session *session, int side, bool *moved)
 {
     struct pipe *pipe = &session->pipe[side];
     enum dialog_side speaker = side == LEG_CLIENT ? DIALOG_CLIENT : DIALOG_SERVER;
-    bool moved = false;
+    unsigned next = SESSION_DIALOG;
 
-    while (session->phase == SESSION_DIALOG) {
+    while (next == SESSION_DIALOG) {
         struct slice in = buffer_held(pipe->in);
         struct actions actions;
 
@@ -117,14 +189,14 @@ static bool feed(struct session *session, int side)
         actions = actions_for(session);
         if (!dialog_feed(session->dialog, speaker, in, &actions))
             break;
-        moved = true;
+        *moved = true;
         if (actions.pass)
             pipe_send(pipe, &session->leg[1 - side], slice_of(in.p, actions.used));
         if (actions.used > 0)
             buffer_consume(pipe->in, actions.used);
-        carry_out(session, &actions);
+        next = carry_out(session, &actions);
     }
-    return moved;
+    return next;
 }
 
 static bool may_read(const struct session *session, int side)
@@ -146,23 +218,21 @@ static bool make_room(struct session *session, int side)
 }
 
 /* One side: read, feed, and give the buffer back when all of it was used. */
-static bool hear(struct session *session, int side)
+static unsigned hear(struct session *session, int side, bool *moved)
 {
     struct pipe *pipe = &session->pipe[side];
-    bool moved = feed(session, side);
+    unsigned next = feed(session, side, moved);
 
-    if (session->phase == SESSION_DIALOG && !make_room(session, side)) {
-        session_cut(session, REASON_NO_MEMORY);
-        return true;
-    }
-    if (session->phase == SESSION_DIALOG && may_read(session, side) &&
+    if (next == SESSION_DIALOG && !make_room(session, side))
+        return session_give_up(session, REASON_NO_MEMORY);
+    if (next == SESSION_DIALOG && may_read(session, side) &&
         pipe_fill(pipe, &session->leg[side], input_pool(session, side))) {
-        moved = true;
-        (void)feed(session, side);
+        *moved = true;
+        next = feed(session, side, moved);
     }
     if (buffer_held(pipe->in).n == 0)
         buffer_give_cleansed(input_pool(session, side), &pipe->in);
-    return moved;
+    return next;
 }
 
 static bool flush(struct session *session)
@@ -187,75 +257,88 @@ static bool is_client_done(const struct session *session)
 }
 
 /* What is owed to a client that said QUIT, and to one whose message is thrown away, is ours. */
-static void take_server_end(struct session *session)
+static unsigned take_server_end(struct session *session)
 {
     struct actions actions;
 
-    if (!reserve(session, 0)) {
-        session_close(session, session_end_reason(session, LEG_SERVER));
-        return;
-    }
+    if (!reserve(session, 0))
+        return session_close(session, session_end_reason(session, LEG_SERVER));
     actions = actions_for(session);
-    if (!dialog_server_ended(session->dialog, &actions)) {
-        session_say_farewell(
+    if (!dialog_server_ended(session->dialog, &actions))
+        return session_say_farewell(
             session, FAREWELL_SERVER_LOST, session_end_reason(session, LEG_SERVER));
-        return;
-    }
     actions.leave_server = actions.next == DIALOG_NOTHING;
-    carry_out(session, &actions);
+    return go_on(session, carry_out(session, &actions));
 }
 
-void session_expire_dialog(struct session *session, enum reason reason)
+unsigned session_expire_dialog(struct session *session)
 {
     struct actions actions;
 
-    if (!reserve(session, 0)) {
-        session_close(session, reason);
-        return;
-    }
+    if (!reserve(session, 0))
+        return session_close(session, session->phase_reason);
     actions = actions_for(session);
-    dialog_expire(session->dialog, reason, &actions);
-    carry_out(session, &actions);
-    if (session->phase == SESSION_DIALOG)
-        session_set_dialog_deadlines(session);
+    dialog_expire(session->dialog, session->phase_reason, &actions);
+    return go_on(session, carry_out(session, &actions));
 }
 
 /* A side has ended, and all that could be made of its words was made. */
-static void take_ends(struct session *session)
+static unsigned take_ends(struct session *session)
 {
     const struct pipe *client = &session->pipe[LEG_CLIENT];
     const struct pipe *server = &session->pipe[LEG_SERVER];
 
     if (session->leg[LEG_SERVER].ops && (server->ended || client->failed))
-        take_server_end(session);
-    else if (server->failed)
-        session_cut(session, session_end_reason(session, LEG_CLIENT));
-    else if (is_client_done(session))
-        session_close(session, session_end_reason(session, LEG_CLIENT));
-    else if (session->wants_drain && dialog_at_boundary(session->dialog))
-        session_say_farewell(session, FAREWELL_SHUTDOWN, REASON_SHUTDOWN);
+        return take_server_end(session);
+    if (server->failed)
+        return session_give_up(session, session_end_reason(session, LEG_CLIENT));
+    if (is_client_done(session))
+        return session_close(session, session_end_reason(session, LEG_CLIENT));
+    return SESSION_WAIT;
 }
 
-bool session_run_dialog(struct session *session)
+unsigned session_drain_dialog(struct session *session)
+{
+    if (!dialog_at_boundary(session->dialog))
+        return SESSION_WAIT;
+    return session_say_farewell(session, FAREWELL_SHUTDOWN, REASON_SHUTDOWN);
+}
+
+unsigned session_run_dialog(struct session *session)
 {
     bool moved = true;
     bool ever = false;
-    int turn;
 
     session->dialog->tls_unavailable =
         session->service->tls != NULL && atomic_load(&session->engine->totals->handshakes) >=
                                              session->service->config->limits.handshakes;
-    for (turn = 0; moved && turn < DIALOG_TURNS && session->phase == SESSION_DIALOG; turn++) {
-        moved = hear(session, LEG_SERVER);
-        moved = session->phase == SESSION_DIALOG && (hear(session, LEG_CLIENT) || moved);
+    for (int turn = 0; moved && turn < DIALOG_TURNS; turn++) {
+        unsigned next;
+
+        moved = false;
+        next = hear(session, LEG_SERVER, &moved);
+        if (next == SESSION_DIALOG)
+            next = hear(session, LEG_CLIENT, &moved);
+        if (next != SESSION_DIALOG)
+            return next;
         moved = flush(session) || moved;
         ever = ever || moved;
     }
-    if (session->phase != SESSION_DIALOG)
-        return false;
-    if (!moved)
-        take_ends(session);
-    if (ever && session->phase == SESSION_DIALOG)
-        session_set_dialog_deadlines(session);
-    return moved;
+    if (ever)
+        set_deadlines(session);
+    return moved ? (unsigned)SESSION_AGAIN : take_ends(session);
+}
+
+unsigned session_dialog_client_events(const struct session *session)
+{
+    const struct pipe *pipe = &session->pipe[LEG_CLIENT];
+    unsigned output = pipe_has_output(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT])
+                          ? (unsigned)WIRE_WRITABLE
+                          : 0;
+
+    if (pipe->ended)
+        return output;
+    if (!dialog_wants_client(session->dialog) || pipe_has_output(pipe, &session->leg[LEG_SERVER]))
+        return WIRE_HANGUP | output;
+    return WIRE_READABLE | output;
 }

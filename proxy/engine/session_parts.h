@@ -1,7 +1,12 @@
 /*
- * What the files of the session share: session.c (life and end), session_begin.c (up to the
- * client's first byte), session_phases.c (what each further phase does), session_dialog.c (driving
- * the dialog), session_watch.c (what to wait for, and for how long), session_log.c.
+ * What the files of the session share: session.c (life and step), session_phases.c (the table of
+ * phases, and the door between them), session_begin.c (up to the client's TLS), session_dial.c (the
+ * way to a backend), session_dialog.c, session_relay.c, session_end.c (how it ends),
+ * session_log.c.
+ *
+ * A phase is one row in the table and one function that runs it. To add one: its name in enum
+ * session_phase, its row, its function, and its bit in the rows of those that it may be followed
+ * by.
  */
 #ifndef MAILMUX_SESSION_PARTS_H
 #define MAILMUX_SESSION_PARTS_H
@@ -14,79 +19,116 @@ enum {
     SESSION_LOOK_ALIKE_MS = 30000 /* of silence after what may be the end of a refused message */
 };
 
+/*
+ * What comes next: a phase, or one of these. A function that returns it has changed nothing in
+ * session->phase itself.
+ */
+enum session_next {
+    SESSION_WAIT = SESSION_PHASES, /* until an event or a deadline */
+    SESSION_AGAIN                  /* there is more to do, but others have their turn first */
+};
+
+/* ---- session_phases.c ---- */
+
+/* The only door: checks that this phase may follow, sets its deadline, and begins it. */
+void session_enter(struct session *session, unsigned phase);
+
+/* session_enter, or nothing where there is no next phase. */
+void session_follow(struct session *session, unsigned next);
+
+/* One turn of the phase. */
+unsigned session_run_phase(struct session *session);
+
+/* The process wants to end: what this phase makes of that. */
+unsigned session_drain_phase(struct session *session);
+
+void session_init_deadlines(struct session *session);
+void session_clear_deadlines(struct session *session);
+
+/* Another deadline for this phase than the one of its row. 0 ms: none. */
+void session_set_deadline(
+    struct session *session, enum engine_class class_index, uint64_t ms, enum reason expiry);
+
+/* Tells both wires which events are of use. */
+void session_watch(struct session *session);
+
 /* ---- session.c ---- */
 
 /* What the wires of both legs report to; the upstream's deadlines, too. */
 void session_on_event(void *owner, struct wire *wire, unsigned events);
 
-/* The text that ends it, where one may be said, and the end. */
-void session_say_farewell(
+/* ---- session_begin.c ---- */
+
+unsigned session_run_accepted(struct session *session);
+unsigned session_run_proxy_header(struct session *session);
+unsigned session_run_upgrade(struct session *session);
+void session_begin_handshake(struct session *session);
+unsigned session_run_handshake(struct session *session);
+
+/* Counts it among the handshakes in flight, once, until it is over. */
+void session_count_handshake(struct session *session, bool begins);
+
+/* ---- session_dial.c ---- */
+
+void session_begin_dial(struct session *session);
+unsigned session_run_dial(struct session *session);
+void session_begin_renewal(struct session *session);
+unsigned session_run_renewal(struct session *session);
+unsigned session_run_delay(struct session *session);
+
+/* The greeting was held back long enough. */
+unsigned session_end_delay(struct session *session);
+
+/* ---- session_dialog.c ---- */
+
+/* With the upstream's greeting in pipe[LEG_SERVER].in. */
+unsigned session_start_dialog(struct session *session);
+void session_begin_dialog(struct session *session);
+unsigned session_run_dialog(struct session *session);
+unsigned session_drain_dialog(struct session *session);
+unsigned session_expire_dialog(struct session *session);
+unsigned session_dialog_client_events(const struct session *session);
+
+/* ---- session_relay.c ---- */
+
+/* From now on bytes, both ways. */
+void session_begin_relay(struct session *session);
+unsigned session_run_relay(struct session *session);
+unsigned session_expire_relay(struct session *session);
+unsigned session_relay_client_events(const struct session *session);
+
+/* A side whose bytes nobody takes, now or any more, is not read: it would be reported for ever. */
+bool session_takes_bytes(const struct session *session, int side);
+
+/* ---- session_end.c ---- */
+
+/* Why the client's or the server's side ended, seen from its stream. */
+enum reason session_end_reason(const struct session *session, int leg);
+
+/* How long it may take to deliver what is left when one side has ended. */
+uint64_t session_end_ms(const struct session *session);
+
+/*
+ * The ends. What is queued for the client is still delivered, then the ends are said; with
+ * REASON_CLIENT_RESET and the like there is nobody left to deliver to. The farewell is a text in
+ * front of that, where one may be said.
+ */
+unsigned session_close(struct session *session, enum reason reason);
+unsigned session_say_farewell(
     struct session *session, enum dialog_farewell farewell, enum reason reason);
 
 /* Ends the backend leg, whatever the client does: its place there is another's. */
 void session_leave_server(struct session *session);
 
-/* Why the client's or the server's side ended, seen from its stream. */
-enum reason session_end_reason(const struct session *session, int leg);
+/* Without ceremony: the reason that it has already, or this one. */
+unsigned session_give_up(struct session *session, enum reason reason);
 
-/* ---- session_begin.c ---- */
+unsigned session_run_farewell(struct session *session);
+void session_begin_linger(struct session *session);
+unsigned session_run_linger(struct session *session);
 
-/* The first phase: the PROXY header where this peer must send one, else what the listener does. */
-void session_begin(struct session *session);
-bool session_run_proxy_header(struct session *session);
-
-/* ---- session_phases.c ---- */
-
-/* One turn of the phase; true: go on at once. */
-bool session_run_phase(struct session *session);
-
-/*
- * What is held of the client's bytes becomes the start of its TLS, and TLS begins: what was read
- * with its STARTTLS, or behind its PROXY header.
- */
-void session_begin_handshake(struct session *session);
-void session_begin_dial(struct session *session);
-
-/* From now on bytes, both ways. */
-void session_begin_relay(struct session *session);
-
-/* The greeting was held back long enough. */
-void session_end_delay(struct session *session);
-
-/* Counts it among the handshakes in flight, once, until it is over. */
-void session_count_handshake(struct session *session, bool begins);
-
-/* ---- session_dialog.c ---- */
-
-/* With the upstream's greeting in pipe[LEG_SERVER].in. */
-void session_start_dialog(struct session *session, enum greeting greeting, size_t greeting_len);
-
-/* Runs until nothing moves, or the phase is another. Returns true when its share is used up. */
-bool session_run_dialog(struct session *session);
-
-/* A deadline is over: what the dialog says to it. */
-void session_expire_dialog(struct session *session, enum reason reason);
-
-/* ---- session_watch.c ---- */
-
-void session_init_deadlines(struct session *session);
-void session_clear_deadlines(struct session *session);
-
-/* Enters a phase; its deadline: what it means and how long it is, 0 for none. */
-void session_enter(struct session *session, enum session_phase phase, enum engine_class class_index,
-    uint64_t ms, enum reason expiry);
-
-/* How long it may take to deliver what is left when one side has ended. */
-uint64_t session_end_ms(const struct session *session);
-
-/* The dialog went on, or has just begun: sets the deadline that fits its state. */
-void session_set_dialog_deadlines(struct session *session);
-
-/* Whoever speaks before the greeting is turned away: until then its bytes are looked for. */
-bool session_minds_early_talk(const struct session *session);
-
-/* Tells both wires which events are of use. */
-void session_watch(struct session *session);
+/* The very end: counted, logged, closed. */
+void session_begin_death(struct session *session);
 
 /* ---- session_log.c ---- */
 

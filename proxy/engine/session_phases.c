@@ -1,363 +1,283 @@
 /*
- * What a session does in each of its phases. Every run_* returns true when the phase has changed or
- * there is more to do at once.
+ * The phases of a session as a table, and the door between them. A row says all that differs: what
+ * runs the phase, what its two wires are watched for, how long it may last and what comes after
+ * that, what the end of the process means to it, and which phases it may follow.
  */
 #include "session_parts.h"
 
-#include <stdlib.h>
+#include "mailmux/check.h"
 
 static const struct config_timeouts *timeouts(const struct session *session)
 {
     return &session->service->config->timeouts;
 }
 
-void session_count_handshake(struct session *session, bool begins)
+/* ---- How long ---- */
+
+static uint64_t proxy_header_ms(const struct session *session)
 {
-    if (session->counted_handshake == begins)
-        return;
-    session->counted_handshake = begins;
-    if (begins)
-        (void)atomic_fetch_add(&session->engine->totals->handshakes, 1);
+    return timeouts(session)->proxy_header;
+}
+
+static uint64_t handshake_ms(const struct session *session)
+{
+    return timeouts(session)->handshake;
+}
+
+static uint64_t delay_ms(const struct session *session)
+{
+    return session->service->greeting_delay_ms;
+}
+
+static uint64_t idle_ms(const struct session *session)
+{
+    return session->service->idle_ms;
+}
+
+static uint64_t linger_ms(const struct session *session)
+{
+    (void)session;
+    return SESSION_LINGER_MS;
+}
+
+/* ---- What comes when the time is over, or the process ends ---- */
+
+static unsigned give_up(struct session *session)
+{
+    return session_give_up(session, session->phase_reason);
+}
+
+static unsigned say_shutdown(struct session *session)
+{
+    return session_say_farewell(session, FAREWELL_SHUTDOWN, REASON_SHUTDOWN);
+}
+
+/* Nothing was said yet. */
+static unsigned cut_for_shutdown(struct session *session)
+{
+    return session_give_up(session, REASON_SHUTDOWN);
+}
+
+static unsigned wait(struct session *session)
+{
+    (void)session;
+    return SESSION_WAIT;
+}
+
+/* ---- What is watched ---- */
+
+static unsigned output_for(const struct session *session, int leg)
+{
+    return pipe_has_output(&session->pipe[1 - leg], &session->leg[leg]) ? (unsigned)WIRE_WRITABLE
+                                                                        : 0;
+}
+
+static unsigned client_reads(const struct session *session)
+{
+    return WIRE_READABLE | output_for(session, LEG_CLIENT);
+}
+
+static unsigned client_is_told(const struct session *session)
+{
+    return WIRE_HANGUP | output_for(session, LEG_CLIENT);
+}
+
+/* Its bytes wait in the kernel, unless an early word is held against it. */
+static unsigned client_waits(const struct session *session)
+{
+    return session->service->early_talker_refuse ? WIRE_READABLE : WIRE_HANGUP;
+}
+
+static unsigned client_waits_again(const struct session *session)
+{
+    (void)session;
+    return WIRE_HANGUP;
+}
+
+static unsigned server_reads(const struct session *session)
+{
+    return (session_takes_bytes(session, LEG_SERVER) ? (unsigned)WIRE_READABLE : 0) |
+           output_for(session, LEG_SERVER);
+}
+
+/* What the backend says now waits in the kernel. */
+static unsigned server_waits(const struct session *session)
+{
+    (void)session;
+    return 0;
+}
+
+/* ---- The table ---- */
+
+struct phase {
+    const char *name;
+    unsigned follows;                                  /* a bit for each phase it may follow */
+    void (*begin)(struct session *session);            /* or NULL */
+    unsigned (*run)(struct session *session);          /* one turn; see enum session_next */
+    unsigned (*expire)(struct session *session);       /* its deadline has passed */
+    unsigned (*drain)(struct session *session);        /* the process ends */
+    unsigned (*client)(const struct session *session); /* watched on the client's wire */
+    unsigned (*server)(const struct session *session); /* NULL: none, or the upstream's business */
+    uint64_t (*lasts)(const struct session *session);  /* NULL: no deadline, or one of its own */
+    enum engine_class class_index;
+    enum reason expiry;
+};
+
+#define AFTER(phase) (1u << SESSION_##phase)
+
+enum {
+    OF_LIFE = AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE) | AFTER(DIAL) |
+              AFTER(DELAY) | AFTER(DIALOG) | AFTER(UPGRADE) | AFTER(RENEW) | AFTER(RELAY) |
+              AFTER(HALF_CLOSED)
+};
+
+static const struct phase phases[SESSION_PHASES] = {
+    [SESSION_ACCEPTED] = {"accepted", 0, NULL, session_run_accepted, give_up, cut_for_shutdown,
+        client_reads, NULL, NULL, CLASS_PROXY_HEADER, REASON_NONE},
+    [SESSION_PROXY_HEADER] = {"proxy-header", AFTER(ACCEPTED), NULL, session_run_proxy_header,
+        give_up, cut_for_shutdown, client_reads, NULL, proxy_header_ms, CLASS_PROXY_HEADER,
+        REASON_TIMEOUT_PROXY_HEADER},
+    [SESSION_HANDSHAKE] = {"handshake", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(UPGRADE),
+        session_begin_handshake, session_run_handshake, give_up, wait, client_reads, server_waits,
+        handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
+    [SESSION_DIAL] = {"dial", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE),
+        session_begin_dial, session_run_dial, give_up, say_shutdown, client_waits, NULL, NULL,
+        CLASS_CONNECT, REASON_NONE},
+    [SESSION_DELAY] = {"delay", AFTER(DIAL), NULL, session_run_delay, session_end_delay,
+        say_shutdown, client_waits, server_waits, delay_ms, CLASS_GREETING_DELAY, REASON_NONE},
+    [SESSION_DIALOG] = {"dialog", AFTER(DIAL) | AFTER(DELAY) | AFTER(HANDSHAKE) | AFTER(RENEW),
+        session_begin_dialog, session_run_dialog, session_expire_dialog, session_drain_dialog,
+        session_dialog_client_events, server_reads, NULL, CLASS_COMMAND, REASON_NONE},
+    [SESSION_UPGRADE] = {"upgrade", AFTER(DIALOG), NULL, session_run_upgrade, give_up, wait,
+        client_is_told, server_waits, handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
+    [SESSION_RENEW] = {"renew", AFTER(HANDSHAKE), session_begin_renewal, session_run_renewal,
+        give_up, say_shutdown, client_waits_again, NULL, NULL, CLASS_CONNECT, REASON_NONE},
+    [SESSION_RELAY] = {"relay", AFTER(DIAL) | AFTER(DELAY) | AFTER(DIALOG), session_begin_relay,
+        session_run_relay, session_expire_relay, wait, session_relay_client_events, server_reads,
+        idle_ms, CLASS_IDLE, REASON_TIMEOUT_IDLE},
+    [SESSION_HALF_CLOSED] = {"half-closed", AFTER(RELAY), NULL, session_run_relay, give_up, wait,
+        session_relay_client_events, server_reads, session_end_ms, CLASS_HALF_CLOSED,
+        REASON_TIMEOUT_LINGER},
+    [SESSION_FAREWELL] = {"farewell", OF_LIFE, NULL, session_run_farewell, give_up, wait,
+        client_is_told, NULL, session_end_ms, CLASS_LINGER, REASON_NONE},
+    [SESSION_LINGER] = {"linger", AFTER(FAREWELL), session_begin_linger, session_run_linger,
+        give_up, wait, client_reads, NULL, linger_ms, CLASS_LINGER, REASON_NONE},
+    [SESSION_DEAD] = {"dead", OF_LIFE | AFTER(FAREWELL) | AFTER(LINGER), session_begin_death, NULL,
+        NULL, wait, NULL, NULL, NULL, CLASS_LINGER, REASON_NONE},
+};
+
+static const struct phase *phase_of(const struct session *session)
+{
+    return &phases[session->phase];
+}
+
+/* ---- The door ---- */
+
+void session_set_deadline(
+    struct session *session, enum engine_class class_index, uint64_t ms, enum reason expiry)
+{
+    struct deadline_queue *queue = &session->engine->deadlines;
+
+    session->phase_reason = expiry;
+    if (ms == 0)
+        deadline_clear(queue, &session->phase_deadline);
     else
-        (void)atomic_fetch_sub(&session->engine->totals->handshakes, 1);
+        deadline_set(
+            queue, &session->phase_deadline, class_index, uv_now(session->engine->loop) + ms);
 }
 
-/* Out of the buffer for lines, which TLS does not take. */
-static bool take_prefix(struct session *session, struct buffer **prefix)
+static bool may_follow(const struct session *session, unsigned phase)
 {
-    struct pipe *client = &session->pipe[LEG_CLIENT];
-    struct slice rest = buffer_held(client->in);
-    bool good = true;
-
-    if (rest.n > 0) {
-        *prefix = buffer_take(&session->engine->replies);
-        good = *prefix && buffer_append(*prefix, rest);
-        client->bytes -= rest.n; /* they count when TLS has made plaintext of them */
-    }
-    buffer_give_cleansed(&session->engine->lines, &client->in);
-    return good;
+    return phase < SESSION_PHASES && (phases[phase].follows & (1u << session->phase)) != 0;
 }
 
-void session_begin_handshake(struct session *session)
+void session_enter(struct session *session, unsigned phase)
 {
-    struct buffer *prefix = NULL;
+    const struct phase *row;
 
-    if (!take_prefix(session, &prefix)) {
-        buffer_give(&session->engine->replies, &prefix);
-        session_cut(session, REASON_NO_MEMORY);
+    if (session->phase == SESSION_DEAD)
         return;
+    if (!check_holds(may_follow(session, phase))) {
+        session->reason = REASON_FAULT;
+        phase = SESSION_DEAD;
     }
-    session_count_handshake(session, true);
-    session_enter(session, SESSION_HANDSHAKE, CLASS_HANDSHAKE, timeouts(session)->handshake,
-        REASON_TIMEOUT_HANDSHAKE);
-    if (stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, &prefix) != IO_OK)
-        session_cut(session, REASON_NO_MEMORY);
+    row = &phases[phase];
+    session->phase = (enum session_phase)phase;
+    session_set_deadline(
+        session, row->class_index, row->lasts ? row->lasts(session) : 0, row->expiry);
+    if (row->begin)
+        row->begin(session);
 }
 
-void session_begin_dial(struct session *session)
+void session_follow(struct session *session, unsigned next)
 {
-    const struct upstream_client client = {.source = &session->client,
-        .destination = &session->local,
-        .leg = &session->leg[LEG_CLIENT],
-        .front_tls = session->front_tls,
-        .id = slice_from(session->id)};
-
-    session_enter(session, SESSION_DIAL, CLASS_CONNECT, 0, REASON_NONE);
-    upstream_start(&session->upstream, session->engine, session->service, &client,
-        &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session_on_event, session);
+    if (next < SESSION_PHASES)
+        session_enter(session, next);
 }
 
-static void begin_renewal(struct session *session)
+unsigned session_run_phase(struct session *session)
 {
-    session->renew = false;
-    session->renewed = true;
-    stream_shutdown(&session->leg[LEG_SERVER], false);
-    stream_close(&session->leg[LEG_SERVER], false);
-    pipe_deinit(&session->pipe[LEG_SERVER], &session->engine->replies, session->engine);
-    session->pipe[LEG_SERVER] = (struct pipe){.bytes = session->pipe[LEG_SERVER].bytes};
-    session->pipe[LEG_CLIENT].failed = false;
-    /* What the old connection did not take was said in clear, and to it. */
-    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
-    session_enter(session, SESSION_DIAL, CLASS_CONNECT, 0, REASON_NONE);
-    upstream_restart(&session->upstream);
+    return phase_of(session)->run(session);
 }
 
-void session_begin_relay(struct session *session)
+unsigned session_drain_phase(struct session *session)
 {
-    struct engine *engine = session->engine;
-
-    dialog_deinit(session->dialog);
-    free(session->dialog);
-    session->dialog = NULL;
-    session_clear_deadlines(session);
-    /* What came with or behind the login is the first content of the relay, unparsed. */
-    for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
-        struct pipe *pipe = &session->pipe[side];
-        struct slice rest = buffer_held(pipe->in);
-
-        if (rest.n > 0 && pipe_reserve(pipe, engine, rest.n))
-            pipe_send(pipe, &session->leg[1 - side], rest);
-        else
-            pipe->failed = pipe->failed || rest.n > 0;
-        buffer_give_cleansed(side == LEG_CLIENT ? &engine->lines : &engine->replies, &pipe->in);
-    }
-    session->active_ms = uv_now(engine->loop);
-    session_enter(
-        session, SESSION_RELAY, CLASS_IDLE, session->service->idle_ms, REASON_TIMEOUT_IDLE);
+    return phase_of(session)->drain(session);
 }
 
-static enum reason handshake_reason(const struct session *session)
+/* ---- Deadlines ---- */
+
+static void expire(struct session *session)
 {
-    switch (session->leg[LEG_CLIENT].failure) {
-    case STREAM_NOT_TLS:
-        return session->dialog ? REASON_HANDSHAKE_FAILED : REASON_PLAINTEXT_ON_TLS_PORT;
-    case STREAM_ALPN:
-        return REASON_ALPN;
-    case STREAM_SNI:
-        return REASON_SNI;
-    case STREAM_KEY_UPDATES:
-        return REASON_KEY_UPDATES;
-    case STREAM_RESET:
-        return REASON_CLIENT_RESET;
-    case STREAM_TRUNCATED:
-        return REASON_CLIENT_CLOSED;
-    case STREAM_FINE:
-    case STREAM_HANDSHAKE:
-    case STREAM_TLS_PROTOCOL:
-        return REASON_HANDSHAKE_FAILED;
-    }
-    return REASON_HANDSHAKE_FAILED;
+    session_follow(session, phase_of(session)->expire(session));
+    session_step(session);
 }
 
-static bool run_handshake(struct session *session)
+static void on_phase_deadline(struct deadline *deadline)
 {
-    enum io status = stream_handshake(&session->leg[LEG_CLIENT]);
-
-    if (status == IO_AGAIN)
-        return false;
-    session_note_tls(session);
-    if (status != IO_OK) {
-        session_cut(session, handshake_reason(session));
-        return true;
-    }
-    session_count_handshake(session, false);
-    if (!session->dialog) {
-        session_begin_dial(session);
-        return true;
-    }
-    dialog_tls_started(session->dialog);
-    if (session->renew || upstream_has_told_less(&session->upstream)) {
-        begin_renewal(session);
-        return true;
-    }
-    session_enter(session, SESSION_DIALOG, CLASS_CONNECT, 0, REASON_NONE);
-    session_set_dialog_deadlines(session);
-    return true;
+    expire(LIST_ENTRY(deadline, struct session, phase_deadline));
 }
 
-/* A fresh backend connection behind a dialog that goes on: its greeting is swallowed. */
-static void take_renewed(struct session *session, enum upstream_result result)
+static void on_line_deadline(struct deadline *deadline)
 {
-    if (result != UPSTREAM_READY || session->upstream.greeting != GREETING_READY) {
-        session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
-        return;
-    }
-    buffer_consume(session->pipe[LEG_SERVER].in, session->upstream.greeting_len);
-    session_enter(session, SESSION_DIALOG, CLASS_CONNECT, 0, REASON_NONE);
-    session_set_dialog_deadlines(session);
+    struct session *session = LIST_ENTRY(deadline, struct session, line_deadline);
+
+    session->phase_reason = REASON_TIMEOUT_LINE;
+    expire(session);
 }
 
-void session_end_delay(struct session *session)
+static void on_login_deadline(struct deadline *deadline)
 {
-    session_start_dialog(session, session->upstream.greeting, session->upstream.greeting_len);
+    struct session *session = LIST_ENTRY(deadline, struct session, login_deadline);
+
+    session->phase_reason = REASON_TIMEOUT_LOGIN;
+    expire(session);
 }
 
-/*
- * A client that speaks before the greeting does not wait for answers either: often a spam robot.
- * Only where the operator wants it; else its bytes wait in the kernel (C11).
- */
-static bool is_early_talker(struct session *session)
+void session_init_deadlines(struct session *session)
 {
-    struct pipe *client = &session->pipe[LEG_CLIENT];
-
-    if (!session_minds_early_talk(session))
-        return false;
-    (void)pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines);
-    if (buffer_held(client->in).n > 0)
-        return true;
-    buffer_give_if_empty(&session->engine->lines, &client->in);
-    return false;
+    deadline_init(&session->phase_deadline, on_phase_deadline);
+    deadline_init(&session->line_deadline, on_line_deadline);
+    deadline_init(&session->login_deadline, on_login_deadline);
 }
 
-static bool run_delay(struct session *session)
+void session_clear_deadlines(struct session *session)
 {
-    if (!is_early_talker(session))
-        return false;
-    session_say_farewell(session, FAREWELL_EARLY_TALKER, REASON_EARLY_TALKER);
-    return true;
+    struct deadline_queue *queue = &session->engine->deadlines;
+
+    deadline_clear(queue, &session->phase_deadline);
+    deadline_clear(queue, &session->line_deadline);
+    deadline_clear(queue, &session->login_deadline);
 }
 
-/*
- * A client that ends its direction while it waits for a place has left, most likely, and others
- * want its turn. Should it still be there, it hears that it is to come again.
- */
-static bool leave_queue_if_gone(struct session *session)
+/* ---- Readiness ---- */
+
+void session_watch(struct session *session)
 {
-    bool is_gone = (session->leg[LEG_CLIENT].wire->ready & (unsigned)WIRE_FIN) != 0 ||
-                   session->pipe[LEG_CLIENT].ended;
+    const struct phase *row = phase_of(session);
 
-    if (!is_gone || session->upstream.phase != UPSTREAM_QUEUED)
-        return false;
-    session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_CLIENT_CLOSED);
-    return true;
-}
-
-static bool run_dial(struct session *session)
-{
-    enum upstream_result result;
-
-    if (is_early_talker(session)) {
-        session_say_farewell(session, FAREWELL_EARLY_TALKER, REASON_EARLY_TALKER);
-        return true;
-    }
-    result = upstream_step(&session->upstream);
-    if (result == UPSTREAM_BUSY)
-        return leave_queue_if_gone(session);
-    session->pipe[LEG_SERVER].bytes += buffer_held(session->pipe[LEG_SERVER].in).n;
-    session_note_server_tls(session);
-    if (session->renewed)
-        take_renewed(session, result);
-    else if (result == UPSTREAM_FAILED)
-        session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
-    else if (session->service->greeting_delay_ms > 0)
-        session_enter(session, SESSION_DELAY, CLASS_GREETING_DELAY,
-            session->service->greeting_delay_ms, REASON_NONE);
-    else
-        session_end_delay(session);
-    if (session->wants_drain)
-        session_drain(session);
-    return true;
-}
-
-/* The go-ahead is flushed; what was read behind the STARTTLS is the start of its TLS (C18). */
-static bool run_upgrade(struct session *session)
-{
-    struct pipe *client = &session->pipe[LEG_CLIENT];
-    struct pipe *server = &session->pipe[LEG_SERVER];
-
-    (void)pipe_flush(client, &session->leg[LEG_SERVER], session->engine);
-    (void)pipe_flush(server, &session->leg[LEG_CLIENT], session->engine);
-    if (server->failed) {
-        session_cut(session, session_end_reason(session, LEG_CLIENT));
-        return true;
-    }
-    if (pipe_has_output(server, &session->leg[LEG_CLIENT]))
-        return false;
-    session_begin_handshake(session);
-    return true;
-}
-
-static bool run_relay(struct session *session)
-{
-    struct pipe *pipes = session->pipe;
-    uint64_t before = pipes[LEG_CLIENT].bytes + pipes[LEG_SERVER].bytes;
-    bool more = false;
-    bool over = true;
-
-    for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
-        more = pipe_pump(
-                   &pipes[side], &session->leg[side], &session->leg[1 - side], session->engine) ||
-               more;
-    }
-    if (pipes[LEG_CLIENT].bytes + pipes[LEG_SERVER].bytes != before)
-        session->active_ms = uv_now(session->engine->loop);
-    for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
-        bool ended = pipes[side].ended || pipes[side].failed;
-
-        /* The end may be held itself: then it follows when there is room. */
-        over = over && (pipes[side].failed ||
-                           (pipes[side].shut && !stream_has_held(&session->leg[1 - side])));
-        if (ended && session->reason == REASON_NONE) {
-            session->reason = session_end_reason(session, pipes[side].ended ? side : 1 - side);
-            session_enter(session, SESSION_RELAY, CLASS_HALF_CLOSED, session_end_ms(session),
-                REASON_TIMEOUT_LINGER);
-        }
-    }
-    if (over)
-        session_cut(session, session->reason);
-    else if (more)
-        engine_step_again(session->engine, session);
-    return over;
-}
-
-static bool run_farewell(struct session *session)
-{
-    struct pipe *server = &session->pipe[LEG_SERVER];
-    struct stream *client = &session->leg[LEG_CLIENT];
-
-    (void)pipe_flush(server, client, session->engine);
-    if (!server->failed && pipe_has_output(server, client))
-        return false;
-    if (server->failed) {
-        session_cut(session, session->reason);
-        return true;
-    }
-    stream_shutdown(client, false);
-    session_enter(session, SESSION_LINGER, CLASS_LINGER, SESSION_LINGER_MS, session->reason);
-    return true;
-}
-
-/* Closing with unread bytes would send RST, which may overtake the last words. */
-static bool run_linger(struct session *session)
-{
-    struct stream *client = &session->leg[LEG_CLIENT];
-    size_t got;
-
-    if (stream_has_held(client) && stream_flush(client) == IO_ERR) {
-        session_cut(session, session->reason);
-        return true;
-    }
-    switch (stream_read(client, session->engine->scratch, sizeof(session->engine->scratch), &got)) {
-    case IO_OK: /* others have their turn: a client may never stop */
-        engine_step_again(session->engine, session);
-        return false;
-    case IO_AGAIN:
-        return false;
-    case IO_EOF:
-    case IO_ERR:
-        session_cut(session, session->reason);
-        return true;
-    }
-    return true;
-}
-
-bool session_run_phase(struct session *session)
-{
-    switch (session->phase) {
-    case SESSION_PROXY_HEADER:
-        return session_run_proxy_header(session);
-    case SESSION_HANDSHAKE:
-        return run_handshake(session);
-    case SESSION_DIAL:
-        return run_dial(session);
-    case SESSION_DELAY:
-        return run_delay(session);
-    case SESSION_DIALOG:
-        if (session_run_dialog(session)) {
-            engine_step_again(session->engine, session);
-            return false;
-        }
-        return session->phase != SESSION_DIALOG;
-    case SESSION_UPGRADE:
-        return run_upgrade(session);
-    case SESSION_RELAY:
-        return run_relay(session);
-    case SESSION_FAREWELL:
-        return run_farewell(session);
-    case SESSION_LINGER:
-        return run_linger(session);
-    case SESSION_DEAD:
-        return false;
-    }
-    return false;
+    if (row->client && session->leg[LEG_CLIENT].ops)
+        wire_watch(session->leg[LEG_CLIENT].wire, row->client(session));
+    if (row->server && session->leg[LEG_SERVER].ops)
+        wire_watch(session->leg[LEG_SERVER].wire, row->server(session));
 }

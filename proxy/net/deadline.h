@@ -20,7 +20,7 @@
 #include <uv.h>
 
 enum {
-    DEADLINE_CLASSES = 16,
+    DEADLINE_CLASSES = 24,
     DEADLINE_STALL_MS = 300, /* the loop woke so late that it must have stood still */
     DEADLINE_RENEWALS_MAX = 3
 };

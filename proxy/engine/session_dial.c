@@ -1,0 +1,112 @@
+/* The way to a backend: dialling, the delayed greeting, and dialling again behind a dialog. */
+#include "session_parts.h"
+
+/* ---- The first time ---- */
+
+void session_begin_dial(struct session *session)
+{
+    const struct upstream_client client = {.source = &session->client,
+        .destination = &session->local,
+        .leg = &session->leg[LEG_CLIENT],
+        .front_tls = session->front_tls,
+        .id = slice_from(session->id)};
+
+    upstream_start(&session->upstream, session->engine, session->service, &client,
+        &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session_on_event, session);
+}
+
+/*
+ * A client that speaks before the greeting does not wait for answers either: often a spam robot.
+ * Only where the operator wants it; else its bytes wait in the kernel (C11).
+ */
+static bool is_early_talker(struct session *session)
+{
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+
+    if (!session->service->early_talker_refuse)
+        return false;
+    (void)pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines);
+    if (buffer_held(client->in).n > 0)
+        return true;
+    buffer_give_if_empty(&session->engine->lines, &client->in);
+    return false;
+}
+
+static unsigned turn_early_talker_away(struct session *session)
+{
+    return session_say_farewell(session, FAREWELL_EARLY_TALKER, REASON_EARLY_TALKER);
+}
+
+/*
+ * A client that ends its direction while it waits for a place has left, most likely, and others
+ * want its turn. Should it still be there, it hears that it is to come again.
+ */
+static unsigned leave_queue_if_gone(struct session *session)
+{
+    bool is_gone = (session->leg[LEG_CLIENT].wire->ready & (unsigned)WIRE_FIN) != 0 ||
+                   session->pipe[LEG_CLIENT].ended;
+
+    if (!is_gone || session->upstream.phase != UPSTREAM_QUEUED)
+        return SESSION_WAIT;
+    return session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_CLIENT_CLOSED);
+}
+
+static void note_arrival(struct session *session)
+{
+    session->pipe[LEG_SERVER].bytes += buffer_held(session->pipe[LEG_SERVER].in).n;
+    session_note_server_tls(session);
+}
+
+unsigned session_run_dial(struct session *session)
+{
+    enum upstream_result result;
+
+    if (is_early_talker(session))
+        return turn_early_talker_away(session);
+    result = upstream_step(&session->upstream);
+    if (result == UPSTREAM_BUSY)
+        return leave_queue_if_gone(session);
+    note_arrival(session);
+    if (result == UPSTREAM_FAILED)
+        return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
+    return session->service->greeting_delay_ms > 0 ? SESSION_DELAY : session_start_dialog(session);
+}
+
+unsigned session_run_delay(struct session *session)
+{
+    return is_early_talker(session) ? turn_early_talker_away(session) : SESSION_WAIT;
+}
+
+unsigned session_end_delay(struct session *session)
+{
+    return session_start_dialog(session);
+}
+
+/* ---- Again ---- */
+
+void session_begin_renewal(struct session *session)
+{
+    session->renew = false;
+    stream_shutdown(&session->leg[LEG_SERVER], false);
+    stream_close(&session->leg[LEG_SERVER], false);
+    pipe_deinit(&session->pipe[LEG_SERVER], &session->engine->replies, session->engine);
+    session->pipe[LEG_SERVER] = (struct pipe){.bytes = session->pipe[LEG_SERVER].bytes};
+    session->pipe[LEG_CLIENT].failed = false;
+    /* What the old connection did not take was said in clear, and to it. */
+    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
+    upstream_restart(&session->upstream);
+}
+
+/* A fresh backend connection behind a dialog that goes on: its greeting is swallowed. */
+unsigned session_run_renewal(struct session *session)
+{
+    enum upstream_result result = upstream_step(&session->upstream);
+
+    if (result == UPSTREAM_BUSY)
+        return leave_queue_if_gone(session);
+    note_arrival(session);
+    if (result != UPSTREAM_READY || session->upstream.greeting != GREETING_READY)
+        return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
+    buffer_consume(session->pipe[LEG_SERVER].in, session->upstream.greeting_len);
+    return SESSION_DIALOG;
+}
