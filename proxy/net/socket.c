@@ -1,10 +1,13 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static struct socket *socket_of(struct wire *wire)
@@ -24,8 +27,10 @@ static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
         *got = (size_t)n;
         return IO_OK;
     }
-    if (n == 0)
+    if (n == 0 && (sock->failure == 0 || sock->failure == EPIPE))
         return IO_EOF;
+    if (n == 0)
+        errno = sock->failure;
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return IO_AGAIN;
     wire->error = errno;
@@ -46,8 +51,26 @@ static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return IO_AGAIN;
-    wire->error = errno;
+    wire->error = sock->failure != 0 ? sock->failure : errno;
     return IO_ERR;
+}
+
+/* The FIN counts as one octet that no call has sent: it is no progress when it alone arrives. */
+static size_t unacknowledged(const struct wire *wire)
+{
+    int n = 0;
+
+    if (ioctl(((const struct socket *)(const void *)wire)->fd, SIOCOUTQ, &n) != 0 || n < 0)
+        return 0;
+    return (size_t)n;
+}
+
+static void set_patience(struct wire *wire, uint64_t ms)
+{
+    unsigned value = ms < INT_MAX ? (unsigned)ms : INT_MAX;
+
+    /* Without it TCP gives up by itself, in a quarter of an hour or more. */
+    (void)setsockopt(socket_of(wire)->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value));
 }
 
 static void finish(struct wire *wire)
@@ -80,8 +103,9 @@ static void arm(struct socket *sock, unsigned wanted)
         events |= UV_READABLE;
     if (wanted & WIRE_WRITABLE)
         events |= UV_WRITABLE;
+    /* After a FIN DISCONNECT would call for ever; what is always told comes with any event. */
     if (wanted & WIRE_HANGUP)
-        events |= UV_DISCONNECT;
+        events |= sock->fin_is_told ? UV_PRIORITIZED : UV_DISCONNECT;
     sock->polled = wanted;
     if (events == 0)
         (void)uv_poll_stop(&sock->poll);
@@ -92,6 +116,33 @@ static void arm(struct socket *sock, unsigned wanted)
 static void watch(struct wire *wire, unsigned events)
 {
     arm(socket_of(wire), events);
+}
+
+/* Level-triggered, it would not stop: what is told now is not armed again. */
+static unsigned take_disconnect(struct socket *sock, bool is_fin)
+{
+    unsigned wanted = sock->polled;
+    bool is_gone = is_hung_up(sock->fd);
+
+    sock->hangup_is_told = is_gone || !is_fin; /* urgent data would be told for ever, too */
+    sock->fin_is_told = true;
+    sock->polled = 0;
+    arm(sock, wanted);
+    if (sock->hangup_is_told)
+        sock->wire.watched &= ~(unsigned)WIRE_HANGUP;
+    if (is_gone)
+        return WIRE_HANGUP;
+    return is_fin ? (unsigned)WIRE_FIN : 0;
+}
+
+/* It is kept, since asking takes it from the socket, and the next call would see a mere end. */
+static void keep_failure(struct socket *sock)
+{
+    int problem = 0;
+    socklen_t n = sizeof(problem);
+
+    if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &problem, &n) == 0 && problem != 0)
+        sock->failure = sock->wire.error = problem;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -105,17 +156,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         sock->polled = 0;
         sock->wire.watched = 0;
         sock->hangup_is_told = true;
+        keep_failure(sock);
     } else {
         if (events & UV_READABLE)
             report |= WIRE_READABLE;
         if (events & UV_WRITABLE)
             report |= WIRE_WRITABLE;
-        if (events & UV_DISCONNECT) {
-            sock->hangup_is_told = true;
-            report |= is_hung_up(sock->fd) ? WIRE_HANGUP : WIRE_FIN;
-            arm(sock, sock->polled); /* without HANGUP: level-triggered, it would not stop */
-            sock->wire.watched &= ~(unsigned)WIRE_HANGUP;
-        }
+        if (events & (UV_DISCONNECT | UV_PRIORITIZED))
+            report |= take_disconnect(sock, (events & UV_DISCONNECT) != 0);
     }
     if (report != 0)
         wire_report(&sock->wire, report); /* may close the socket: nothing after this */
@@ -149,6 +197,8 @@ static const struct wire_ops socket_ops = {
     .receive = receive,
     .send = transmit,
     .finish = finish,
+    .unacknowledged = unacknowledged,
+    .set_patience = set_patience,
     .watch = watch,
     .close = close_socket,
 };
@@ -230,6 +280,8 @@ int socket_connect_result(struct socket *sock)
     int problem = 0;
     socklen_t n = sizeof(problem);
 
+    if (sock->failure != 0)
+        return sock->failure;
     if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &problem, &n) != 0)
         problem = errno;
     if (problem != 0)

@@ -21,8 +21,10 @@ struct socket {
     struct wire wire; /* first: a wire of sockets is its socket */
     uv_poll_t poll;
     int fd;
-    unsigned polled;     /* the mask the poll has, in enum wire_event */
-    bool hangup_is_told; /* one-shot */
+    unsigned polled;  /* the mask the poll has, in enum wire_event */
+    bool fin_is_told; /* one-shot, as are hang-ups */
+    bool hangup_is_told;
+    int failure; /* errno that a poll has told: the kernel tells each but once */
 };
 
 /*

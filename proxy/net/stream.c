@@ -1,6 +1,8 @@
 #include "stream.h"
 
+#include "tls.h"
 #include "tls_client.h"
+#include <errno.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +13,21 @@ static enum io plain_handshake(struct stream *stream)
     return IO_OK;
 }
 
+/*
+ * A send takes the socket's error with it, so that the end behind a reset looks like any other.
+ * Only where the peer's FIN had come before is the error EPIPE, and the end clean.
+ */
+static bool is_reset_behind_write(const struct stream *stream)
+{
+    return stream->unwritable && stream->wire->error != EPIPE;
+}
+
 static enum io plain_read(struct stream *stream, char *into, size_t cap, size_t *got)
 {
     enum io status = wire_receive(stream->wire, into, cap, got);
 
+    if (status == IO_EOF && is_reset_behind_write(stream))
+        status = IO_ERR;
     if (status == IO_ERR)
         stream->failure = STREAM_RESET;
     return status;
@@ -25,7 +38,7 @@ static enum io plain_write(struct stream *stream, struct slice bytes, size_t *pu
     enum io status = wire_send(stream->wire, bytes, put);
 
     if (status == IO_ERR)
-        stream->failure = STREAM_RESET;
+        stream_lose_output(stream);
     return status;
 }
 
@@ -49,6 +62,13 @@ static const struct stream_ops plain_ops = {
     .shutdown = plain_shutdown,
 };
 
+void stream_lose_output(struct stream *stream)
+{
+    stream->unwritable = true;
+    stream->finish_due = false;
+    buffer_give(stream->context->pool, &stream->held);
+}
+
 void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire)
 {
     *stream = (struct stream){.ops = &plain_ops, .wire = wire, .context = context};
@@ -57,9 +77,9 @@ void stream_open(struct stream *stream, const struct stream_context *context, st
 enum io stream_handshake(struct stream *stream)
 {
     /* A flight that did not fit: the peer says nothing before it has all of it. */
-    if (stream->failure != STREAM_FINE || stream_flush(stream) == IO_ERR)
-        return IO_ERR;
-    return stream->ops->handshake(stream);
+    if (stream_flush(stream) == IO_ERR && stream->failure == STREAM_FINE)
+        stream->failure = STREAM_RESET;
+    return stream->failure == STREAM_FINE ? stream->ops->handshake(stream) : IO_ERR;
 }
 
 enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
@@ -75,7 +95,7 @@ enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
 enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
 {
     *put = 0;
-    if (stream->failure != STREAM_FINE || stream->finished)
+    if (stream->failure != STREAM_FINE || stream->finished || stream->unwritable)
         return IO_ERR;
     if (bytes.n == 0)
         return IO_OK;
@@ -90,8 +110,8 @@ enum io stream_flush(struct stream *stream)
         size_t sent = 0;
         enum io status = wire_send(stream->wire, buffer_held(stream->held), &sent);
 
-        if (status == IO_ERR && stream->failure == STREAM_FINE)
-            stream->failure = STREAM_RESET;
+        if (status == IO_ERR)
+            stream_lose_output(stream);
         if (status != IO_OK)
             return status;
         buffer_consume(stream->held, sent);
@@ -102,7 +122,7 @@ enum io stream_flush(struct stream *stream)
         stream->finish_due = false;
         stream->wire->ops->finish(stream->wire);
     }
-    return IO_OK;
+    return stream->unwritable ? IO_ERR : IO_OK;
 }
 
 bool stream_pending(const struct stream *stream)

@@ -61,7 +61,9 @@ enum stream_failure {
 
 enum { STREAM_DETAIL_MAX = 160 };
 
-/* Everything but `failure`, `detail`, `handshaken` and `finished` is private to net. */
+/*
+ * Everything but `failure`, `detail`, `handshaken`, `finished` and `unwritable` is private to net.
+ */
 struct stream {
     const struct stream_ops *ops; /* NULL: not open */
     struct wire *wire;
@@ -75,6 +77,7 @@ struct stream {
     char *server_name;  /* the name asked for: by the client, or of the backend by us */
     bool handshaken;    /* TLS is up; always false on a plain stream */
     bool finished;      /* our direction has been shut down */
+    bool unwritable;    /* the wire has refused a write: the peer hears nothing more of ours */
     bool finish_due;    /* ... but the FIN waits until `held` is empty */
     bool heard;         /* the peer's first byte of TLS has been looked at */
     bool starved;       /* TLS needs more bytes from the wire before it can give any */
@@ -112,11 +115,18 @@ enum io stream_start_tls_client(struct stream *stream, struct tls_client *client
  */
 enum io stream_handshake(struct stream *stream) __attribute__((warn_unused_result));
 
-/* Up to cap bytes of plaintext. IO_EOF is a clean end; a truncated one is IO_ERR. */
+/*
+ * Up to cap bytes of plaintext. IO_EOF is a clean end; a truncated one is IO_ERR. A write that
+ * failed is no failure of reading: what the peer said before it was gone still comes, and then its
+ * end.
+ */
 enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
 
-/* Takes some of the bytes. IO_AGAIN: none were taken; present the same ones again when writable. */
+/*
+ * Takes some of the bytes. IO_AGAIN: none were taken; present the same ones again when writable.
+ * IO_ERR: none will be any more; the peer's last words may still be read.
+ */
 enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
     __attribute__((warn_unused_result));
 

@@ -69,12 +69,11 @@ static void note_failure(struct stream *stream, int why)
 static enum io settle(struct stream *stream, int result)
 {
     int why = result > 0 ? SSL_ERROR_NONE : SSL_get_error(stream->ssl, result);
-    enum io flushed;
 
     if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL)
         note_failure(stream, why);
-    flushed = tls_cork_flush(stream); /* an alert, too */
-    if (stream->failure != STREAM_FINE || flushed == IO_ERR)
+    (void)tls_cork_flush(stream); /* an alert, too; that it failed is noted in the stream */
+    if (stream->failure != STREAM_FINE)
         return IO_ERR;
     if (why == SSL_ERROR_NONE)
         return IO_OK;
@@ -89,6 +88,10 @@ static enum io handshake(struct stream *stream)
         return IO_OK;
     ERR_clear_error();
     status = settle(stream, SSL_do_handshake(stream->ssl));
+    if (stream->unwritable && status != IO_ERR) {
+        stream->failure = STREAM_RESET;
+        return IO_ERR;
+    }
     if (status == IO_OK)
         stream->handshaken = true;
     return status;
@@ -168,6 +171,8 @@ static enum io write_plaintext(struct stream *stream, struct slice bytes, size_t
         *put += n;
     }
     status = settle(stream, result);
+    if (stream->unwritable)
+        return IO_ERR;
     return *put > 0 && status == IO_AGAIN ? IO_OK : status;
 }
 

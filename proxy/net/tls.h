@@ -20,9 +20,12 @@ struct stream *tls_stream(const SSL *ssl);
 /* The BIO between SSL and wire (tls_bio.c). Reads: the prefix, then the wire. Writes: the cork. */
 BIO *tls_bio_new(struct stream *stream);
 
-/* Sends the cork's bytes, keeping in `held` what the wire does not take. IO_ERR: the wire failed,
- * or there is no memory. IO_OK otherwise. The cork is empty afterwards. */
+/* Sends the cork's bytes, keeping in `held` what the wire does not take. IO_ERR: the wire takes
+ * nothing any more, or there is no memory, which is a failure. The cork is empty afterwards. */
 enum io tls_cork_flush(struct stream *stream);
+
+/* stream.c: the wire has refused a write, so nothing waits for it any more. */
+void stream_lose_output(struct stream *stream);
 
 /* SSL_CTX_set_msg_callback: counts KeyUpdates. */
 void tls_message_seen(int is_written, int version, int content_type, const void *bytes, size_t n,

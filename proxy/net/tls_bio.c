@@ -67,8 +67,12 @@ static int write_bytes(BIO *bio, const char *from, size_t n, size_t *put)
 
     BIO_clear_retry_flags(bio);
     *put = 0;
-    if (room_of(stream) < n && tls_cork_flush(stream) == IO_ERR)
+    if (room_of(stream) < n && tls_cork_flush(stream) == IO_ERR && !stream->unwritable)
         return 0;
+    if (stream->unwritable) {
+        *put = n; /* the library goes on reading only if it is rid of what it has to say */
+        return 1;
+    }
     *put = room_of(stream) < n ? room_of(stream) : n;
     if (*put == 0) {
         if (n > 0)
@@ -134,27 +138,24 @@ BIO *tls_bio_new(struct stream *stream)
     return bio;
 }
 
-static enum io lost(struct stream *stream)
-{
-    if (stream->failure == STREAM_FINE)
-        stream->failure = STREAM_RESET;
-    return IO_ERR;
-}
-
 enum io tls_cork_flush(struct stream *stream)
 {
     struct cork *cork = stream->context->cork;
     struct slice rest = slice_of(cork->bytes, cork->n);
 
     cork->n = 0;
+    if (stream->unwritable)
+        return IO_ERR;
     if (rest.n == 0 || stream->finished)
         return IO_OK;
     while (!stream->held && rest.n > 0) {
         size_t sent = 0;
         enum io status = wire_send(stream->wire, rest, &sent);
 
-        if (status == IO_ERR)
-            return lost(stream);
+        if (status == IO_ERR) {
+            stream_lose_output(stream);
+            return IO_ERR;
+        }
         if (status != IO_OK)
             break;
         rest = slice_after(rest, sent);
@@ -165,7 +166,9 @@ enum io tls_cork_flush(struct stream *stream)
         stream->held = buffer_take(stream->context->pool);
     if (!stream->held || !buffer_append(stream->held, rest)) {
         stream->wire->error = ENOBUFS;
-        return lost(stream);
+        if (stream->failure == STREAM_FINE)
+            stream->failure = STREAM_RESET;
+        return IO_ERR;
     }
     return IO_OK;
 }

@@ -43,7 +43,16 @@ enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
         wire->sent += *sent;
     if (status == IO_AGAIN || (status == IO_OK && *sent < bytes.n))
         wire->ready &= ~(unsigned)WIRE_WRITABLE;
+    if (status == IO_ERR)
+        wire->ready |= (unsigned)WIRE_READABLE; /* its last words, or why it is gone */
     return status;
+}
+
+uint64_t wire_delivered(const struct wire *wire)
+{
+    size_t under_way = wire->ops->unacknowledged(wire);
+
+    return wire->sent > under_way ? wire->sent - under_way : 0;
 }
 
 void wire_watch(struct wire *wire, unsigned events)
@@ -57,6 +66,8 @@ void wire_watch(struct wire *wire, unsigned events)
 void wire_report(struct wire *wire, unsigned events)
 {
     wire->ready |= events & (WIRE_READABLE | WIRE_WRITABLE | WIRE_FIN);
+    if (events & WIRE_FIN)
+        wire->ready |= (unsigned)WIRE_READABLE; /* the end is there to be read */
     if (wire->on_event)
         wire->on_event(wire->owner, wire, events);
 }

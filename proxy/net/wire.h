@@ -33,6 +33,10 @@ struct wire_ops {
     enum io (*send)(struct wire *wire, struct slice bytes, size_t *sent);
     /* Ends our direction (FIN); the peer may still send. */
     void (*finish)(struct wire *wire);
+    /* How many octets of what was sent the peer has not acknowledged. */
+    size_t (*unacknowledged)(const struct wire *wire);
+    /* The connection fails when the peer acknowledges nothing of what waits for it for so long. */
+    void (*set_patience)(struct wire *wire, uint64_t ms);
     /* From now on report these events (a mask of enum wire_event), and no other. */
     void (*watch)(struct wire *wire, unsigned events);
     /* The end: no further callback, the memory is freed when the loop allows. reset: RST, not FIN.
@@ -55,11 +59,17 @@ struct wire {
     uint64_t sent;
 };
 
-/* Both wrap the operation of the same name with the readiness bits and the byte counts. */
+/*
+ * Both wrap the operation of the same name with the readiness bits and the byte counts. A send that
+ * fails does not end the other direction: what the peer said before is still received.
+ */
 enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
 enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
     __attribute__((warn_unused_result));
+
+/* What has reached the peer so far; more of it is progress. */
+uint64_t wire_delivered(const struct wire *wire);
 
 /* Calls ops->watch when the mask differs: each change costs libuv two system calls. */
 void wire_watch(struct wire *wire, unsigned events);

@@ -118,6 +118,18 @@ static void finish(struct wire *wire)
         memory->peer->inbox_ended = true;
 }
 
+static size_t unacknowledged(const struct wire *wire)
+{
+    const struct memory_wire *memory = (const struct memory_wire *)(const void *)wire;
+
+    return memory->failure == 0 && !memory->peer ? memory->outbox.n : 0;
+}
+
+static void set_patience(struct wire *wire, uint64_t ms)
+{
+    memory_of(wire)->patience_ms = ms;
+}
+
 static void watch(struct wire *wire, unsigned events)
 {
     (void)events;
@@ -142,6 +154,8 @@ static const struct wire_ops memory_ops = {
     .receive = receive,
     .send = transmit,
     .finish = finish,
+    .unacknowledged = unacknowledged,
+    .set_patience = set_patience,
     .watch = watch,
     .close = close_memory,
 };

@@ -47,6 +47,7 @@ struct memory_wire {
     unsigned receive_calls;
     unsigned send_calls;
     unsigned watch_calls;
+    uint64_t patience_ms;
     bool finished;
     bool closed;
     bool closed_with_reset;
