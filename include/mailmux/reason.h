@@ -50,6 +50,7 @@
     X(TIMEOUT_REPLY, "reply-timeout", PROXY, NONE)                                                 \
     X(TIMEOUT_IDLE, "idle-timeout", PROXY, NONE)                                                   \
     X(TIMEOUT_LINGER, "linger-timeout", PROXY, NONE)                                               \
+    X(STALLED, "stalled", PROXY, NONE)                                                             \
     X(TOO_MANY_SESSIONS, "too-many-sessions", PROXY, FLOOD)                                        \
     X(TOO_MANY_HANDSHAKES, "too-many-handshakes", PROXY, FLOOD)                                    \
     X(SHUTDOWN, "shutdown", PROXY, NONE)                                                           \

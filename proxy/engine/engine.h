@@ -47,7 +47,8 @@ enum engine_class {
     CLASS_HALF_CLOSED,
     CLASS_GREETING_DELAY,
     CLASS_LINGER,
-    CLASS_QUEUE
+    CLASS_QUEUE,
+    CLASS_STALLED
 };
 
 /* Counters of the whole process, shared by its workers. */

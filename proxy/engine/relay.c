@@ -16,12 +16,12 @@ bool pipe_fill(struct pipe *pipe, struct stream *source, struct buffer_pool *poo
     size_t got;
     char *space;
 
-    if (pipe->ended || pipe->failed)
+    if (pipe->ended || pipe->fault == PIPE_NO_MEMORY)
         return false;
     if (!pipe->in)
         pipe->in = buffer_take(pool);
     if (!pipe->in) {
-        pipe->failed = true;
+        pipe->fault = PIPE_NO_MEMORY;
         return true;
     }
     space = buffer_space(pipe->in, &room);
@@ -51,80 +51,94 @@ bool pipe_reserve(struct pipe *pipe, struct engine *engine, size_t octets)
     return pipe->out && buffer_room(pipe->out) >= octets;
 }
 
-void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes)
+/* Writes until the sink takes no more; what is left. */
+static struct slice write_to(struct pipe *pipe, struct stream *sink, struct slice bytes)
 {
-    while (bytes.n > 0 && !pipe->failed && buffer_held(pipe->out).n == 0) {
+    if (!sink->ops)
+        pipe->fault = PIPE_SINK_GONE;
+    while (bytes.n > 0 && pipe->fault == PIPE_FINE) {
         size_t put;
         enum io status = stream_write(sink, bytes, &put);
 
         if (status == IO_AGAIN)
             break;
-        if (status != IO_OK) {
-            pipe->failed = true;
-            return;
-        }
+        if (status != IO_OK)
+            pipe->fault = PIPE_SINK_GONE;
         bytes = slice_after(bytes, put);
+        pipe->sent += put;
     }
-    if (bytes.n > 0 && !pipe->failed)
-        pipe->failed = !buffer_append(pipe->out, bytes);
+    return bytes;
+}
+
+void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes)
+{
+    if (buffer_held(pipe->out).n == 0)
+        bytes = write_to(pipe, sink, bytes);
+    if (bytes.n > 0 && pipe->fault == PIPE_FINE && !buffer_append(pipe->out, bytes))
+        pipe->fault = PIPE_NO_MEMORY;
+}
+
+static void drop_output(struct pipe *pipe, struct engine *engine)
+{
+    buffer_give_cleansed(&engine->replies, &pipe->out);
 }
 
 bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine)
 {
     struct slice waiting = buffer_held(pipe->out);
+    enum pipe_fault before = pipe->fault;
+    struct slice rest;
     bool moved = false;
 
-    if (pipe->failed || !sink->ops)
+    if (!sink->ops)
         return false;
-    if (stream_has_held(sink)) {
+    if (pipe->fault == PIPE_FINE && stream_has_held(sink)) {
         enum io status = stream_flush(sink);
 
         if (status == IO_AGAIN)
             return false;
-        pipe->failed = status != IO_OK;
+        if (status != IO_OK)
+            pipe->fault = PIPE_SINK_GONE;
         moved = true;
     }
-    while (waiting.n > 0 && !pipe->failed) {
-        size_t put;
-        enum io status = stream_write(sink, waiting, &put);
-
-        if (status == IO_AGAIN)
-            return moved;
-        if (status != IO_OK) {
-            pipe->failed = true;
-            return true;
-        }
-        buffer_consume(pipe->out, put);
-        waiting = buffer_held(pipe->out);
-        moved = true;
-    }
-    if (pipe->out && waiting.n == 0)
-        buffer_give_cleansed(&engine->replies, &pipe->out);
-    return moved;
+    rest = write_to(pipe, sink, waiting);
+    if (rest.n == 0 || pipe->fault != PIPE_FINE)
+        drop_output(pipe, engine);
+    else
+        buffer_consume(pipe->out, waiting.n - rest.n);
+    return moved || rest.n < waiting.n || pipe->fault != before;
 }
 
 bool pipe_has_output(const struct pipe *pipe, const struct stream *sink)
 {
-    return !pipe->failed && (buffer_held(pipe->out).n > 0 || (sink->ops && stream_has_held(sink)));
+    return pipe->fault == PIPE_FINE &&
+           (buffer_held(pipe->out).n > 0 || (sink->ops && stream_has_held(sink)));
+}
+
+bool pipe_is_cut(const struct pipe *pipe, const struct stream *sink)
+{
+    return pipe->is_torn || pipe->fault == PIPE_NO_MEMORY || (pipe->is_opaque && !pipe->shut) ||
+           pipe_has_output(pipe, sink);
 }
 
 /* What the sink does not take at once is held, and then nothing more is read. */
 static void pass_on(struct pipe *pipe, struct stream *sink, struct engine *engine, struct slice got)
 {
-    while (got.n > 0) {
-        size_t put;
-        enum io status = stream_write(sink, got, &put);
+    struct slice rest = write_to(pipe, sink, got);
 
-        if (status == IO_AGAIN)
-            break;
-        if (status != IO_OK) {
-            pipe->failed = true;
-            return;
-        }
-        got = slice_after(got, put);
-    }
-    if (got.n > 0)
-        pipe->failed = !pipe_reserve(pipe, engine, got.n) || !buffer_append(pipe->out, got);
+    if (rest.n > 0 && pipe->fault == PIPE_FINE &&
+        (!pipe_reserve(pipe, engine, rest.n) || !buffer_append(pipe->out, rest)))
+        pipe->fault = PIPE_NO_MEMORY;
+}
+
+static void pass_end_on(struct pipe *pipe, struct stream *sink)
+{
+    if (pipe->shut || pipe->fault != PIPE_FINE)
+        return;
+    pipe->is_torn = pipe->truncated && pipe->resets && !stream_is_tls(sink);
+    if (!pipe->is_torn)
+        stream_shutdown(sink, pipe->truncated);
+    pipe->shut = true;
 }
 
 bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
@@ -134,12 +148,10 @@ bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, st
         size_t got;
 
         (void)pipe_flush(pipe, sink, engine);
-        if (pipe->failed || pipe_has_output(pipe, sink))
+        if (pipe->fault == PIPE_NO_MEMORY || pipe_has_output(pipe, sink))
             return false;
         if (pipe->ended) {
-            if (!pipe->shut)
-                stream_shutdown(sink, pipe->truncated);
-            pipe->shut = true;
+            pass_end_on(pipe, sink);
             return false;
         }
         status = stream_read(source, engine->scratch, sizeof(engine->scratch), &got);

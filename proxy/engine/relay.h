@@ -9,14 +9,24 @@
 
 #include "engine.h"
 
+enum pipe_fault {
+    PIPE_FINE,
+    PIPE_SINK_GONE, /* the sink takes nothing: what is for it is dropped, the source still read */
+    PIPE_NO_MEMORY  /* something for the sink was lost */
+};
+
 struct pipe {
     struct buffer *in;  /* read from the source; a dialog has not used it yet */
     struct buffer *out; /* for the sink */
-    bool ended;         /* the source has ended its direction */
-    bool truncated;     /* ... but not cleanly: by RST, or TLS without close_notify */
-    bool failed;        /* the sink takes nothing any more, or there is no memory */
-    bool shut;          /* the end was passed on to the sink */
-    uint64_t bytes;     /* read from the source */
+    enum pipe_fault fault;
+    bool ended;     /* the source has ended its direction */
+    bool truncated; /* ... but not cleanly: by RST, or TLS without close_notify */
+    bool is_opaque; /* a relay: only its source knows where a message in it ends */
+    bool resets;    /* a truncated end is shown to a sink in clear by RST, as it cannot be by FIN */
+    bool shut;      /* the end was passed on to the sink */
+    bool is_torn;   /* ... but is still to be shown as none, by a reset at the sink's close */
+    uint64_t bytes; /* read from the source */
+    uint64_t sent;  /* taken by the sink's stream */
 };
 
 /*
@@ -42,10 +52,16 @@ bool pipe_has_output(const struct pipe *pipe, const struct stream *sink);
 
 /*
  * One turn of a relay in this direction: source to sink through the engine's scratch, and the end
- * passed on behind the last byte. Returns true when it stopped for fairness, with more to do.
+ * passed on behind the last byte. Where the sink is gone the source is read on and its bytes are
+ * dropped: it may not listen before it has said all. A truncated end of the server is passed on to
+ * a client in clear by no FIN but the reset of its close. Returns true when it stopped for
+ * fairness, with more to do.
  */
 bool pipe_pump(
     struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine);
+
+/* Ended here the sink would have a part and take it for the whole: its end must not look clean. */
+bool pipe_is_cut(const struct pipe *pipe, const struct stream *sink);
 
 /* Gives the buffers back; what they held may be secret. */
 void pipe_deinit(struct pipe *pipe, struct buffer_pool *in_pool, struct engine *engine);

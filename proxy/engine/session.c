@@ -31,12 +31,8 @@ void session_on_event(void *owner, struct wire *wire, unsigned events)
 {
     struct session *session = owner;
 
-    if ((events & (unsigned)WIRE_HANGUP) && wire == session->leg[LEG_CLIENT].wire) {
-        /* Nobody reads it any more, so nobody else notes that this end was no clean one. */
-        session->pipe[LEG_CLIENT].truncated = true;
-        session_cut(
-            session, session->reason == REASON_NONE ? REASON_CLIENT_RESET : session->reason);
-    }
+    if ((events & (unsigned)WIRE_HANGUP) && wire == session->leg[LEG_CLIENT].wire)
+        session_follow(session, session_lose_client(session));
     session_step(session);
 }
 
@@ -71,6 +67,7 @@ struct session *session_start(struct engine *engine, const struct service *servi
     session_init_deadlines(session);
     wire->on_event = session_on_event;
     wire->owner = session;
+    wire->ops->set_patience(wire, service->config->timeouts.stalled);
     stream_open(&session->leg[LEG_CLIENT], &engine->streams, wire);
     session_step(session);
     return session;

@@ -27,11 +27,26 @@ enum session_phase {
     SESSION_HALF_CLOSED, /* a relay with one side that has ended its direction */
     SESSION_FAREWELL,    /* the last words are on their way out */
     SESSION_LINGER,      /* our end is said; what the client still sends is read and dropped */
+    SESSION_GOODBYE,     /* the client is gone; the server hears a goodbye in its name */
     SESSION_DEAD,
     SESSION_PHASES
 };
 
 enum { LEG_CLIENT, LEG_SERVER };
+
+/* How far the goodbye to the server is, which is said while the client is left, too. */
+enum parting {
+    PARTING_NONE,
+    PARTING_ARRIVING, /* the upstream is still on its way to it */
+    PARTING_ASKED,    /* QUIT or LOGOUT is on its way, or said */
+    PARTING_ENDED     /* our end is said; it may still be speaking */
+};
+
+/* Output waits for a leg: what had been delivered to it when that was last looked at. */
+struct stall {
+    struct deadline deadline;
+    uint64_t delivered;
+};
 
 enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256, SESSION_ID_MAX = 40 };
 
@@ -62,6 +77,13 @@ struct session {
     struct deadline phase_deadline;
     struct deadline line_deadline;
     struct deadline login_deadline;
+    struct deadline parting_deadline;
+    struct stall stall[2];
+    enum parting parting;
+    uint64_t linger_since_ms; /* while it lingers */
+    uint64_t linger_moved_ms; /* when the client last acknowledged anything */
+    uint64_t linger_delivered;
+    uint64_t tls_from;        /* octets of the wire before the client's TLS */
     enum reason phase_reason; /* what expiry of the phase's deadline means */
     uint64_t started_ms;
     uint64_t active_ms;          /* the last byte of the relay */

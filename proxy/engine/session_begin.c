@@ -71,7 +71,7 @@ unsigned session_run_proxy_header(struct session *session)
     size_t used;
 
     while (pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines)) {
-        if (client->failed)
+        if (client->fault == PIPE_NO_MEMORY)
             return session_give_up(session, REASON_NO_MEMORY);
         if (client->ended)
             return session_give_up(session, reason_of_end(session));
@@ -112,6 +112,7 @@ static bool take_prefix(struct session *session, struct buffer **prefix)
     if (rest.n > 0) {
         *prefix = buffer_take(&session->engine->replies);
         good = *prefix && buffer_append(*prefix, rest);
+        session->tls_from -= rest.n;
         client->bytes -= rest.n; /* they count when TLS has made plaintext of them */
     }
     buffer_give_cleansed(&session->engine->lines, &client->in);
@@ -126,8 +127,8 @@ unsigned session_run_upgrade(struct session *session)
 
     (void)pipe_flush(client, &session->leg[LEG_SERVER], session->engine);
     (void)pipe_flush(server, &session->leg[LEG_CLIENT], session->engine);
-    if (server->failed)
-        return session_give_up(session, session_end_reason(session, LEG_CLIENT));
+    if (server->fault == PIPE_SINK_GONE)
+        return session_lose_client(session);
     return pipe_has_output(server, &session->leg[LEG_CLIENT]) ? SESSION_WAIT : SESSION_HANDSHAKE;
 }
 
@@ -140,6 +141,7 @@ void session_begin_handshake(struct session *session)
     struct buffer *prefix = NULL;
 
     session_count_handshake(session, true);
+    session->tls_from = session->leg[LEG_CLIENT].wire->received;
     if (!take_prefix(session, &prefix)) {
         buffer_give(&session->engine->replies, &prefix);
         session_cut(session, REASON_NO_MEMORY);
@@ -170,6 +172,14 @@ static enum reason handshake_reason(const struct session *session)
         return REASON_HANDSHAKE_FAILED;
     }
     return REASON_HANDSHAKE_FAILED;
+}
+
+/* A client that has not begun its TLS has nothing that it could lose, and cannot be told. */
+unsigned session_drain_handshake(struct session *session)
+{
+    if (session->leg[LEG_CLIENT].wire->received > session->tls_from)
+        return SESSION_WAIT;
+    return session_give_up(session, REASON_SHUTDOWN);
 }
 
 unsigned session_run_handshake(struct session *session)

@@ -38,17 +38,35 @@ static unsigned turn_early_talker_away(struct session *session)
 }
 
 /*
- * A client that ends its direction while it waits for a place has left, most likely, and others
- * want its turn. Should it still be there, it hears that it is to come again.
+ * What the FIN of a client means while there is nothing to talk to yet: with words before it the
+ * client waits for their answers and is served (`printf 'QUIT\r\n' | nc -N`); without a word it has
+ * left, and nothing goes on for it. In the queue it has left, most likely, whatever it said, and
+ * others want its turn.
  */
-static unsigned leave_queue_if_gone(struct session *session)
+static bool has_left(struct session *session)
 {
-    bool is_gone = (session->leg[LEG_CLIENT].wire->ready & (unsigned)WIRE_FIN) != 0 ||
-                   session->pipe[LEG_CLIENT].ended;
+    struct pipe *client = &session->pipe[LEG_CLIENT];
 
-    if (!is_gone || session->upstream.phase != UPSTREAM_QUEUED)
-        return SESSION_WAIT;
-    return session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_CLIENT_CLOSED);
+    if ((session->leg[LEG_CLIENT].wire->ready & (unsigned)WIRE_FIN) == 0 && !client->ended)
+        return false;
+    while (pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines))
+        continue;
+    if (buffer_held(client->in).n > 0)
+        return false;
+    buffer_give_if_empty(&session->engine->lines, &client->in);
+    return client->ended;
+}
+
+/* Should it still be there it hears, in the queue, that it is to come again. */
+static unsigned leave_if_gone(struct session *session)
+{
+    bool is_queued = session->upstream.phase == UPSTREAM_QUEUED;
+    bool is_gone = has_left(session);
+
+    if (is_queued && (is_gone || session->pipe[LEG_CLIENT].ended))
+        return session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_CLIENT_CLOSED);
+    return is_gone ? session_close(session, session_end_reason(session, LEG_CLIENT))
+                   : (unsigned)SESSION_WAIT;
 }
 
 static void note_arrival(struct session *session)
@@ -65,7 +83,7 @@ unsigned session_run_dial(struct session *session)
         return turn_early_talker_away(session);
     result = upstream_step(&session->upstream);
     if (result == UPSTREAM_BUSY)
-        return leave_queue_if_gone(session);
+        return leave_if_gone(session);
     note_arrival(session);
     if (result == UPSTREAM_FAILED)
         return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
@@ -74,7 +92,7 @@ unsigned session_run_dial(struct session *session)
 
 unsigned session_run_delay(struct session *session)
 {
-    return is_early_talker(session) ? turn_early_talker_away(session) : SESSION_WAIT;
+    return is_early_talker(session) ? turn_early_talker_away(session) : leave_if_gone(session);
 }
 
 unsigned session_end_delay(struct session *session)
@@ -90,8 +108,9 @@ void session_begin_renewal(struct session *session)
     stream_shutdown(&session->leg[LEG_SERVER], false);
     stream_close(&session->leg[LEG_SERVER], false);
     pipe_deinit(&session->pipe[LEG_SERVER], &session->engine->replies, session->engine);
-    session->pipe[LEG_SERVER] = (struct pipe){.bytes = session->pipe[LEG_SERVER].bytes};
-    session->pipe[LEG_CLIENT].failed = false;
+    session->pipe[LEG_SERVER] = (struct pipe){
+        .bytes = session->pipe[LEG_SERVER].bytes, .sent = session->pipe[LEG_SERVER].sent};
+    session->pipe[LEG_CLIENT].fault = PIPE_FINE;
     /* What the old connection did not take was said in clear, and to it. */
     buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
     upstream_restart(&session->upstream);
@@ -103,7 +122,7 @@ unsigned session_run_renewal(struct session *session)
     enum upstream_result result = upstream_step(&session->upstream);
 
     if (result == UPSTREAM_BUSY)
-        return leave_queue_if_gone(session);
+        return leave_if_gone(session);
     note_arrival(session);
     if (result != UPSTREAM_READY || session->upstream.greeting != GREETING_READY)
         return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);

@@ -160,6 +160,10 @@ static unsigned go_on(struct session *session, unsigned next)
 
 void session_begin_dialog(struct session *session)
 {
+    struct wire *server = session->leg[LEG_SERVER].wire;
+
+    if (server)
+        server->ops->set_patience(server, timeouts(session)->stalled);
     set_deadlines(session);
 }
 
@@ -262,7 +266,9 @@ static unsigned take_server_end(struct session *session)
     struct actions actions;
 
     if (!reserve(session, 0))
-        return session_close(session, session_end_reason(session, LEG_SERVER));
+        return pipe_has_output(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT])
+                   ? (unsigned)SESSION_WAIT /* there is room when the client has read more */
+                   : session_close(session, session_end_reason(session, LEG_SERVER));
     actions = actions_for(session);
     if (!dialog_server_ended(session->dialog, &actions))
         return session_say_farewell(
@@ -288,10 +294,13 @@ static unsigned take_ends(struct session *session)
     const struct pipe *client = &session->pipe[LEG_CLIENT];
     const struct pipe *server = &session->pipe[LEG_SERVER];
 
-    if (session->leg[LEG_SERVER].ops && (server->ended || client->failed))
+    if (client->fault == PIPE_NO_MEMORY || server->fault == PIPE_NO_MEMORY)
+        return session_give_up(session, REASON_NO_MEMORY);
+    /* Where it takes nothing any more its end comes, behind its last words. */
+    if (session->leg[LEG_SERVER].ops && server->ended)
         return take_server_end(session);
-    if (server->failed)
-        return session_give_up(session, session_end_reason(session, LEG_CLIENT));
+    if (server->fault == PIPE_SINK_GONE)
+        return session_lose_client(session);
     if (is_client_done(session))
         return session_close(session, session_end_reason(session, LEG_CLIENT));
     return SESSION_WAIT;
@@ -337,7 +346,7 @@ unsigned session_dialog_client_events(const struct session *session)
                           : 0;
 
     if (pipe->ended)
-        return output;
+        return WIRE_HANGUP | output;
     if (!dialog_wants_client(session->dialog) || pipe_has_output(pipe, &session->leg[LEG_SERVER]))
         return WIRE_HANGUP | output;
     return WIRE_READABLE | output;

@@ -1,12 +1,29 @@
-/* How a session ends: with a farewell, in order, or cut; and what it owes to its server. */
+/*
+ * How a session ends toward its client: with a farewell, in order, or cut.
+ *
+ * A close with unread bytes in the socket makes the kernel send RST and throw away what the client
+ * has not acknowledged, and the last words with it. So after our end is said the client is read,
+ * and what it says is dropped, until it ends as well or has all that was sent.
+ */
 #include "session_parts.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
+
+/* The kernel has waited in vain for what it holds to be acknowledged. */
+static bool has_stalled(const struct session *session, int leg)
+{
+    struct wire *wire = session->leg[leg].wire;
+
+    return wire && wire->error == ETIMEDOUT && wire->ops->unacknowledged(wire) > 0;
+}
 
 enum reason session_end_reason(const struct session *session, int leg)
 {
     bool client = leg == LEG_CLIENT;
+
+    if (has_stalled(session, leg))
+        return REASON_STALLED;
 
     switch (session->leg[leg].failure) {
     case STREAM_FINE:
@@ -27,57 +44,53 @@ enum reason session_end_reason(const struct session *session, int leg)
     return REASON_NONE;
 }
 
-/* drain = 0 is about the process; an end of one session must not last for ever. */
-uint64_t session_end_ms(const struct session *session)
+static uint64_t now_ms(const struct session *session)
 {
-    uint64_t drain_ms = session->service->config->timeouts.drain;
-
-    return drain_ms > 0 ? drain_ms : SESSION_LINGER_MS;
+    return uv_now(session->engine->loop);
 }
 
-/* The backend leg ends; a message that is not complete must not look as if it were (A32). */
-static void close_server(struct session *session)
-{
-    struct stream *server = &session->leg[LEG_SERVER];
-    bool incomplete = session->dialog && dialog_is_inside(session->dialog);
+/* ---- Deciding to end ---- */
 
-    if (!server->ops)
-        return;
-    if (!stream_has_held(server))
-        stream_shutdown(server, incomplete || session->pipe[LEG_CLIENT].truncated);
-    stream_close(server, false);
+/* The client's leg is at its end: the server's goodbye may still be under way. */
+static unsigned after_client(const struct session *session)
+{
+    return session->parting != PARTING_NONE ? SESSION_GOODBYE : SESSION_DEAD;
 }
 
-/* However long the client takes to go; the log keeps its name. */
-void session_leave_server(struct session *session)
+static void begin_end(struct session *session, enum reason reason)
 {
-    struct upstream *upstream = &session->upstream;
-
-    close_server(session);
-    if (upstream->has_choice)
-        session->server_name = strdup(upstream->choice.name);
-    upstream_release(upstream);
-    /* What it did not take is nobody's, and no reason not to read the client. */
-    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
-    session->pipe[LEG_CLIENT].failed = false;
+    if (session->reason == REASON_NONE)
+        session->reason = reason;
+    session_part(session);
+    session_clear_deadlines(session);
 }
 
 unsigned session_give_up(struct session *session, enum reason reason)
 {
-    if (session->reason == REASON_NONE)
-        session->reason = reason;
-    return SESSION_DEAD;
+    begin_end(session, reason);
+    return after_client(session);
+}
+
+unsigned session_lose_client(struct session *session)
+{
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+
+    /* Where it was not read any more nothing else notes that this end was no clean one. */
+    client->truncated = client->truncated || !client->ended;
+    client->ended = true;
+    session->pipe[LEG_SERVER].fault = PIPE_SINK_GONE;
+    if (session->leg[LEG_CLIENT].failure == STREAM_FINE)
+        session->leg[LEG_CLIENT].failure = STREAM_RESET;
+    return session_give_up(session, session_end_reason(session, LEG_CLIENT));
 }
 
 unsigned session_close(struct session *session, enum reason reason)
 {
-    session->reason = reason;
-    upstream_stop(&session->upstream);
-    session_clear_deadlines(session);
-    (void)pipe_flush(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER], session->engine);
-    session_leave_server(session);
-    if (session->pipe[LEG_CLIENT].ended && session->leg[LEG_CLIENT].failure == STREAM_RESET)
-        return SESSION_DEAD;
+    const struct stream *client = &session->leg[LEG_CLIENT];
+
+    begin_end(session, reason);
+    if (session->pipe[LEG_CLIENT].ended && client->failure == STREAM_RESET)
+        return after_client(session);
     return SESSION_FAREWELL;
 }
 
@@ -92,40 +105,144 @@ unsigned session_say_farewell(
     return session_close(session, reason);
 }
 
+/* A server that does not read is a timeout like others, while the client can be told of it. */
+unsigned session_stall(struct session *session, int leg)
+{
+    if (leg == LEG_SERVER && session->phase == SESSION_DIALOG)
+        return session_say_farewell(session, FAREWELL_TIMEOUT, REASON_STALLED);
+    return session_give_up(session, REASON_STALLED);
+}
+
+/* ---- The last words ---- */
+
+/* Drops what the client still says. IO_AGAIN: nothing more is there now. */
+static enum io drop_input(struct session *session)
+{
+    struct pipe *pipe = &session->pipe[LEG_CLIENT];
+    struct engine *engine = session->engine;
+    enum io status;
+    size_t got;
+
+    buffer_give_cleansed(&engine->lines, &pipe->in);
+    if (pipe->ended)
+        return IO_EOF;
+    status = stream_read(&session->leg[LEG_CLIENT], engine->scratch, sizeof(engine->scratch), &got);
+    if (status == IO_EOF || status == IO_ERR) {
+        pipe->ended = true;
+        pipe->truncated = status == IO_ERR;
+    } else if (status == IO_OK) {
+        pipe->bytes += got;
+    }
+    return status;
+}
+
+/* A client that has ended its own direction may still be reading. */
+static bool is_client_gone(const struct session *session)
+{
+    const struct stream *client = &session->leg[LEG_CLIENT];
+
+    return session->pipe[LEG_SERVER].fault != PIPE_FINE || client->unwritable ||
+           client->failure == STREAM_RESET;
+}
+
 unsigned session_run_farewell(struct session *session)
 {
     struct pipe *server = &session->pipe[LEG_SERVER];
     struct stream *client = &session->leg[LEG_CLIENT];
+    enum io heard = drop_input(session); /* it may not listen before it has said all */
 
+    session_run_parting(session);
     (void)pipe_flush(server, client, session->engine);
-    if (server->failed)
-        return SESSION_DEAD;
-    return pipe_has_output(server, client) ? SESSION_WAIT : SESSION_LINGER;
+    if (is_client_gone(session))
+        return after_client(session);
+    if (!pipe_has_output(server, client))
+        return SESSION_LINGER;
+    return heard == IO_OK ? SESSION_AGAIN : SESSION_WAIT;
 }
+
+/* ---- Our end is said ---- */
 
 void session_begin_linger(struct session *session)
 {
-    stream_shutdown(&session->leg[LEG_CLIENT], false);
+    struct pipe *server = &session->pipe[LEG_SERVER];
+
+    if (session->parting == PARTING_NONE)
+        session_leave_server(session);
+    if (!server->shut)
+        stream_shutdown(&session->leg[LEG_CLIENT], pipe_is_cut(server, &session->leg[LEG_CLIENT]));
+    server->shut = true;
+    session->linger_since_ms = session->linger_moved_ms = now_ms(session);
+    session->linger_delivered = 0;
 }
 
-/* Closing with unread bytes would send RST, which may overtake the last words. */
+static bool is_delivered(const struct session *session)
+{
+    const struct stream *client = &session->leg[LEG_CLIENT];
+
+    return !stream_has_held(client) && client->wire->ops->unacknowledged(client->wire) == 0;
+}
+
+/* Nothing is left to wait for: the kernel delivers what is under way, unless it must reset. */
+static bool may_close(const struct session *session)
+{
+    return session->pipe[LEG_CLIENT].ended &&
+           (!session->pipe[LEG_SERVER].is_torn || is_delivered(session));
+}
+
 unsigned session_run_linger(struct session *session)
 {
     struct stream *client = &session->leg[LEG_CLIENT];
-    size_t got;
+    enum io heard = drop_input(session);
 
+    session_run_parting(session);
     if (stream_has_held(client) && stream_flush(client) == IO_ERR)
-        return SESSION_DEAD;
-    switch (stream_read(client, session->engine->scratch, sizeof(session->engine->scratch), &got)) {
-    case IO_OK: /* others have their turn: a client may never stop */
-        return SESSION_AGAIN;
-    case IO_AGAIN:
-        return SESSION_WAIT;
-    case IO_EOF:
-    case IO_ERR:
-        break;
+        return after_client(session);
+    if (client->failure == STREAM_RESET || may_close(session))
+        return after_client(session);
+    return heard == IO_OK ? SESSION_AGAIN : SESSION_WAIT; /* others have their turn */
+}
+
+/* Has all of it arrived; if not, has any more of it since the last look? */
+unsigned session_look_at_linger(struct session *session)
+{
+    uint64_t delivered = wire_delivered(session->leg[LEG_CLIENT].wire);
+    uint64_t now = now_ms(session);
+    bool is_quiet = is_delivered(session) && delivered == session->linger_delivered;
+    uint64_t patience = is_quiet ? SESSION_LINGER_MS : session->service->config->timeouts.stalled;
+
+    if (delivered != session->linger_delivered)
+        session->linger_moved_ms = now;
+    session->linger_delivered = delivered;
+    if ((is_quiet && session->wants_drain) || now - session->linger_moved_ms >= patience ||
+        now - session->linger_since_ms >= SESSION_ENDING_MAX_MS) {
+        session->pipe[LEG_SERVER].is_torn = session->pipe[LEG_SERVER].is_torn || !is_quiet;
+        return after_client(session);
     }
-    return SESSION_DEAD;
+    session_set_deadline(session, CLASS_LINGER, SESSION_LINGER_LOOK_MS, session->phase_reason);
+    return SESSION_WAIT;
+}
+
+/* ---- The end ---- */
+
+/*
+ * Cut in the middle of what the server was saying the client must not take it for the whole. TLS
+ * says so by a missing close_notify; in clear only RST does, which also drops what waits in the
+ * kernel.
+ */
+void session_leave_client(struct session *session)
+{
+    struct stream *client = &session->leg[LEG_CLIENT];
+    const struct pipe *server = &session->pipe[LEG_SERVER];
+    bool is_cut;
+    bool resets;
+
+    if (!client->ops)
+        return;
+    is_cut = pipe_is_cut(server, client);
+    resets = is_cut && (!stream_is_tls(client) || !is_delivered(session));
+    if (client->handshaken && !client->finished && !stream_has_held(client))
+        stream_shutdown(client, is_cut || server->truncated);
+    stream_close(client, resets);
 }
 
 /* Before the line is written: whoever has read it may look at the counters. */
@@ -141,22 +258,15 @@ static void count(const struct session *session)
 void session_begin_death(struct session *session)
 {
     struct engine *engine = session->engine;
-    struct stream *client = &session->leg[LEG_CLIENT];
     struct log_line line;
 
     session_clear_deadlines(session);
-    upstream_stop(&session->upstream);
     session_count_handshake(session, false);
     count(session);
-    session_describe(session, &line); /* while the server's name is known */
-    close_server(session);
-    upstream_release(&session->upstream);
+    session_leave_server(session);
+    session_describe(session, &line);
     log_write(&line); /* whoever has read it finds the place at the server free */
-    if (client->ops) {
-        if (client->handshaken && !client->finished && !stream_has_held(client))
-            stream_shutdown(client, session->pipe[LEG_SERVER].truncated);
-        stream_close(client, false);
-    }
+    session_leave_client(session);
     pipe_deinit(&session->pipe[LEG_CLIENT], &engine->lines, engine);
     pipe_deinit(&session->pipe[LEG_SERVER], &engine->replies, engine);
     list_remove(&session->again);

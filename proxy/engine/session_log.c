@@ -112,7 +112,7 @@ void session_describe(const struct session *session, struct log_line *line)
         log_text(line, "user", slice_of(session->user.text, session->user.n));
     log_server(line, session);
     log_number(line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
-    log_number(line, "bytes_out", session->pipe[LEG_SERVER].bytes);
+    log_number(line, "bytes_out", session->pipe[LEG_SERVER].sent);
     log_number(line, "duration_ms", clock_monotonic_ms() - session->started_ms);
     log_text(line, "reason", slice_from(reason_text(session->reason)));
     log_text(line, "ended_by", slice_from(reason_ended_by(session->reason)));

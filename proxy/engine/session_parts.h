@@ -2,7 +2,7 @@
  * What the files of the session share: session.c (life and step), session_phases.c (the table of
  * phases, and the door between them), session_begin.c (up to the client's TLS), session_dial.c (the
  * way to a backend), session_dialog.c, session_relay.c, session_end.c (how it ends),
- * session_log.c.
+ * session_goodbye.c (what the server is owed), session_log.c.
  *
  * A phase is one row in the table and one function that runs it. To add one: its name in enum
  * session_phase, its row, its function, and its bit in the rows of those that it may be followed
@@ -15,7 +15,10 @@
 #include "session.h"
 
 enum {
-    SESSION_LINGER_MS = 2000,     /* for a client to take note of our end */
+    SESSION_LINGER_MS = 2000, /* for a client to take note of our end, once all has reached it */
+    SESSION_LINGER_LOOK_MS = 500,           /* from one look at what has reached it to the next */
+    SESSION_ENDING_MAX_MS = 60 * 60 * 1000, /* for the last words to a client that reads slowly */
+    SESSION_GOODBYE_MS = 2000,              /* for a server to answer the goodbye, and to end */
     SESSION_LOOK_ALIKE_MS = 30000 /* of silence after what may be the end of a refused message */
 };
 
@@ -64,6 +67,7 @@ unsigned session_run_proxy_header(struct session *session);
 unsigned session_run_upgrade(struct session *session);
 void session_begin_handshake(struct session *session);
 unsigned session_run_handshake(struct session *session);
+unsigned session_drain_handshake(struct session *session);
 
 /* Counts it among the handshakes in flight, once, until it is over. */
 void session_count_handshake(struct session *session, bool begins);
@@ -97,38 +101,59 @@ unsigned session_run_relay(struct session *session);
 unsigned session_expire_relay(struct session *session);
 unsigned session_relay_client_events(const struct session *session);
 
-/* A side whose bytes nobody takes, now or any more, is not read: it would be reported for ever. */
+/* A side whose bytes are not taken now is not read: it would be reported for ever. */
 bool session_takes_bytes(const struct session *session, int side);
+
+/* Half of it is over: what is left ends when nothing has moved for a while. */
+unsigned session_expire_half_closed(struct session *session);
 
 /* ---- session_end.c ---- */
 
 /* Why the client's or the server's side ended, seen from its stream. */
 enum reason session_end_reason(const struct session *session, int leg);
 
-/* How long it may take to deliver what is left when one side has ended. */
-uint64_t session_end_ms(const struct session *session);
-
 /*
- * The ends. What is queued for the client is still delivered, then the ends are said; with
- * REASON_CLIENT_RESET and the like there is nobody left to deliver to. The farewell is a text in
- * front of that, where one may be said.
+ * The ends. What is queued for the client is still delivered, then our end is said; the farewell is
+ * a text in front of that.
  */
 unsigned session_close(struct session *session, enum reason reason);
 unsigned session_say_farewell(
     struct session *session, enum dialog_farewell farewell, enum reason reason);
 
-/* Ends the backend leg, whatever the client does: its place there is another's. */
-void session_leave_server(struct session *session);
-
-/* Without ceremony: the reason that it has already, or this one. */
+/* Without ceremony toward the client: the reason that it has already, or this one. */
 unsigned session_give_up(struct session *session, enum reason reason);
+
+/* The client is gone: it has reset the connection, or takes nothing any more. */
+unsigned session_lose_client(struct session *session);
+
+/* It takes nothing of what waits for it. */
+unsigned session_stall(struct session *session, int leg);
 
 unsigned session_run_farewell(struct session *session);
 void session_begin_linger(struct session *session);
 unsigned session_run_linger(struct session *session);
+unsigned session_look_at_linger(struct session *session);
+
+/* The client's leg is closed, with a reset where it would else take a part for the whole. */
+void session_leave_client(struct session *session);
 
 /* The very end: counted, logged, closed. */
 void session_begin_death(struct session *session);
+
+/* ---- session_goodbye.c ---- */
+
+/* Says goodbye to the server, or closes its leg where it is owed none. */
+void session_part(struct session *session);
+
+/* The server's leg ends, and its place is another's; the log keeps its name. */
+void session_leave_server(struct session *session);
+
+/* Goes on with the goodbye. */
+void session_run_parting(struct session *session);
+unsigned session_parting_events(const struct session *session);
+
+void session_begin_goodbye(struct session *session);
+unsigned session_run_goodbye(struct session *session);
 
 /* ---- session_log.c ---- */
 

@@ -34,10 +34,22 @@ static uint64_t idle_ms(const struct session *session)
     return session->service->idle_ms;
 }
 
+static uint64_t half_closed_ms(const struct session *session)
+{
+    return timeouts(session)->half_closed;
+}
+
+/* Progress bounds it (see mind_stall), and this what never ends. */
+static uint64_t farewell_ms(const struct session *session)
+{
+    (void)session;
+    return SESSION_ENDING_MAX_MS;
+}
+
 static uint64_t linger_ms(const struct session *session)
 {
     (void)session;
-    return SESSION_LINGER_MS;
+    return SESSION_LINGER_LOOK_MS;
 }
 
 /* ---- What comes when the time is over, or the process ends ---- */
@@ -56,6 +68,13 @@ static unsigned say_shutdown(struct session *session)
 static unsigned cut_for_shutdown(struct session *session)
 {
     return session_give_up(session, REASON_SHUTDOWN);
+}
+
+/* All was said that is owed to anybody. */
+static unsigned end(struct session *session)
+{
+    (void)session;
+    return SESSION_DEAD;
 }
 
 static unsigned wait(struct session *session)
@@ -94,6 +113,12 @@ static unsigned client_waits_again(const struct session *session)
     return WIRE_HANGUP;
 }
 
+/* The client is on its way out: its last words are dropped, and its reset is of interest. */
+static unsigned client_leaves(const struct session *session)
+{
+    return WIRE_READABLE | WIRE_HANGUP | output_for(session, LEG_CLIENT);
+}
+
 static unsigned server_reads(const struct session *session)
 {
     return (session_takes_bytes(session, LEG_SERVER) ? (unsigned)WIRE_READABLE : 0) |
@@ -128,7 +153,8 @@ struct phase {
 enum {
     OF_LIFE = AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE) | AFTER(DIAL) |
               AFTER(DELAY) | AFTER(DIALOG) | AFTER(UPGRADE) | AFTER(RENEW) | AFTER(RELAY) |
-              AFTER(HALF_CLOSED)
+              AFTER(HALF_CLOSED),
+    OF_END = AFTER(FAREWELL) | AFTER(LINGER)
 };
 
 static const struct phase phases[SESSION_PHASES] = {
@@ -138,8 +164,8 @@ static const struct phase phases[SESSION_PHASES] = {
         give_up, cut_for_shutdown, client_reads, NULL, proxy_header_ms, CLASS_PROXY_HEADER,
         REASON_TIMEOUT_PROXY_HEADER},
     [SESSION_HANDSHAKE] = {"handshake", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(UPGRADE),
-        session_begin_handshake, session_run_handshake, give_up, wait, client_reads, server_waits,
-        handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
+        session_begin_handshake, session_run_handshake, give_up, session_drain_handshake,
+        client_reads, server_waits, handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
     [SESSION_DIAL] = {"dial", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE),
         session_begin_dial, session_run_dial, give_up, say_shutdown, client_waits, NULL, NULL,
         CLASS_CONNECT, REASON_NONE},
@@ -148,22 +174,26 @@ static const struct phase phases[SESSION_PHASES] = {
     [SESSION_DIALOG] = {"dialog", AFTER(DIAL) | AFTER(DELAY) | AFTER(HANDSHAKE) | AFTER(RENEW),
         session_begin_dialog, session_run_dialog, session_expire_dialog, session_drain_dialog,
         session_dialog_client_events, server_reads, NULL, CLASS_COMMAND, REASON_NONE},
-    [SESSION_UPGRADE] = {"upgrade", AFTER(DIALOG), NULL, session_run_upgrade, give_up, wait,
-        client_is_told, server_waits, handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
+    [SESSION_UPGRADE] = {"upgrade", AFTER(DIALOG), NULL, session_run_upgrade, give_up,
+        cut_for_shutdown, client_is_told, server_waits, handshake_ms, CLASS_HANDSHAKE,
+        REASON_TIMEOUT_HANDSHAKE},
     [SESSION_RENEW] = {"renew", AFTER(HANDSHAKE), session_begin_renewal, session_run_renewal,
         give_up, say_shutdown, client_waits_again, NULL, NULL, CLASS_CONNECT, REASON_NONE},
     [SESSION_RELAY] = {"relay", AFTER(DIAL) | AFTER(DELAY) | AFTER(DIALOG), session_begin_relay,
         session_run_relay, session_expire_relay, wait, session_relay_client_events, server_reads,
         idle_ms, CLASS_IDLE, REASON_TIMEOUT_IDLE},
-    [SESSION_HALF_CLOSED] = {"half-closed", AFTER(RELAY), NULL, session_run_relay, give_up, wait,
-        session_relay_client_events, server_reads, session_end_ms, CLASS_HALF_CLOSED,
-        REASON_TIMEOUT_LINGER},
+    [SESSION_HALF_CLOSED] = {"half-closed", AFTER(RELAY), NULL, session_run_relay,
+        session_expire_half_closed, wait, session_relay_client_events, server_reads, half_closed_ms,
+        CLASS_HALF_CLOSED, REASON_TIMEOUT_LINGER},
     [SESSION_FAREWELL] = {"farewell", OF_LIFE, NULL, session_run_farewell, give_up, wait,
-        client_is_told, NULL, session_end_ms, CLASS_LINGER, REASON_NONE},
-    [SESSION_LINGER] = {"linger", AFTER(FAREWELL), session_begin_linger, session_run_linger,
-        give_up, wait, client_reads, NULL, linger_ms, CLASS_LINGER, REASON_NONE},
-    [SESSION_DEAD] = {"dead", OF_LIFE | AFTER(FAREWELL) | AFTER(LINGER), session_begin_death, NULL,
-        NULL, wait, NULL, NULL, NULL, CLASS_LINGER, REASON_NONE},
+        client_leaves, session_parting_events, farewell_ms, CLASS_LINGER, REASON_NONE},
+    [SESSION_LINGER] = {"linger", AFTER(FAREWELL) | AFTER(HALF_CLOSED), session_begin_linger,
+        session_run_linger, session_look_at_linger, session_look_at_linger, client_reads,
+        session_parting_events, linger_ms, CLASS_LINGER, REASON_NONE},
+    [SESSION_GOODBYE] = {"goodbye", OF_LIFE | OF_END, session_begin_goodbye, session_run_goodbye,
+        give_up, end, NULL, session_parting_events, NULL, CLASS_LINGER, REASON_NONE},
+    [SESSION_DEAD] = {"dead", OF_LIFE | OF_END | AFTER(GOODBYE), session_begin_death, NULL, NULL,
+        wait, NULL, NULL, NULL, CLASS_LINGER, REASON_NONE},
 };
 
 static const struct phase *phase_of(const struct session *session)
@@ -254,13 +284,49 @@ static void on_login_deadline(struct deadline *deadline)
     expire(session);
 }
 
+static void on_parting_deadline(struct deadline *deadline)
+{
+    struct session *session = LIST_ENTRY(deadline, struct session, parting_deadline);
+
+    session_leave_server(session);
+    session_step(session);
+}
+
+/* Something waits for this leg: is it being taken? */
+static void on_stall(struct session *session, int leg)
+{
+    struct stall *stall = &session->stall[leg];
+    uint64_t delivered = wire_delivered(session->leg[leg].wire);
+
+    if (delivered == stall->delivered)
+        session_follow(session, session_stall(session, leg));
+    stall->delivered = delivered;
+    session_step(session);
+    if (session->phase != SESSION_DEAD)
+        session_watch(session);
+}
+
+static void on_client_stall(struct deadline *deadline)
+{
+    on_stall(LIST_ENTRY(deadline, struct session, stall[LEG_CLIENT].deadline), LEG_CLIENT);
+}
+
+static void on_server_stall(struct deadline *deadline)
+{
+    on_stall(LIST_ENTRY(deadline, struct session, stall[LEG_SERVER].deadline), LEG_SERVER);
+}
+
 void session_init_deadlines(struct session *session)
 {
     deadline_init(&session->phase_deadline, on_phase_deadline);
     deadline_init(&session->line_deadline, on_line_deadline);
     deadline_init(&session->login_deadline, on_login_deadline);
+    deadline_init(&session->parting_deadline, on_parting_deadline);
+    deadline_init(&session->stall[LEG_CLIENT].deadline, on_client_stall);
+    deadline_init(&session->stall[LEG_SERVER].deadline, on_server_stall);
 }
 
+/* That of the parting is left: it belongs to what is still to be done for the server. */
 void session_clear_deadlines(struct session *session)
 {
     struct deadline_queue *queue = &session->engine->deadlines;
@@ -268,16 +334,40 @@ void session_clear_deadlines(struct session *session)
     deadline_clear(queue, &session->phase_deadline);
     deadline_clear(queue, &session->line_deadline);
     deadline_clear(queue, &session->login_deadline);
+    deadline_clear(queue, &session->stall[LEG_CLIENT].deadline);
+    deadline_clear(queue, &session->stall[LEG_SERVER].deadline);
 }
 
 /* ---- Readiness ---- */
 
+/* While output waits for a leg it has its time to take some of it. */
+static void mind_stall(struct session *session, int leg, bool has_output)
+{
+    struct deadline_queue *queue = &session->engine->deadlines;
+    struct stall *stall = &session->stall[leg];
+
+    if (!has_output) {
+        deadline_clear(queue, &stall->deadline);
+    } else if (!deadline_is_set(&stall->deadline)) {
+        stall->delivered = wire_delivered(session->leg[leg].wire);
+        deadline_set(queue, &stall->deadline, CLASS_STALLED,
+            uv_now(session->engine->loop) + timeouts(session)->stalled);
+    }
+}
+
+static void watch_leg(
+    struct session *session, int leg, unsigned (*wanted)(const struct session *session))
+{
+    bool is_open = session->leg[leg].ops != NULL;
+    unsigned events = wanted && is_open ? wanted(session) : 0;
+
+    if (wanted && is_open)
+        wire_watch(session->leg[leg].wire, events);
+    mind_stall(session, leg, (events & (unsigned)WIRE_WRITABLE) != 0);
+}
+
 void session_watch(struct session *session)
 {
-    const struct phase *row = phase_of(session);
-
-    if (row->client && session->leg[LEG_CLIENT].ops)
-        wire_watch(session->leg[LEG_CLIENT].wire, row->client(session));
-    if (row->server && session->leg[LEG_SERVER].ops)
-        wire_watch(session->leg[LEG_SERVER].wire, row->server(session));
+    watch_leg(session, LEG_CLIENT, phase_of(session)->client);
+    watch_leg(session, LEG_SERVER, phase_of(session)->server);
 }

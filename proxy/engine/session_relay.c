@@ -19,8 +19,10 @@ void session_begin_relay(struct session *session)
 
         if (rest.n > 0 && pipe_reserve(pipe, engine, rest.n))
             pipe_send(pipe, &session->leg[1 - side], rest);
-        else
-            pipe->failed = pipe->failed || rest.n > 0;
+        else if (rest.n > 0)
+            pipe->fault = PIPE_NO_MEMORY;
+        pipe->is_opaque = true;
+        pipe->resets = side == LEG_SERVER;
         buffer_give_cleansed(side == LEG_CLIENT ? &engine->lines : &engine->replies, &pipe->in);
     }
     session->active_ms = uv_now(engine->loop);
@@ -38,17 +40,20 @@ unsigned session_expire_relay(struct session *session)
     return SESSION_WAIT;
 }
 
-static bool has_ended(const struct pipe *pipe)
+/* It is over when nothing has moved for its time, which began when one side ended. */
+unsigned session_expire_half_closed(struct session *session)
 {
-    return pipe->ended || pipe->failed;
-}
+    uint64_t over_at = session->active_ms + session->service->config->timeouts.half_closed;
+    uint64_t now = uv_now(session->engine->loop);
 
-/* The end may be held itself: then it follows when there is room. */
-static bool is_over(const struct session *session, int side)
-{
-    const struct pipe *pipe = &session->pipe[side];
-
-    return pipe->failed || (pipe->shut && !stream_has_held(&session->leg[1 - side]));
+    if (over_at > now) {
+        session_set_deadline(session, CLASS_HALF_CLOSED, over_at - now, REASON_TIMEOUT_LINGER);
+        return SESSION_WAIT;
+    }
+    /* What the server said is whole, but may not have reached the client yet. */
+    if (session->pipe[LEG_SERVER].shut)
+        return SESSION_LINGER;
+    return session_give_up(session, REASON_TIMEOUT_LINGER);
 }
 
 /* Why the first of the two directions ended: that is why the session did. */
@@ -57,38 +62,76 @@ static void note_reason(struct session *session)
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
         const struct pipe *pipe = &session->pipe[side];
 
-        if (has_ended(pipe) && session->reason == REASON_NONE)
+        if ((pipe->ended || pipe->fault == PIPE_SINK_GONE) && session->reason == REASON_NONE)
             session->reason = session_end_reason(session, pipe->ended ? side : 1 - side);
     }
 }
 
+/* Nothing of what it said is left to be passed on, and it hears nothing any more. */
+static bool is_client_gone(const struct session *session)
+{
+    const struct pipe *client = &session->pipe[LEG_CLIENT];
+
+    return client->ended && (session->leg[LEG_CLIENT].failure == STREAM_RESET ||
+                                session->pipe[LEG_SERVER].fault == PIPE_SINK_GONE);
+}
+
+/* All that the server said has gone out, with the end behind it. */
+static bool is_server_done(const struct session *session)
+{
+    return session->pipe[LEG_SERVER].shut && !stream_has_held(&session->leg[LEG_CLIENT]);
+}
+
+/* The client's direction is over, or has nobody to listen at its other end. */
+static bool is_client_done(const struct session *session)
+{
+    const struct pipe *client = &session->pipe[LEG_CLIENT];
+    const struct stream *server = &session->leg[LEG_SERVER];
+
+    return client->fault == PIPE_SINK_GONE || server->failure != STREAM_FINE ||
+           (client->shut && !stream_has_held(server));
+}
+
+static unsigned take_ends(struct session *session)
+{
+    const struct pipe *pipes = session->pipe;
+
+    if (pipes[LEG_CLIENT].fault == PIPE_NO_MEMORY || pipes[LEG_SERVER].fault == PIPE_NO_MEMORY)
+        return session_give_up(session, REASON_NO_MEMORY);
+    note_reason(session);
+    if (is_client_gone(session))
+        return session_lose_client(session);
+    if (session->reason == REASON_NONE)
+        return SESSION_WAIT;
+    if (session->phase == SESSION_RELAY)
+        return SESSION_HALF_CLOSED;
+    return is_server_done(session) && is_client_done(session) ? SESSION_LINGER : SESSION_WAIT;
+}
+
+/* The server first: a write to it may take notice of its end, and must not be before its words. */
 unsigned session_run_relay(struct session *session)
 {
     struct pipe *pipes = session->pipe;
     uint64_t before = pipes[LEG_CLIENT].bytes + pipes[LEG_SERVER].bytes;
     bool more = false;
+    unsigned next;
 
-    for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
+    for (int side = LEG_SERVER; side >= LEG_CLIENT; side--) {
         more = pipe_pump(
                    &pipes[side], &session->leg[side], &session->leg[1 - side], session->engine) ||
                more;
     }
     if (pipes[LEG_CLIENT].bytes + pipes[LEG_SERVER].bytes != before)
         session->active_ms = uv_now(session->engine->loop);
-    note_reason(session);
-    if (is_over(session, LEG_CLIENT) && is_over(session, LEG_SERVER))
-        return SESSION_DEAD;
-    if (session->reason != REASON_NONE && session->phase == SESSION_RELAY)
-        return SESSION_HALF_CLOSED;
-    return more ? SESSION_AGAIN : SESSION_WAIT;
+    next = take_ends(session);
+    return next == SESSION_WAIT && more ? (unsigned)SESSION_AGAIN : next;
 }
 
 bool session_takes_bytes(const struct session *session, int side)
 {
     const struct pipe *pipe = &session->pipe[side];
 
-    return !has_ended(pipe) && pipe_has_room(pipe) &&
-           !pipe_has_output(pipe, &session->leg[1 - side]);
+    return !pipe->ended && pipe_has_room(pipe) && !pipe_has_output(pipe, &session->leg[1 - side]);
 }
 
 unsigned session_relay_client_events(const struct session *session)
@@ -97,8 +140,6 @@ unsigned session_relay_client_events(const struct session *session)
                           ? (unsigned)WIRE_WRITABLE
                           : 0;
 
-    if (session->pipe[LEG_CLIENT].ended)
-        return output;
     return output |
            (unsigned)(session_takes_bytes(session, LEG_CLIENT) ? WIRE_READABLE : WIRE_HANGUP);
 }

@@ -375,10 +375,15 @@ const struct directive directives[] = {
         "IMAP: silence both ways after the login. RFC 3501 forbids less than 30 minutes."),
     TIMEOUT(pop3_idle, 10 * MINUTE, 720 * HOUR, "10m",
         "POP3: silence both ways after the login. RFC 1939 forbids less than 10 minutes."),
+    TIMEOUT(stalled, 100, 24 * HOUR, "5m",
+        "How long a client or a server that is sent something may take none of it: read nothing, "
+        "or "
+        "acknowledge nothing. Then the session is cut. One that reads slowly is served."),
+    TIMEOUT(half_closed, 100, 24 * HOUR, "30s",
+        "After the login, when one side has ended its direction: how long nothing may move before "
+        "the rest of the session ends as well."),
     TIMEOUT(drain, 0, 24 * HOUR, "30s",
-        "How long open sessions may go on after SIGTERM; then they are cut. It is also how long "
-        "what is "
-        "left of one session may take when one side has ended (with 0, two seconds)."),
+        "How long open sessions may go on after SIGTERM; then they are cut."),
     {SECTION_TIMEOUTS, "keepalive", VALUE_DURATION, FIELD(config_timeouts, keepalive),
         .min = SECOND, .max = 8 * HOUR, .zero = "off", .fallback = "2m",
         .help = "Silence on a connection before TCP keepalive probes ask whether the peer is still "

@@ -16,6 +16,7 @@ from mailmux_e2e.backend import Backend, Script  # noqa: E402
 from mailmux_e2e.certificates import Certificates  # noqa: E402
 from mailmux_e2e.client import Client  # noqa: E402
 from mailmux_e2e.legacy import LegacyServer  # noqa: E402
+from mailmux_e2e.legs import Legs  # noqa: E402
 from mailmux_e2e.proxy import Proxy  # noqa: E402
 from mailmux_e2e.servers import server  # noqa: E402
 
@@ -137,6 +138,13 @@ def field(proxy: Proxy, new_backend: Callable[..., Backend]) -> Callable[..., Fi
         return Field(proxy, backend, protocol, tls)
 
     return build
+
+
+@pytest.fixture
+def legs(proxy: Proxy, new_backend: Callable[..., Backend], new_client: Callable[..., Client],
+         certificates: Certificates) -> Legs:
+    """legs.serve(leg, protocol, *scripts), see mailmux_e2e/legs.py"""
+    return Legs(proxy, new_backend, new_client, certificates)
 
 
 @pytest.fixture(scope="session")

@@ -238,8 +238,8 @@ def test_a33_after_close_notify_the_servers_rest_still_comes(field, version):
 
 
 @pytest.mark.conformance("C94")
-def test_a_server_that_never_ends_is_left_after_the_drain(proxy, field):
-    proxy.section("timeouts", drain="300ms")
+def test_a_server_that_never_ends_is_left_in_time(proxy, field):
+    proxy.section("timeouts", half_closed="300ms", drain="2s")
     target = field("imap", [*LOGIN, hang(), lambda connection: connection.hold()], tls="implicit")
     client = target.connect()
     log_in(client)
@@ -306,12 +306,14 @@ def test_a31_an_end_during_the_handshake(field, protocol, tls, how):
 @each_protocol
 def test_a31_a_client_that_is_gone_while_the_server_is_silent(field, protocol, tls):
     target = field(protocol, [hang()], tls=tls)
-    for number in range(4):
-        client = Client(target.port)
+    clients = [Client(target.port) for _ in range(4)]
+    for client in clients:
         if tls == "implicit":
             client.begin_tls()
-        connection = target.backend.connection(number)
+    connections = [target.backend.connection(number) for number in range(4)]
+    for client in clients:
         abort(client.socket)
+    for connection in connections:
         assert connection.ended.wait(CEILING)
     assert target.proxy.wait_for_event("session", 4).fields["ended_by"] == "client"
 

@@ -168,6 +168,62 @@ def test_what_is_left_at_the_end_of_the_drain_is_cut(proxy, new_backend, new_cli
     assert proxy.events("session")[0].fields["reason"] == "shutdown"
 
 
+def begin_nothing(proxy, client):
+    """An implicit port; TLS is not begun."""
+
+
+def read_greeting(proxy, client):
+    client.read_line()
+
+
+def ask_for_tls(proxy, client):
+    client.read_line()
+    client.send(b"a STARTTLS\r\n")
+    client.read_line()
+
+
+def say_half_a_header(proxy, client):
+    client.send(b"PROXY TCP4 ")
+
+
+def linger(proxy, client):
+    client.read_line()
+    client.send(b"a LOGOUT\r\n")
+    client.read_to_end()
+
+
+def leave_an_answer_owed(proxy, client):
+    """The server never answers the goodbye that is said for it."""
+    client.read_line()
+    client.close()
+
+
+WAITING = {
+    "before TLS": ("implicit", {}, begin_nothing),
+    "greeted": ("starttls", {}, read_greeting),
+    "before TLS behind STARTTLS": ("starttls", {}, ask_for_tls),
+    "in a PROXY header": ("starttls", {"accept_proxy_from": "127.0.0.0/8"}, say_half_a_header),
+    "lingering": ("starttls", {}, linger),
+    "at the goodbye": ("starttls", {}, leave_an_answer_owed),
+}
+
+
+@pytest.mark.conformance("C137", "C110")
+@pytest.mark.parametrize("where", WAITING)
+def test_the_end_waits_for_nobody_who_has_nothing_to_lose(proxy, new_backend, new_client, where):
+    """The drain is longer than any test may take."""
+    tls, settings, go_there = WAITING[where]
+    script = [send(b"* OK x\r\n"), wait_for_end()] if where == "at the goodbye" else imap()
+    proxy.section("timeouts", drain="10m", handshake="10m", proxy_header="10m")
+    proxy.backend("server", new_backend(script).port)
+    proxy.listener("test", "imap", tls, "server", **settings)
+    proxy.start()
+    client = new_client(proxy.ports["test"])
+    go_there(proxy, client)
+    proxy.send_signal(signal.SIGTERM)
+    assert proxy.finished().fields["served"] in ("0", "1")
+
+
 def cpu_seconds(pid):
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -3,9 +3,11 @@ of its own for each connection; the n-th connection runs the n-th script, the la
 again. Every byte received is kept exactly.
 """
 
+import fcntl
 import socket
 import ssl
 import struct
+import termios
 import threading
 import time
 from typing import Callable, Optional, Sequence
@@ -23,6 +25,7 @@ class Connection:
         self.number = number
         self.received = bytearray()
         self.commands: list[bytes] = []
+        self.goodbye = b""  # the client's, or the proxy's in its name
         self.logins: list[tuple[bytes, bytes]] = []
         self.messages: list[bytes] = []
         self.error: Optional[BaseException] = None
@@ -139,6 +142,13 @@ class Connection:
     def reset(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
+
+    def wait_until_taken(self) -> None:
+        """Until the proxy's kernel has acknowledged all that was sent: a reset loses none of it."""
+        end = time.monotonic() + CEILING
+        while struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0" * 4))[0] > 0:
+            assert time.monotonic() < end, "the proxy does not take what was sent"
+            time.sleep(0.01)
 
     def close_notify(self) -> None:
         """Ends TLS in order, without waiting for the other side."""

@@ -18,6 +18,14 @@ class Goodbye(Exception):
     """The server ends the conversation."""
 
 
+def _note(connection: Connection, command: bytes) -> None:
+    """The goodbye is kept apart: the proxy says it for a client that does not."""
+    if re.fullmatch(rb"(?:QUIT|[^ ]+ LOGOUT)\r\n", command):
+        connection.goodbye = command
+    else:
+        connection.commands.append(command)
+
+
 def _answer(reply: Reply, connection: Connection, command: bytes) -> bytes:
     return reply if isinstance(reply, bytes) else reply(connection, command) or b""
 
@@ -93,7 +101,7 @@ def smtp(greeting: bytes = b"220 old.example ESMTP\r\n", words: Sequence[bytes] 
 
     def turn(connection: Connection) -> None:
         line = connection.read_line()
-        connection.commands.append(line)
+        _note(connection, line)
         verb = re.split(rb"[ \r\n]", line, maxsplit=1)[0].upper()
         reply = known.get(verb, b"500 5.5.2 the server does not know this\r\n")
         connection.send(_answer(reply, connection, line))
@@ -173,7 +181,7 @@ def imap(greeting: bytes = b"* OK old server ready\r\n", words: bytes = IMAP_WOR
 
     def turn(connection: Connection) -> None:
         command = imap_command(connection)
-        connection.commands.append(command)
+        _note(connection, command)
         tag, *rest = command.split(None, 2)
         verb = rest[0].upper() if rest else b""
         reply = known.get(verb, b"%T BAD the server does not know this\r\n")
@@ -219,7 +227,7 @@ def pop3(greeting: bytes = b"+OK old server ready\r\n", words: Sequence[bytes] =
 
     def turn(connection: Connection) -> None:
         line = connection.read_line()
-        connection.commands.append(line)
+        _note(connection, line)
         verb = re.split(rb"[ \r\n]", line, maxsplit=1)[0].upper()
         reply = known.get(verb, b"-ERR the server does not know this\r\n")
         connection.send(_answer(reply, connection, line))

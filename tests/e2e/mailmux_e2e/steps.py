@@ -49,6 +49,10 @@ def tell(event: threading.Event) -> Step:
     return lambda _: event.set()
 
 
+def wait_until_taken() -> Step:
+    return lambda connection: connection.wait_until_taken()
+
+
 def half_close() -> Step:
     return lambda connection: connection.half_close()
 

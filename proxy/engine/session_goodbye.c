@@ -1,0 +1,246 @@
+/*
+ * What a session owes to its server when it ends: a goodbye in the client's name, where the client
+ * has said none, as servers complain of clients that vanish ("lost connection after CONNECT", "no
+ * auth attempts"). It is said while the client is being left, and goes on when the client is gone,
+ * for a bounded time; until it is over the server counts a session, and so do we.
+ */
+#include "session_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Is one owed? ---- */
+
+/* The dialog may be over by now; what it has asked of the server was answered before that. */
+static bool is_at_boundary(struct dialog *dialog)
+{
+    enum dialog_mode mode = dialog->mode;
+    bool answer = false;
+
+    if (!dialog_is_inside(dialog)) {
+        dialog->mode = DIALOG_LINES;
+        answer = dialog_at_boundary(dialog);
+        dialog->mode = mode;
+    }
+    return answer;
+}
+
+/* Or it cannot be said: a server that refused a chunk may still be waiting for its octets. */
+static bool has_said_goodbye(enum reason reason)
+{
+    return reason == REASON_QUIT || reason == REASON_BDAT_REFUSED ||
+           strcmp(reason_ended_by(reason), "server") == 0;
+}
+
+static bool can_hear(const struct session *session)
+{
+    const struct stream *server = &session->leg[LEG_SERVER];
+
+    return server->ops && !server->unwritable && !server->finished &&
+           server->failure == STREAM_FINE && !session->pipe[LEG_SERVER].ended &&
+           session->pipe[LEG_CLIENT].fault == PIPE_FINE &&
+           !pipe_has_output(&session->pipe[LEG_CLIENT], server);
+}
+
+static enum parting first_step(struct session *session)
+{
+    if (!can_hear(session) || has_said_goodbye(session->reason))
+        return PARTING_NONE;
+    /* A server that is being connected may have accepted already, and would complain. */
+    if (session->phase == SESSION_DIAL || session->phase == SESSION_RENEW)
+        return session->upstream.phase == UPSTREAM_TRYING ? PARTING_ARRIVING : PARTING_NONE;
+    if (session->phase == SESSION_DELAY)
+        return session->upstream.greeting == GREETING_READY ? PARTING_ASKED : PARTING_NONE;
+    if (session->dialog && is_at_boundary(session->dialog))
+        return PARTING_ASKED;
+    return PARTING_NONE;
+}
+
+/* ---- The server's leg ---- */
+
+/* A message that is not complete must not look as if it were (A32). */
+static void close_server(struct session *session)
+{
+    struct stream *server = &session->leg[LEG_SERVER];
+    const struct pipe *client = &session->pipe[LEG_CLIENT];
+    bool is_inside = session->dialog && dialog_is_inside(session->dialog);
+    bool is_cut = pipe_is_cut(client, server);
+
+    if (!server->ops)
+        return;
+    if (!stream_has_held(server))
+        stream_shutdown(server, is_inside || is_cut || client->truncated);
+    stream_close(server, pipe_has_output(client, server));
+}
+
+void session_leave_server(struct session *session)
+{
+    struct upstream *upstream = &session->upstream;
+
+    session->parting = PARTING_NONE;
+    upstream_stop(upstream);
+    deadline_clear(&session->engine->deadlines, &session->parting_deadline);
+    close_server(session);
+    if (upstream->has_choice && !session->server_name)
+        session->server_name = strdup(upstream->choice.name);
+    upstream_release(upstream);
+    /* What it did not take is nobody's, and no reason not to read the client. */
+    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
+    session->pipe[LEG_CLIENT].fault = PIPE_FINE;
+}
+
+/* ---- The goodbye ---- */
+
+static void drop_input(struct session *session)
+{
+    buffer_give(&session->engine->replies, &session->pipe[LEG_SERVER].in);
+}
+
+static void say_goodbye(struct session *session)
+{
+    struct pipe *pipe = &session->pipe[LEG_CLIENT];
+
+    drop_input(session);
+    if (pipe_reserve(pipe, session->engine, OPENING_TEXT_MAX)) {
+        opening_quit(&session->upstream.approach.opening, pipe->out);
+        session->parting = PARTING_ASKED;
+    } else {
+        session_leave_server(session);
+    }
+}
+
+/* Nothing goes on for a client that is gone but the try that is under way. */
+static void settle(struct upstream *upstream)
+{
+    deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
+    upstream->is_patient = true;
+}
+
+void session_part(struct session *session)
+{
+    struct pipe *pipe = &session->pipe[LEG_CLIENT];
+    enum parting first;
+
+    (void)pipe_flush(pipe, &session->leg[LEG_SERVER], session->engine);
+    first = first_step(session);
+    if (first == PARTING_NONE) {
+        session_leave_server(session);
+        return;
+    }
+    session->parting = first;
+    deadline_set(&session->engine->deadlines, &session->parting_deadline, CLASS_LINGER,
+        uv_now(session->engine->loop) + SESSION_GOODBYE_MS);
+    if (first == PARTING_ARRIVING) {
+        settle(&session->upstream);
+    } else {
+        say_goodbye(session);
+    }
+    session_run_parting(session);
+}
+
+/* False: nothing was done, more must come. */
+static bool arrive(struct session *session)
+{
+    switch (upstream_step(&session->upstream)) {
+    case UPSTREAM_BUSY:
+        return false;
+    case UPSTREAM_READY:
+        say_goodbye(session);
+        break;
+    case UPSTREAM_REFUSED:
+    case UPSTREAM_FAILED:
+        session_leave_server(session);
+        break;
+    }
+    return true;
+}
+
+static bool hear_answer(struct session *session)
+{
+    struct pipe *pipe = &session->pipe[LEG_CLIENT];
+    struct buffer *in = session->pipe[LEG_SERVER].in;
+    struct opening_turn turn;
+
+    if (!pipe_reserve(pipe, session->engine, OPENING_TEXT_MAX))
+        return false;
+    turn = opening_feed(&session->upstream.approach.opening, buffer_held(in), pipe->out);
+    if (turn.next == OPENING_MORE)
+        return false;
+    if (turn.used > 0)
+        buffer_consume(in, turn.used);
+    if (turn.next == OPENING_GO_ON)
+        return true;
+    stream_shutdown(&session->leg[LEG_SERVER], false);
+    session->parting = PARTING_ENDED;
+    return true;
+}
+
+/* Reads once. False: it must be waited for. */
+static bool read_more(struct session *session)
+{
+    struct pipe *server = &session->pipe[LEG_SERVER];
+
+    if (!pipe_fill(server, &session->leg[LEG_SERVER], &session->engine->replies) &&
+        pipe_has_room(server))
+        return false;
+    if (server->ended || server->fault == PIPE_NO_MEMORY || !pipe_has_room(server))
+        session_leave_server(session);
+    return true;
+}
+
+/* One step; false: it waits for the server. */
+static bool step(struct session *session)
+{
+    switch (session->parting) {
+    case PARTING_NONE:
+        return false;
+    case PARTING_ARRIVING:
+        return arrive(session);
+    case PARTING_ASKED:
+        return hear_answer(session) || read_more(session);
+    case PARTING_ENDED:
+        drop_input(session);
+        return read_more(session);
+    }
+    return false;
+}
+
+void session_run_parting(struct session *session)
+{
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+    bool moved = true;
+
+    while (moved && session->parting != PARTING_NONE) {
+        (void)pipe_flush(client, &session->leg[LEG_SERVER], session->engine);
+        moved = !pipe_has_output(client, &session->leg[LEG_SERVER]) && step(session);
+    }
+    if (session->parting != PARTING_ARRIVING) /* else it is the upstream's */
+        buffer_give_if_empty(&session->engine->replies, &session->pipe[LEG_SERVER].in);
+    buffer_give_if_empty(&session->engine->replies, &client->out);
+}
+
+unsigned session_parting_events(const struct session *session)
+{
+    if (session->parting == PARTING_ARRIVING) /* as the upstream has it */
+        return session->leg[LEG_SERVER].wire->watched;
+    if (pipe_has_output(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER]))
+        return WIRE_WRITABLE;
+    return WIRE_READABLE;
+}
+
+/* ---- When the client is gone ---- */
+
+void session_begin_goodbye(struct session *session)
+{
+    struct engine *engine = session->engine;
+
+    session_leave_client(session);
+    buffer_give_cleansed(&engine->lines, &session->pipe[LEG_CLIENT].in);
+    buffer_give_cleansed(&engine->replies, &session->pipe[LEG_SERVER].out);
+}
+
+unsigned session_run_goodbye(struct session *session)
+{
+    session_run_parting(session);
+    return session->parting == PARTING_NONE ? (unsigned)SESSION_DEAD : (unsigned)SESSION_WAIT;
+}
