@@ -64,9 +64,10 @@ struct dialog_legs {
 /* What the session does after it has queued the text. */
 enum dialog_next {
     DIALOG_NOTHING,
-    DIALOG_START_TLS, /* flush, then TLS on the client leg; then dialog_tls_started */
-    DIALOG_RELAY,     /* logged in: from now on bytes, both ways; the dialog is over */
-    DIALOG_CLOSE      /* flush, then close both legs with actions.reason */
+    DIALOG_START_TLS,    /* flush, then TLS on the client leg; then dialog_tls_started */
+    DIALOG_RENEW_SERVER, /* dial the backend anew, then dialog_server_renewed */
+    DIALOG_RELAY,        /* logged in: from now on bytes, both ways; the dialog is over */
+    DIALOG_CLOSE         /* flush, then close both legs with actions.reason */
 };
 
 struct actions {
@@ -178,6 +179,9 @@ struct protocol {
     /* See dialog_server_ended. */
     bool (*server_ended)(struct dialog *dialog, struct actions *actions);
 
+    /* See dialog_server_renewed; NULL where there is nothing to say again. */
+    void (*server_renewed)(struct dialog *dialog, struct actions *actions);
+
     /* See dialog_waits_after_look_alike, and what ends that wait; NULL where there is none. */
     bool (*waits_after_look_alike)(const struct dialog *dialog);
     void (*end_wait)(struct dialog *dialog, struct actions *actions);
@@ -261,6 +265,9 @@ bool dialog_waits_after_look_alike(const struct dialog *dialog);
 
 /* The time for what the client or the backend had to do is over. */
 void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *actions);
+
+/* After RENEW_SERVER: the fresh connection is ready. Says again what is to be said there. */
+void dialog_server_renewed(struct dialog *dialog, struct actions *actions);
 
 void dialog_tls_started(struct dialog *dialog);
 bool dialog_at_boundary(const struct dialog *dialog);

@@ -11,6 +11,7 @@
 
 enum {
     SMTP_QUEUE_MAX = 256, /* commands in flight; when full the client is not read */
+    SMTP_HELLO_MAX = 264, /* octets of a hello that can be said again: the longest domain fits */
     SMTP_TAIL = 2         /* octets of message data that decide what a dot means */
 };
 
@@ -82,6 +83,7 @@ struct smtp {
     unsigned queue_head;
     unsigned queue_len;
     bool barrier;        /* the client is held until the queue has drained */
+    bool hello_in_clear; /* the backend has taken one on this connection, and none since TLS */
     bool hello_needed;   /* STARTTLS is over: nothing counts before a new EHLO or HELO (C32) */
     bool chunking;       /* the last EHLO reply offered CHUNKING */
     bool in_auth;        /* the next client line is a SASL response */
@@ -93,6 +95,8 @@ struct smtp {
     enum smtp_fate fate;
     enum smtp_backend backend;
     char tail[SMTP_TAIL];
+    char hello[SMTP_HELLO_MAX]; /* see smtp_hello.c */
+    size_t hello_len;           /* 0: none is kept */
 };
 
 #endif

@@ -116,7 +116,7 @@ void session_begin_renewal(struct session *session)
     upstream_restart(&session->upstream);
 }
 
-/* A fresh backend connection behind a dialog that goes on: its greeting is swallowed. */
+/* A fresh backend connection behind a dialog that goes on. */
 unsigned session_run_renewal(struct session *session)
 {
     enum upstream_result result = upstream_step(&session->upstream);
@@ -124,8 +124,5 @@ unsigned session_run_renewal(struct session *session)
     if (result == UPSTREAM_BUSY)
         return leave_if_gone(session);
     note_arrival(session);
-    if (result != UPSTREAM_READY || session->upstream.greeting != GREETING_READY)
-        return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
-    buffer_consume(session->pipe[LEG_SERVER].in, session->upstream.greeting_len);
-    return SESSION_DIALOG;
+    return session_resume_dialog(session, result);
 }

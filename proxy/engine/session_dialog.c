@@ -56,6 +56,8 @@ static unsigned carry_out(struct session *session, const struct actions *actions
         session->renew = actions->renew_server;
         deadline_clear(&session->engine->deadlines, &session->line_deadline);
         return SESSION_UPGRADE;
+    case DIALOG_RENEW_SERVER:
+        return SESSION_RENEW;
     case DIALOG_RELAY:
         return SESSION_RELAY;
     case DIALOG_CLOSE:
@@ -94,6 +96,29 @@ unsigned session_start_dialog(struct session *session)
         slice_of(buffer_held(pipe->in).p, greeting_len), &actions);
     buffer_consume(pipe->in, greeting_len);
     return carry_out(session, &actions);
+}
+
+/* Behind a dialog the greeting of a fresh connection is not for the client; a refusal is (C127). */
+unsigned session_resume_dialog(struct session *session, enum upstream_result result)
+{
+    struct pipe *pipe = &session->pipe[LEG_SERVER];
+    size_t greeting_len = session->upstream.greeting_len;
+    enum greeting greeting = session->upstream.greeting;
+    struct actions actions;
+
+    if (result == UPSTREAM_FAILED || greeting == GREETING_PREAUTH)
+        return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
+    if (!reserve(session, greeting_len))
+        return session_give_up(session, REASON_NO_MEMORY);
+    actions = actions_for(session);
+    if (result == UPSTREAM_REFUSED)
+        dialog_start(
+            session->dialog, greeting, slice_of(buffer_held(pipe->in).p, greeting_len), &actions);
+    else
+        dialog_server_renewed(session->dialog, &actions);
+    buffer_consume(pipe->in, greeting_len);
+    return result == UPSTREAM_REFUSED ? session_close(session, REASON_SERVER_REFUSED)
+                                      : carry_out(session, &actions);
 }
 
 /* ---- Deadlines ---- */

@@ -255,6 +255,15 @@ bool dialog_server_ended(struct dialog *dialog, struct actions *actions)
     return expected;
 }
 
+void dialog_server_renewed(struct dialog *dialog, struct actions *actions)
+{
+    struct queued before = queued_in(actions);
+
+    if (dialog->protocol->server_renewed)
+        dialog->protocol->server_renewed(dialog, actions);
+    finish(dialog, before, actions);
+}
+
 bool dialog_waits_after_look_alike(const struct dialog *dialog)
 {
     const struct protocol *protocol = dialog->protocol;

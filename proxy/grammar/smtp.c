@@ -91,10 +91,7 @@ static void forward_reset(
 
 static void hello(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    bool extended = slice_equal_nocase(command->verb, SLICE("EHLO"));
-
-    dialog->of.smtp.in_transaction = false;
-    smtp_send(dialog, command->line, extended ? SMTP_EHLO : SMTP_HELO, true, actions);
+    smtp_hello(dialog, command->line, slice_equal_nocase(command->verb, SLICE("EHLO")), actions);
 }
 
 static void data(struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -371,7 +368,9 @@ static void start(
 
 static void tls_started(struct dialog *dialog)
 {
-    dialog->of.smtp = (struct smtp){.hello_needed = true};
+    bool hello_in_clear = dialog->of.smtp.hello_in_clear;
+
+    dialog->of.smtp = (struct smtp){.hello_needed = true, .hello_in_clear = hello_in_clear};
 }
 
 static bool at_boundary(const struct dialog *dialog)
@@ -402,6 +401,7 @@ const struct protocol protocol_smtp = {
     .at_boundary = at_boundary,
     .is_owed = is_owed,
     .server_ended = smtp_server_ended,
+    .server_renewed = smtp_server_renewed,
     .waits_after_look_alike = smtp_waits_after_look_alike,
     .end_wait = smtp_end_wait,
     .farewell = smtp_farewell,

@@ -1,7 +1,8 @@
 /*
  * What the files of the SMTP grammar share: smtp.c (commands), smtp_queue.c (outstanding commands
  * and replies of our own), smtp_reply.c (the backend's replies), smtp_ehlo.c (capabilities),
- * smtp_data.c (message data), smtp_path.c (recipients; its parser is in smtp_path.h).
+ * smtp_data.c (message data), smtp_hello.c (EHLO and HELO), smtp_path.c (recipients; its parser is
+ * in smtp_path.h).
  */
 #ifndef MAILMUX_SMTP_PARTS_H
 #define MAILMUX_SMTP_PARTS_H
@@ -41,6 +42,20 @@ void smtp_settle(struct dialog *dialog);
 bool smtp_say_own(struct dialog *dialog, struct actions *actions);
 
 void smtp_farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client);
+
+/* ---- smtp_hello.c ---- */
+
+/* Forwards the client's EHLO (extended) or HELO. */
+void smtp_hello(struct dialog *dialog, struct slice line, bool extended, struct actions *actions);
+
+/* The reply to it. True: a fresh connection is asked for, and the client hears nothing of it. */
+bool smtp_hello_refused(struct dialog *dialog, unsigned code, struct actions *actions);
+
+/* The reply to it that the client hears. */
+void smtp_hello_answered(struct dialog *dialog, bool success);
+
+/* See dialog_server_renewed. */
+void smtp_server_renewed(struct dialog *dialog, struct actions *actions);
 
 /* ---- smtp_path.c ---- */
 

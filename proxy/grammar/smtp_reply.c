@@ -139,6 +139,11 @@ static void reset_for_tls(struct dialog *dialog, unsigned code, struct actions *
     actions->renew_server = code / 100 != 2;
 }
 
+static bool is_hello(enum smtp_command command)
+{
+    return command == SMTP_EHLO || command == SMTP_HELO;
+}
+
 static bool is_chunk(enum smtp_command command)
 {
     return command == SMTP_BDAT || command == SMTP_BDAT_LAST;
@@ -232,8 +237,8 @@ static void follow(
 {
     struct smtp *smtp = &dialog->of.smtp;
 
-    if ((command == SMTP_EHLO || command == SMTP_HELO) && is_success(code))
-        smtp->hello_needed = false;
+    if (is_hello(command))
+        smtp_hello_answered(dialog, is_success(code));
     if (command == SMTP_HELO && is_success(code))
         smtp->chunking = false;
     if (command == SMTP_AUTH)
@@ -261,6 +266,8 @@ static void take_reply(
         reset_for_tls(dialog, reply->code, actions);
         return;
     }
+    if (is_hello(command) && smtp_hello_refused(dialog, reply->code, actions))
+        return;
     note_refused_login(dialog, reply);
     if (command == SMTP_EHLO && is_success(reply->code))
         smtp_ehlo_relay(dialog, reply, actions);

@@ -96,7 +96,7 @@ def test_a_message_through_starttls_reaches_a_server_that_takes_ehlo_once(
     proxy.start()
     client = new_client(proxy.ports["smtp"])
     deliver(client, starttls=True)
-    once.wait_for_log('result="Delivered"')
+    once.wait_for_log('stat=Delivered')
     assert any(b"\r\nHello" in one or b"\nHello" in one for one in once.messages())
     assert "server-down" not in proxy.log()
 

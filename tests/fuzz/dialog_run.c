@@ -188,6 +188,16 @@ static void note_event(struct dialog_run *run, const struct actions *actions)
         .sent = {buffer_held(&run->out[0]).n, buffer_held(&run->out[1]).n}};
 }
 
+static void do_next(struct dialog_run *run, const struct actions *actions);
+
+static void renew(struct dialog_run *run)
+{
+    struct actions actions = actions_of(&run->out[DIALOG_CLIENT], &run->out[DIALOG_SERVER]);
+
+    dialog_server_renewed(&run->dialog, &actions);
+    do_next(run, &actions);
+}
+
 static void do_next(struct dialog_run *run, const struct actions *actions)
 {
     if (actions->next == DIALOG_NOTHING && !actions->leave_server)
@@ -211,6 +221,11 @@ static void do_next(struct dialog_run *run, const struct actions *actions)
         if (actions->renew_server)
             buffer_clear(&run->in[DIALOG_SERVER]);
         dialog_tls_started(&run->dialog);
+        break;
+    case DIALOG_RENEW_SERVER:
+        buffer_clear(&run->in[DIALOG_SERVER]);
+        run->loses[DIALOG_SERVER] = true;
+        renew(run);
         break;
     case DIALOG_RELAY:
         FUZZ_REQUIRE(run->dialog.protocol->relays_after_login);

@@ -62,6 +62,17 @@ static void add_event(struct run *run, const char *event)
     (void)snprintf(run->events + n, sizeof(run->events) - n, "%s%s", n > 0 ? "," : "", event);
 }
 
+static void do_next(struct run *run, const struct actions *actions);
+
+/* The fresh connection is there at once, and its greeting is nobody's business. */
+static void renew(struct run *run)
+{
+    struct actions actions = actions_of(&run->out[DIALOG_CLIENT], &run->out[DIALOG_SERVER]);
+
+    dialog_server_renewed(&run->dialog, &actions);
+    do_next(run, &actions);
+}
+
 static void do_next(struct run *run, const struct actions *actions)
 {
     char event[80];
@@ -79,6 +90,11 @@ static void do_next(struct run *run, const struct actions *actions)
         run->starting_tls = true;
         run->renew = actions->renew_server;
         buffer_clear(&run->in[DIALOG_CLIENT]); /* it belongs to TLS */
+        break;
+    case DIALOG_RENEW_SERVER:
+        add_event(run, "RENEW");
+        buffer_clear(&run->in[DIALOG_SERVER]);
+        renew(run);
         break;
     case DIALOG_RELAY:
         add_event(run, "RELAY");
