@@ -101,7 +101,7 @@ def test_bad_number(check, text, problem):
     ("[timeouts]\nimap_idle = 29m", "[timeouts] imap_idle = 29m: too low; allowed: 30m to 720h"),
     ("[timeouts]\npop3_idle = 9m", "[timeouts] pop3_idle = 9m: too low; allowed: 10m to 720h"),
     ("[limits]\nline = 8193", "[limits] line = 8193: too high; allowed: 512 to 8k"),
-    ("[limits]\nsasl_line = 16001", "[limits] sasl_line = 16001: too high; allowed: 1k to 16000"),
+    ("[limits]\nsasl_line = 65537", "[limits] sasl_line = 65537: too high; allowed: 1k to 64k"),
     ("[limits]\nliteral = 2m", "[limits] literal = 2m: too high; allowed: 16 to 1m"),
     ("[limits]\nreply = 65k", "[limits] reply = 65k: too high; allowed: 1k to 64k"),
     ("[limits]\nreply_lines = 1001", "[limits] reply_lines = 1001: too high; allowed: 8 to 1000"),
