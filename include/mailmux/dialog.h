@@ -59,6 +59,7 @@ struct dialog_legs {
     bool client_tls;          /* implicit TLS: up before the first byte */
     bool server_tls;          /* the backend leg is TLS ... */
     bool server_tls_verified; /* ... and its certificate was checked */
+    bool server_heard_hello; /* SMTP: the client's hello will not be the first on this connection */
 };
 
 /* What the session does after it has queued the text. */

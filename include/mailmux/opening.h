@@ -146,7 +146,8 @@ enum opening_offer {
     OPENING_SHOWS_LOGINDISABLED = 1024
 };
 
-/* All but step, failure, greeting, offers, tls and client_known is private to the grammar. */
+/* All but step, failure, greeting, offers, tls, client_known, leaves_hello and said_hello is
+ * private to the grammar. */
 struct opening {
     const struct opening_plan *plan;
     const struct opening_client *client; /* NULL without an identity */
@@ -157,6 +158,9 @@ struct opening {
     unsigned offers;
     bool tls;          /* it was started by STARTTLS */
     bool client_known; /* the server has been told of the client */
+    bool leaves_hello; /* may be set after opening_init: the hello inside TLS is the client's to say
+                        */
+    bool said_hello;   /* ours was said inside TLS, and the client's will be a second one */
     unsigned commands; /* sent so far: IMAP's tags */
     size_t octets;     /* of the reply in hand */
     size_t lines;      /* the same */

@@ -83,6 +83,7 @@ struct smtp {
     unsigned queue_head;
     unsigned queue_len;
     bool barrier;        /* the client is held until the queue has drained */
+    bool hello_heard;    /* by the backend, and the next one of the client repeats it */
     bool hello_in_clear; /* the backend has taken one on this connection, and none since TLS */
     bool hello_needed;   /* STARTTLS is over: nothing counts before a new EHLO or HELO (C32) */
     bool chunking;       /* the last EHLO reply offered CHUNKING */

@@ -101,6 +101,7 @@ void approach_start(struct approach *approach, struct engine *engine,
 
     *approach = (struct approach){.engine = engine, .plan = *plan, .leg = leg, .input = input};
     opening_init(&approach->opening, plan->opening, plan->client, plan->capabilities);
+    approach->opening.leaves_hello = plan->leaves_hello;
     wire = engine->hooks->connect(engine, to, plan->keepalive_s, &error);
     if (!wire) {
         fail_connecting(approach, error);

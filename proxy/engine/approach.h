@@ -47,6 +47,7 @@ struct approach_plan {
     struct tls_client *tls; /* with implicit_tls or opening->starttls */
     const char *tls_name;
     unsigned keepalive_s;
+    bool leaves_hello;                   /* see struct opening */
     bool keeps_greeting;                 /* the client is to have it: see greeting_len */
     approach_write_header *write_header; /* NULL: there is none */
     approach_heard *heard;               /* NULL: nothing of it is wanted */

@@ -57,6 +57,7 @@ static unsigned carry_out(struct session *session, const struct actions *actions
         deadline_clear(&session->engine->deadlines, &session->line_deadline);
         return SESSION_UPGRADE;
     case DIALOG_RENEW_SERVER:
+        upstream_leave_hello(&session->upstream);
         return SESSION_RENEW;
     case DIALOG_RELAY:
         return SESSION_RELAY;
@@ -82,6 +83,7 @@ unsigned session_start_dialog(struct session *session)
     bool server_tls = session->leg[LEG_SERVER].handshaken;
     struct dialog_legs legs = {.client_tls = session->leg[LEG_CLIENT].handshaken,
         .server_tls = server_tls,
+        .server_heard_hello = session->upstream.approach.opening.said_hello,
         .server_tls_verified = server_tls && session->service->server_verified};
     struct actions actions;
 

@@ -109,13 +109,6 @@ static void say_goodbye(struct session *session)
     }
 }
 
-/* Nothing goes on for a client that is gone but the try that is under way. */
-static void settle(struct upstream *upstream)
-{
-    deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
-    upstream->is_patient = true;
-}
-
 void session_part(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_CLIENT];
@@ -131,7 +124,7 @@ void session_part(struct session *session)
     deadline_set(&session->engine->deadlines, &session->parting_deadline, CLASS_LINGER,
         uv_now(session->engine->loop) + SESSION_GOODBYE_MS);
     if (first == PARTING_ARRIVING) {
-        settle(&session->upstream);
+        upstream_settle(&session->upstream);
     } else {
         say_goodbye(session);
     }

@@ -50,9 +50,21 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
         service->config->timeouts.connect_deadline);
 }
 
+void upstream_settle(struct upstream *upstream)
+{
+    deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
+    upstream->is_patient = true;
+}
+
+void upstream_leave_hello(struct upstream *upstream)
+{
+    upstream->leaves_hello = true;
+}
+
 void upstream_restart(struct upstream *upstream)
 {
     struct pool_choice choice = upstream->choice;
+    bool leaves_hello = upstream->leaves_hello;
     struct upstream_client client = upstream->client;
     bool keeps_place = upstream->has_choice && pool_may_return(upstream->service->pool, &choice);
 
@@ -60,6 +72,7 @@ void upstream_restart(struct upstream *upstream)
         upstream_release(upstream);
     upstream_start(upstream, upstream->engine, upstream->service, &client, upstream->leg,
         upstream->input, upstream->on_event, upstream->owner);
+    upstream->leaves_hello = leaves_hello;
     if (!keeps_place)
         return;
     balance_mark_tried(&upstream->waiter.tried, choice.slot);

@@ -69,6 +69,7 @@ struct upstream {
     struct pool_choice choice;
     bool has_choice;           /* counted in the pool until upstream_release */
     struct balance_tried slow; /* servers that were left for their slow greeting alone */
+    bool leaves_hello;         /* the server takes one hello, and the client says it */
     bool is_patient;           /* no other is left: the slow ones get all their time */
     bool queued;               /* it had to wait for a place */
     uint64_t queued_at_ms;
@@ -104,6 +105,12 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
  * told otherwise, and only a new connection can correct that.
  */
 bool upstream_has_told_less(const struct upstream *upstream);
+
+/* The client is gone: the try that is under way goes to its end, and no other follows. */
+void upstream_settle(struct upstream *upstream);
+
+/* From the next try on: where TLS is STARTTLS the hello inside it is left to the client. */
+void upstream_leave_hello(struct upstream *upstream);
 
 /*
  * The same once more, after READY: the same server first, whose place is kept meanwhile, then the

@@ -189,6 +189,7 @@ void upstream_begin_try(struct upstream *upstream)
         .tls = service->server_tls,
         .tls_name = backend->tls_name ? backend->tls_name : upstream->host,
         .keepalive_s = service->keepalive_s,
+        .leaves_hello = upstream->leaves_hello,
         .keeps_greeting = true,
         .write_header = upstream_wants_header(upstream) ? write_header : NULL,
         .owner = upstream,

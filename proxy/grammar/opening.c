@@ -153,16 +153,6 @@ static struct opening_turn after_starttls(struct opening *opening, struct slice 
     return turn_of(OPENING_START_TLS, used);
 }
 
-/*
- * A client of SMTP says its own hello, and some servers take no second one (OpenSMTPD answers 503),
- * so ours is said only where something depends on the answer.
- */
-static bool needs_hello_in_tls(const struct opening *opening)
-{
-    return opening->plan->goal != OPENING_SESSION || has_identity(opening) ||
-           !words_of(opening)->client_says_hello;
-}
-
 void opening_tls_started(struct opening *opening, struct buffer *out)
 {
     const unsigned by_greeting = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
@@ -170,13 +160,12 @@ void opening_tls_started(struct opening *opening, struct buffer *out)
     /* POP3 tells by its greeting alone whether it takes XCLIENT, and never says it again. */
     opening->offers &= words_of(opening)->asks_for_xclient ? 0 : by_greeting;
     opening->tls = true;
-    if (needs_hello_in_tls(opening)) {
-        (void)say(opening, OPENING_AT_HELLO, 0, out);
+    if (opening->leaves_hello && !has_identity(opening)) {
+        (void)end(opening, 0);
         return;
     }
-    if (opening->capabilities)
-        buffer_clear(opening->capabilities);
-    (void)end(opening, 0);
+    opening->said_hello = true;
+    (void)say(opening, OPENING_AT_HELLO, 0, out);
 }
 
 void opening_quit(struct opening *opening, struct buffer *out)

@@ -203,7 +203,6 @@ const struct opening_words opening_imap = {
     .say = say,
     .answer = answer,
     .refusal_tag = refusal_tag,
-    .client_says_hello = false,
     .asks_for_xclient = false,
     .greeting_begin = "* OK ",
     .greeting_end = " ready\r\n",

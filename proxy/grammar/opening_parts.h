@@ -34,7 +34,6 @@ struct opening_words {
     /* The octets of a tag at the start of an answer that refuses; 0: there are no tags. */
     size_t (*refusal_tag)(struct slice said);
 
-    bool client_says_hello;     /* no session can begin without the client's own */
     bool asks_for_xclient;      /* what XCLIENT may say is told by the answer to hello */
     const char *greeting_begin; /* ours, around the host name */
     const char *greeting_end;

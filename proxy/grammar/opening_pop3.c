@@ -122,7 +122,6 @@ const struct opening_words opening_pop3 = {
     .say = say,
     .answer = answer,
     .refusal_tag = refusal_tag,
-    .client_says_hello = false,
     .asks_for_xclient = false,
     .greeting_begin = "+OK ",
     .greeting_end = " ready\r\n",

@@ -168,7 +168,6 @@ const struct opening_words opening_smtp = {
     .say = say,
     .answer = answer,
     .refusal_tag = refusal_tag,
-    .client_says_hello = true,
     .asks_for_xclient = true,
     .greeting_begin = "220 ",
     .greeting_end = " ESMTP\r\n",

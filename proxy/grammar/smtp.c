@@ -360,6 +360,7 @@ static void start(
         return;
     }
     smtp_reply_relay(&reply, actions);
+    dialog->of.smtp.hello_heard = dialog->legs.server_heard_hello;
     if (greeting == GREETING_REFUSED && reply.code == 421)
         dialog_close(dialog, actions, REASON_SERVER_REFUSED);
     if (greeting == GREETING_REFUSED)
@@ -368,9 +369,9 @@ static void start(
 
 static void tls_started(struct dialog *dialog)
 {
-    bool hello_in_clear = dialog->of.smtp.hello_in_clear;
+    bool hello_heard = dialog->of.smtp.hello_heard || dialog->of.smtp.hello_in_clear;
 
-    dialog->of.smtp = (struct smtp){.hello_needed = true, .hello_in_clear = hello_in_clear};
+    dialog->of.smtp = (struct smtp){.hello_needed = true, .hello_heard = hello_heard};
 }
 
 static bool at_boundary(const struct dialog *dialog)

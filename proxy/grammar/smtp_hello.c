@@ -1,8 +1,8 @@
 /*
  * EHLO and HELO. STARTTLS makes a client say its hello again [RFC 3207 4.2], and a backend that has
- * heard one in clear hears a second one on the same connection. Most take it [RFC 5321 4.1.4];
- * OpenSMTPD answers 503. So the line of the first hello inside TLS is kept: refused with 503, it is
- * said once more on a fresh connection, and only the answer to that reaches the client (C132).
+ * heard one in clear, or ours, hears a second one on the same connection. Most take it [RFC 5321
+ * 4.1.4]; OpenSMTPD answers 503. So the line of such a hello is kept: refused with 503, it is said
+ * once more on a fresh connection, and only the answer to that reaches the client (C132).
  */
 #include "smtp_parts.h"
 
@@ -12,7 +12,7 @@ enum { SMTP_CODE_BAD_SEQUENCE = 503 };
 
 static bool is_worth_keeping(const struct dialog *dialog, struct slice line)
 {
-    return dialog->tls && dialog->of.smtp.hello_in_clear && line.n <= SMTP_HELLO_MAX;
+    return dialog->of.smtp.hello_heard && line.n <= SMTP_HELLO_MAX;
 }
 
 void smtp_hello(struct dialog *dialog, struct slice line, bool extended, struct actions *actions)
@@ -31,7 +31,7 @@ bool smtp_hello_refused(struct dialog *dialog, unsigned code, struct actions *ac
 
     if (code != SMTP_CODE_BAD_SEQUENCE || smtp->hello_len == 0)
         return false;
-    smtp->hello_in_clear = false; /* by the backend that comes: one such try is enough */
+    smtp->hello_heard = false; /* by the backend that comes: one such try is enough */
     actions->next = DIALOG_RENEW_SERVER;
     return true;
 }
@@ -44,6 +44,7 @@ void smtp_hello_answered(struct dialog *dialog, bool success)
     if (!success)
         return;
     smtp->hello_needed = false;
+    smtp->hello_heard = false;
     smtp->hello_in_clear = !dialog->tls;
 }
 

@@ -70,7 +70,11 @@ class Proxy:
     # Configuration
 
     def section(self, name: str, **settings: object) -> None:
-        """Writes a section anew; a list is written as the same key again and again."""
+        """Writes a section anew; a list is written as the same key again and again. A client that
+        stays when its server has left is not waited for long, unless a test says so.
+        """
+        if name == "timeouts":
+            settings = {"half_closed": "1s", **settings}
         lines = [f"[{name}]"]
         for key, value in settings.items():
             for one in value if isinstance(value, (list, tuple)) else [value]:
