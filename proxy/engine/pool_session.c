@@ -1,6 +1,7 @@
 /* What a session does with a pool: choose, wait, report, release; and what becomes of the marks. */
 #include "pool_parts.h"
 
+#include "mailmux/check.h"
 #include "mailmux/log.h"
 #include <stdio.h>
 
@@ -32,11 +33,17 @@ static void choose(struct pool *pool, size_t slot, struct pool_waiter *waiter, u
         .address = pool->slots[slot].at.address};
 }
 
+static void leave_queue(struct pool *pool, struct pool_waiter *waiter)
+{
+    list_remove(&waiter->node);
+    if (check_holds(pool->queue_len > 0))
+        pool->queue_len--;
+}
+
 /* A place for it, or the news that none will ever come. */
 static void answer(struct pool *pool, struct pool_waiter *waiter, int slot, uint64_t now_ms)
 {
-    list_remove(&waiter->node);
-    pool->queue_len--;
+    leave_queue(pool, waiter);
     waiter->answer = slot == BALANCE_NONE ? POOL_NONE : POOL_CHOSEN;
     if (slot != BALANCE_NONE)
         choose(pool, (size_t)slot, waiter, now_ms, &waiter->choice);
@@ -89,7 +96,8 @@ static void release(struct pool *pool, struct pool_choice *choice, uint64_t now_
 {
     struct balance_server *state = &pool->table.servers[choice->slot];
 
-    state->sessions--;
+    if (check_holds(state->sessions > 0))
+        state->sessions--;
     if (choice->standing == POOL_ON_TRIAL)
         health_end_trial(&state->health);
     choice->standing = POOL_UP;
@@ -189,8 +197,7 @@ void pool_leave(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 {
     (void)pthread_mutex_lock(&pool->lock);
     if (waiter->answer == POOL_WAITING) {
-        list_remove(&waiter->node);
-        pool->queue_len--;
+        leave_queue(pool, waiter);
     } else if (waiter->answer == POOL_CHOSEN) {
         release(pool, &waiter->choice, now_ms);
     }

@@ -1,6 +1,7 @@
 /* The order of things when we are the client; the words are each protocol's own. */
 #include "opening_parts.h"
 
+#include "mailmux/check.h"
 #include "mailmux/line.h"
 #include "mailmux/protocols.h"
 
@@ -90,6 +91,9 @@ static void forget_reply(struct opening *opening)
 static struct opening_turn say(
     struct opening *opening, enum opening_step step, size_t used, struct buffer *out)
 {
+    /* What the protocols append is shorter, so none of their appends can fail. */
+    if (!check_holds(buffer_room(out) >= OPENING_TEXT_MAX))
+        return fail(opening, OPENING_NO_MEANS, used);
     forget_reply(opening);
     if (step == OPENING_AT_HELLO && opening->capabilities)
         buffer_clear(opening->capabilities);
