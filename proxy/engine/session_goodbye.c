@@ -1,6 +1,6 @@
 /*
  * What a session owes to its server when it ends: a goodbye in the client's name, where the client
- * has said none, as servers complain of clients that vanish ("lost connection after CONNECT", "no
+ * has never said a word, as servers complain of such clients ("lost connection after CONNECT", "no
  * auth attempts"). It is said while the client is being left, and goes on when the client is gone,
  * for a bounded time; until it is over the server counts a session, and so do we.
  */
@@ -42,9 +42,18 @@ static bool can_hear(const struct session *session)
            !pipe_has_output(&session->pipe[LEG_CLIENT], server);
 }
 
+/*
+ * A balancer's probe, a monitor: it connects and leaves. A client that has said a word answers for
+ * itself: the server's log says of it what it would say of one that came directly.
+ */
+static bool is_wordless(const struct session *session)
+{
+    return session->pipe[LEG_CLIENT].bytes == 0;
+}
+
 static enum parting first_step(struct session *session)
 {
-    if (!can_hear(session) || has_said_goodbye(session->reason))
+    if (!can_hear(session) || has_said_goodbye(session->reason) || !is_wordless(session))
         return PARTING_NONE;
     /* A server that is being connected may have accepted already, and would complain. */
     if (session->phase == SESSION_DIAL || session->phase == SESSION_RENEW)

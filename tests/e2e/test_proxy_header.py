@@ -159,7 +159,7 @@ def test_commands_behind_a_header_are_served_in_order(front):
                                       behind=b"EHLO c.test\r\nNOOP\r\n")
     assert greeting == b"220 old.example ESMTP\r\n"
     assert answer.endswith(b"250 2.0.0 noop\r\n221 2.0.0 bye\r\n")
-    assert front.backend.finished().commands == [b"EHLO c.test\r\n", b"NOOP\r\n"]
+    assert front.backend.finished().commands == [b"EHLO c.test\r\n", b"NOOP\r\n", b"QUIT\r\n"]
 
 
 @pytest.mark.conformance("C96")

@@ -356,8 +356,7 @@ def test_after_tls_smtp_wants_a_new_hello(bench, command):
     assert client.smtp(b"EHLO c.test").startswith(b"250-")
     assert client.smtp(b"MAIL FROM:<a@b.test>").startswith(b"250 ")
     client.close()
-    assert test.backend.finished().commands.count(command + b"\r\n") == \
-        (command == b"MAIL FROM:<a@b.test>")
+    assert command + b"\r\n" not in test.backend.finished().commands[:-1]
 
 
 @pytest.mark.conformance("C35")

@@ -2,7 +2,6 @@
 on a connection of its own; and what became of them on all sides.
 """
 
-import re
 import ssl
 from dataclasses import dataclass
 from typing import Callable, Iterable, Iterator, Optional
@@ -25,11 +24,6 @@ def ways(data: bytes) -> Iterator[list[bytes]]:
         yield [data[i:i + 1] for i in range(len(data))]
 
 
-def without_goodbye(received: bytes) -> bytes:
-    """What a backend saw, but for the goodbye that the proxy says for a client that said none."""
-    return re.sub(rb"(?:QUIT|[a-z]+[0-9]+ LOGOUT)\r\n\Z", b"", received)
-
-
 @dataclass
 class Outcome:
     """What one attack led to."""
@@ -37,7 +31,7 @@ class Outcome:
     segments: list[bytes]
     answer: bytes  # all that came back after the attack
     end: Optional[End]
-    received: bytes  # all that the backend saw of it
+    received: bytes  # all that the backend saw
     commands: list[bytes]
     reason: str  # of the session's log line
 
@@ -93,10 +87,8 @@ class Field:
         backend = self.backend.connection(self._visits)
         self._visits += 1
         assert backend.ended.wait(CEILING), "the backend's connection stayed open"
-        reason = session.fields["reason"]
-        seen = bytes(backend.received)
-        return Outcome(segments, answer, client.end,
-                       seen if reason == "quit" else without_goodbye(seen), backend.commands, reason)
+        return Outcome(segments, answer, client.end, bytes(backend.received), backend.commands,
+                       session.fields["reason"])
 
     def every_way(self, data: bytes, stage: str = PLAIN, **options: object) -> Iterable[Outcome]:
         for segments in ways(data):

@@ -25,7 +25,6 @@ class Connection:
         self.number = number
         self.received = bytearray()
         self.commands: list[bytes] = []
-        self.goodbye = b""  # the client's, or the proxy's in its name
         self.logins: list[tuple[bytes, bytes]] = []
         self.messages: list[bytes] = []
         self.error: Optional[BaseException] = None

@@ -18,14 +18,6 @@ class Goodbye(Exception):
     """The server ends the conversation."""
 
 
-def _note(connection: Connection, command: bytes) -> None:
-    """The goodbye is kept apart: the proxy says it for a client that does not."""
-    if re.fullmatch(rb"(?:QUIT|[^ ]+ LOGOUT)\r\n", command):
-        connection.goodbye = command
-    else:
-        connection.commands.append(command)
-
-
 def _answer(reply: Reply, connection: Connection, command: bytes) -> bytes:
     return reply if isinstance(reply, bytes) else reply(connection, command) or b""
 
@@ -101,7 +93,7 @@ def smtp(greeting: bytes = b"220 old.example ESMTP\r\n", words: Sequence[bytes] 
 
     def turn(connection: Connection) -> None:
         line = connection.read_line()
-        _note(connection, line)
+        connection.commands.append(line)
         verb = re.split(rb"[ \r\n]", line, maxsplit=1)[0].upper()
         reply = known.get(verb, b"500 5.5.2 the server does not know this\r\n")
         connection.send(_answer(reply, connection, line))
@@ -181,7 +173,7 @@ def imap(greeting: bytes = b"* OK old server ready\r\n", words: bytes = IMAP_WOR
 
     def turn(connection: Connection) -> None:
         command = imap_command(connection)
-        _note(connection, command)
+        connection.commands.append(command)
         tag, *rest = command.split(None, 2)
         verb = rest[0].upper() if rest else b""
         reply = known.get(verb, b"%T BAD the server does not know this\r\n")
@@ -227,7 +219,7 @@ def pop3(greeting: bytes = b"+OK old server ready\r\n", words: Sequence[bytes] =
 
     def turn(connection: Connection) -> None:
         line = connection.read_line()
-        _note(connection, line)
+        connection.commands.append(line)
         verb = re.split(rb"[ \r\n]", line, maxsplit=1)[0].upper()
         reply = known.get(verb, b"-ERR the server does not know this\r\n")
         connection.send(_answer(reply, connection, line))
