@@ -9,7 +9,8 @@
 
 static void forget(struct dialog_name *name)
 {
-    explicit_bzero(name, sizeof(*name));
+    explicit_bzero(name->text, sizeof(name->text));
+    name->n = 0;
 }
 
 void dialog_forget_user(struct dialog *dialog)
