@@ -76,8 +76,9 @@ enum opening_failure {
     OPENING_CONNECT_TIMEOUT, /* the kernel did not decide in time */
     OPENING_HEADER_LOST,     /* it did not take the PROXY header */
     OPENING_HEADER_TIMEOUT,
-    OPENING_TLS_FAILED,  /* the handshake, not for the certificate */
-    OPENING_CERTIFICATE, /* the certificate proves nothing */
+    OPENING_TLS_FAILED,   /* the handshake, not for the certificate */
+    OPENING_TLS_IN_CLEAR, /* the same, since it answers in clear */
+    OPENING_CERTIFICATE,  /* the certificate proves nothing */
     OPENING_TLS_TIMEOUT,
     OPENING_MUTE,             /* it closed before its greeting */
     OPENING_CLOSED,           /* it closed after its greeting */
@@ -105,9 +106,22 @@ enum opening_blame {
     BLAME_ALWAYS
 };
 
-/* What a failure means for those who walk the way: sessions, checks and --probe. */
+/* What went wrong, in the large. */
+enum opening_trouble {
+    TROUBLE_NONE,
+    TROUBLE_OURS,          /* it says nothing about the server */
+    TROUBLE_NO_CONNECTION, /* refused, unreachable, or not in time */
+    TROUBLE_NO_WORD,       /* connected, and then silent, or gone */
+    TROUBLE_TLS,
+    TROUBLE_CERTIFICATE,
+    TROUBLE_MISUNDERSTANDING, /* words that a wrong setting of ours may explain */
+    TROUBLE_WORDS             /* other words than it should say */
+};
+
+/* What a failure means to sessions, checks and --probe. */
 struct opening_verdict {
     const char *text; /* for the log: "does not offer STARTTLS" */
+    enum opening_trouble trouble;
     enum opening_blame blame;
     bool may_say_goodbye; /* the server waits for a command: QUIT or LOGOUT has its place */
     bool client_may_hear; /* the server's words are a refusal that is meant for the client */
@@ -157,7 +171,7 @@ struct opening {
     enum greeting greeting;
     unsigned offers;
     bool tls;          /* it was started by STARTTLS */
-    bool client_known; /* the server has been told of the client */
+    bool client_known; /* the server has heard of the client */
     bool leaves_hello; /* may be set after opening_init: the hello inside TLS is the client's to say
                         */
     bool said_hello;   /* ours was said inside TLS, and the client's will be a second one */

@@ -29,9 +29,9 @@ static void tell_outcome(
 {
     struct log_line line;
 
-    if (news->failure == result->failure && news->opening == result->opening)
+    if (news->failure == result->failure)
         return;
-    if (result->failure == PROBE_FINE) {
+    if (result->failure == OPENING_FINE) {
         open_line(&line, subject, LOG_INFO, "check-passed");
     } else {
         open_line(&line, subject, LOG_WARNING, "check-failed");
@@ -41,7 +41,6 @@ static void tell_outcome(
     }
     log_write(&line);
     news->failure = result->failure;
-    news->opening = result->opening;
 }
 
 /* ---- What is offered ---- */
@@ -108,7 +107,7 @@ static void tell_offers(struct check_news *news, struct check_reference *referen
     news->binds = binds;
 }
 
-/* What the server is told of clients it may judge them by, and a check is none of them. */
+/* A server may judge clients by what it hears of them, and a check is none of them. */
 static void tell_logins(
     struct check_news *news, const struct check_subject *subject, const struct probe_result *result)
 {
@@ -117,7 +116,7 @@ static void tell_logins(
                    !login_advice_is_told(subject->backend);
     struct log_line line;
 
-    if (result->failure != PROBE_FINE)
+    if (result->failure != OPENING_FINE)
         return;
     if (refuses && !news->refuses_logins) {
         (void)pool_has_told_logins(subject->pool); /* no session needs to say it again */

@@ -20,15 +20,14 @@ struct check_subject {
 
 /* What has been said about one server. Zeroed: nothing. */
 struct check_news {
-    enum probe_failure failure; /* of its last check */
-    enum opening_failure opening;
+    enum opening_failure failure; /* of its last check */
     bool differs;
     bool binds;
     bool refuses_logins;
     uint64_t expiry_told_ms; /* 0: never */
 };
 
-/* What one server of the backend offers: the others are measured by it. Zeroed: nobody's yet. */
+/* What one server of the backend offers: the others are measured by it. Zeroed: not known yet. */
 struct check_reference {
     bool is_known;
     size_t slot;
@@ -37,7 +36,7 @@ struct check_reference {
     char words[PROBE_CAPABILITIES_MAX];
 };
 
-/* Whoever was in the slot is gone. */
+/* The server that was in the slot is gone. */
 void check_reference_forget(struct check_reference *reference, size_t slot);
 
 /* Takes note of a check that is over, and tells what is new. */

@@ -105,23 +105,11 @@ static void tell_if_finished(struct checks *checks)
 /* What we lack ourselves is no news about the server, nor is what a pause of ours has spoilt. */
 static bool is_news(const struct job *job)
 {
-    const struct deadline_queue *deadlines = &job->checks->engine.deadlines;
+    enum opening_failure failure = job->probe.result.failure;
 
-    switch (job->probe.result.failure) {
-    case PROBE_FINE:
-        return true;
-    case PROBE_NO_MEANS:
-        return false;
-    case PROBE_NO_CONNECTION:
-    case PROBE_SILENT:
-    case PROBE_CLOSED:
-    case PROBE_NO_TLS:
-    case PROBE_IN_CLEAR:
-    case PROBE_CERTIFICATE:
-    case PROBE_OPENING:
-        break;
-    }
-    return !deadline_queue_has_stalled(deadlines, job->began_ms);
+    if (failure == OPENING_FINE || failure == OPENING_NO_MEANS)
+        return failure == OPENING_FINE;
+    return !deadline_queue_has_stalled(&job->checks->engine.deadlines, job->began_ms);
 }
 
 static void on_done(void *owner, struct probe *probe)
@@ -131,7 +119,7 @@ static void on_done(void *owner, struct probe *probe)
     struct watch *watch = job->watch;
     const struct config_backend *backend = backend_of(job->snapshot, job->backend);
     struct pool *pool = snapshot_pool(job->snapshot, job->backend);
-    bool has_failed = probe->result.failure != PROBE_FINE;
+    bool has_failed = probe->result.failure != OPENING_FINE;
 
     if (is_news(job))
         pool_note_check(pool, job->slot, job->server.generation,

@@ -69,8 +69,8 @@ bool visit_sends_header(const struct visit *visit)
 /* It has greeted in its protocol and answered, whatever else it lacks. */
 static bool is_understood(const struct probe_result *result)
 {
-    return result->failure == PROBE_FINE || result->failure == PROBE_CERTIFICATE ||
-           (result->failure == PROBE_OPENING && result->opening == OPENING_NO_STARTTLS);
+    return result->failure == OPENING_FINE || result->failure == OPENING_CERTIFICATE ||
+           result->failure == OPENING_NO_STARTTLS;
 }
 
 /* It greets, but in another protocol: nothing else needs to be tried. */
@@ -83,49 +83,17 @@ static bool greets_otherwise(const struct probe_result *result)
 
 static bool is_open_question(const struct probe_result *result)
 {
-    switch (result->failure) {
-    case PROBE_SILENT:
-    case PROBE_CLOSED:
-    case PROBE_NO_TLS:
-    case PROBE_IN_CLEAR:
+    switch (opening_verdict(result->failure)->trouble) {
+    case TROUBLE_NO_WORD:
+    case TROUBLE_TLS:
         return true;
-    case PROBE_OPENING:
-        break;
-    case PROBE_FINE:
-    case PROBE_NO_MEANS:
-    case PROBE_NO_CONNECTION:
-    case PROBE_CERTIFICATE:
-        return false;
-    }
-    switch (result->opening) {
-    case OPENING_WRONG_PROTOCOL:
+    case TROUBLE_MISUNDERSTANDING:
         return result->step != OPENING_AT_GREETING || !greets_otherwise(result);
-    case OPENING_FAREWELL:
-    case OPENING_HELLO_REFUSED:
-    case OPENING_STRANGE_ANSWER:
-        return true;
-    case OPENING_FINE:
-    case OPENING_NO_MEANS:
-    case OPENING_NOT_CONNECTED:
-    case OPENING_CONNECT_TIMEOUT:
-    case OPENING_HEADER_LOST:
-    case OPENING_HEADER_TIMEOUT:
-    case OPENING_TLS_FAILED:
-    case OPENING_CERTIFICATE:
-    case OPENING_TLS_TIMEOUT:
-    case OPENING_MUTE:
-    case OPENING_CLOSED:
-    case OPENING_SLOW_GREETING:
-    case OPENING_GREETING_TIMEOUT:
-    case OPENING_ANSWER_TIMEOUT:
-    case OPENING_TOO_LARGE:
-    case OPENING_GREETING_REFUSED:
-    case OPENING_PREAUTHENTICATED:
-    case OPENING_NO_STARTTLS:
-    case OPENING_STARTTLS_REFUSED:
-    case OPENING_INJECTED:
-    case OPENING_NO_XCLIENT:
-    case OPENING_IDENTITY_REFUSED:
+    case TROUBLE_NONE:
+    case TROUBLE_OURS:
+    case TROUBLE_NO_CONNECTION:
+    case TROUBLE_CERTIFICATE:
+    case TROUBLE_WORDS:
         break;
     }
     return false;
@@ -162,13 +130,13 @@ static enum visit_try next_try(const struct visit *visit)
 
     switch (visit->now) {
     case VISIT_AS_CONFIGURED:
-        if (first->failure == PROBE_FINE)
+        if (first->failure == OPENING_FINE)
             return may_relay(visit) ? VISIT_STRANGER : VISIT_TRIES;
-        if (first->failure == PROBE_CERTIFICATE)
+        if (first->failure == OPENING_CERTIFICATE)
             return VISIT_ANY_CERTIFICATE;
         if (!is_open_question(first))
             return VISIT_TRIES;
-        return first->failure == PROBE_IN_CLEAR ? VISIT_OTHER_TLS : VISIT_OTHER_HEADER;
+        return first->failure == OPENING_TLS_IN_CLEAR ? VISIT_OTHER_TLS : VISIT_OTHER_HEADER;
     case VISIT_OTHER_HEADER:
         return visit_explains(visit, VISIT_OTHER_HEADER) ? VISIT_TRIES : VISIT_OTHER_TLS;
     case VISIT_OTHER_TLS:

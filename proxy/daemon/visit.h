@@ -11,7 +11,7 @@
 #include "probe.h"
 #include "snapshot.h"
 
-/* Nobody's mailbox: no server owns the domain [RFC 2606 3]. */
+/* A mailbox that does not exist: no server owns the domain [RFC 2606 3]. */
 #define VISIT_RECIPIENT_DOMAIN "relay-probe.example"
 #define VISIT_RECIPIENT "probe@" VISIT_RECIPIENT_DOMAIN
 
@@ -42,7 +42,7 @@ struct visit {
     bool was_tried[VISIT_TRIES];
     struct probe probes[VISIT_TRIES];
     struct opening_client stranger;
-    char sender[VISIT_SENDER_MAX]; /* a stranger who claims to be of the listener's domain */
+    char sender[VISIT_SENDER_MAX]; /* of a stranger that claims to be of the listener's domain */
     /* What is not the visit's: */
     struct engine *engine;
     struct tls_client *lax; /* takes every certificate */

@@ -113,18 +113,18 @@ static void advise_opening(const struct visit *visit, const struct probe_result 
     const char *expected = expected_protocol(visit_backend(visit));
     const char *greeted = greeted_protocol(result->first_word);
 
-    if (result->opening == OPENING_NO_STARTTLS)
+    if (result->failure == OPENING_NO_STARTTLS)
         ERROR("tls = starttls, and the server does not offer STARTTLS; turn TLS on there (Postfix: "
               "smtpd_tls_security_level = may; Dovecot: ssl = yes), or write tls = none where "
               "nobody else can listen");
-    else if (result->opening == OPENING_GREETING_REFUSED)
+    else if (result->failure == OPENING_GREETING_REFUSED)
         ERROR("the server turns this machine away by its greeting; its own log may say why");
-    else if (result->opening == OPENING_WRONG_PROTOCOL && greeted && greeted != expected)
+    else if (result->failure == OPENING_WRONG_PROTOCOL && greeted && greeted != expected)
         ERROR("the server speaks %s on this port, and %s is expected; name the port of its %s "
               "service, or another protocol in the listener",
             greeted, expected, expected);
     else
-        ERROR("the server %s", opening_verdict(result->opening)->text);
+        ERROR("the server %s", opening_verdict(result->failure)->text);
 }
 
 static void advise_failure(const struct visit *visit, const struct probe_result *result, FILE *out,
@@ -138,32 +138,31 @@ static void advise_failure(const struct visit *visit, const struct probe_result 
         advise_other_tls(visit, out, counts);
         return;
     }
-    switch (result->failure) {
-    case PROBE_FINE:
+    switch (opening_verdict(result->failure)->trouble) {
+    case TROUBLE_NONE:
         break;
-    case PROBE_NO_MEANS:
+    case TROUBLE_OURS:
         ERROR("it cannot be probed: %s", result->why);
         break;
-    case PROBE_NO_CONNECTION:
+    case TROUBLE_NO_CONNECTION:
         ERROR("it cannot be reached: %s; is the server running, is the address in %s:%u right, and "
               "does every firewall on the way allow it?",
             result->why, visit->server->origin.file, visit->server->origin.line);
         break;
-    case PROBE_SILENT:
-    case PROBE_CLOSED:
+    case TROUBLE_NO_WORD:
         ERROR("%s, with a PROXY header as without, and with TLS from the first byte as without; "
               "does the server accept this machine, and does it speak %s on this port?",
             result->why, expected_protocol(visit_backend(visit)));
         break;
-    case PROBE_NO_TLS:
-    case PROBE_IN_CLEAR:
+    case TROUBLE_TLS:
         ERROR("%s; do tls_policy and the server's versions and ciphers have any in common?",
             result->why);
         break;
-    case PROBE_CERTIFICATE:
+    case TROUBLE_CERTIFICATE:
         advise_certificate(visit, result, out, counts);
         break;
-    case PROBE_OPENING:
+    case TROUBLE_MISUNDERSTANDING:
+    case TROUBLE_WORDS:
         advise_opening(visit, result, out, counts);
         break;
     }
@@ -232,8 +231,9 @@ static void advise_logins(const struct visit *visit, const struct probe_result *
     if (logins == LOGINS_FINE)
         return;
     if (login_advice_is_told(visit_backend(visit)))
-        NOTE("without TLS it lets nobody log in; whether it takes note of proxy_tlvs = ssl, which "
-             "tells it of clients that use TLS, cannot be seen from here (Dovecot does)");
+        NOTE("without TLS it takes no login; whether it takes note of proxy_tlvs = ssl, which "
+             "tells it "
+             "of clients that use TLS, cannot be seen from here (Dovecot does)");
     else if (logins == LOGINS_FEW)
         WARNING("%s, unless by another mechanism; write %s", why, remedy);
     else
@@ -289,14 +289,14 @@ static const char *undecided_text(enum relay_reason reason)
     return "";
 }
 
-/* One who must log in first is no stranger any more, so that is no lack. */
+/* A client that must log in first is no stranger any more, so that is no lack. */
 static void advise_undecided(
     const struct relay_answer *answer, FILE *out, struct visit_counts *counts)
 {
     if (answer->reason == RELAY_FOR_LOGIN)
-        NOTE("whether it relays cannot be told: %s", undecided_text(answer->reason));
+        NOTE("whether it relays is not known: %s", undecided_text(answer->reason));
     else
-        WARNING("whether it relays cannot be told: %s", undecided_text(answer->reason));
+        WARNING("whether it relays is not known: %s", undecided_text(answer->reason));
 }
 
 static void advise_relay(const struct visit *visit, FILE *out, struct visit_counts *counts)
@@ -344,7 +344,7 @@ void visit_advise(const struct visit *visit, FILE *out, struct visit_counts *cou
 {
     const struct probe_result *result = visit_result(visit, VISIT_AS_CONFIGURED);
 
-    if (result->failure != PROBE_FINE) {
+    if (result->failure != OPENING_FINE) {
         advise_failure(visit, result, out, counts);
         return;
     }

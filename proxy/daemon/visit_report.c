@@ -121,7 +121,7 @@ static void print_tls(FILE *out, const struct visit *visit, const struct config_
 static void print_header(FILE *out, const struct visit *visit)
 {
     bool sends = visit_sends_header(visit);
-    bool is_good = visit_result(visit, VISIT_AS_CONFIGURED)->failure == PROBE_FINE;
+    bool is_good = visit_result(visit, VISIT_AS_CONFIGURED)->failure == OPENING_FINE;
     const char *text = sends ? "sent" : "not sent";
 
     begin_line(out, "proxy header");
@@ -163,7 +163,7 @@ static void print_relay(FILE *out, const struct visit *visit)
     begin_line(out, "relay");
     if (result->relay.judgement == RELAY_NOT_TESTED)
         (void)fprintf(out, "not tested: %s",
-            result->failure == PROBE_FINE ? "it did not come to that" : result->why);
+            result->failure == OPENING_FINE ? "it did not come to that" : result->why);
     else {
         (void)fprintf(out, "for %s%s%s it says ", VISIT_RECIPIENT, is_own ? " from " : "",
             is_own ? visit->sender : "");
@@ -197,6 +197,13 @@ static void print_title(FILE *out, const struct visit *visit)
     (void)fprintf(out, "%s\n", state_text(visit->server->state));
 }
 
+static bool has_connected(const struct probe_result *result)
+{
+    enum opening_trouble trouble = opening_verdict(result->failure)->trouble;
+
+    return trouble != TROUBLE_NO_CONNECTION && trouble != TROUBLE_OURS;
+}
+
 void visit_report(const struct visit *visit, FILE *out, struct visit_counts *counts)
 {
     const struct probe_result *result = visit_result(visit, VISIT_AS_CONFIGURED);
@@ -210,7 +217,7 @@ void visit_report(const struct visit *visit, FILE *out, struct visit_counts *cou
             "resolver in [proxy])");
         return;
     }
-    if (result->failure != PROBE_NO_CONNECTION && result->failure != PROBE_NO_MEANS) {
+    if (has_connected(result)) {
         print_line(out, "greeting", result->greeting.n > 0 ? result->greeting : result->first_word);
         if (result->knows_offers)
             print_words(out, result);

@@ -178,17 +178,24 @@ static bool run_header(struct approach *approach)
 
 /* ---- TLS ---- */
 
+static enum opening_failure why_tls_failed(const struct approach *approach)
+{
+    struct tls_info info;
+
+    (void)stream_tls_info(approach->leg, &info);
+    if (info.peer == TLS_PEER_UNVERIFIED)
+        return OPENING_CERTIFICATE;
+    return approach->leg->failure == STREAM_NOT_TLS ? OPENING_TLS_IN_CLEAR : OPENING_TLS_FAILED;
+}
+
 static bool run_handshake(struct approach *approach)
 {
     enum io status = leg_handshake(approach->leg);
-    struct tls_info info;
 
     if (status == IO_AGAIN)
         return false;
     if (status != IO_OK) {
-        (void)stream_tls_info(approach->leg, &info);
-        fail_leg(
-            approach, info.peer == TLS_PEER_UNVERIFIED ? OPENING_CERTIFICATE : OPENING_TLS_FAILED);
+        fail_leg(approach, why_tls_failed(approach));
         return true;
     }
     if (approach->opening.step == OPENING_AT_HANDSHAKE) {

@@ -40,7 +40,7 @@ typedef void approach_heard(
 /* What is asked for. What it points to outlives the approach; the plan itself is copied. */
 struct approach_plan {
     const struct opening_plan *opening;
-    const struct opening_client *client; /* whom the identity tells of; may be NULL */
+    const struct opening_client *client; /* the one of the identity; may be NULL */
     struct buffer *capabilities;         /* see opening_init; may be NULL */
     bool connects_only;                  /* ready as soon as it is connected */
     bool implicit_tls;

@@ -24,7 +24,7 @@ static void on_deadline(struct deadline *deadline)
 
 /* ---- How it ends ---- */
 
-void probe_note_failure(struct probe *probe, enum probe_failure failure, const char *why)
+static void note(struct probe *probe, enum opening_failure failure, const char *why)
 {
     struct probe_result *result = &probe->result;
 
@@ -32,11 +32,21 @@ void probe_note_failure(struct probe *probe, enum probe_failure failure, const c
     (void)snprintf(result->why, sizeof(result->why), "%s", why);
 }
 
-void probe_fail(struct probe *probe, enum probe_failure failure, const char *why)
+void probe_note_failure(struct probe *probe, enum opening_failure failure)
+{
+    note(probe, failure, opening_verdict(failure)->text);
+}
+
+void probe_fail_because(struct probe *probe, enum opening_failure failure, const char *why)
 {
     if (probe->phase < PROBE_QUITTING)
-        probe_note_failure(probe, failure, why);
+        note(probe, failure, why);
     probe->phase = PROBE_OVER;
+}
+
+void probe_fail(struct probe *probe, enum opening_failure failure)
+{
+    probe_fail_because(probe, failure, opening_verdict(failure)->text);
 }
 
 static void close_all(struct probe *probe)
@@ -102,56 +112,25 @@ static void note_tls(struct probe *probe)
     (void)snprintf(result->tls_peer, sizeof(result->tls_peer), "%s", info.peer_name);
 }
 
-/* What a failure of the approach is to those who read a probe's result. */
-static enum probe_failure failure_of(const struct probe *probe)
-{
-    switch (probe->approach.failure) {
-    case OPENING_NO_MEANS:
-        return PROBE_NO_MEANS;
-    case OPENING_NOT_CONNECTED:
-    case OPENING_CONNECT_TIMEOUT:
-        return PROBE_NO_CONNECTION;
-    case OPENING_HEADER_TIMEOUT:
-    case OPENING_TLS_TIMEOUT:
-    case OPENING_SLOW_GREETING:
-    case OPENING_GREETING_TIMEOUT:
-    case OPENING_ANSWER_TIMEOUT:
-        return PROBE_SILENT;
-    case OPENING_HEADER_LOST:
-    case OPENING_MUTE:
-    case OPENING_CLOSED:
-        return PROBE_CLOSED;
-    case OPENING_TLS_FAILED:
-        return probe->leg.failure == STREAM_NOT_TLS ? PROBE_IN_CLEAR : PROBE_NO_TLS;
-    case OPENING_CERTIFICATE:
-        return PROBE_CERTIFICATE;
-    case OPENING_FINE:
-    case OPENING_WRONG_PROTOCOL:
-    case OPENING_TOO_LARGE:
-    case OPENING_GREETING_REFUSED:
-    case OPENING_PREAUTHENTICATED:
-    case OPENING_FAREWELL:
-    case OPENING_HELLO_REFUSED:
-    case OPENING_STRANGE_ANSWER:
-    case OPENING_NO_STARTTLS:
-    case OPENING_STARTTLS_REFUSED:
-    case OPENING_INJECTED:
-    case OPENING_NO_XCLIENT:
-    case OPENING_IDENTITY_REFUSED:
-        break;
-    }
-    return PROBE_OPENING;
-}
-
 static void take_failure(struct probe *probe)
 {
-    enum probe_failure failure = failure_of(probe);
+    const struct approach *approach = &probe->approach;
 
-    probe->result.step = probe->approach.step;
-    if (failure == PROBE_OPENING)
+    probe->result.step = approach->step;
+    switch (opening_verdict(approach->failure)->trouble) {
+    case TROUBLE_MISUNDERSTANDING:
+    case TROUBLE_WORDS:
         probe_fail_opening(probe);
-    else
-        probe_fail(probe, failure, probe->approach.why);
+        break;
+    case TROUBLE_NONE:
+    case TROUBLE_OURS:
+    case TROUBLE_NO_CONNECTION:
+    case TROUBLE_NO_WORD:
+    case TROUBLE_TLS:
+    case TROUBLE_CERTIFICATE:
+        probe_fail_because(probe, approach->failure, approach->why);
+        break;
+    }
 }
 
 static bool run_approach(struct probe *probe)
@@ -183,7 +162,7 @@ static void be_late(struct probe *probe)
         approach_expire(&probe->approach);
         break;
     case PROBE_ASKING:
-        probe_fail(probe, PROBE_SILENT, opening_verdict(OPENING_ANSWER_TIMEOUT)->text);
+        probe_fail(probe, OPENING_ANSWER_TIMEOUT);
         break;
     case PROBE_QUITTING:
     case PROBE_LEAVING:
@@ -244,7 +223,7 @@ void probe_start(struct probe *probe, struct engine *engine, const struct probe_
         .on_event = on_event,
         .event_owner = probe};
     approach_start(&probe->approach, engine, &approach, address, &probe->leg, &probe->input);
-    /* A failure at once is told in a turn of its own. */
+    /* A failure at once is reported in a turn of its own. */
     deadline_set(&engine->deadlines, &probe->deadline, CLASS_CONNECT,
         probe->leg.ops ? now_ms + plan->timeout_ms : now_ms);
 }

@@ -1,7 +1,7 @@
 /*
  * One probe of one server: it is connected, spoken to as a session would, and taken leave of, so
  * that its log has nothing to complain about. For periodic checks and for --check --probe. The
- * whole of it is one deadline; whoever does not answer our goodbye only costs that time.
+ * whole of it is one deadline; a server that does not answer our goodbye only costs that time.
  *
  * A part of its owner, on the thread of its engine, of which it uses the loop, the deadlines, the
  * buffers and the way to connect. It ends by calling on_done once, never from inside probe_start;
@@ -29,23 +29,11 @@ struct probe_plan {
     struct tls_client *tls; /* with implicit_tls or opening.starttls */
     const char *tls_name;
     unsigned header; /* version of the PROXY header; 0: none */
-    /* Whom the header and the identity tell of; NULL: nobody, the connection is our own. */
+    /* The client of the header and the identity; NULL: none, the connection is our own. */
     const struct opening_client *client;
-    const char *recipient; /* SMTP: see mailmux/relay_test.h; NULL: nobody is asked for */
+    const char *recipient; /* SMTP: see mailmux/relay_test.h; NULL: the question is not asked */
     const char *sender;    /* where the null sender is refused */
     uint64_t timeout_ms;
-};
-
-enum probe_failure {
-    PROBE_FINE,
-    PROBE_NO_MEANS,      /* of our own: memory, descriptors; it says nothing about the server */
-    PROBE_NO_CONNECTION, /* refused, unreachable, or not in time */
-    PROBE_SILENT,        /* connected, and then no word in time */
-    PROBE_CLOSED,        /* the same, and the connection ended */
-    PROBE_NO_TLS,        /* the handshake failed, not for its certificate */
-    PROBE_IN_CLEAR,      /* ... since it answers in clear */
-    PROBE_CERTIFICATE,   /* ... for its certificate */
-    PROBE_OPENING        /* it says what it should not: result.opening */
 };
 
 enum probe_phase {
@@ -58,8 +46,7 @@ enum probe_phase {
 
 /* What has been found out so far. Text from the server is as it came. */
 struct probe_result {
-    enum probe_failure failure;
-    enum opening_failure opening;
+    enum opening_failure failure;
     enum opening_step step;  /* in which it failed, while it was talked to */
     char why[LEG_WHY_MAX];   /* it failed */
     struct slice greeting;   /* its first line; may be empty */

@@ -7,10 +7,14 @@
 
 /* ---- probe.c ---- */
 
-void probe_note_failure(struct probe *probe, enum probe_failure failure, const char *why);
+/* It is said goodbye nevertheless. */
+void probe_note_failure(struct probe *probe, enum opening_failure failure);
 
 /* It cannot be spoken to any more. After our goodbye that says nothing about the server. */
-void probe_fail(struct probe *probe, enum probe_failure failure, const char *why);
+void probe_fail(struct probe *probe, enum opening_failure failure);
+
+/* The same, in other words than those of the failure's row. */
+void probe_fail_because(struct probe *probe, enum opening_failure failure, const char *why);
 
 /* ---- probe_talk.c ---- */
 

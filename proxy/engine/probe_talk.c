@@ -3,16 +3,11 @@
 
 #include <string.h>
 
-static bool has_failed(const struct probe *probe)
-{
-    return probe->result.failure != PROBE_FINE;
-}
-
 static bool reserve_output(struct probe *probe)
 {
     if (leg_reserve_output(probe->engine, &probe->output))
         return true;
-    probe_fail(probe, PROBE_NO_MEANS, opening_verdict(OPENING_NO_MEANS)->text);
+    probe_fail(probe, OPENING_NO_MEANS);
     return false;
 }
 
@@ -56,12 +51,6 @@ void probe_hear(
         probe->result.greeting = keep_line(probe->greeting_memory, slice_of(in.p, turn->used));
 }
 
-static void note_failed_opening(struct probe *probe, enum opening_failure failure)
-{
-    probe->result.opening = failure;
-    probe_note_failure(probe, PROBE_OPENING, opening_verdict(failure)->text);
-}
-
 void probe_reach(struct probe *probe)
 {
     const struct opening *opening = &probe->approach.opening;
@@ -73,8 +62,8 @@ void probe_reach(struct probe *probe)
     result->knows_offers =
         probe->plan.opening.goal != OPENING_GREETING && opening->greeting == GREETING_READY;
     if (result->knows_offers && lacks_starttls)
-        note_failed_opening(probe, OPENING_NO_STARTTLS);
-    if (!has_failed(probe) && probe->plan.recipient) {
+        probe_note_failure(probe, OPENING_NO_STARTTLS);
+    if (result->failure == OPENING_FINE && probe->plan.recipient) {
         relay_test_init(&probe->relay, probe->plan.opening.hostname, slice_from(probe->plan.sender),
             slice_from(probe->plan.recipient));
         probe->phase = PROBE_ASKING;
@@ -88,7 +77,7 @@ void probe_fail_opening(struct probe *probe)
     const struct approach *approach = &probe->approach;
     enum opening_failure failure = approach->failure;
 
-    note_failed_opening(probe, failure);
+    probe_note_failure(probe, failure);
     probe->result.offers = approach->opening.offers;
     probe->result.knows_offers = approach->step > OPENING_AT_HELLO ||
                                  failure == OPENING_NO_STARTTLS || failure == OPENING_NO_XCLIENT;
@@ -135,8 +124,7 @@ static bool feed_relay_test(struct probe *probe)
         take_leave(probe);
         break;
     case RELAY_TEST_BROKEN:
-        note_failed_opening(probe, OPENING_WRONG_PROTOCOL);
-        probe->phase = PROBE_OVER;
+        probe_fail(probe, OPENING_WRONG_PROTOCOL);
         break;
     }
     if (probe->input)
@@ -148,7 +136,7 @@ static void fail_closed(struct probe *probe)
 {
     char why[LEG_WHY_MAX];
 
-    probe_fail(probe, PROBE_CLOSED, leg_why(&probe->leg, "closed unexpectedly", why));
+    probe_fail_because(probe, OPENING_CLOSED, leg_why(&probe->leg, "closed unexpectedly", why));
 }
 
 static bool run_talk(struct probe *probe, bool (*feed)(struct probe *probe))
@@ -162,7 +150,7 @@ static bool run_talk(struct probe *probe, bool (*feed)(struct probe *probe))
             return true;
         status = leg_read(probe->engine, &probe->leg, &probe->input);
         if (!probe->input) {
-            probe_fail(probe, PROBE_NO_MEANS, opening_verdict(OPENING_NO_MEANS)->text);
+            probe_fail(probe, OPENING_NO_MEANS);
             return true;
         }
     }

@@ -143,7 +143,7 @@ static void pass_time(uint64_t ms)
     }
 }
 
-static void assert_over(enum probe_failure failure, const char *why)
+static void assert_over(enum opening_failure failure, const char *why)
 {
     assert_int_equal(ends, 1);
     assert_int_equal(probe.result.failure, failure);
@@ -169,7 +169,7 @@ static void test_waits_for_the_greeting_and_takes_leave(void **state)
         assert_true(server.finished);
         assert_int_equal(ends, 0);
         finish();
-        assert_over(PROBE_FINE, "");
+        assert_over(OPENING_FINE, "");
         assert_slice(probe.result.greeting, "220-hello");
         assert_false(probe.result.knows_offers);
         assert_false(server.closed_with_reset);
@@ -190,7 +190,7 @@ static void test_asks_for_capabilities(void **state)
     hear("m2 LOGOUT\r\n");
     say("* BYE\r\nm2 OK\r\n");
     finish();
-    assert_over(PROBE_FINE, "");
+    assert_over(OPENING_FINE, "");
     assert_true(probe.result.knows_offers);
     assert_int_equal(probe.result.offers, OPENING_OFFERS_PLUS | OPENING_OFFERS_MECHANISM);
     assert_slice(probe.result.words, "IMAP4rev1\nAUTH=SCRAM-SHA-1-PLUS\n");
@@ -208,8 +208,7 @@ static void test_wants_starttls_to_be_offered(void **state)
     hear("QUIT\r\n");
     say("+OK\r\n");
     finish();
-    assert_over(PROBE_OPENING, "does not offer STARTTLS");
-    assert_int_equal(probe.result.opening, OPENING_NO_STARTTLS);
+    assert_over(OPENING_NO_STARTTLS, "does not offer STARTTLS");
     assert_true(probe.result.knows_offers);
 }
 
@@ -222,7 +221,7 @@ static void test_a_header_comes_first_and_names_nobody(void **state)
     hear("QUIT\r\n");
     say("221 bye\r\n");
     finish();
-    assert_over(PROBE_FINE, "");
+    assert_over(OPENING_FINE, "");
 }
 
 static void test_a_header_may_name_somebody(void **state)
@@ -238,7 +237,7 @@ static void test_a_header_may_name_somebody(void **state)
     say("220 hi\r\n");
     hear("QUIT\r\n");
     finish();
-    assert_over(PROBE_FINE, "");
+    assert_over(OPENING_FINE, "");
 }
 
 static void test_connecting_may_be_all(void **state)
@@ -246,7 +245,7 @@ static void test_connecting_may_be_all(void **state)
     plan.connects_only = true;
     start();
     hear("");
-    assert_over(PROBE_FINE, "");
+    assert_over(OPENING_FINE, "");
 }
 
 static void test_asks_whether_it_relays(void **state)
@@ -269,7 +268,7 @@ static void test_asks_whether_it_relays(void **state)
     hear("QUIT\r\n");
     say("221 bye\r\n");
     finish();
-    assert_over(PROBE_FINE, "");
+    assert_over(OPENING_FINE, "");
     assert_int_equal(probe.result.relay.judgement, RELAY_REFUSED);
     assert_int_equal(probe.result.offers, OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR);
     assert_slice(probe.result.words, "XCLIENT ADDR\n");
@@ -280,12 +279,12 @@ static void test_a_connection_that_fails(void **state)
     connect_errno = ENETUNREACH;
     start();
     pass_time(0);
-    assert_over(PROBE_NO_CONNECTION, strerror(ENETUNREACH));
+    assert_over(OPENING_NOT_CONNECTED, strerror(ENETUNREACH));
     ends = 0;
     connect_errno = EMFILE;
     start();
     pass_time(0);
-    assert_over(PROBE_NO_MEANS, strerror(EMFILE));
+    assert_over(OPENING_NO_MEANS, strerror(EMFILE));
 }
 
 static void test_a_connection_that_fails_later(void **state)
@@ -293,16 +292,19 @@ static void test_a_connection_that_fails_later(void **state)
     refusal_errno = ECONNREFUSED;
     start();
     run();
-    assert_over(PROBE_NO_CONNECTION, strerror(ECONNREFUSED));
+    assert_over(OPENING_NOT_CONNECTED, strerror(ECONNREFUSED));
 }
 
 static void test_silence(void **state)
 {
     static const struct {
         const char *said;
+        enum opening_failure failure;
         const char *why;
-    } cases[] = {{"", "no greeting in time"}, {"220", "no greeting in time"},
-        {"220 hi\r\n", "no answer in time"}, {"220 hi\r\n250-a\r\n", "no answer in time"}};
+    } cases[] = {{"", OPENING_GREETING_TIMEOUT, "no greeting in time"},
+        {"220", OPENING_GREETING_TIMEOUT, "no greeting in time"},
+        {"220 hi\r\n", OPENING_ANSWER_TIMEOUT, "no answer in time"},
+        {"220 hi\r\n250-a\r\n", OPENING_ANSWER_TIMEOUT, "no answer in time"}};
 
     plan.opening.goal = OPENING_CAPABILITIES;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -315,7 +317,7 @@ static void test_silence(void **state)
         pass_time(PATIENCE_MS - 1);
         assert_int_equal(ends, 0);
         pass_time(1);
-        assert_over(PROBE_SILENT, cases[i].why);
+        assert_over(cases[i].failure, cases[i].why);
     }
 }
 
@@ -326,7 +328,7 @@ static void test_nobody_who_is_silent_at_the_end_has_failed(void **state)
     say("220 hi\r\n");
     hear("QUIT\r\n");
     pass_time(PATIENCE_MS);
-    assert_over(PROBE_FINE, "");
+    assert_over(OPENING_FINE, "");
     memory_wire_deinit(&server);
     ends = 0;
     start();
@@ -335,7 +337,7 @@ static void test_nobody_who_is_silent_at_the_end_has_failed(void **state)
     say("221 bye\r\nand so on\r\n");
     assert_int_equal(ends, 0);
     pass_time(PATIENCE_MS);
-    assert_over(PROBE_FINE, "");
+    assert_over(OPENING_FINE, "");
 }
 
 static void test_an_end_that_comes_too_soon(void **state)
@@ -344,7 +346,7 @@ static void test_an_end_that_comes_too_soon(void **state)
     start();
     run();
     finish();
-    assert_over(PROBE_CLOSED, "closed before its greeting");
+    assert_over(OPENING_MUTE, "closed before its greeting");
     memory_wire_deinit(&server);
     ends = 0;
     start();
@@ -352,7 +354,7 @@ static void test_an_end_that_comes_too_soon(void **state)
     say("220 hi\r\n");
     memory_wire_fail(&server, ECONNRESET);
     run();
-    assert_over(PROBE_CLOSED, "closed before a session began: Connection reset by peer");
+    assert_over(OPENING_CLOSED, "closed before a session began: Connection reset by peer");
 }
 
 static void test_what_it_should_not_say(void **state)
@@ -360,7 +362,7 @@ static void test_what_it_should_not_say(void **state)
     start();
     run();
     say("* OK IMAP\r\n");
-    assert_over(PROBE_OPENING, "does not speak this protocol");
+    assert_over(OPENING_WRONG_PROTOCOL, "does not speak this protocol");
     assert_slice(probe.result.first_word, "* OK IMAP");
     memory_wire_deinit(&server);
     ends = 0;
@@ -370,7 +372,7 @@ static void test_what_it_should_not_say(void **state)
     hear("QUIT\r\n");
     say("221 bye\r\n");
     finish();
-    assert_over(PROBE_OPENING, "refused by its greeting");
+    assert_over(OPENING_GREETING_REFUSED, "refused by its greeting");
     assert_slice(probe.result.greeting, "554 5.7.1 go away");
 }
 
