@@ -66,11 +66,6 @@ void pool_unref(struct pool **pointer)
     free(pool);
 }
 
-const char *pool_name(const struct pool *pool)
-{
-    return pool->name;
-}
-
 /* ---- Slots; the lock is held ---- */
 
 static const struct config_server *find_server(

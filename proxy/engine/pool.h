@@ -78,8 +78,6 @@ struct pool *pool_ref(struct pool *pool);
  */
 void pool_unref(struct pool **pool);
 
-const char *pool_name(const struct pool *pool);
-
 /*
  * Its servers and settings from now on; the configuration is copied and may go before the pool.
  * Servers given by name have no address until pool_set_addresses, or keep those they have. False
@@ -129,7 +127,7 @@ bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter);
 /* After POOL_NONE without a try: why there is none to try, for the log. A constant. */
 const char *pool_why_none(struct pool *pool);
 
-/* Gives places to those who wait, where time alone has made some. */
+/* Gives places to sessions that wait, where time alone has made some. */
 void pool_serve(struct pool *pool, uint64_t now_ms);
 
 /*

@@ -103,7 +103,7 @@ static void arm(struct socket *sock, unsigned wanted)
         events |= UV_READABLE;
     if (wanted & WIRE_WRITABLE)
         events |= UV_WRITABLE;
-    /* After a FIN DISCONNECT would call for ever; what is always told comes with any event. */
+    /* After a FIN DISCONNECT would call for ever; what poll always reports comes with any event. */
     if (wanted & WIRE_HANGUP)
         events |= sock->fin_is_told ? UV_PRIORITIZED : UV_DISCONNECT;
     sock->polled = wanted;
@@ -118,13 +118,13 @@ static void watch(struct wire *wire, unsigned events)
     arm(socket_of(wire), events);
 }
 
-/* Level-triggered, it would not stop: what is told now is not armed again. */
+/* Level-triggered, it would not stop: what is reported now is not armed again. */
 static unsigned take_disconnect(struct socket *sock, bool is_fin)
 {
     unsigned wanted = sock->polled;
     bool is_gone = is_hung_up(sock->fd);
 
-    sock->hangup_is_told = is_gone || !is_fin; /* urgent data would be told for ever, too */
+    sock->hangup_is_told = is_gone || !is_fin; /* urgent data would be reported for ever, too */
     sock->fin_is_told = true;
     sock->polled = 0;
     arm(sock, wanted);
@@ -289,38 +289,18 @@ int socket_connect_result(struct socket *sock)
     return problem;
 }
 
-static bool name_with(int (*get)(int, struct sockaddr *, socklen_t *), int fd, struct address *out)
+bool socket_name(int fd, struct address *out)
 {
     struct sockaddr_storage storage = {0};
     socklen_t n = sizeof(storage);
 
-    return get(fd, (struct sockaddr *)&storage, &n) == 0 &&
+    return getsockname(fd, (struct sockaddr *)&storage, &n) == 0 &&
            address_from_socket((const struct sockaddr *)&storage, out);
-}
-
-static int get_local(int fd, struct sockaddr *into, socklen_t *n)
-{
-    return getsockname(fd, into, n);
-}
-
-static int get_peer(int fd, struct sockaddr *into, socklen_t *n)
-{
-    return getpeername(fd, into, n);
-}
-
-bool socket_name(int fd, struct address *out)
-{
-    return name_with(get_local, fd, out);
 }
 
 bool socket_local_address(const struct socket *sock, struct address *out)
 {
-    return name_with(get_local, sock->fd, out);
-}
-
-bool socket_peer_address(const struct socket *sock, struct address *out)
-{
-    return name_with(get_peer, sock->fd, out);
+    return socket_name(sock->fd, out);
 }
 
 int socket_listen(const struct address *at, int backlog, int *failure, struct error *error)

@@ -24,7 +24,7 @@ struct socket {
     unsigned polled;  /* the mask the poll has, in enum wire_event */
     bool fin_is_told; /* one-shot, as are hang-ups */
     bool hangup_is_told;
-    int failure; /* errno that a poll has told: the kernel tells each but once */
+    int failure; /* errno that a poll has found: the kernel gives each but once */
 };
 
 /*
@@ -44,9 +44,8 @@ struct socket *socket_connect(
 /* 0: connected. Otherwise why not, as an errno (ECONNREFUSED, ETIMEDOUT ...). */
 int socket_connect_result(struct socket *socket);
 
-/* The addresses of both ends; false when the kernel does not know them any more. */
+/* Our own end; false when the kernel does not know it any more. */
 bool socket_local_address(const struct socket *socket, struct address *out);
-bool socket_peer_address(const struct socket *socket, struct address *out);
 bool socket_name(int fd, struct address *out);
 
 /*

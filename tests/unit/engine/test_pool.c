@@ -131,7 +131,6 @@ static void test_an_empty_pool_has_nobody(void **state)
     struct session session;
 
     assert_int_equal(pick(&session), POOL_NONE);
-    assert_string_equal(pool_name(pool), "mta");
 }
 
 static void test_counts_the_sessions_of_a_server(void **state)

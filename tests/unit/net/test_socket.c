@@ -132,15 +132,13 @@ static void test_connect_and_talk(void **state)
 {
     struct listener *listener = *state;
     struct heard heard = {0};
-    struct address ends[2];
+    struct address local;
     char bytes[16];
     size_t n;
     int fd;
     struct socket *sock = connected(listener, &heard, &fd);
 
-    assert_true(socket_peer_address(sock, &ends[0]));
-    assert_true(address_equal(&ends[0], &listener->address));
-    assert_true(socket_local_address(sock, &ends[1]));
+    assert_true(socket_local_address(sock, &local));
     assert_int_equal(wire_send(&sock->wire, SLICE("hello"), &n), IO_OK);
     assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 5);
     assert_int_equal(send(fd, "there", 5, MSG_NOSIGNAL), 5);
