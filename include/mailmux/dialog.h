@@ -195,7 +195,7 @@ struct protocol {
     const struct opening_words *opening;
 };
 
-/* As the client gave it; empty: it gave none that can be told from a secret. */
+/* As the client gave it; empty: it gave none that is surely no secret. */
 struct dialog_name {
     char text[DIALOG_USER_MAX];
     size_t n;
@@ -327,7 +327,7 @@ bool dialog_offers_tls(const struct dialog *dialog);
  */
 bool dialog_may_start_tls(struct slice behind);
 
-/* ---- Whose login it is, for the log (dialog_login.c) ---- */
+/* ---- The name of the login, for the log (dialog_login.c) ---- */
 
 /* All that was said is forgotten. */
 void dialog_forget_user(struct dialog *dialog);

@@ -1,7 +1,7 @@
 /*
  * Whether an SMTP server would take mail from a stranger to a stranger: EHLO, MAIL, RCPT, and RSET,
  * never DATA. It goes on a connection that mailmux has opened as a client (mailmux/opening.h), and
- * leaves it fit for the goodbye. The null sender is nobody's and needs no mailbox; a server that
+ * leaves it fit for the goodbye. The null sender needs no mailbox; a server that
  * refuses it for its own sake is asked once more with a sender whose domain it should know. Pure:
  * no I/O, no clock, no heap; one thread.
  *
@@ -25,7 +25,7 @@ enum relay_judgement {
 
 /* Why it is undecided: what the server seems to have had in view. */
 enum relay_reason {
-    RELAY_FOR_NOTHING, /* it cannot be told */
+    RELAY_FOR_NOTHING, /* it is not known */
     RELAY_FOR_NOW,     /* temporarily */
     RELAY_FOR_TLS,     /* it wants TLS first */
     RELAY_FOR_LOGIN,   /* it wants a login first */

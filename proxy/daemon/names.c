@@ -11,7 +11,7 @@
 struct entry {
     struct names *names;
     struct resolve *request;
-    bool is_awaited; /* nothing of the request has been told yet */
+    bool is_awaited; /* no answer to the request has come yet */
     size_t backend;
     size_t server;
     bool is_known; /* has been answered at least once */

@@ -19,7 +19,7 @@ static void on_idle(uv_idle_t *idle)
         (void)uv_idle_stop(idle);
 }
 
-/* A pause of the process is nobody's fault, and worth a line: peers may have lost patience. */
+/* A pause of the process is worth a line: peers may have lost patience. */
 static void on_stall(struct deadline_queue *deadlines, uint64_t ms)
 {
     struct engine *engine = LIST_ENTRY(deadlines, struct engine, deadlines);

@@ -1,6 +1,6 @@
 /*
- * The TLS that a load balancer in front of us has ended, as its PROXY header told: kept while its
- * session lasts, for what the backend is told. Only a header that was believed comes here.
+ * The TLS that a load balancer in front of us has ended, as its PROXY header says: kept while its
+ * session lasts, for what the backend hears. Only a header that was believed comes here.
  */
 #ifndef MAILMUX_FRONT_TLS_H
 #define MAILMUX_FRONT_TLS_H

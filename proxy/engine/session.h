@@ -19,7 +19,7 @@ enum session_phase {
     SESSION_PROXY_HEADER, /* the peer is a load balancer, which says first who the client is */
     SESSION_HANDSHAKE,    /* TLS with the client: implicit, or after the go-ahead was flushed */
     SESSION_DIAL,         /* the upstream is at work */
-    SESSION_DELAY,        /* its greeting is held back, to see who cannot wait */
+    SESSION_DELAY,        /* its greeting is held back, to see which clients cannot wait */
     SESSION_DIALOG,
     SESSION_UPGRADE, /* the go-ahead is on its way out; then the handshake */
     SESSION_RENEW,   /* the upstream is at work again, behind a dialog that goes on */
@@ -86,10 +86,10 @@ struct session {
     uint64_t tls_from;        /* octets of the wire before the client's TLS */
     enum reason phase_reason; /* what expiry of the phase's deadline means */
     uint64_t started_ms;
-    uint64_t active_ms;          /* the last byte of the relay */
-    struct address client;       /* the true one, once a PROXY header has told it */
-    struct address local;        /* what the client connected to; unspecified where nobody knows */
-    struct front_tls *front_tls; /* what that header told of the client's TLS; NULL: nothing */
+    uint64_t active_ms;    /* the last byte of the relay */
+    struct address client; /* the true one, once a PROXY header has named it */
+    struct address local;  /* what the client connected to; unspecified where it is not known */
+    struct front_tls *front_tls; /* what that header says of the client's TLS; NULL: nothing */
     struct address via;          /* the peer that sent the PROXY header; else unspecified */
     char id[SESSION_ID_MAX];     /* of no other session of any process */
     struct session_tls tls;

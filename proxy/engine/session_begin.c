@@ -174,7 +174,7 @@ static enum reason handshake_reason(const struct session *session)
     return REASON_HANDSHAKE_FAILED;
 }
 
-/* A client that has not begun its TLS has nothing that it could lose, and cannot be told. */
+/* A client that has not begun its TLS has nothing to lose, and could read no farewell. */
 unsigned session_drain_handshake(struct session *session)
 {
     if (session->leg[LEG_CLIENT].wire->received > session->tls_from)

@@ -67,7 +67,7 @@ static unsigned carry_out(struct session *session, const struct actions *actions
     return SESSION_DIALOG;
 }
 
-/* Those who are known to be honest and to know no better (C138). */
+/* Clients that are known to be honest and to know no better (C138). */
 static void exempt(struct session *session)
 {
     const struct config_cidrs *networks = &session->service->listener->smuggling_exempt;

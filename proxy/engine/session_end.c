@@ -105,7 +105,7 @@ unsigned session_say_farewell(
     return session_close(session, reason);
 }
 
-/* A server that does not read is a timeout like others, while the client can be told of it. */
+/* A server that does not read is a timeout like others, while the client can hear of it. */
 unsigned session_stall(struct session *session, int leg)
 {
     if (leg == LEG_SERVER && session->phase == SESSION_DIALOG)
@@ -245,7 +245,7 @@ void session_leave_client(struct session *session)
     stream_close(client, resets);
 }
 
-/* Before the line is written: whoever has read it may look at the counters. */
+/* Before the line is written: a reader of it may look at the counters. */
 static void count(const struct session *session)
 {
     struct engine_totals *totals = session->engine->totals;
@@ -265,7 +265,7 @@ void session_begin_death(struct session *session)
     count(session);
     session_leave_server(session);
     session_describe(session, &line);
-    log_write(&line); /* whoever has read it finds the place at the server free */
+    log_write(&line); /* a reader of it finds the place at the server free */
     session_leave_client(session);
     pipe_deinit(&session->pipe[LEG_CLIENT], &engine->lines, engine);
     pipe_deinit(&session->pipe[LEG_SERVER], &engine->replies, engine);

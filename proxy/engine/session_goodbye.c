@@ -93,7 +93,7 @@ void session_leave_server(struct session *session)
     if (upstream->has_choice && !session->server_name)
         session->server_name = strdup(upstream->choice.name);
     upstream_release(upstream);
-    /* What it did not take is nobody's, and no reason not to read the client. */
+    /* What it did not take is lost, and no reason not to read the client. */
     buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
     session->pipe[LEG_CLIENT].fault = PIPE_FINE;
 }

@@ -163,7 +163,7 @@ unsigned session_run_goodbye(struct session *session);
 void session_note_tls(struct session *session);
 void session_note_server_tls(struct session *session);
 
-/* The first session of a backend whose server lets nobody log in without TLS says so. */
+/* The first session of a backend whose server takes no login without TLS says so. */
 void session_tell_logins(const struct session *session);
 
 /* Begins the line that a session leaves behind, which log_write ends. */

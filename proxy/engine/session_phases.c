@@ -70,7 +70,7 @@ static unsigned cut_for_shutdown(struct session *session)
     return session_give_up(session, REASON_SHUTDOWN);
 }
 
-/* All was said that is owed to anybody. */
+/* All that is owed was said. */
 static unsigned end(struct session *session)
 {
     (void)session;

@@ -82,7 +82,7 @@ static bool is_server_done(const struct session *session)
     return session->pipe[LEG_SERVER].shut && !stream_has_held(&session->leg[LEG_CLIENT]);
 }
 
-/* The client's direction is over, or has nobody to listen at its other end. */
+/* The client's direction is over, or its other end takes nothing any more. */
 static bool is_client_done(const struct session *session)
 {
     const struct pipe *client = &session->pipe[LEG_CLIENT];

@@ -27,7 +27,7 @@ struct upstream_client {
     const struct address *source;
     const struct address *destination; /* of no family: not known */
     const struct stream *leg;          /* whose TLS it is */
-    const struct front_tls *front_tls; /* that of the balancer in front; NULL: none was told */
+    const struct front_tls *front_tls; /* that of the balancer in front; NULL: there is none */
     struct slice id;                   /* the session's */
 };
 
@@ -82,7 +82,7 @@ struct upstream {
     struct buffer *refusal;         /* the last one, as a client reads it */
     bool told_clear;                /* the backend believes that the client speaks in clear */
     struct opening_client identity; /* the client, as the opening tells of it */
-    char host[POOL_NAME_MAX];       /* whose certificate is asked for, without tls_name */
+    char host[POOL_NAME_MAX];       /* the certificate's name, without tls_name */
     struct approach approach;
     enum approach_stage timed; /* the stage that try_deadline is for */
     uint64_t try_began_ms;     /* of uv_now, as is the next */

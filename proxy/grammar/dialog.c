@@ -41,7 +41,7 @@ static struct queued queued_in(const struct actions *actions)
     return (struct queued){buffer_held(actions->to_client).n, buffer_held(actions->to_server).n};
 }
 
-/* No half line goes out, nor a command whose reply was not noted. */
+/* Neither half a line goes out, nor a command that has no place for its reply. */
 static void end_in_fault(struct dialog *dialog, struct queued before, struct actions *actions)
 {
     buffer_cut(actions->to_client, before.to_client);

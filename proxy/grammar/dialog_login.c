@@ -1,5 +1,5 @@
 /*
- * Whose login it is, for the log: the name that the last attempt gave, and no earlier one's. What
+ * The name of the login, for the log: that of the last attempt, and of no earlier one. What
  * does not read as a name in its place is none, since it may be the password.
  */
 #include "mailmux/dialog.h"

@@ -1,5 +1,5 @@
 /*
- * By which words a server tells that it lets nobody log in on a connection without TLS. For the
+ * The words by which a server says that it takes no login on a connection without TLS. For the
  * dialog and the opening alike; what they tell is advice for the log, and changes no session.
  */
 #ifndef MAILMUX_LOGIN_WORDS_H

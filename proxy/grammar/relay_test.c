@@ -131,7 +131,7 @@ enum {
     CODE_NO_RELAY_NOW = 454 /* Postfix: defer_unauth_destination */
 };
 
-/* A code that servers give to a recipient whom they do not want at all. */
+/* A code that servers give to a recipient that they do not want at all. */
 static bool is_about_recipient(unsigned code)
 {
     return code == 550 || code == 551 || code == 553 || code == 554 || code == 513 || code == 571;

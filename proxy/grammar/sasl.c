@@ -329,7 +329,7 @@ static int tail_of(unsigned char lead)
 
 /*
  * A name is UTF-8 [RFC 4422 4], as far as there was room for it. What was sent without base64
- * hardly ever is: a password in clear decodes to octets from which it could be told.
+ * hardly ever is: a password in clear decodes to octets that would give it away.
  */
 static bool is_utf8(struct slice text, bool is_cut)
 {

@@ -19,7 +19,7 @@ enum {
      */
     RESOLVE_TRY_MS = 2 * 1000,
     RESOLVE_TRIES = 3,               /* to each DNS server */
-    RESOLVE_EARLY_MS = 1000,         /* then what was found so far is told */
+    RESOLVE_EARLY_MS = 1000,         /* then what was found so far is reported */
     RESOLVE_PATIENCE_MS = 20 * 1000, /* the whole lookup, however many servers and questions */
 };
 
@@ -33,7 +33,7 @@ struct resolve_address {
     uint16_t weight;
 };
 
-/* A question that was not answered: what it would have told is not known. */
+/* A question that was not answered: what it would have found is not known. */
 struct resolve_gap {
     uint32_t origin; /* of the addresses that it was about ... */
     int family;      /* ... and their family; AF_UNSPEC: both */

@@ -34,7 +34,7 @@ struct resolve {
     struct list node; /* in `busy` while c-ares owes an answer, then in `over` */
     struct resolver *resolver;
     ares_channel channel;
-    uint64_t early_ms; /* when a part is told, if there is one by then */
+    uint64_t early_ms; /* when a part is reported, if there is one by then */
     bool told_early;
     uint64_t deadline_ms;
     resolve_callback *on_done; /* NULL: told or cancelled; only c-ares still knows it */

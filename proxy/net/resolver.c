@@ -200,7 +200,7 @@ static bool tell_one_early(struct resolver *resolver)
     return false;
 }
 
-/* Of all that is looked up: when a part may be told next. */
+/* Of all that is looked up: when a part may be reported next. */
 static uint64_t next_early(const struct resolver *resolver, uint64_t until)
 {
     uint64_t now = uv_now(resolver->loop);

@@ -9,7 +9,7 @@ const char *login_advice_why(enum config_protocol protocol)
                "none: its users cannot log in";
     case CONFIG_PROTOCOL_IMAP:
         return "it wants TLS for logins (LOGINDISABLED), and the connection to it has none: its "
-               "users cannot log in, and are told that their password was exposed";
+               "users cannot log in, and read that their password was exposed";
     case CONFIG_PROTOCOL_POP3:
         return "it wants TLS for logins (CAPA without USER, SASL PLAIN or LOGIN), and the "
                "connection to it has none: its users cannot log in";
