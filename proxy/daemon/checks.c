@@ -102,14 +102,20 @@ static void tell_if_finished(struct checks *checks)
     (void)uv_timer_start(&checks->timer, on_last_over, 0, 0);
 }
 
-/* What we lack ourselves is no news about the server, nor is what a pause of ours has spoilt. */
-static bool is_news(const struct job *job)
+/* Nothing is known of the server then. */
+static bool is_spoilt_by_pause(const struct job *job)
 {
-    enum opening_failure failure = job->probe.result.failure;
+    return job->probe.result.failure != OPENING_FINE &&
+           deadline_queue_has_stalled(&job->checks->engine.deadlines, job->began_ms);
+}
 
-    if (failure == OPENING_FINE || failure == OPENING_NO_MEANS)
-        return failure == OPENING_FINE;
-    return !deadline_queue_has_stalled(&job->checks->engine.deadlines, job->began_ms);
+static void note_result(struct job *job, const struct probe_result *result)
+{
+    const char *why = result->failure != OPENING_FINE ? result->why : NULL;
+
+    if (result->failure != OPENING_NO_MEANS) /* what we lack ourselves says nothing of it */
+        pool_note_check(snapshot_pool(job->snapshot, job->backend), job->slot,
+            job->server.generation, why, clock_monotonic_ms());
 }
 
 static void on_done(void *owner, struct probe *probe)
@@ -119,17 +125,17 @@ static void on_done(void *owner, struct probe *probe)
     struct watch *watch = job->watch;
     const struct config_backend *backend = backend_of(job->snapshot, job->backend);
     struct pool *pool = snapshot_pool(job->snapshot, job->backend);
-    bool has_failed = probe->result.failure != OPENING_FINE;
+    bool is_spoilt = is_spoilt_by_pause(job);
 
-    if (is_news(job))
-        pool_note_check(pool, job->slot, job->server.generation,
-            has_failed ? probe->result.why : NULL, clock_monotonic_ms());
+    if (!is_spoilt)
+        note_result(job, &probe->result);
     if (watch && watch->targets[job->slot].generation == job->server.generation) {
         struct target *target = &watch->targets[job->slot];
 
         target->is_running = false;
-        check_news_tell(&target->news, &watch->reference,
-            &(struct check_subject){backend, pool, &job->server, job->slot}, &probe->result);
+        if (!is_spoilt)
+            check_news_tell(&target->news, &watch->reference,
+                &(struct check_subject){backend, pool, &job->server, job->slot}, &probe->result);
     }
     job->watch = NULL;
     snapshot_unref(&job->snapshot);

@@ -8,7 +8,7 @@ import time
 import pytest
 from mailmux_e2e import CEILING
 from mailmux_e2e.servers import imap, pop3, server, smtp
-from mailmux_e2e.steps import start_tls, tell, wait_for
+from mailmux_e2e.steps import start_tls, tell, wait_for, wait_for_end
 
 GREETING = {"smtp": b"220 good.example ESMTP\r\n", "imap": b"* OK good one\r\n",
             "pop3": b"+OK good one\r\n"}
@@ -125,6 +125,19 @@ def test_a_check_is_not_failed_by_a_pause(serve, proxy, new_backend, pause):
     serve("smtp", [backend.port], check="greeting", check_interval="500ms", check_timeout="1s")
     assert asked.wait(CEILING)
     pause(go_on.set)
+    backend.connection(2)
+    assert_nobody_is_blamed(proxy)
+    assert proxy.events("check-failed") == []
+
+
+@pytest.mark.conformance("C134")
+def test_a_check_that_a_pause_has_spoilt_is_no_news(serve, proxy, new_backend, pause):
+    """Its server stays silent behind the pause, too; the next check passes."""
+    asked = threading.Event()
+    backend = new_backend([tell(asked), wait_for_end()], smtp(), smtp())
+    serve("smtp", [backend.port], check="greeting", check_interval="500ms", check_timeout="500ms")
+    assert asked.wait(CEILING)
+    pause(lambda: None)
     backend.connection(2)
     assert_nobody_is_blamed(proxy)
     assert proxy.events("check-failed") == []
