@@ -135,6 +135,13 @@ static void check_exempt(struct build *build, const struct config_listener *list
             config_protocol_name(listener->protocol));
         return;
     }
+    if (listener->smuggling == SMUGGLING_PASS) {
+        config_report_add(build->report, false, networks->origin[0],
+            "[listener %s] smuggling_exempt = %s: it has no effect with smuggling = pass, which "
+            "holds for every client; remove one of the two lines",
+            listener->name, cidr_text(&networks->cidr[0], text));
+        return;
+    }
     for (size_t i = 0; i < networks->count; i++) {
         if (networks->cidr[i].bits == 0)
             config_report_add(build->report, false, networks->origin[i],

@@ -44,6 +44,12 @@ static void test_exempt(void **state)
     assert_problem(LISTENER(TRUSTED "bind = *:25\nsmuggling_exempt = 0.0.0.0/0\n"), false,
         "x.ini:7: [listener in] smuggling_exempt = 0.0.0.0/0: that is every client, as with "
         "smuggling = pass; name the networks of the printers and scripts");
+    assert_problem(BACKEND
+        "send_client_address = xclient\n[listener in]\nbackend = mta\nbind = *:25\n"
+        "smuggling = pass\nsmuggling_exempt = 10.0.0.0/8\n",
+        false,
+        "x.ini:8: [listener in] smuggling_exempt = 10.0.0.0/8: it has no effect with smuggling = "
+        "pass, which holds for every client; remove one of the two lines");
     (void)state;
 }
 
