@@ -36,6 +36,9 @@ int address_family(const struct address *address);
 socklen_t address_len(const struct address *address);
 uint16_t address_port(const struct address *address);
 
+/* 0.0.0.0 or ::, whatever the port. */
+bool address_is_wildcard(const struct address *address);
+
 /* An IPv4-mapped IPv6 address becomes the IPv4 address that it means. */
 void address_unmap(struct address *address);
 

@@ -325,4 +325,7 @@ bool config_speaks_alike(const struct config_backend *a, const struct config_bac
 
 const char *config_protocol_name(enum config_protocol protocol);
 
+/* smtp and submission: it sends mail. */
+bool config_protocol_is_smtp(enum config_protocol protocol);
+
 #endif

@@ -82,6 +82,13 @@ uint16_t address_port(const struct address *address)
                                                      : address->socket.v4.sin_port);
 }
 
+bool address_is_wildcard(const struct address *address)
+{
+    if (address_family(address) == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(&address->socket.v6.sin6_addr);
+    return address->socket.v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
 void address_unmap(struct address *address)
 {
     struct address mapped = {0};

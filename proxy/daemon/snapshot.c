@@ -140,11 +140,6 @@ static bool build_tls(struct snapshot *snapshot, size_t i, const struct protocol
     return true;
 }
 
-static bool speaks_smtp(enum config_protocol protocol)
-{
-    return protocol == CONFIG_PROTOCOL_SMTP || protocol == CONFIG_PROTOCOL_SUBMISSION;
-}
-
 /* Without a setting each protocol has its own [RFC 5321 4.5.3.2.1]. */
 static uint64_t greeting_ms_of(const struct config *config, enum config_protocol protocol)
 {
@@ -153,7 +148,7 @@ static uint64_t greeting_ms_of(const struct config *config, enum config_protocol
 
     if (config->timeouts.greeting != 0)
         return config->timeouts.greeting;
-    return speaks_smtp(protocol) ? smtp_ms : other_ms;
+    return config_protocol_is_smtp(protocol) ? smtp_ms : other_ms;
 }
 
 static bool build_part(struct snapshot *snapshot, size_t i)
@@ -175,7 +170,7 @@ static bool build_part(struct snapshot *snapshot, size_t i)
         .server_verified = backend_tls_is_verified(&config->backends[listener->backend]),
         .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
         .greeting_ms = greeting_ms_of(config, listener->protocol),
-        .is_patient = speaks_smtp(listener->protocol),
+        .is_patient = config_protocol_is_smtp(listener->protocol),
         .idle_ms = listener->protocol == CONFIG_PROTOCOL_POP3 ? config->timeouts.pop3_idle
                                                               : config->timeouts.imap_idle,
         .greeting_delay_ms = listener->greeting_delay,

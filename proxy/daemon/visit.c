@@ -119,7 +119,7 @@ static bool may_relay(const struct visit *visit)
 {
     const struct config_backend *backend = visit_backend(visit);
 
-    return backend->protocol != CONFIG_PROTOCOL_IMAP && backend->protocol != CONFIG_PROTOCOL_POP3 &&
+    return config_protocol_is_smtp(backend->protocol) &&
            (backend->send_client_address != SEND_ADDRESS_XCLIENT || knows_xclient(visit));
 }
 

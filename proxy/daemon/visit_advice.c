@@ -191,8 +191,7 @@ static void advise_identity(const struct visit *visit, const struct probe_result
         if (takes_xclient)
             NOTE("the server would believe XCLIENT from this machine; send_client_address = "
                  "xclient would tell it who the clients are");
-        else if (backend->protocol == CONFIG_PROTOCOL_IMAP ||
-                 backend->protocol == CONFIG_PROTOCOL_POP3)
+        else if (!config_protocol_is_smtp(backend->protocol))
             NOTE("whether the server trusts this machine more than other clients (Dovecot: "
                  "login_trusted_networks) cannot be seen from here");
         break;

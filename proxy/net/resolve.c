@@ -36,13 +36,6 @@ static const char *error_text(int status, const char *no_data)
     }
 }
 
-static bool is_unspecified(const struct address *address)
-{
-    if (address_family(address) == AF_INET6)
-        return IN6_IS_ADDR_UNSPECIFIED(&address->socket.v6.sin6_addr);
-    return address->socket.v4.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
 static bool is_among(
     const struct resolve_address *list, size_t count, const struct address *address)
 {
@@ -69,7 +62,7 @@ static size_t collect(const struct resolve_target *target, const struct resolve_
             address.socket.v6.sin6_port = htons(target->port);
         else
             address.socket.v4.sin_port = htons(target->port);
-        if (!is_unspecified(&address) && !is_among(out, count, &address))
+        if (!address_is_wildcard(&address) && !is_among(out, count, &address))
             out[count++] =
                 (struct resolve_address){address, target->origin, target->priority, target->weight};
     }

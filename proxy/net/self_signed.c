@@ -1,6 +1,7 @@
 #include "self_signed.h"
 
 #include "mailmux/address.h"
+#include "tls_pem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -90,21 +91,11 @@ static bool fill(X509 *certificate, EVP_PKEY *key, const char *hostname)
            X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
-/* Ours has no password; a terminal is never asked for one. */
-static int no_password(char *into, int cap, int is_writing, void *unused)
-{
-    (void)into;
-    (void)cap;
-    (void)is_writing;
-    (void)unused;
-    return -1;
-}
-
 static bool is_usable(const char *path, const char *hostname)
 {
     FILE *file = fopen(path, "re");
-    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, no_password, NULL) : NULL;
-    X509 *certificate = file ? PEM_read_X509(file, NULL, no_password, NULL) : NULL;
+    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, tls_pem_no_password, NULL) : NULL;
+    X509 *certificate = file ? PEM_read_X509(file, NULL, tls_pem_no_password, NULL) : NULL;
     time_t soon = time(NULL) + (time_t)RENEW_DAYS * DAY_S;
     bool is_fine = key && certificate && X509_check_private_key(certificate, key) == 1 &&
                    X509_cmp_time(X509_get0_notAfter(certificate), &soon) > 0 &&

@@ -34,8 +34,7 @@ bool tls_pem_check(const char *path, const char *what, enum tls_culprit culprit,
     return false;
 }
 
-/* Never the terminal: a daemon has none. */
-static int no_password(char *into, int cap, int is_writing, void *unused)
+int tls_pem_no_password(char *into, int cap, int is_writing, void *unused)
 {
     (void)into;
     (void)cap;
@@ -47,7 +46,7 @@ static int no_password(char *into, int cap, int is_writing, void *unused)
 static EVP_PKEY *read_key(const char *path, size_t index, struct tls_fault *fault)
 {
     FILE *file = fopen(path, "re");
-    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, no_password, NULL) : NULL;
+    EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, tls_pem_no_password, NULL) : NULL;
     int reason = ERR_GET_REASON(ERR_peek_last_error());
 
     if (file)
@@ -76,7 +75,7 @@ static void describe(const EVP_PKEY *key, char *out, size_t cap)
 static bool is_first_of_its_kind(SSL_CTX *context, const char *path)
 {
     FILE *file = fopen(path, "re");
-    X509 *coming = file ? PEM_read_X509(file, NULL, no_password, NULL) : NULL;
+    X509 *coming = file ? PEM_read_X509(file, NULL, tls_pem_no_password, NULL) : NULL;
     EVP_PKEY *key = coming ? X509_get0_pubkey(coming) : NULL;
     bool is_first = true;
 
@@ -151,7 +150,7 @@ bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *ke
         !tls_pem_check(key, "key", TLS_CULPRIT_KEY, index, fault))
         return false;
     ERR_clear_error();
-    SSL_CTX_set_default_passwd_cb(context, no_password);
+    SSL_CTX_set_default_passwd_cb(context, tls_pem_no_password);
     if (!is_first_of_its_kind(context, certificate)) {
         tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
             "the certificate %s has a key of the same kind as one before it; a set serves one RSA "

@@ -79,3 +79,8 @@ const char *config_protocol_name(enum config_protocol protocol)
     }
     return "unknown";
 }
+
+bool config_protocol_is_smtp(enum config_protocol protocol)
+{
+    return protocol == CONFIG_PROTOCOL_SMTP || protocol == CONFIG_PROTOCOL_SUBMISSION;
+}

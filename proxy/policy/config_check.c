@@ -9,18 +9,11 @@ static bool is_good(struct config_setting *settings, enum section_kind kind, con
     return config_setting_find(settings, kind, key)->state != SETTING_BAD;
 }
 
-static bool is_wildcard(const struct address *address)
-{
-    if (address_family(address) == AF_INET6)
-        return IN6_IS_ADDR_UNSPECIFIED(&address->socket.v6.sin6_addr);
-    return address->socket.v4.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
 /* IPv4 and IPv6 never meet: [::] is bound for IPv6 alone. */
 bool config_binds_collide(const struct address *a, const struct address *b)
 {
     return address_family(a) == address_family(b) && address_port(a) == address_port(b) &&
-           (address_same_host(a, b) || is_wildcard(a) || is_wildcard(b));
+           (address_same_host(a, b) || address_is_wildcard(a) || address_is_wildcard(b));
 }
 
 /* Compares one bind with all that stand before it in the configuration. */
@@ -73,8 +66,7 @@ static bool has_port(const struct config_listener *listener, uint16_t port)
 static bool needs_login(const struct config_listener *listener)
 {
     return is_good(listener->settings, SECTION_LISTENER, "protocol") &&
-           (listener->protocol == CONFIG_PROTOCOL_IMAP ||
-               listener->protocol == CONFIG_PROTOCOL_POP3);
+           !config_protocol_is_smtp(listener->protocol);
 }
 
 static void check_listener_tls(struct build *build, const struct config_listener *listener)

@@ -9,11 +9,6 @@
 
 enum { CAUSE_TEXT_MAX = 512 };
 
-static bool is_smtp(enum config_protocol protocol)
-{
-    return protocol == CONFIG_PROTOCOL_SMTP || protocol == CONFIG_PROTOCOL_SUBMISSION;
-}
-
 static struct config_setting *setting_of(const struct config_listener *listener, const char *key)
 {
     return config_setting_find(listener->settings, SECTION_LISTENER, key);
@@ -33,7 +28,8 @@ static const struct config_listener *find_open(const struct config *config, size
 
         if (listener->backend == backend && listener->relay_domains.count == 0 &&
             setting_of(listener, "relay_domains")->state != SETTING_BAD &&
-            setting_of(listener, "protocol")->state != SETTING_BAD && is_smtp(listener->protocol))
+            setting_of(listener, "protocol")->state != SETTING_BAD &&
+            config_protocol_is_smtp(listener->protocol))
             return listener;
     }
     return NULL;
@@ -91,13 +87,13 @@ static void check_relay_domains(struct build *build, const struct config_listene
     if (listener->relay_domains.count == 0 ||
         setting_of(listener, "protocol")->state == SETTING_BAD)
         return;
-    if (is_smtp(listener->protocol) && listener->smuggling == SMUGGLING_PASS)
+    if (config_protocol_is_smtp(listener->protocol) && listener->smuggling == SMUGGLING_PASS)
         config_report_add(build->report, false, setting_of(listener, "smuggling")->origin,
             "[listener %s] smuggling = pass: a message may hold commands for a server that takes "
             "other line ends for its end, and recipients beyond relay_domains with them; write "
             "look-alikes",
             listener->name);
-    if (is_smtp(listener->protocol))
+    if (config_protocol_is_smtp(listener->protocol))
         return;
     config_report_add(build->report, true, setting_of(listener, "relay_domains")->origin,
         "[listener %s] relay_domains = %s: this listener speaks %s, which sends no mail; remove "
@@ -127,7 +123,7 @@ static void check_exempt(struct build *build, const struct config_listener *list
 
     if (networks->count == 0 || setting_of(listener, "protocol")->state == SETTING_BAD)
         return;
-    if (!is_smtp(listener->protocol)) {
+    if (!config_protocol_is_smtp(listener->protocol)) {
         config_report_add(build->report, true, networks->origin[0],
             "[listener %s] smuggling_exempt = %s: this listener speaks %s, which sends no mail; "
             "remove the line",
