@@ -1,4 +1,4 @@
-"""A server that lets nobody log in over the connection that mailmux has with it, since that has no
+"""A server that takes no login over the connection that mailmux has with it, since that has no
 TLS: Dovecot's default for every client that is not local. It is said once, with what to do, by the
 checks, by the first session, and by --check --probe (see test_probe_command).
 """

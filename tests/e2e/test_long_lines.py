@@ -50,7 +50,7 @@ def challenging(protocol, challenges):
 
 @pytest.fixture
 def kerberos(proxy, field):
-    """kerberos(protocol, challenges) with the longest lines that can be had."""
+    """kerberos(protocol, challenges) with the longest lines that may be set."""
     def build(protocol, challenges, **limits):
         proxy.section("limits", sasl_line="64k", **limits)
         return field(protocol, challenging(protocol, challenges), tls="implicit")
@@ -145,7 +145,7 @@ def id_of(fields, values, form=quoted):
 
 @pytest.fixture
 def talkative(proxy, field):
-    """With the smallest lines and literals that can be had."""
+    """With the smallest lines and literals that may be set."""
     def build(script=None, **settings):
         proxy.section("limits", line=512, literal=16)
         return field("imap", script, **settings)

@@ -25,7 +25,7 @@ def connect(test, tls):
     return client
 
 
-# The last word of a backend that nobody asked
+# The last word of a backend that was not asked
 
 UNASKED = [("smtp", b"451 4.4.2 timeout\r\n"), ("smtp", b"421 4.4.2 bye\r\n"),
            ("smtp", b"554-5.7.1 too many errors\r\n554 5.7.1 go away\r\n"),

@@ -1,5 +1,5 @@
-"""The whole process stands still for longer than any timer on the way to a server: nobody is at
-fault, no server is marked and no client is turned away whose answer is there already."""
+"""The whole process stands still for longer than any timer on the way to a server: it is no
+peer's fault, no server is marked and no client is turned away whose answer is there already."""
 
 import signal
 import threading
@@ -74,7 +74,7 @@ def test_a_greeting_that_came_meanwhile_is_heard(
                                                      replies={b"XCLIENT": b"+OK known\r\n"}))])
 def test_what_is_left_of_the_opening_has_its_time(
         serve, proxy, new_backend, pause, protocol, how, script):
-    """The greeting came while nobody could answer it; what follows needs a turn or two more."""
+    """The greeting came while no answer was possible; what follows needs a turn or two more."""
     go_on = threading.Event()
     backend = new_backend([wait_for(go_on), *script])
     connect = serve(protocol, [backend.port], send_client_address=how)

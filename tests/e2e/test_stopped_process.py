@@ -1,4 +1,4 @@
-"""A stop of the process is nobody's fault (C134): every deadline of a session, with a process that is
+"""A stop of the process is no peer's fault (C134): every deadline of a session, with a process that is
 stopped for longer than it, while the peer has done its part.
 """
 

@@ -60,8 +60,8 @@ static void test_what_comes_after_the_end_is_read_in_turns(void **state)
     end();
 }
 
-/* Who waits for a place must not wait for a client that has had its last word, or does not read
- * it. */
+/* A session that waits for a place must not wait for a client that has had its last word, or does
+ * not read it. */
 static void test_a_place_is_free_when_the_server_is_left(void **state)
 {
     (void)state;
@@ -107,7 +107,7 @@ static void test_a_renewal_says_nothing_again(void **state)
     end();
 }
 
-/* Who resets when it is told the end does not change why it ended, nor that it is counted. */
+/* A client that resets when it hears of the end does not change its reason, nor that it counts. */
 static void test_a_reset_during_the_farewell_is_no_reason(void **state)
 {
     (void)state;

@@ -28,8 +28,8 @@ static int set_up(void **state)
     return session_bench_init(&bench, configuration) ? 0 : -1;
 }
 
-/* Behind its own STARTTLS a client waits for nobody's greeting: what it says is held, and it does
- * not keep the worker busy while another connection is opened for it. */
+/* Behind its own STARTTLS a client waits for no greeting: what it says is held, and it does not
+ * keep the worker busy while another connection is opened for it. */
 static void test_nobody_talks_early_at_a_renewal(void **state)
 {
     (void)state;
