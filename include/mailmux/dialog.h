@@ -126,6 +126,7 @@ enum greeting {
     GREETING_READY,   /* 220, * OK, +OK */
     GREETING_PREAUTH, /* * PREAUTH */
     GREETING_REFUSED, /* 4yz, 5yz, * BYE, NO or BAD, -ERR: another server may be better */
+    GREETING_LARGE,   /* it begins as one of these, and is too long */
     GREETING_WRONG    /* not this protocol */
 };
 

@@ -16,23 +16,30 @@ static enum greeting classify(const struct imap_status *status)
 
 static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 {
+    enum greeting found;
     struct imap_status status;
     struct slice line;
+    bool is_long = false;
 
     switch (line_cut(in, limit, &line, used)) {
     case LINE_MORE:
         return GREETING_MORE;
     case LINE_LONG:
         *used = in.n;
-        return GREETING_WRONG;
+        line = in;
+        is_long = true;
+        break;
     case LINE_WHOLE:
         break;
     }
     line = imap_trim_returns(line);
-    if (!line_is_clean(line) || !slice_starts(line, SLICE("* ")) ||
-        !imap_status_parse(line, &status))
+    if (!slice_starts(line, SLICE("* ")) || !imap_status_parse(line, &status))
         return GREETING_WRONG;
-    return classify(&status);
+    if (is_long)
+        return GREETING_LARGE;
+    /* A refusal is made clean; what else it says might not be what a client reads. */
+    found = classify(&status);
+    return found == GREETING_REFUSED || line_is_clean(line) ? found : GREETING_WRONG;
 }
 
 /* Without a login there is nobody to say what may be read: only TLS on both legs makes up for it.
@@ -69,11 +76,11 @@ static void start(
         start_authenticated(dialog, &status, actions);
         break;
     case GREETING_REFUSED:
-        status.head = SLICE("* BYE"); /* whatever it said: the session ends */
-        imap_status_relay(dialog, &status, false, actions);
+        imap_status_refuse(dialog, &status, actions);
         dialog_close(dialog, actions, REASON_SERVER_REFUSED);
         break;
     case GREETING_MORE:
+    case GREETING_LARGE:
     case GREETING_WRONG:
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         break;

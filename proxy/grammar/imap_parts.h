@@ -105,6 +105,10 @@ struct imap_status {
 
 bool imap_status_parse(struct slice line, struct imap_status *status);
 
+/* Relays it as the end of the session, whatever word it has. */
+void imap_status_refuse(
+    struct dialog *dialog, const struct imap_status *status, struct actions *actions);
+
 /* Relays it with its code edited; login: it belongs to a login, or greets one who needs none. */
 void imap_status_relay(
     struct dialog *dialog, const struct imap_status *status, bool login, struct actions *actions);

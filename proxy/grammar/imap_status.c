@@ -97,6 +97,19 @@ static bool is_capability(struct slice code)
     return slice_word(&code, &word) && slice_equal_nocase(word, SLICE("CAPABILITY"));
 }
 
+void imap_status_refuse(
+    struct dialog *dialog, const struct imap_status *status, struct actions *actions)
+{
+    struct slice text = drop_codes(dialog, status->text, false);
+    struct slice code;
+    struct slice rest;
+
+    while (cut_code(text, &code, &rest) && is_capability(code))
+        text = drop_codes(dialog, rest, false);
+    dialog_say(actions, SLICE("* BYE "));
+    dialog_reply(actions, text.n > 0 ? text : NO_TEXT);
+}
+
 void imap_status_relay(
     struct dialog *dialog, const struct imap_status *status, bool login, struct actions *actions)
 {

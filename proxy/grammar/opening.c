@@ -35,8 +35,6 @@ enum opening_answer opening_cut_line(
     opening->lines++;
     while (line->n > 0 && line->p[line->n - 1] == '\r')
         line->n--;
-    if (!line_is_clean(*line))
-        return ANSWER_WRONG;
     return opening->octets > opening->plan->reply || opening->lines > opening->plan->reply_lines
                ? ANSWER_LARGE
                : ANSWER_PART;
@@ -197,7 +195,8 @@ static struct opening_turn take_greeting(
     size_t used = 0;
 
     opening->greeting = plan->protocol->greeting(in, plan->reply, &used);
-    if (opening->greeting != GREETING_WRONG && has_many_lines(opening, slice_of(in.p, used)))
+    if (opening->greeting != GREETING_WRONG && opening->greeting != GREETING_LARGE &&
+        has_many_lines(opening, slice_of(in.p, used)))
         return fail(opening, OPENING_TOO_LARGE, used);
     switch (opening->greeting) {
     case GREETING_MORE:
@@ -213,6 +212,8 @@ static struct opening_turn take_greeting(
         turn = fail(opening, OPENING_GREETING_REFUSED, used);
         turn.is_greeting = true;
         return turn;
+    case GREETING_LARGE:
+        return fail(opening, OPENING_TOO_LARGE, used);
     case GREETING_WRONG:
         return fail(opening, OPENING_WRONG_PROTOCOL, used);
     }
@@ -284,8 +285,38 @@ static struct opening_turn take_answer(struct opening *opening, struct slice in,
     return fail(opening, OPENING_WRONG_PROTOCOL, used);
 }
 
+/* Some servers send one between their replies: nothing is said by it. */
+static size_t blank_line(const struct opening *opening, struct slice in)
+{
+    size_t end = slice_find(in, '\n');
+    size_t begin = 0;
+
+    if (opening->is_inside || opening->skipped > 0 || end == in.n)
+        return 0;
+    while (begin < end && in.p[begin] == '\r')
+        begin++;
+    return begin == end ? end + 1 : 0;
+}
+
+static struct opening_turn skip_blank_line(struct opening *opening, size_t used)
+{
+    opening->octets += used;
+    if (opening->octets > opening->plan->reply)
+        return fail(opening, OPENING_TOO_LARGE, used);
+    return turn_of(OPENING_GO_ON, used);
+}
+
+static bool listens(const struct opening *opening)
+{
+    return opening->step != OPENING_AT_HANDSHAKE && opening->step != OPENING_AT_END;
+}
+
 struct opening_turn opening_feed(struct opening *opening, struct slice in, struct buffer *out)
 {
+    size_t blank = listens(opening) ? blank_line(opening, in) : 0;
+
+    if (blank > 0)
+        return skip_blank_line(opening, blank);
     switch (opening->step) {
     case OPENING_AT_GREETING:
         return take_greeting(opening, in, out);

@@ -5,6 +5,13 @@
 #include "mailmux/protocols.h"
 #include "opening_parts.h"
 
+static bool is_status(struct slice line)
+{
+    enum pop3_status status = pop3_status_parse(line);
+
+    return status == POP3_OK || status == POP3_ERR;
+}
+
 static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 {
     struct slice line;
@@ -14,17 +21,15 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
         return GREETING_MORE;
     case LINE_LONG:
         *used = in.n;
-        return GREETING_WRONG;
+        return is_status(in) ? GREETING_LARGE : GREETING_WRONG;
     case LINE_WHOLE:
         break;
     }
     line = pop3_trim_returns(line);
-    if (!line_is_clean(line))
-        return GREETING_WRONG;
     switch (pop3_status_parse(line)) {
     case POP3_OK:
-        return GREETING_READY;
-    case POP3_ERR:
+        return line_is_clean(line) ? GREETING_READY : GREETING_WRONG;
+    case POP3_ERR: /* a refusal is made clean */
         return GREETING_REFUSED;
     case POP3_CHALLENGE:
     case POP3_WRONG:
@@ -86,6 +91,7 @@ static void start(
         break;
     case GREETING_PREAUTH:
     case GREETING_MORE:
+    case GREETING_LARGE:
     case GREETING_WRONG:
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         break;

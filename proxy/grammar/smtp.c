@@ -337,9 +337,11 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     case REPLY_MORE:
         return GREETING_MORE;
     case REPLY_MALFORMED:
-    case REPLY_LARGE:
         *used = in.n;
         return GREETING_WRONG;
+    case REPLY_LARGE:
+        *used = in.n;
+        return smtp_reply_begins(in) ? GREETING_LARGE : GREETING_WRONG;
     case REPLY_WHOLE:
         break;
     }

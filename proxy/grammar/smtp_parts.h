@@ -94,6 +94,9 @@ enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t ma
     size_t max_line, struct smtp_reply_text *reply);
 
 /* The text of a line of a reply, without its code; all of it where there is none. */
+
+/* By its first four octets, "554 " say. */
+bool smtp_reply_begins(struct slice in);
 struct slice smtp_reply_line_text(struct slice line);
 
 /* Relays it line by line, each with the reply's code, and one CRLF. */

@@ -31,6 +31,14 @@ static bool parse_line(struct slice line, unsigned *code, bool *last)
     return true;
 }
 
+bool smtp_reply_begins(struct slice in)
+{
+    unsigned code;
+    bool last;
+
+    return in.n > 3 && parse_line(slice_of(in.p, 4), &code, &last);
+}
+
 static struct slice trim_carriage_returns(struct slice line)
 {
     while (line.n > 0 && line.p[line.n - 1] == '\r')

@@ -11,7 +11,7 @@ BAD_GREETINGS = [
     ("smtp", b"421 4.3.2 busy\r\n"), ("smtp", b"554 5.7.1 no service\r\n"),
     ("smtp", b"421-4.3.2 very\r\n421 4.3.2 busy\r\n"),
     ("smtp", b"* OK I speak IMAP\r\n"), ("smtp", b"220-one\r\n221 two\r\n"),
-    ("imap", b"* BYE busy\r\n"), ("imap", b"+OK I speak POP3\r\n"), ("imap", b"\r\n"),
+    ("imap", b"* BYE busy\r\n"), ("imap", b"+OK I speak POP3\r\n"), ("imap", b"hello\r\n"),
     ("pop3", b"-ERR busy\r\n"), ("pop3", b"220 I speak SMTP\r\n"),
     ("smtp", b"x" * 70000), ("imap", b"x" * 70000), ("pop3", b"x" * 70000),
 ]

@@ -290,7 +290,7 @@ static void start(struct dialog_run *run)
     }
     FUZZ_REQUIRE(used <= in.n && (used > 0 || in.n == 0 || greeting == GREETING_WRONG));
     run->is_started = true;
-    if (greeting == GREETING_WRONG) {
+    if (greeting == GREETING_WRONG || greeting == GREETING_LARGE) {
         run->is_over = true;
         return;
     }

@@ -150,7 +150,7 @@ static bool start(struct run *run)
     if (greeting == GREETING_MORE)
         return false;
     run->started = true;
-    if (greeting == GREETING_WRONG) {
+    if (greeting == GREETING_WRONG || greeting == GREETING_LARGE) {
         add_event(run, "WRONG GREETING");
         run->closed = true;
         return false;

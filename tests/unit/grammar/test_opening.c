@@ -299,7 +299,7 @@ static void imap_fails_closed(void **state)
         FAILS_IMAP(OPENING_WRONG_PROTOCOL, "m2 OK too early\r\n"),
         FAILS_IMAP(OPENING_WRONG_PROTOCOL, "* PREAUTH welcome\r\n"),
         FAILS_IMAP(OPENING_WRONG_PROTOCOL, "250 old\r\n"),
-        FAILS_IMAP(OPENING_WRONG_PROTOCOL, "\r\n"),
+        FAILS_IMAP(OPENING_NO_STARTTLS, "\r\n\nm1 OK blank lines say nothing\r\n"),
         FAILS_IMAP(OPENING_TOO_LARGE, "* LIST {99999999999999999999}\r\n"),
         FAILS_IMAP(OPENING_TOO_LARGE,
             "* 1\r\n* 2\r\n* 3\r\n* 4\r\n* 5\r\n* 6\r\n* 7\r\n* 8\r\n* 9\r\n* 10\r\n* 11\r\n"
