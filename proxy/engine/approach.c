@@ -2,6 +2,7 @@
 #include "approach.h"
 
 #include "tls_info.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,6 +135,12 @@ static void begin_tls_or_opening(struct approach *approach)
         approach->stage = APPROACH_OPENING;
 }
 
+/* It was connected, and is reset by now: what it said before that may be there to read. */
+static bool was_connected(int error)
+{
+    return error == ECONNRESET || error == EPIPE;
+}
+
 static bool run_connecting(struct approach *approach)
 {
     struct wire *wire = approach->leg->wire;
@@ -142,7 +149,7 @@ static bool run_connecting(struct approach *approach)
     if (!(wire->ready & (unsigned)WIRE_WRITABLE))
         return false;
     error = approach->engine->hooks->connected(wire);
-    if (error != 0) {
+    if (error != 0 && (!was_connected(error) || approach->plan.connects_only)) {
         fail_connecting(approach, error);
         return true;
     }
@@ -169,8 +176,10 @@ static bool run_header(struct approach *approach)
         begin_tls_or_opening(approach);
         break;
     case IO_EOF:
-    case IO_ERR:
-        fail_leg(approach, OPENING_HEADER_LOST);
+    case IO_ERR: /* it may have said why */
+        buffer_clear(approach->output);
+        approach->header_lost = true;
+        begin_tls_or_opening(approach);
         break;
     }
     return true;
@@ -324,10 +333,29 @@ static bool feed(struct approach *approach)
     return obey(approach, &turn);
 }
 
+/*
+ * It has ended in the middle of a line. Where that line is a refusal it can be read in one way
+ * only; a line that goes on, or any other word of a server that is gone, is of no use.
+ */
+static bool take_cut_refusal(struct approach *approach)
+{
+    struct opening trial = approach->opening;
+    struct slice in = buffer_held(*approach->input);
+    struct opening_turn turn;
+
+    if (in.n == 0 || in.p[in.n - 1] == '\n' || !buffer_append(*approach->input, SLICE("\r\n")))
+        return false;
+    turn = opening_feed(&trial, buffer_held(*approach->input), approach->output);
+    return turn.next == OPENING_FAILED && opening_verdict(trial.failure)->client_may_hear &&
+           feed(approach);
+}
+
 static void fail_closed(struct approach *approach)
 {
     approach->step = approach->opening.step;
-    fail_leg(approach, approach->step == OPENING_AT_GREETING ? OPENING_MUTE : OPENING_CLOSED);
+    fail_leg(approach, approach->header_lost                   ? OPENING_HEADER_LOST
+                       : approach->step == OPENING_AT_GREETING ? OPENING_MUTE
+                                                               : OPENING_CLOSED);
 }
 
 static bool run_opening(struct approach *approach)
@@ -344,7 +372,7 @@ static bool run_opening(struct approach *approach)
         fail(approach, OPENING_NO_MEANS);
     else if (status == IO_AGAIN)
         return wait(approach, false);
-    else if (status != IO_OK)
+    else if (status != IO_OK && !take_cut_refusal(approach))
         fail_closed(approach);
     return true;
 }

@@ -66,6 +66,7 @@ struct approach {
     enum opening_failure failure;
     enum opening_step step; /* in which it failed */
     char why[LEG_WHY_MAX];  /* the failure in words, with the library's where it has any */
+    bool header_lost;       /* it was not taken */
     size_t greeting_len;    /* READY with keeps_greeting: octets at the start of the input */
     size_t refusal_len;     /* FAILED: octets at the start of the input that a client may hear */
     struct buffer *greeted; /* the greeting, while more is said behind it */
