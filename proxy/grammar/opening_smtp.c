@@ -129,7 +129,8 @@ static enum opening_answer judge(enum opening_step step, unsigned code)
 
     if (code == 421)
         return ANSWER_FAREWELL;
-    if (code == wanted)
+    /* To XCLIENT Postfix says 220; as others say 250 and no RFC says which, both are a yes. */
+    if (code == wanted || (step == OPENING_AT_IDENTITY && code / 100 == 2))
         return ANSWER_YES;
     return code >= 400 ? ANSWER_NO : ANSWER_STRANGE;
 }
