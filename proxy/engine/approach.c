@@ -61,10 +61,17 @@ void approach_leave_slow(struct approach *approach)
     fail(approach, OPENING_SLOW_GREETING);
 }
 
+bool approach_is_before_greeting(const struct approach *approach)
+{
+    return approach->opening.step == OPENING_AT_GREETING &&
+           (approach->stage == APPROACH_OPENING || approach->stage == APPROACH_HANDSHAKE);
+}
+
 bool approach_waits_for_greeting(const struct approach *approach)
 {
-    return approach->stage == APPROACH_OPENING && approach->opening.step == OPENING_AT_GREETING &&
-           buffer_held(*approach->input).n == 0;
+    return approach_is_before_greeting(approach) &&
+           (approach->stage == APPROACH_HANDSHAKE ? approach->leg->wire->received == 0
+                                                  : buffer_held(*approach->input).n == 0);
 }
 
 /* ---- What it holds ---- */

@@ -88,7 +88,10 @@ void approach_expire(struct approach *approach);
 /* The server is slow to greet, and the owner has a better one. */
 void approach_leave_slow(struct approach *approach);
 
-/* It is connected and silent: no octet of its greeting has come. */
+/* It is connected, and greets next: it may be slow before TLS as well, where TLS comes first. */
+bool approach_is_before_greeting(const struct approach *approach);
+
+/* The same, and it is silent: no octet of it has come. */
 bool approach_waits_for_greeting(const struct approach *approach);
 
 /* Gives back what it holds itself. Harmless when it holds nothing. */

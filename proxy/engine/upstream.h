@@ -85,6 +85,7 @@ struct upstream {
     char host[POOL_NAME_MAX];       /* the certificate's name, without tls_name */
     struct approach approach;
     enum approach_stage timed; /* the stage that try_deadline is for */
+    bool timed_silence;        /* ... and that it is for a server that is silent in it */
     uint64_t try_began_ms;     /* of uv_now, as is the next */
     uint64_t greeting_by_ms;   /* when all its time for the greeting is over */
     struct deadline try_deadline;

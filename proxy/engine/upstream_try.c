@@ -110,22 +110,46 @@ static void set_greeting_deadline(struct upstream *upstream)
         upstream, &upstream->try_deadline, CLASS_GREETING, rest_ms < step_ms ? rest_ms : step_ms);
 }
 
+static void begin_greeting_time(struct upstream *upstream)
+{
+    upstream->greeting_by_ms = now_ms(upstream) + upstream->service->greeting_ms;
+    set_greeting_deadline(upstream);
+}
+
+/* Postfix looks the client up before its TLS, too: the silence is that of a slow greeting. */
+static bool is_silent_in_handshake(const struct upstream *upstream)
+{
+    return upstream->service->is_patient && upstream->approach.stage == APPROACH_HANDSHAKE &&
+           approach_waits_for_greeting(&upstream->approach);
+}
+
+/* Another stage, or the handshake goes on at last. */
+static bool is_stage_over(const struct upstream *upstream)
+{
+    return upstream->timed != upstream->approach.stage ||
+           (upstream->timed_silence && !is_silent_in_handshake(upstream));
+}
+
 static void set_stage_deadline(struct upstream *upstream)
 {
     upstream->timed = upstream->approach.stage;
+    upstream->timed_silence = is_silent_in_handshake(upstream);
     switch (upstream->timed) {
     case APPROACH_CONNECTING:
         upstream_set_deadline(
             upstream, &upstream->try_deadline, CLASS_CONNECT, timeouts(upstream)->connect);
         break;
     case APPROACH_HANDSHAKE:
+        if (upstream->timed_silence) {
+            begin_greeting_time(upstream);
+            break;
+        }
         upstream_set_deadline(
             upstream, &upstream->try_deadline, CLASS_HANDSHAKE, timeouts(upstream)->handshake);
         break;
     case APPROACH_HEADER:
     case APPROACH_OPENING:
-        upstream->greeting_by_ms = now_ms(upstream) + upstream->service->greeting_ms;
-        set_greeting_deadline(upstream);
+        begin_greeting_time(upstream);
         break;
     case APPROACH_OVER:
         break;
@@ -137,7 +161,8 @@ static bool has_more_time(struct upstream *upstream)
 {
     struct approach *approach = &upstream->approach;
 
-    if (approach->stage != APPROACH_OPENING || now_ms(upstream) >= upstream->greeting_by_ms)
+    if ((approach->stage != APPROACH_OPENING && !upstream->timed_silence) ||
+        now_ms(upstream) >= upstream->greeting_by_ms)
         return false;
     if (approach_waits_for_greeting(approach) && !upstream->is_patient &&
         pool_has_other(pool_of(upstream), &upstream->waiter))
@@ -150,7 +175,9 @@ static bool has_more_time(struct upstream *upstream)
 /* Slow greetings outlast connect_deadline: they have a deadline of their own. */
 static bool outlasts_deadline(const struct upstream *upstream)
 {
-    return upstream->service->is_patient && upstream->approach.stage == APPROACH_OPENING &&
+    return upstream->service->is_patient &&
+           (upstream->approach.stage == APPROACH_OPENING ||
+               approach_is_before_greeting(&upstream->approach)) &&
            deadline_is_set(&upstream->try_deadline);
 }
 
@@ -220,7 +247,7 @@ void upstream_run_try(struct upstream *upstream)
     judge(upstream, expiry);
     switch (approach_step(&upstream->approach)) {
     case APPROACH_WAITS:
-        if (upstream->timed != upstream->approach.stage)
+        if (is_stage_over(upstream))
             set_stage_deadline(upstream);
         break;
     case APPROACH_READY:
