@@ -69,6 +69,9 @@ uint64_t balance_identity(struct slice name, const struct address *address);
 int balance_pick(
     struct balance_table *table, const struct balance_tried *tried, uint64_t key, uint64_t now_ms);
 
+/* The same among those that are down and may be tried as the last resort. */
+int balance_pick_marked(const struct balance_table *table, const struct balance_tried *tried);
+
 /* Whether a server that is up and has room is left beside those that were tried. */
 bool balance_has_other(const struct balance_table *table, const struct balance_tried *tried);
 
@@ -81,7 +84,7 @@ uint64_t balance_held_until_ms(
 
 /*
  * Whether an open session may be connected to its server once more, in the place that it has
- * there: drain does not forbid it.
+ * there: drain does not forbid it, and a mark does only where another server is free.
  */
 bool balance_may_return(const struct balance_table *table, size_t server);
 

@@ -91,6 +91,7 @@ void engine_message_init(
 void engine_post(struct engine *engine, struct engine_message *message)
 {
     (void)pthread_mutex_lock(&engine->post_lock);
+    list_remove(&message->node); /* it may be on its way already, and comes once */
     list_append(&engine->post, &message->node);
     (void)pthread_mutex_unlock(&engine->post_lock);
     engine->hooks->wake(engine);

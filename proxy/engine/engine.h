@@ -139,7 +139,7 @@ void engine_step_again(struct engine *engine, struct session *session);
 void engine_message_init(
     struct engine_message *message, void (*arrive)(struct engine_message *message));
 
-/* Any thread. The message must not be under way already. */
+/* Any thread. A message that is under way already comes once. */
 void engine_post(struct engine *engine, struct engine_message *message);
 
 /* Calls it back if it has not arrived; harmless when it was not sent. Then its memory may go. */

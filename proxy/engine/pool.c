@@ -202,6 +202,14 @@ static void update_slots(
     }
 }
 
+/* Without checks the last one says nothing any more, nor when there are some again. */
+static void set_health(struct pool *pool, const struct health_policy *policy)
+{
+    pool->table.health = *policy;
+    for (size_t i = 0; !policy->is_checked && i < pool->table.count; i++)
+        pool->table.servers[i].health.check_failed = false;
+}
+
 bool pool_configure(struct pool *pool, const struct config_backend *backend, uint64_t now_ms)
 {
     struct config_server *servers = copy_servers(backend);
@@ -216,9 +224,9 @@ bool pool_configure(struct pool *pool, const struct config_backend *backend, uin
     pool->servers = servers;
     pool->server_count = backend->server_count;
     pool->table.method = backend->balance;
-    pool->table.health.rise = backend->rise;
-    pool->table.health.fall = backend->fall;
-    pool->table.health.is_checked = backend->check != CHECK_NONE;
+    set_health(pool, &(struct health_policy){.rise = backend->rise,
+                         .fall = backend->fall,
+                         .is_checked = backend->check != CHECK_NONE});
     pool->queue_size = backend->queue_size;
     update_slots(pool, before, before_count, now_ms);
     pool_serve_queue(pool, now_ms);
@@ -267,7 +275,7 @@ void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms)
     newer->servers = NULL;
     newer->server_count = 0;
     pool->table.method = newer->table.method;
-    pool->table.health = newer->table.health;
+    set_health(pool, &newer->table.health);
     pool->queue_size = newer->queue_size;
     take_addresses(pool, newer, now_ms);
     pool_serve_queue(pool, now_ms);

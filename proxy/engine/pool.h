@@ -57,6 +57,7 @@ struct pool_waiter {
     pool_wake *wake;
     enum pool_answer answer; /* POOL_WAITING while it is in the queue */
     uint64_t held_until_ms;  /* with POOL_WAITING: pool_serve may find a place then; 0: never */
+    uint64_t hold_ms;        /* the same as the pool knows it: `wake` tells of a change */
     struct pool_choice choice;
 };
 
@@ -118,8 +119,12 @@ void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake)
 enum pool_answer pool_pick(
     struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice);
 
+/* The same among those that have a mark, and without the queue: for a session that cannot wait. */
+bool pool_pick_marked(
+    struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice);
+
 /* Whether a session may connect once more to the server that it has, and keep its place there. */
-bool pool_may_return(struct pool *pool, const struct pool_choice *choice);
+bool pool_may_return(struct pool *pool, struct pool_choice *choice);
 
 /* Whether a server that is up and has room is left beside those that the waiter has tried. */
 bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter);

@@ -50,6 +50,18 @@ static void answer(struct pool *pool, struct pool_waiter *waiter, int slot, uint
     waiter->wake(waiter);
 }
 
+/* It waits on; a server may have been held back since. */
+static void note_hold(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
+{
+    uint64_t hold_ms = balance_held_until_ms(&pool->table, &waiter->tried, now_ms);
+
+    if (hold_ms == waiter->hold_ms)
+        return;
+    waiter->hold_ms = hold_ms;
+    if (hold_ms > 0)
+        waiter->wake(waiter);
+}
+
 void pool_serve_queue(struct pool *pool, uint64_t now_ms)
 {
     struct list *node = pool->queue.next;
@@ -61,6 +73,8 @@ void pool_serve_queue(struct pool *pool, uint64_t now_ms)
         node = node->next;
         if (slot != BALANCE_FULL)
             answer(pool, waiter, slot, now_ms);
+        else
+            note_hold(pool, waiter, now_ms);
     }
 }
 
@@ -73,7 +87,8 @@ static enum pool_answer join_queue(struct pool *pool, struct pool_waiter *waiter
     list_append(&pool->queue, &waiter->node);
     pool->queue_len++;
     waiter->answer = POOL_WAITING;
-    waiter->held_until_ms = balance_held_until_ms(&pool->table, &waiter->tried, now_ms);
+    waiter->hold_ms = balance_held_until_ms(&pool->table, &waiter->tried, now_ms);
+    waiter->held_until_ms = waiter->hold_ms;
     return POOL_WAITING;
 }
 
@@ -117,13 +132,28 @@ enum pool_answer pool_pick(
     return picked;
 }
 
-bool pool_may_return(struct pool *pool, const struct pool_choice *choice)
+bool pool_pick_marked(
+    struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice)
+{
+    int slot;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    slot = balance_pick_marked(&pool->table, &waiter->tried);
+    if (slot >= 0)
+        choose(pool, (size_t)slot, waiter, now_ms, choice);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return slot >= 0;
+}
+
+bool pool_may_return(struct pool *pool, struct pool_choice *choice)
 {
     bool may_return;
 
     (void)pthread_mutex_lock(&pool->lock);
     may_return = pool->slots[choice->slot].generation == choice->generation &&
                  balance_may_return(&pool->table, choice->slot);
+    if (may_return && pool->table.servers[choice->slot].health.is_down)
+        choice->standing = POOL_LAST_RESORT;
     (void)pthread_mutex_unlock(&pool->lock);
     return may_return;
 }
@@ -187,6 +217,7 @@ enum pool_answer pool_take(
     taken = waiter->answer;
     if (taken == POOL_CHOSEN)
         *choice = waiter->choice;
+    waiter->held_until_ms = waiter->hold_ms;
     if (taken != POOL_WAITING)
         waiter->answer = POOL_NONE;
     (void)pthread_mutex_unlock(&pool->lock);

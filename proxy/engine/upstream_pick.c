@@ -87,12 +87,27 @@ static bool take_none(struct upstream *upstream)
     return false;
 }
 
-bool upstream_pick(struct upstream *upstream)
+static bool pick(struct upstream *upstream);
+
+/* No place can be waited for (any longer): those that were slow are left, and those with a mark. */
+static bool pick_without_waiting(struct upstream *upstream, enum reason reason)
+{
+    if (go_back_to_slow(upstream))
+        return pick(upstream);
+    if (deadline_is_set(&upstream->deadline) &&
+        pool_pick_marked(
+            upstream->service->pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
+        take_choice(upstream);
+        return true;
+    }
+    upstream->reason = reason;
+    return false;
+}
+
+static bool pick(struct upstream *upstream)
 {
     struct pool *pool = upstream->service->pool;
 
-    if (!has_tries_left(upstream) && !go_back_to_slow(upstream))
-        return false;
     switch (pool_pick(pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
     case POOL_CHOSEN:
         take_choice(upstream);
@@ -101,12 +116,16 @@ bool upstream_pick(struct upstream *upstream)
         begin_waiting(upstream);
         return true;
     case POOL_QUEUE_FULL:
-        upstream->reason = REASON_QUEUE_FULL;
-        return false;
+        return pick_without_waiting(upstream, REASON_QUEUE_FULL);
     case POOL_NONE:
-        return go_back_to_slow(upstream) ? upstream_pick(upstream) : take_none(upstream);
+        return go_back_to_slow(upstream) ? pick(upstream) : take_none(upstream);
     }
     return false;
+}
+
+bool upstream_pick(struct upstream *upstream)
+{
+    return (has_tries_left(upstream) || go_back_to_slow(upstream)) && pick(upstream);
 }
 
 void upstream_stop_waiting(struct upstream *upstream)
@@ -131,13 +150,11 @@ bool upstream_wait(struct upstream *upstream)
     answer = pool_take(pool, &upstream->waiter, &upstream->choice);
     if (answer == POOL_WAITING && has_expired && has_waited_enough(upstream)) {
         upstream_stop_waiting(upstream);
-        upstream->reason = REASON_QUEUE_TIMEOUT;
-        return false;
+        return pick_without_waiting(upstream, REASON_QUEUE_TIMEOUT);
     }
     upstream->expiry = EXPIRY_NONE;
-    if (answer == POOL_WAITING) {
-        if (has_expired)
-            set_queue_deadline(upstream);
+    if (answer == POOL_WAITING) { /* a hold-back has begun meanwhile, or another one */
+        set_queue_deadline(upstream);
         return true;
     }
     upstream_stop_waiting(upstream);

@@ -136,8 +136,8 @@ static int choose(struct balance_table *table, const struct candidates *candidat
     return BALANCE_NONE;
 }
 
-/* Among those that are down: whichever failed longest ago has had the most time to come back. */
-static int pick_last_resort(const struct balance_table *table, const struct balance_tried *tried)
+/* Whichever failed longest ago has had the most time to come back. */
+int balance_pick_marked(const struct balance_table *table, const struct balance_tried *tried)
 {
     int best = BALANCE_NONE;
 
@@ -167,7 +167,7 @@ int balance_pick(
         if (is_full)
             return BALANCE_FULL;
     }
-    return pick_last_resort(table, tried);
+    return balance_pick_marked(table, tried);
 }
 
 bool balance_has_other(const struct balance_table *table, const struct balance_tried *tried)
@@ -198,6 +198,11 @@ uint64_t balance_held_until_ms(
 bool balance_may_return(const struct balance_table *table, size_t server)
 {
     const struct balance_server *it = &table->servers[server];
+    struct balance_tried only = {0};
 
-    return it->is_listed && it->state != SERVER_MAINTENANCE && !it->health.is_down;
+    if (!it->is_listed || it->state == SERVER_MAINTENANCE)
+        return false;
+    balance_mark_tried(&only, server);
+    return !it->health.is_down ||
+           (health_allows_last(&it->health, &table->health) && !balance_has_other(table, &only));
 }

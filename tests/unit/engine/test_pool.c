@@ -411,6 +411,32 @@ static void test_those_who_wait_are_served_when_a_hold_back_ends(void **state)
     release(&first);
 }
 
+/* The server was full and is marked while others wait for it: they hear when they may try it. */
+static void test_those_who_wait_hear_of_a_hold_back_that_begins(void **state)
+{
+    struct session first;
+    struct session second;
+    struct session waiting;
+
+    configure(
+        "server = a 10.0.0.1:25 max_sessions=1\nserver = b 10.0.0.2:25 max_sessions=1\nfall = 1\n",
+        1);
+    assert_gets(&first, "a");
+    assert_gets(&second, "b");
+    assert_int_equal(pick(&waiting), POOL_WAITING);
+    assert_int_equal(waiting.waiter.held_until_ms, 0);
+    pool_note_failed(pool, &second.choice, "it is gone", 1);
+    release(&second);
+    assert_int_equal(waiting.woken, 1);
+    assert_int_equal(pool_take(pool, &waiting.waiter, &waiting.choice), POOL_WAITING);
+    assert_int_equal(waiting.waiter.held_until_ms, 1 + HEALTH_HOLD_FIRST_MS);
+    pool_serve(pool, waiting.waiter.held_until_ms);
+    assert_int_equal(pool_take(pool, &waiting.waiter, &waiting.choice), POOL_CHOSEN);
+    assert_string_equal(waiting.choice.name, "b");
+    release(&waiting);
+    release(&first);
+}
+
 static void test_a_retired_pool_keeps_nobody_waiting(void **state)
 {
     struct session first;
@@ -486,6 +512,20 @@ static void test_where_there_are_checks_only_they_bring_a_server_up(void **state
     assert_int_equal(pick_at(&session, later_ms), POOL_CHOSEN);
     assert_int_equal(session.choice.standing, POOL_UP);
     pool_release(pool, &session.choice, later_ms);
+}
+
+/* A check of long ago, before there were none for a while, turns nobody away. */
+static void test_a_check_says_nothing_once_checks_are_taken_away(void **state)
+{
+    struct session session;
+
+    configure("server = a 10.0.0.1:25\ncheck = connect\n", 1);
+    take_down("a", 1);
+    assert_int_equal(pick(&session), POOL_NONE);
+    configure("server = a 10.0.0.1:25\n", 1);
+    configure("server = a 10.0.0.1:25\ncheck = connect\n", 1);
+    assert_gets(&session, "a");
+    release(&session);
 }
 
 static void test_maintenance_forgets_the_mark_and_drain_keeps_it(void **state)
@@ -721,9 +761,11 @@ int main(void)
         TEST(test_one_session_at_a_time_tries_a_server_that_is_down),
         TEST(test_the_last_resort_is_for_all_sessions),
         TEST(test_those_who_wait_are_served_when_a_hold_back_ends),
+        TEST(test_those_who_wait_hear_of_a_hold_back_that_begins),
         TEST(test_a_retired_pool_keeps_nobody_waiting),
         TEST(test_why_there_is_none_to_try),
         TEST(test_where_there_are_checks_only_they_bring_a_server_up),
+        TEST(test_a_check_says_nothing_once_checks_are_taken_away),
         TEST(test_maintenance_forgets_the_mark_and_drain_keeps_it),
         TEST(test_waiting_sessions_get_their_places_in_order),
         TEST(test_nobody_gets_in_front_of_those_who_wait),

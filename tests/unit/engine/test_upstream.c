@@ -11,18 +11,21 @@
 #include "session_bench.h"
 #include <string.h>
 
-enum { TWO_WITH_XCLIENT, ONE, TWO, IMAP_TWO };
+enum { TWO_WITH_XCLIENT, ONE, TWO, IMAP_TWO, FULL };
 
 static const char configuration[] =
     "[listener xclient]\nbind = 127.0.0.1:11\nprotocol = smtp\ntls = none\nbackend = mta\n"
     "[listener one]\nbind = 127.0.0.1:12\nprotocol = smtp\ntls = none\nbackend = one\n"
     "[listener two]\nbind = 127.0.0.1:13\nprotocol = smtp\ntls = none\nbackend = two\n"
     "[listener imap]\nbind = 127.0.0.1:14\nprotocol = imap\ntls = none\nbackend = imap\n"
+    "[listener full]\nbind = 127.0.0.1:15\nprotocol = smtp\ntls = none\nbackend = full\n"
     "[backend mta]\nsend_client_address = xclient\n"
     "server = a 10.0.0.5:25\nserver = b 10.0.0.6:25\n"
     "[backend one]\nserver = a 10.0.0.5:25\nfall = 1\n"
     "[backend two]\nserver = a 10.0.0.5:25\nserver = b 10.0.0.6:25\nfall = 1\n"
-    "[backend imap]\nserver = a 10.0.0.5:143\nserver = b 10.0.0.6:143\nfall = 1\n";
+    "[backend imap]\nserver = a 10.0.0.5:143\nserver = b 10.0.0.6:143\nfall = 1\n"
+    "[backend full]\nserver = c 10.0.0.7:25 max_sessions=1\nserver = a 10.0.0.5:25\n"
+    "server = b 10.0.0.6:25\n";
 
 static struct session_bench bench; /* large */
 
@@ -188,6 +191,38 @@ static void test_a_slow_server_is_asked_again_when_the_other_fails(void **state)
     end();
 }
 
+static void on_wake(struct pool_waiter *waiter)
+{
+    (void)waiter;
+}
+
+/* The third has no place for it, however long it waits. */
+static void test_a_slow_server_is_asked_again_when_no_place_is_left(void **state)
+{
+    struct pool *pool = snapshot_pool(bench.snapshot, FULL);
+    struct pool_waiter other;
+    struct pool_choice place;
+
+    (void)state;
+    proves("C135");
+    pool_waiter_init(&other, 1, on_wake);
+    assert_int_equal(pool_pick(pool, &other, 1, &place), POOL_CHOSEN);
+    assert_string_equal(place.name, "c");
+    begin(FULL);
+    pass(10);
+    assert_int_equal(bench.dials, 2);
+    session_bench_reset(&bench, BENCH_SERVER);
+    assert_true(session_bench_run(&bench));
+    assert_int_equal(bench.dials, 2);
+    pass(6);
+    assert_int_equal(bench.dials, 3);
+    pass(40);
+    say(SLICE("220 at last\r\n"));
+    assert_heard("220 at last\r\n");
+    end();
+    pool_release(pool, &place, 1);
+}
+
 static void test_imap_servers_are_not_slow_on_purpose(void **state)
 {
     (void)state;
@@ -208,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_another_server_is_asked_after_ten_seconds),
         cmocka_unit_test(test_the_last_slow_server_has_all_its_time),
         cmocka_unit_test(test_a_slow_server_is_asked_again_when_the_other_fails),
+        cmocka_unit_test(test_a_slow_server_is_asked_again_when_no_place_is_left),
         cmocka_unit_test(test_imap_servers_are_not_slow_on_purpose),
     };
 

@@ -416,6 +416,13 @@ static void test_an_open_session_may_return_to_a_draining_server(void **state)
     assert_true(balance_may_return(&table, 0)); /* to the place that it has */
     table.servers[0].max_sessions = 0;
     mark_down(0, 0);
+    assert_true(balance_may_return(&table, 0)); /* as to the last resort */
+    table.count = 2;
+    table.servers[1] = table.servers[0];
+    table.servers[1].health = (struct health){0};
+    assert_false(balance_may_return(&table, 0));
+    table.count = 1;
+    table.health.is_checked = table.servers[0].health.check_failed = true;
     assert_false(balance_may_return(&table, 0));
     table.servers[0].health = (struct health){0};
     table.servers[0].is_listed = false;
