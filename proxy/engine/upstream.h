@@ -6,7 +6,7 @@
  * All tries together have connect_deadline. A server of SMTP that is connected may use all of
  * `greeting` all the same, for slow greetings are legal [RFC 5321 4.5.3.2.1]; but after
  * UPSTREAM_PATIENCE_MS another server that is free is asked instead, and the slow one again only
- * when no other is left.
+ * when no other is left. Where TLS comes first the same holds for the silence before it.
  *
  * What a server says in refusal is kept: when no server is left, the last refusal is what the
  * client gets (C4, C5, C127). After READY or REFUSED the greeting is at the start of the input, its

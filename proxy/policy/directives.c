@@ -342,7 +342,8 @@ const struct directive directives[] = {
     {SECTION_BACKEND, "queue_timeout", VALUE_DURATION, FIELD(config_backend, queue_timeout),
         .min = 100, .max = 10 * MINUTE, .fallback = "5s",
         .help = "How long a session waits for a place when all servers have their max_sessions; "
-                "connect_deadline goes on meanwhile. Then it is turned away."},
+                "connect_deadline goes on meanwhile. Then it tries a server that is marked down, "
+                "if one has room, and is turned away if none has."},
     {SECTION_BACKEND, "queue_size", VALUE_NUMBER, FIELD(config_backend, queue_size), .max = 10000,
         .fallback = "100", .help = "How many sessions may wait so at once; with 0 none waits."},
 
@@ -355,8 +356,9 @@ const struct directive directives[] = {
         .help = "A server's greeting once it has been connected, and its answers until a session "
                 "can begin. auto is 10s, and 60s for SMTP: there servers may be slow on purpose. "
                 "An SMTP server that has not greeted after 10s is left for another one that is "
-                "free; where none is, it has all of this time, also beyond connect_deadline. A "
-                "slow greeting that comes in time marks no server."},
+                "free; where none is, it has all of this time, also beyond connect_deadline. With "
+                "tls = implicit that is also the time until its TLS begins. A slow greeting that "
+                "comes in time marks no server."},
     TIMEOUT(handshake, 100, 10 * MINUTE, "30s",
         "A TLS handshake with a client or a server, from its first byte."),
     TIMEOUT(proxy_header, 100, 10 * MINUTE, "5s",
