@@ -26,6 +26,7 @@ enum smtp_command {
     SMTP_BDAT_LAST, /* its reply is the message's */
     SMTP_AUTH,      /* AUTH and each line of its exchange */
     SMTP_QUIT,
+    SMTP_BAD,          /* answered here as a bad one */
     SMTP_RESET_FOR_TLS /* our RSET before an upgrade: its reply is swallowed */
 };
 
@@ -82,15 +83,16 @@ struct smtp {
     struct smtp_pending queue[SMTP_QUEUE_MAX]; /* a ring */
     unsigned queue_head;
     unsigned queue_len;
-    bool barrier;        /* the client is held until the queue has drained */
-    bool hello_heard;    /* by the backend, and the next one of the client repeats it */
-    bool hello_in_clear; /* the backend has taken one on this connection, and none since TLS */
-    bool hello_needed;   /* STARTTLS is over: nothing counts before a new EHLO or HELO (C32) */
-    bool chunking;       /* the last EHLO reply offered CHUNKING */
-    bool in_auth;        /* the next client line is a SASL response */
-    bool in_transaction; /* MAIL or RCPT went out in plaintext: RSET before TLS */
-    bool dirty;          /* more than that: the backend connection must be renewed */
-    bool loose;          /* a look-alike has passed: the backend may see more replies due than we */
+    unsigned bad_waiting; /* refused here, and not yet told so */
+    bool barrier;         /* the client is held until the queue has drained */
+    bool hello_heard;     /* by the backend, and the next one of the client repeats it */
+    bool hello_in_clear;  /* the backend has taken one on this connection, and none since TLS */
+    bool hello_needed;    /* STARTTLS is over: nothing counts before a new EHLO or HELO (C32) */
+    bool chunking;        /* the last EHLO reply offered CHUNKING */
+    bool in_auth;         /* the next client line is a SASL response */
+    bool in_transaction;  /* MAIL or RCPT went out in plaintext: RSET before TLS */
+    bool dirty;           /* more than that: the backend connection must be renewed */
+    bool loose;       /* a look-alike has passed: the backend may see more replies due than we */
     bool may_be_over; /* of the message in hand a look-alike was seen: the end, to some clients */
     bool half_end;    /* "CRLF . CR" is there; the LF is to come, or never will */
     enum smtp_fate fate;

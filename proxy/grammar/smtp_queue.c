@@ -133,10 +133,42 @@ void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *a
     hold_if_needed(dialog, false);
 }
 
+static void say_bad(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
+{
+    say(dialog, reply, actions);
+    dialog_count_bad(dialog, actions);
+}
+
+/*
+ * It counts when it is answered: a message before it in the queue may still be taken, and make up
+ * for what was bad (C60). Where it may be one too many the client is held until that is known.
+ */
 void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
 {
-    smtp_answer(dialog, reply, actions);
-    dialog_count_bad(dialog, actions);
+    struct smtp *smtp = &dialog->of.smtp;
+
+    if (smtp->queue_len == 0) {
+        say_bad(dialog, reply, actions);
+        return;
+    }
+    push(dialog, SMTP_BAD, reply, actions);
+    smtp->bad_waiting++;
+    hold_if_needed(
+        dialog, dialog->bad_commands + smtp->bad_waiting >= dialog->policy->bad_commands);
+}
+
+static void say_first(
+    struct dialog *dialog, const struct smtp_pending *first, struct actions *actions)
+{
+    enum smtp_reply reply = (enum smtp_reply)first->reply;
+
+    if (first->command == SMTP_BAD) {
+        dialog->of.smtp.bad_waiting--;
+        say_bad(dialog, reply, actions);
+    } else {
+        say(dialog, reply, actions);
+    }
+    smtp_settle(dialog);
 }
 
 void smtp_answer_and_close(
@@ -175,8 +207,7 @@ bool smtp_say_own(struct dialog *dialog, struct actions *actions)
 
         if (!first || first->reply == SMTP_FROM_SERVER)
             break;
-        say(dialog, (enum smtp_reply)first->reply, actions);
-        smtp_settle(dialog);
+        say_first(dialog, first, actions);
         said = true;
     }
     return said;

@@ -209,6 +209,7 @@ static void answer_early(
                     : in_chunk && knows_no_bdat(reply->code) ? SMTP_NO_BDAT
                                                              : SMTP_LEFT;
     smtp->queue_len = 0; /* 421 is the reply to all of it */
+    smtp->bad_waiting = 0;
     smtp->barrier = false;
     dialog->cut_short = true;
     if (in_chunk)
