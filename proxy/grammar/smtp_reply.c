@@ -7,6 +7,7 @@
 /* Codes that mean more than their first digit does. */
 enum {
     SMTP_CODE_GOODBYE = 221,
+    SMTP_CODE_GO_AHEAD = 354,
     SMTP_CODE_CLOSING = 421,
     SMTP_CODE_NOT_RECOGNISED = 500, /* a bad command, too (C60) [RFC 5321 4.2.4] */
     SMTP_CODE_NOT_THERE = 502
@@ -174,7 +175,7 @@ static unsigned as_meant(enum smtp_command command, unsigned code)
 {
     if (code / 100 != 3)
         return code;
-    return command == SMTP_AUTH ? 334 : command == SMTP_DATA ? 354 : code;
+    return command == SMTP_AUTH ? 334 : command == SMTP_DATA ? (unsigned)SMTP_CODE_GO_AHEAD : code;
 }
 
 /*
@@ -234,7 +235,7 @@ static bool is_early(const struct dialog *dialog, unsigned code)
     if (!is_failure(code))
         return false;
     if (dialog->mode == DIALOG_MESSAGE)
-        return !smtp->loose;
+        return !smtp->loose || !smtp->may_be_over;
     return dialog->mode == DIALOG_COUNTED && (smtp->queue_len == 1 || code == SMTP_CODE_CLOSING);
 }
 
@@ -255,7 +256,7 @@ static void follow(
     if ((command == SMTP_MESSAGE || command == SMTP_BDAT_LAST) && is_success(code))
         dialog_forgive(dialog);
     smtp_settle(dialog);
-    if (command == SMTP_DATA && code == 354)
+    if (command == SMTP_DATA && code == SMTP_CODE_GO_AHEAD)
         smtp_message_begin(dialog);
     if (command == SMTP_QUIT)
         dialog_close(dialog, actions, REASON_QUIT);
@@ -285,16 +286,21 @@ static void take_reply(
     follow(dialog, command, reply->code, actions);
 }
 
-/* A look-alike was the end of the message to the backend, as the operator lets it be. */
+/*
+ * A look-alike was the end of the message to the backend, as the operator lets it be, and what
+ * stands behind it is commands: of a DATA among them the 354 is all that is seen here.
+ */
 static void take_loose(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
 {
-    if (dialog->mode == DIALOG_MESSAGE) {
+    if (dialog->mode == DIALOG_MESSAGE && dialog->of.smtp.may_be_over) {
         dialog->mode = DIALOG_LINES;
         if (is_success(reply->code))
             dialog_forgive(dialog);
     }
     smtp_reply_relay(reply, actions);
+    if (reply->code == SMTP_CODE_GO_AHEAD && dialog->mode == DIALOG_LINES)
+        smtp_message_begin(dialog);
 }
 
 /*
