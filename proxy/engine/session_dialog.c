@@ -166,7 +166,8 @@ static void set_deadlines(struct session *session)
     } else if (dialog_waits_after_look_alike(dialog)) {
         session_set_deadline(
             session, CLASS_LOOK_ALIKE, look_alike_ms(session), REASON_TIMEOUT_DATA);
-    } else if (dialog->mode == DIALOG_MESSAGE || dialog->mode == DIALOG_COUNTED) {
+    } else if (dialog->mode == DIALOG_MESSAGE || dialog->mode == DIALOG_COUNTED ||
+               dialog->mode == DIALOG_SKIPPED) {
         session_set_deadline(session, CLASS_DATA, time->data, REASON_TIMEOUT_DATA);
     } else if (!dialog_at_boundary(dialog)) {
         /* A message's last reply may take its time [RFC 5321 4.5.3.2.6]. */

@@ -381,9 +381,10 @@ static bool at_boundary(const struct dialog *dialog)
     return dialog->of.smtp.queue_len == 0 && dialog->mode == DIALOG_LINES;
 }
 
+/* A chunk that is cut short gets no answer: the backend waits for the rest of it. */
 static bool is_owed(const struct dialog *dialog)
 {
-    return dialog->of.smtp.queue_len > 0;
+    return dialog->of.smtp.queue_len > (dialog->cut_short ? 1U : 0U);
 }
 
 static const char *const alpn[] = {"smtp", "esmtp", NULL};
