@@ -181,6 +181,17 @@ static void take_farewell(
         dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
 }
 
+static void take_status(
+    struct dialog *dialog, const struct imap_status *status, struct actions *actions)
+{
+    if (slice_equal_nocase(status->word, SLICE("PREAUTH")))
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
+    else if (slice_equal_nocase(status->word, SLICE("BYE")))
+        take_farewell(dialog, status, actions);
+    else
+        imap_status_relay(dialog, status, is_login(dialog), actions);
+}
+
 static void relay_capability(
     struct dialog *dialog, struct slice head, struct slice words, struct actions *actions)
 {
@@ -197,20 +208,16 @@ static void take_untagged(
     struct slice word = SLICE("");
     struct imap_status status;
 
-    if (!slice_word(&rest, &word) || word.p != line.p + 2 ||
-        slice_equal_nocase(word, SLICE("PREAUTH"))) {
+    if (!slice_word(&rest, &word) || word.p != line.p + 2)
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
-    } else if (slice_equal_nocase(word, SLICE("CAPABILITY"))) {
+    else if (imap_status_parse(line, &status))
+        take_status(dialog, &status, actions);
+    else if (slice_equal_nocase(word, SLICE("CAPABILITY")))
         relay_capability(dialog, slice_of(line.p, 2 + word.n), rest, actions);
-    } else if (response->has_literal) {
+    else if (response->has_literal)
         dialog_say(actions, response->all);
-    } else if (!imap_status_parse(line, &status)) {
+    else
         dialog_reply(actions, line);
-    } else if (slice_equal_nocase(word, SLICE("BYE"))) {
-        take_farewell(dialog, &status, actions);
-    } else {
-        imap_status_relay(dialog, &status, is_login(dialog), actions);
-    }
 }
 
 static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
@@ -308,7 +315,7 @@ static void take_any(struct dialog *dialog, struct response *response, struct ac
 /* While a command is half given, what the backend says belongs behind it; but its last word. */
 static bool must_wait(const struct dialog *dialog, struct slice in)
 {
-    return dialog->of.imap.phase == IMAP_PART && !slice_starts_nocase(in, SLICE("* BYE "));
+    return dialog->of.imap.phase == IMAP_PART && !slice_starts_nocase(in, SLICE("* BYE"));
 }
 
 bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions)

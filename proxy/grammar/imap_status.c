@@ -7,21 +7,32 @@
 /* Stands where a dropped code leaves no text: the grammar wants one. */
 #define NO_TEXT SLICE("No more is said")
 
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* "OK", and "OK[..." or "NO:..." where the blank behind it was left out. */
+static bool begins_with(struct slice text, struct slice word)
+{
+    return slice_starts_nocase(text, word) &&
+           (text.n == word.n || !is_letter_or_digit(text.p[word.n]));
+}
+
 bool imap_status_parse(struct slice line, struct imap_status *status)
 {
     static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
     size_t start = slice_find(line, ' ') + 1;
     struct slice rest = slice_after(line, start);
-    struct slice word;
 
-    if (!slice_word(&rest, &word) || word.p != line.p + start)
-        return false;
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-        if (slice_equal_nocase(word, slice_from(words[i]))) {
+        struct slice word = slice_from(words[i]);
+
+        if (begins_with(rest, word)) {
             *status = (struct imap_status){.line = line,
                 .head = slice_of(line.p, start + word.n),
-                .word = word,
-                .text = slice_trim(rest)};
+                .word = slice_of(rest.p, word.n),
+                .text = slice_trim(slice_after(rest, word.n))};
             return true;
         }
     }
@@ -110,6 +121,13 @@ void imap_status_refuse(
     dialog_reply(actions, text.n > 0 ? text : NO_TEXT);
 }
 
+/* Its line may go on as it came. */
+static bool is_well_put(const struct imap_status *status)
+{
+    return status->head.p == status->line.p &&
+           (status->line.n == status->head.n || status->line.p[status->head.n] == ' ');
+}
+
 void imap_status_relay(
     struct dialog *dialog, const struct imap_status *status, bool login, struct actions *actions)
 {
@@ -120,7 +138,7 @@ void imap_status_relay(
     if (cut_code(text, &code, &rest) && is_capability(code)) {
         relay_capability(dialog, status->head, code, login, actions);
         dialog_reply(actions, rest.n > 0 ? rest : NO_TEXT);
-    } else if (text.p == status->text.p && status->head.p == status->line.p) {
+    } else if (text.p == status->text.p && is_well_put(status)) {
         dialog_reply(actions, status->line);
     } else {
         dialog_say(actions, status->head);

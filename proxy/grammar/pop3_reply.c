@@ -6,6 +6,7 @@
 
 #include "login_words.h"
 #include "mailmux/line.h"
+#include "mailmux/sasl.h"
 
 enum { REPLY_LINE_MAX = 4096 };
 
@@ -51,6 +52,13 @@ static bool is_ambiguous(const struct dialog *dialog, const struct reply *reply)
 {
     return reply->status == POP3_OK && dialog->of.pop3.command == POP3_AUTH && reply->line.n > 3 &&
            reply->line.p[3] != ' ';
+}
+
+/* The blank was left out; what could be "+OK" is none. */
+static bool is_glued_challenge(struct slice line)
+{
+    return slice_starts(line, SLICE("+")) && !slice_starts_nocase(line, SLICE("+OK")) &&
+           sasl_is_base64(slice_after(line, 1));
 }
 
 static enum reply_cut cut_line(struct slice in, size_t limit, struct slice *line, size_t *used)
@@ -111,6 +119,8 @@ static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, st
     if (cut != REPLY_WHOLE)
         return cut;
     reply->status = pop3_status_parse(reply->line);
+    if (in_exchange && is_glued_challenge(reply->line))
+        reply->status = POP3_CHALLENGE;
     if (is_ambiguous(dialog, reply) ||
         (reply->status == POP3_CHALLENGE && !line_is_clean(reply->line)))
         reply->status = POP3_WRONG;
@@ -223,6 +233,15 @@ static void take_unasked(struct dialog *dialog, const struct reply *reply, struc
     dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
 }
 
+static void relay_challenge(struct slice line, struct actions *actions)
+{
+    if (line.n > 1 && line.p[1] != ' ') {
+        dialog_say(actions, SLICE("+ "));
+        line = slice_after(line, 1);
+    }
+    dialog_reply(actions, line);
+}
+
 static void take_challenge(
     struct dialog *dialog, const struct reply *reply, struct actions *actions)
 {
@@ -234,7 +253,7 @@ static void take_challenge(
     }
     pop3->in_auth = true;
     dialog->mode = DIALOG_LINES;
-    dialog_reply(actions, reply->line);
+    relay_challenge(reply->line, actions);
 }
 
 static void take_reply(struct dialog *dialog, const struct reply *reply, struct actions *actions)
