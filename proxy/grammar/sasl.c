@@ -254,10 +254,13 @@ static size_t read_oauthbearer(struct octets *octets, char *user, size_t cap)
     return unescape(user, octets_collect(octets, ',', user, cap));
 }
 
-/* user=somebody^Aauth=Bearer ... */
+/* user=somebody^Aauth=Bearer ... With a blank in ^A's place the token would be a part of the name.
+ */
 static size_t read_xoauth2(struct octets *octets, char *user, size_t cap)
 {
-    return octets_expect(octets, "user=") ? octets_collect(octets, 1, user, cap) : 0;
+    size_t n = octets_expect(octets, "user=") ? octets_collect(octets, 1, user, cap) : 0;
+
+    return slice_find(slice_of(user, n), ' ') == n ? n : 0;
 }
 
 typedef size_t user_reader(struct octets *octets, char *user, size_t cap);

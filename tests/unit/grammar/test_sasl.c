@@ -54,6 +54,7 @@ static void users_are_read(void **state)
         {"SCRAM-SHA-256", {"n,,n=alice", 10}, NULL},
         {"OAUTHBEARER", {"n,,\1auth=Bearer t\1\1", 19}, NULL},
         {"XOAUTH2", {"auth=Bearer t\1user=alice\1\1", 26}, NULL},
+        {"XOAUTH2", {"user=alice auth=Bearer t\1\1", 26}, NULL},
         {"GSSAPI", {"alice", 5}, NULL},
         {"PLAINX", {"\0alice\0secret", 13}, NULL},
         {"PLAIN", {"alice\0secret\0", 13}, NULL},
