@@ -259,11 +259,25 @@ static struct opening_turn take_no(struct opening *opening, size_t used)
     return fail(opening, OPENING_WRONG_PROTOCOL, used);
 }
 
+/* Some servers send one between their replies, and nothing is said by it: its length, or 0. */
+static size_t blank_line(const struct opening *opening, struct slice in)
+{
+    struct slice line;
+    size_t used;
+
+    if (opening->is_inside || opening->skipped > 0 ||
+        line_cut(in, sizeof("\r\r\n"), &line, &used) != LINE_WHOLE)
+        return 0;
+    return line.n == 0 || slice_equal(line, SLICE("\r")) ? used : 0;
+}
+
 static struct opening_turn take_answer(struct opening *opening, struct slice in, struct buffer *out)
 {
-    size_t used = 0;
+    size_t used = blank_line(opening, in);
     bool quitting = opening->step == OPENING_AT_QUIT;
 
+    if (used > 0)
+        return turn_of(OPENING_GO_ON, used);
     switch (words_of(opening)->answer(opening, in, &used)) {
     case ANSWER_MORE:
         return turn_of(OPENING_MORE, 0);

@@ -136,9 +136,9 @@ static enum opening_answer take_untagged(struct opening *opening, struct slice l
     if (!slice_word(&rest, &word))
         return ANSWER_WRONG;
     if (imap_status_parse(line, &status)) {
-        if (slice_equal_nocase(word, SLICE("BYE")))
+        if (slice_equal_nocase(status.word, SLICE("BYE")))
             return opening->step == OPENING_AT_QUIT ? ANSWER_PART : ANSWER_FAREWELL;
-        return slice_equal_nocase(word, SLICE("PREAUTH")) ? ANSWER_WRONG : ANSWER_PART;
+        return slice_equal_nocase(status.word, SLICE("PREAUTH")) ? ANSWER_WRONG : ANSWER_PART;
     }
     if (slice_equal_nocase(word, SLICE("CAPABILITY"))) {
         if (opening->step == OPENING_AT_HELLO)
@@ -155,7 +155,7 @@ static enum opening_answer take_tagged(const struct opening *opening, struct sli
     struct slice tag;
     struct slice rest;
 
-    if (!imap_tag_cut(line, &tag, &rest) || !slice_equal(tag, tag_of(opening, memory)) ||
+    if (!imap_tag_cut(line, &tag, &rest) || !slice_equal_nocase(tag, tag_of(opening, memory)) ||
         !imap_status_parse(line, &status))
         return ANSWER_WRONG;
     if (slice_equal_nocase(status.word, SLICE("OK")))

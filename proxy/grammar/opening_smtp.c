@@ -118,7 +118,7 @@ static void learn_all(struct opening *opening, const struct smtp_reply_text *rep
         while (line.n > 0 && line.p[line.n - 1] == '\r')
             line.n--;
         if (i > 0)
-            learn(opening, slice_trim(slice_after(line, 4)));
+            learn(opening, slice_trim(smtp_reply_line_text(line)));
         rest = slice_after(rest, used);
     }
 }

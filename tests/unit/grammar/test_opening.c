@@ -226,6 +226,29 @@ static void starttls(void **state)
     CHECK(rows);
 }
 
+/* What the dialog reads in one way only is no fault of a server here, either. */
+static void odd_answers(void **state)
+{
+    static const struct conversation rows[] = {
+        {SMTP, STARTTLS,
+            .replies = {GREETS_SMTP, "\r\n250-old\r\nSTARTTLS\r\n250\tID\r\n\n", "220 go\r\n", tls,
+                "\r\r\n250 old.example\r\n"},
+            .sent = HELLO_SMTP "STARTTLS\r\n" HELLO_SMTP, .capabilities = ""},
+        {IMAP, STARTTLS,
+            .replies = {"* OK ready\r\n", "\r\n* CAPABILITY STARTTLS\r\n\r\nM1 ok. Done\r\n",
+                "\r\nM2 OK begin\r\n", tls, CAPABLE("m3", "ID")},
+            .sent = "m1 CAPABILITY\r\nm2 STARTTLS\r\nm3 CAPABILITY\r\n",
+            .capabilities = "IMAP4rev1\nID\n"},
+        {POP3, STARTTLS,
+            .replies = {"+OK ready\r\n", "\r\n" CAPA("STLS\r\n"), "\r\n+OK begin\r\n", tls,
+                CAPA("TOP\r\n")},
+            .sent = "CAPA\r\nSTLS\r\nCAPA\r\n", .capabilities = "TOP\n"},
+    };
+
+    (void)state;
+    CHECK(rows);
+}
+
 #define FAILS_SMTP(why, ...)                                                                       \
     {                                                                                              \
         SMTP, STARTTLS, .replies = {GREETS_SMTP, __VA_ARGS__}, .sent = HELLO_SMTP, .failure = why  \
@@ -300,6 +323,8 @@ static void imap_fails_closed(void **state)
         FAILS_IMAP(OPENING_WRONG_PROTOCOL, "* PREAUTH welcome\r\n"),
         FAILS_IMAP(OPENING_WRONG_PROTOCOL, "250 old\r\n"),
         FAILS_IMAP(OPENING_NO_STARTTLS, "\r\n\nm1 OK blank lines say nothing\r\n"),
+        FAILS_IMAP(OPENING_FAREWELL, "* BYE[UNAVAILABLE] x\r\n"),
+        FAILS_IMAP(OPENING_WRONG_PROTOCOL, "* PREAUTH[CAPABILITY IMAP4rev1] x\r\n"),
         FAILS_IMAP(OPENING_TOO_LARGE, "* LIST {99999999999999999999}\r\n"),
         FAILS_IMAP(OPENING_TOO_LARGE,
             "* 1\r\n* 2\r\n* 3\r\n* 4\r\n* 5\r\n* 6\r\n* 7\r\n* 8\r\n* 9\r\n* 10\r\n* 11\r\n"
@@ -576,6 +601,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),
         cmocka_unit_test(starttls),
+        cmocka_unit_test(odd_answers),
         cmocka_unit_test(smtp_fails_closed),
         cmocka_unit_test(imap_fails_closed),
         cmocka_unit_test(pop3_fails_closed),
