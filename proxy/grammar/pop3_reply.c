@@ -210,6 +210,7 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
     enum pop3_command command = pop3->command;
 
     pop3->command = POP3_NONE;
+    pop3->said_no = !ok;
     pop3->in_auth = false;
     dialog->mode = DIALOG_LINES;
     if (command == POP3_QUIT) {
@@ -297,9 +298,16 @@ bool pop3_server(struct dialog *dialog, struct slice in, struct actions *actions
     return false;
 }
 
-/* After QUIT it has left in its own way: the client gets the reply that was due (C132). */
+/*
+ * After QUIT it has left in its own way: the client gets the reply that was due (C132). An error
+ * was its last word, as with servers that leave after a login that failed: ours would cover it.
+ */
 bool pop3_server_ended(struct dialog *dialog, struct actions *actions)
 {
+    if (dialog->of.pop3.command == POP3_NONE && dialog->of.pop3.said_no) {
+        dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
+        return true;
+    }
     if (dialog->of.pop3.command != POP3_QUIT)
         return false;
     dialog_reply(actions, SLICE("+OK Bye"));
