@@ -276,8 +276,10 @@ static struct opening_turn take_answer(struct opening *opening, struct slice in,
     size_t used = blank_line(opening, in);
     bool quitting = opening->step == OPENING_AT_QUIT;
 
-    if (used > 0)
-        return turn_of(OPENING_GO_ON, used);
+    if (used > 0) /* but not without end */
+        return ++opening->lines > opening->plan->reply_lines
+                   ? fail(opening, OPENING_TOO_LARGE, used)
+                   : turn_of(OPENING_GO_ON, used);
     switch (words_of(opening)->answer(opening, in, &used)) {
     case ANSWER_MORE:
         return turn_of(OPENING_MORE, 0);

@@ -363,6 +363,7 @@ static void pop3_fails_closed(void **state)
         FAILS_POP3(OPENING_HELLO_REFUSED, "-ERR what?\r\n"),
         FAILS_POP3(OPENING_STRANGE_ANSWER, "+ go on\r\n"),
         FAILS_POP3(OPENING_WRONG_PROTOCOL, "250 old\r\n"),
+        FAILS_POP3(OPENING_TOO_LARGE, "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"),
         REFUSES_POP3(OPENING_STARTTLS_REFUSED, "-ERR no\r\n"),
         REFUSES_POP3(OPENING_STRANGE_ANSWER, "+ go on\r\n"),
         REFUSES_POP3(OPENING_WRONG_PROTOCOL, "OK\r\n"),
