@@ -188,6 +188,9 @@ struct protocol {
     bool (*waits_after_look_alike)(const struct dialog *dialog);
     void (*end_wait)(struct dialog *dialog, struct actions *actions);
 
+    /* See dialog_may_be_over; NULL where there is none. */
+    bool (*may_be_over)(const struct dialog *dialog);
+
     /* Appends the protocol's farewell; nothing when it does not fit. */
     void (*farewell)(
         enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client);
@@ -264,6 +267,12 @@ bool dialog_server_ended(struct dialog *dialog, struct actions *actions);
  * end to a client that uses other line ends: it may well be waiting for its answer.
  */
 bool dialog_waits_after_look_alike(const struct dialog *dialog);
+
+/*
+ * A look-alike has passed, and nothing but the backend's reply can tell whether the message ended
+ * there: a client that says no more may still be owed that reply.
+ */
+bool dialog_may_be_over(const struct dialog *dialog);
 
 /* The time for what the client or the backend had to do is over. */
 void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *actions);

@@ -284,8 +284,18 @@ static bool is_client_done(const struct session *session)
     if (!session->pipe[LEG_CLIENT].ended || dialog->mode == DIALOG_HELD ||
         dialog->mode == DIALOG_ENDING)
         return false;
+    if (dialog_may_be_over(dialog) && !session->pipe[LEG_CLIENT].truncated)
+        return false;
     return dialog->protocol->relays_after_login || dialog->mode != DIALOG_LINES ||
            dialog_at_boundary(dialog);
+}
+
+/* A script that says all it has to say and ends its direction waits for the answers, too (C138). */
+static bool has_ended_by_look_alike(const struct session *session)
+{
+    const struct pipe *client = &session->pipe[LEG_CLIENT];
+
+    return client->ended && !client->truncated && dialog_waits_after_look_alike(session->dialog);
 }
 
 /* What is owed to a client that said QUIT, and to one whose message is thrown away, is ours. */
@@ -329,6 +339,8 @@ static unsigned take_ends(struct session *session)
         return take_server_end(session);
     if (server->fault == PIPE_SINK_GONE)
         return session_lose_client(session);
+    if (has_ended_by_look_alike(session))
+        return session_expire_dialog(session);
     if (is_client_done(session))
         return session_close(session, session_end_reason(session, LEG_CLIENT));
     return SESSION_WAIT;

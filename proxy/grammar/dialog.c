@@ -271,6 +271,11 @@ bool dialog_waits_after_look_alike(const struct dialog *dialog)
     return protocol->waits_after_look_alike && protocol->waits_after_look_alike(dialog);
 }
 
+bool dialog_may_be_over(const struct dialog *dialog)
+{
+    return dialog->protocol->may_be_over && dialog->protocol->may_be_over(dialog);
+}
+
 /* An answer that is owed may still come, and goes first; but not when the wait was for it. */
 void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *actions)
 {

@@ -408,6 +408,7 @@ const struct protocol protocol_smtp = {
     .server_renewed = smtp_server_renewed,
     .waits_after_look_alike = smtp_waits_after_look_alike,
     .end_wait = smtp_end_wait,
+    .may_be_over = smtp_may_be_over,
     .farewell = smtp_farewell,
     .opening = &opening_smtp,
 };

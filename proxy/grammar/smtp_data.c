@@ -134,6 +134,14 @@ bool smtp_waits_after_look_alike(const struct dialog *dialog)
                                  is_line_end(smtp->tail[SMTP_TAIL - 1]));
 }
 
+bool smtp_may_be_over(const struct dialog *dialog)
+{
+    const struct smtp *smtp = &dialog->of.smtp;
+
+    return dialog->mode == DIALOG_MESSAGE && smtp->fate == SMTP_PASSES && smtp->may_be_over &&
+           is_line_end(smtp->tail[SMTP_TAIL - 1]);
+}
+
 /* The client waits, so this was the end of its message. */
 void smtp_end_wait(struct dialog *dialog, struct actions *actions)
 {

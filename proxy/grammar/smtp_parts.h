@@ -122,6 +122,7 @@ bool smtp_is_stripped_verb(struct slice verb);
 void smtp_message_begin(struct dialog *dialog);
 void smtp_message(struct dialog *dialog, struct slice in, struct actions *actions);
 bool smtp_waits_after_look_alike(const struct dialog *dialog);
+bool smtp_may_be_over(const struct dialog *dialog);
 void smtp_end_wait(struct dialog *dialog, struct actions *actions);
 
 #endif

@@ -3,6 +3,7 @@ Against a scripted server that takes none, and against Postfix with its defaults
 """
 
 import itertools
+import threading
 import time
 
 import pytest
@@ -110,6 +111,21 @@ def test_a_client_that_waits_behind_its_dot_is_answered(proxy, field, settings, 
     assert proxy.wait_for_event("session").fields["reason"] == "smuggling"
 
 
+@pytest.mark.conformance("C138")
+@pytest.mark.parametrize("settings", POLICIES)
+@pytest.mark.parametrize("end, behind", [(b"\n.\n", b""), (b"\n.\n", b"QUIT\n"), (b"\r\n.\r", b"")])
+def test_a_script_that_ends_its_direction_behind_its_dot_is_answered(
+        proxy, field, settings, end, behind):
+    """At once, as nothing more can come: printf | nc."""
+    target = field("smtp", smtp(replies={b"DATA": greedy}), tls="none", **settings)
+    client = bare_lf_message(target.port, behind, end)
+    client.half_close()
+    assert client.read_smtp().startswith(b"550 5.6.0 ")
+    assert client.read_to_end() == b""
+    client.close()
+    assert proxy.wait_for_event("session").fields["reason"] == "smuggling"
+
+
 def lax(connection, _):
     """Takes LF . LF for the end, as some servers do."""
     connection.send(b"354 go ahead\r\n")
@@ -150,6 +166,25 @@ def test_what_is_pipelined_behind_the_dot_is_answered_in_its_order(field):
     assert client.read_smtp() == b"250 2.0.0 noop\r\n"
     assert client.read_smtp().startswith(b"221 ")
     assert client.read_to_end() == b""
+
+
+@pytest.mark.conformance("C138")
+def test_a_script_that_ends_its_direction_hears_that_its_message_was_taken(field):
+    """Late, as the server takes its time; else the script would send it once more."""
+    ended = threading.Event()
+
+    def take_late(connection, command):
+        reply = lax(connection, command)
+        assert ended.wait(30)
+        return reply
+
+    target = field("smtp", smtp(replies={b"DATA": take_late}), tls="none", smuggling="pass")
+    client = bare_lf_message(target.port, b"QUIT\n")
+    client.half_close()
+    time.sleep(0.2)  # it is the end that comes first
+    ended.set()
+    assert client.read_smtp() == b"250 2.0.0 message taken\r\n"
+    assert client.read_to_end() in (b"", b"221 2.0.0 bye\r\n")
 
 
 @pytest.mark.conformance("C138", "C96")
