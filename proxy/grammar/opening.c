@@ -259,27 +259,11 @@ static struct opening_turn take_no(struct opening *opening, size_t used)
     return fail(opening, OPENING_WRONG_PROTOCOL, used);
 }
 
-/* Some servers send one between their replies, and nothing is said by it: its length, or 0. */
-static size_t blank_line(const struct opening *opening, struct slice in)
-{
-    struct slice line;
-    size_t used;
-
-    if (opening->is_inside || opening->skipped > 0 ||
-        line_cut(in, sizeof("\r\r\n"), &line, &used) != LINE_WHOLE)
-        return 0;
-    return line.n == 0 || slice_equal(line, SLICE("\r")) ? used : 0;
-}
-
 static struct opening_turn take_answer(struct opening *opening, struct slice in, struct buffer *out)
 {
-    size_t used = blank_line(opening, in);
+    size_t used = 0;
     bool quitting = opening->step == OPENING_AT_QUIT;
 
-    if (used > 0) /* but not without end */
-        return ++opening->lines > opening->plan->reply_lines
-                   ? fail(opening, OPENING_TOO_LARGE, used)
-                   : turn_of(OPENING_GO_ON, used);
     switch (words_of(opening)->answer(opening, in, &used)) {
     case ANSWER_MORE:
         return turn_of(OPENING_MORE, 0);
@@ -314,10 +298,12 @@ static size_t blank_line(const struct opening *opening, struct slice in)
     return begin == end ? end + 1 : 0;
 }
 
+/* But not without end: it counts as a line of the reply. */
 static struct opening_turn skip_blank_line(struct opening *opening, size_t used)
 {
     opening->octets += used;
-    if (opening->octets > opening->plan->reply)
+    opening->lines++;
+    if (opening->octets > opening->plan->reply || opening->lines > opening->plan->reply_lines)
         return fail(opening, OPENING_TOO_LARGE, used);
     return turn_of(OPENING_GO_ON, used);
 }
