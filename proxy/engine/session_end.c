@@ -61,7 +61,8 @@ static void begin_end(struct session *session, enum reason reason)
 {
     if (session->reason == REASON_NONE)
         session->reason = reason;
-    session_part(session);
+    if (session->parting == PARTING_NONE) /* else it is under way already, and is said once */
+        session_part(session);
     session_clear_deadlines(session);
 }
 

@@ -51,6 +51,27 @@ static bool is_wordless(const struct session *session)
     return session->pipe[LEG_CLIENT].bytes == 0;
 }
 
+/*
+ * At a boundary a server has nothing to say but that it ends the session. `behind`: octets of its
+ * input that were heard.
+ */
+static bool has_more_to_say(struct session *session, size_t behind)
+{
+    struct pipe *server = &session->pipe[LEG_SERVER];
+
+    while (pipe_fill(server, &session->leg[LEG_SERVER], &session->engine->replies))
+        continue;
+    return server->ended || buffer_held(server->in).n > behind;
+}
+
+static bool is_owed_goodbye(struct session *session)
+{
+    if (session->phase == SESSION_DELAY)
+        return session->upstream.greeting == GREETING_READY &&
+               !has_more_to_say(session, session->upstream.greeting_len);
+    return session->dialog && is_at_boundary(session->dialog) && !has_more_to_say(session, 0);
+}
+
 static enum parting first_step(struct session *session)
 {
     if (!can_hear(session) || has_said_goodbye(session->reason) || !is_wordless(session))
@@ -58,11 +79,7 @@ static enum parting first_step(struct session *session)
     /* A server that is being connected may have accepted already, and would complain. */
     if (session->phase == SESSION_DIAL || session->phase == SESSION_RENEW)
         return session->upstream.phase == UPSTREAM_TRYING ? PARTING_ARRIVING : PARTING_NONE;
-    if (session->phase == SESSION_DELAY)
-        return session->upstream.greeting == GREETING_READY ? PARTING_ASKED : PARTING_NONE;
-    if (session->dialog && is_at_boundary(session->dialog))
-        return PARTING_ASKED;
-    return PARTING_NONE;
+    return is_owed_goodbye(session) ? PARTING_ASKED : PARTING_NONE;
 }
 
 /* ---- The server's leg ---- */

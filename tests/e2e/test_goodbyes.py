@@ -120,6 +120,19 @@ def test_no_goodbye_is_said_into_a_message(legs, leg):
     assert b"QUIT" not in connection.received and not connection.messages
 
 
+@pytest.mark.conformance("C133")
+def test_no_goodbye_is_said_to_a_server_that_has_said_its_own(legs):
+    """While its greeting is held back, nothing else that it says is heard."""
+    told = threading.Event()
+    legs.serve(LEGS[0], "smtp", [send(b"220 x\r\n421 4.3.2 going down\r\n"), tell(told), wait_for_end()],
+               greeting_delay="20s")
+    client = legs.connect()
+    assert told.wait(CEILING)
+    legs.backend.connection().wait_until_taken()
+    client.close()
+    assert said(legs) == b""
+
+
 def test_a_server_that_does_not_answer_the_goodbye_is_left(legs):
     legs.serve(LEGS[0], "smtp", [send(b"220 x\r\n"), expect_line(b"QUIT"), hang()])
     client = legs.greeted()

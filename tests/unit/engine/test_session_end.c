@@ -155,6 +155,30 @@ static void test_the_end_of_a_relay_waits_for_room(void **state)
     end();
 }
 
+/* The goodbye is under way when the client, which takes nothing of its farewell, is gone, too. */
+static void test_the_goodbye_is_said_once(void **state)
+{
+    (void)state;
+    proves("C133");
+    bench.is_deaf[BENCH_CLIENT] = true;
+    session_bench_begin(&bench, 0);
+    bench.client.window = 10;
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "220 x\r\n");
+    assert_true(session_bench_pass(&bench, 60 * 1000));
+    assert_int_equal(bench.session->phase, SESSION_FAREWELL);
+    assert_heard(BENCH_SERVER, "QUIT\r\n");
+    session_bench_reset(&bench, BENCH_CLIENT);
+    assert_true(session_bench_run(&bench));
+    assert_int_equal(bench.session->phase, SESSION_GOODBYE);
+    assert_heard(BENCH_SERVER, "");
+    say(BENCH_SERVER, "221 x\r\n");
+    session_bench_finish(&bench, BENCH_SERVER);
+    assert_true(session_bench_run(&bench));
+    assert_null(bench.session);
+    end();
+}
+
 #define FRESH(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -165,6 +189,7 @@ int main(void)
         FRESH(test_a_renewal_says_nothing_again),
         FRESH(test_a_reset_during_the_farewell_is_no_reason),
         FRESH(test_the_end_of_a_relay_waits_for_room),
+        FRESH(test_the_goodbye_is_said_once),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
