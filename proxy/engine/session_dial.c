@@ -104,12 +104,15 @@ unsigned session_end_delay(struct session *session)
 
 void session_begin_renewal(struct session *session)
 {
+    struct pipe *server = &session->pipe[LEG_SERVER];
+
     session->renew = false;
+    session_say_last_goodbye(session);
     stream_shutdown(&session->leg[LEG_SERVER], false);
     stream_close(&session->leg[LEG_SERVER], false);
-    pipe_deinit(&session->pipe[LEG_SERVER], &session->engine->replies, session->engine);
-    session->pipe[LEG_SERVER] = (struct pipe){
-        .bytes = session->pipe[LEG_SERVER].bytes, .sent = session->pipe[LEG_SERVER].sent};
+    /* What it said before is the client's, and may still be on its way to it. */
+    buffer_give_cleansed(&session->engine->replies, &server->in);
+    server->ended = server->truncated = false;
     session->pipe[LEG_CLIENT].fault = PIPE_FINE;
     /* What the old connection did not take was said in clear, and to it. */
     buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
@@ -119,8 +122,10 @@ void session_begin_renewal(struct session *session)
 /* A fresh backend connection behind a dialog that goes on. */
 unsigned session_run_renewal(struct session *session)
 {
-    enum upstream_result result = upstream_step(&session->upstream);
+    enum upstream_result result;
 
+    (void)pipe_flush(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT], session->engine);
+    result = upstream_step(&session->upstream);
     if (result == UPSTREAM_BUSY)
         return leave_if_gone(session);
     note_arrival(session);

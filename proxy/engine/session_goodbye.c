@@ -157,6 +157,17 @@ void session_part(struct session *session)
     session_run_parting(session);
 }
 
+void session_say_last_goodbye(struct session *session)
+{
+    struct pipe *pipe = &session->pipe[LEG_CLIENT];
+
+    if (!can_hear(session) || has_more_to_say(session, 0) ||
+        !pipe_reserve(pipe, session->engine, OPENING_TEXT_MAX))
+        return;
+    opening_quit(&session->upstream.approach.opening, pipe->out);
+    (void)pipe_flush(pipe, &session->leg[LEG_SERVER], session->engine);
+}
+
 /* False: nothing was done, more must come. */
 static bool arrive(struct session *session)
 {

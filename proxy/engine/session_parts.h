@@ -148,6 +148,9 @@ void session_begin_death(struct session *session);
 /* Says goodbye to the server, or closes its leg where it is owed none. */
 void session_part(struct session *session);
 
+/* Says it to a server whose connection is left for a fresh one: nothing waits for the answer. */
+void session_say_last_goodbye(struct session *session);
+
 /* The server's leg ends, and its place is another's; the log keeps its name. */
 void session_leave_server(struct session *session);
 

@@ -107,12 +107,6 @@ static unsigned client_waits(const struct session *session)
     return session->service->early_talker_refuse ? WIRE_READABLE : WIRE_HANGUP;
 }
 
-static unsigned client_waits_again(const struct session *session)
-{
-    (void)session;
-    return WIRE_HANGUP;
-}
-
 /* The client is on its way out: its last words are dropped, and its reset is of interest. */
 static unsigned client_leaves(const struct session *session)
 {
@@ -178,7 +172,7 @@ static const struct phase phases[SESSION_PHASES] = {
         cut_for_shutdown, client_is_told, server_waits, handshake_ms, CLASS_HANDSHAKE,
         REASON_TIMEOUT_HANDSHAKE},
     [SESSION_RENEW] = {"renew", AFTER(HANDSHAKE) | AFTER(DIALOG), session_begin_renewal,
-        session_run_renewal, give_up, say_shutdown, client_waits_again, NULL, NULL, CLASS_CONNECT,
+        session_run_renewal, give_up, say_shutdown, client_is_told, NULL, NULL, CLASS_CONNECT,
         REASON_NONE},
     [SESSION_RELAY] = {"relay", AFTER(DIAL) | AFTER(DELAY) | AFTER(DIALOG), session_begin_relay,
         session_run_relay, session_expire_relay, wait, session_relay_client_events, server_reads,

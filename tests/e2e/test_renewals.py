@@ -1,9 +1,11 @@
 """A session that dials its backend anew behind a dialog that goes on: after STARTTLS, or for a server
 that takes one EHLO on a connection."""
 
+import re
+
 import pytest
 from mailmux_e2e.servers import SMTP_WORDS, ehlo_reply, imap, pop3, smtp, tls_server
-from mailmux_e2e.steps import send, start_tls, wait_for_end
+from mailmux_e2e.steps import expect_line, send, start_tls, wait_for_end
 
 ALREADY = b"503 5.5.1 Invalid command: Already identified\r\n"
 
@@ -69,6 +71,38 @@ def test_where_the_server_has_tls_the_one_hello_is_the_clients(
     client = serve("smtp", [backend.port], tls="starttls", verify="no")()
     client.read_smtp()
     assert client.smtp(b"EHLO client.example").startswith(b"250-")
+
+
+@pytest.mark.conformance("C132")
+def test_what_the_server_said_before_it_is_dialled_again_is_the_clients(serve, new_backend):
+    """Two replies in one segment, to one group of commands: none of them is lost."""
+    backend = new_backend([send(b"220 x\r\n"), expect_line(b"EHLO .*"), send(ehlo_reply(SMTP_WORDS)),
+                           expect_line(b"NOOP"), expect_line(b"EHLO .*"),
+                           send(b"250 2.0.0 noop\r\n" + ALREADY), expect_line(b"QUIT")], smtp())
+    client = serve("smtp", [backend.port])()
+    client.read_smtp()
+    client.smtp(b"EHLO client.example")
+    client.starttls("smtp")
+    client.send(b"NOOP\r\nEHLO client.example\r\n")
+    assert client.read_smtp() == b"250 2.0.0 noop\r\n"
+    assert client.read_smtp().startswith(b"250-")
+    backend.finished(0)
+
+
+@pytest.mark.conformance("C133")
+@pytest.mark.parametrize("how, protocol, script, goodbye", [
+    ("id", "imap", imap(), rb"[a-z]+\d+ LOGOUT\r\n"),
+    ("xclient", "pop3", pop3(greeting=b"+OK [XCLIENT] ready\r\n",
+                             replies={b"XCLIENT": b"+OK known\r\n"}), rb"QUIT\r\n")])
+def test_the_connection_that_is_left_for_a_fresh_one_hears_a_goodbye(
+        serve, new_backend, how, protocol, script, goodbye):
+    backend = new_backend(script)
+    client = serve(protocol, [backend.port], listener={"require_tls": "no"},
+                   send_client_address=how)()
+    client.read_line()
+    client.starttls(protocol)
+    backend.connection(1)
+    assert re.search(goodbye + b"$", bytes(backend.finished(0).received))
 
 
 REFUSALS = [("smtp", smtp(replies={b"EHLO": once}), b"421 4.3.2 no more\r\n", b"421 4.3.2 no more\r\n"),

@@ -341,6 +341,7 @@ static void test_renewal(void **state)
     assert_true(session_bench_run(&bench));
     assert_int_equal(bench.dials, 2);
     assert_true(bench.servers[0].finished && bench.servers[0].closed);
+    assert_heard(BENCH_SERVER, "QUIT\r\n"); /* on the connection that is left */
     say(BENCH_SERVER, "220 second\r\n");
     say(BENCH_CLIENT, "EHLO c.example\r\n");
     assert_heard(BENCH_SERVER, "EHLO c.example\r\n");
