@@ -209,9 +209,11 @@ unsigned session_look_at_linger(struct session *session)
     uint64_t delivered = wire_delivered(session->leg[LEG_CLIENT].wire);
     uint64_t now = now_ms(session);
     bool is_quiet = is_delivered(session) && delivered == session->linger_delivered;
+    bool was_paused =
+        deadline_queue_has_stalled(&session->engine->deadlines, session->linger_moved_ms);
     uint64_t patience = is_quiet ? SESSION_LINGER_MS : session->service->config->timeouts.stalled;
 
-    if (delivered != session->linger_delivered)
+    if (delivered != session->linger_delivered || was_paused)
         session->linger_moved_ms = now;
     session->linger_delivered = delivered;
     if ((is_quiet && session->wants_drain) || now - session->linger_moved_ms >= patience ||
