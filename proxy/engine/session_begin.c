@@ -182,6 +182,17 @@ unsigned session_drain_handshake(struct session *session)
     return session_give_up(session, REASON_SHUTDOWN);
 }
 
+/* Where an alert is out the client is given the time to read it. */
+static unsigned end_handshake(struct session *session)
+{
+    enum stream_failure failure = session->leg[LEG_CLIENT].failure;
+    enum reason reason = handshake_reason(session);
+
+    if (failure == STREAM_NOT_TLS || failure == STREAM_RESET || failure == STREAM_TRUNCATED)
+        return session_give_up(session, reason);
+    return session_close(session, reason);
+}
+
 unsigned session_run_handshake(struct session *session)
 {
     enum io status = stream_handshake(&session->leg[LEG_CLIENT]);
@@ -189,9 +200,9 @@ unsigned session_run_handshake(struct session *session)
     if (status == IO_AGAIN)
         return SESSION_WAIT;
     session_note_tls(session);
-    if (status != IO_OK)
-        return session_give_up(session, handshake_reason(session));
     session_count_handshake(session, false);
+    if (status != IO_OK)
+        return end_handshake(session);
     if (!session->dialog)
         return SESSION_DIAL;
     dialog_tls_started(session->dialog);

@@ -116,18 +116,35 @@ unsigned session_stall(struct session *session, int leg)
 
 /* ---- The last words ---- */
 
+/* Its alert is the last word: what comes behind cannot be read any more, but must not be left. */
+static bool has_tls_failed(const struct stream *client)
+{
+    return stream_is_tls(client) && client->failure != STREAM_FINE &&
+           client->failure != STREAM_RESET;
+}
+
+static bool has_client_ended(const struct session *session)
+{
+    const struct stream *client = &session->leg[LEG_CLIENT];
+
+    return has_tls_failed(client) ? client->wire->ended : session->pipe[LEG_CLIENT].ended;
+}
+
 /* Drops what the client still says. IO_AGAIN: nothing more is there now. */
 static enum io drop_input(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_CLIENT];
     struct engine *engine = session->engine;
+    struct stream *client = &session->leg[LEG_CLIENT];
     enum io status;
     size_t got;
 
     buffer_give_cleansed(&engine->lines, &pipe->in);
-    if (pipe->ended)
+    if (has_client_ended(session))
         return IO_EOF;
-    status = stream_read(&session->leg[LEG_CLIENT], engine->scratch, sizeof(engine->scratch), &got);
+    if (has_tls_failed(client))
+        return wire_receive(client->wire, engine->scratch, sizeof(engine->scratch), &got);
+    status = stream_read(client, engine->scratch, sizeof(engine->scratch), &got);
     if (status == IO_EOF || status == IO_ERR) {
         pipe->ended = true;
         pipe->truncated = status == IO_ERR;
@@ -186,7 +203,7 @@ static bool is_delivered(const struct session *session)
 /* Nothing is left to wait for: the kernel delivers what is under way, unless it must reset. */
 static bool may_close(const struct session *session)
 {
-    return session->pipe[LEG_CLIENT].ended &&
+    return has_client_ended(session) &&
            (!session->pipe[LEG_SERVER].is_torn || is_delivered(session));
 }
 

@@ -4,12 +4,14 @@ conformance C128, C130, C131; on every kind of legs.
 
 import signal
 import socket
+import ssl
 import threading
 
 import pytest
 from mailmux_e2e import CEILING
-from mailmux_e2e.client import Closed, End
+from mailmux_e2e.client import Closed, End, default_context
 from mailmux_e2e.legs import IMAP_LOGIN, LEGS, SMTP_DATA, each_leg
+from mailmux_e2e.servers import server
 from mailmux_e2e.steps import (close, cut, expect, expect_line, hang, reset, send,
                                tell, wait_for, wait_for_end, wait_until_taken)
 
@@ -91,6 +93,35 @@ def test_last_words_before_a_reset_are_read_when_the_next_command_cannot_be_writ
         thaw(legs.proxy)
     assert client.read_line() == LAST_WORD[protocol]
     client.read_to_end()
+
+
+def refused_hello():
+    """A ClientHello for another protocol than any of ours, which is answered with an alert."""
+    context, out = default_context(), ssl.MemoryBIO()
+    context.set_alpn_protocols(["h2"])
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    return out.read()
+
+
+@pytest.mark.conformance("C128")
+@pytest.mark.parametrize("mode", ["implicit", "starttls"])
+def test_an_alert_is_not_destroyed_by_what_the_client_sends_on(legs, mode):
+    """Our close with unread input would be a reset, which may overtake it."""
+    legs.serve(LEGS[mode == "implicit"], "imap", server("imap"))
+    client = legs.new_client(legs.proxy.ports["test"])
+    if mode == "starttls":
+        client.read_line()
+        client.imap(b"a STARTTLS")
+    freeze(legs.proxy)
+    try:
+        client.send_raw(refused_hello() + b"\x17\x03\x03\x40\x00" + b"x" * 400000)
+    finally:
+        thaw(legs.proxy)
+    rest = client.read_to_end()
+    assert rest[:1] == b"\x15" and client.end is End.FIN
+    client.close()
+    assert legs.reason() == "alpn-mismatch"
 
 
 # In the relay
