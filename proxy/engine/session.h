@@ -83,6 +83,7 @@ struct session {
     uint64_t linger_since_ms; /* while it lingers */
     uint64_t linger_moved_ms; /* when the client last acknowledged anything */
     uint64_t linger_delivered;
+    uint64_t words_from;      /* octets of the client before this connection to its server */
     uint64_t tls_from;        /* octets of the wire before the client's TLS */
     enum reason phase_reason; /* what expiry of the phase's deadline means */
     uint64_t started_ms;

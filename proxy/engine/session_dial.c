@@ -107,6 +107,7 @@ void session_begin_renewal(struct session *session)
     struct pipe *server = &session->pipe[LEG_SERVER];
 
     session->renew = false;
+    session->words_from = session->pipe[LEG_CLIENT].bytes;
     session_say_last_goodbye(session);
     stream_shutdown(&session->leg[LEG_SERVER], false);
     stream_close(&session->leg[LEG_SERVER], false);

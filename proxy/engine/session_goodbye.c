@@ -48,7 +48,7 @@ static bool can_hear(const struct session *session)
  */
 static bool is_wordless(const struct session *session)
 {
-    return session->pipe[LEG_CLIENT].bytes == 0;
+    return session->pipe[LEG_CLIENT].bytes == session->words_from;
 }
 
 /*

@@ -105,6 +105,19 @@ def test_the_connection_that_is_left_for_a_fresh_one_hears_a_goodbye(
     assert re.search(goodbye + b"$", bytes(backend.finished(0).received))
 
 
+@pytest.mark.conformance("C133")
+def test_a_client_that_leaves_behind_its_tls_leaves_no_complaint_at_the_fresh_server(
+        serve, new_backend):
+    backend = new_backend(pop3(greeting=b"+OK [XCLIENT] ready\r\n",
+                               replies={b"XCLIENT": b"+OK known\r\n"}))
+    client = serve("pop3", [backend.port], listener={"require_tls": "no"},
+                   send_client_address="xclient")()
+    client.read_line()
+    client.starttls("pop3")
+    client.close()
+    assert backend.finished(1).commands[-1] == b"QUIT\r\n"
+
+
 REFUSALS = [("smtp", smtp(replies={b"EHLO": once}), b"421 4.3.2 no more\r\n", b"421 4.3.2 no more\r\n"),
             ("smtp", smtp(replies={b"EHLO": once}), b"550 5.7.1 gone\r\n", b"550 5.7.1 gone\r\n")]
 
