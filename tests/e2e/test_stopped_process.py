@@ -105,6 +105,16 @@ def test_a_handshake_that_came_meanwhile_is_done(legs):
     assert client.read_line().startswith(b"* OK ")
 
 
+def read_what_the_kernel_holds(client):
+    """Until its window is open again: else the kernel itself would find that it reads nothing."""
+    client.socket.settimeout(0.3)
+    try:
+        while client._receive():
+            pass
+    except TimeoutError:
+        client.socket.settimeout(CEILING)
+
+
 def test_a_reader_that_caught_up_meanwhile_is_served(legs):
     """stalled: the client has read, which only the process has not seen yet."""
     body = b"x" * 8000000
@@ -114,8 +124,8 @@ def test_a_reader_that_caught_up_meanwhile_is_served(legs):
     client.send(b"b FETCH\r\n")
     client.read_exactly(1000)
     with stopped(legs.proxy):
-        client.read_exactly(400000)
-    assert len(client.read_to_end()) == len(body) - 401000
+        read_what_the_kernel_holds(client)
+    assert len(client.read_to_end()) == len(body) - 1000
 
 
 def test_the_rest_of_a_relay_that_came_meanwhile_is_relayed(legs):
