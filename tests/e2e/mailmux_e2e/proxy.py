@@ -28,6 +28,11 @@ def binary() -> Path:
     return BINARY if BINARY.is_absolute() else REPOSITORY / BINARY
 
 
+def is_thread_sanitized() -> bool:
+    """ThreadSanitizer keeps a shadow of all memory that was touched, several times its size."""
+    return b"__tsan_init" in binary().read_bytes()
+
+
 @dataclass(frozen=True)
 class LogLine:
     text: str
