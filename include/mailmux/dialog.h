@@ -96,8 +96,8 @@ enum dialog_mode {
 };
 
 /*
- * Whether the backend lets clients log in on this connection, as far as its words tell. Only the
- * administrator is told: the client hears them itself.
+ * Whether the backend lets clients log in on this connection, as far as its words tell. It is for
+ * the log, and so for the administrator: the client hears the words itself.
  */
 enum dialog_logins {
     DIALOG_LOGINS_UNTOLD,

@@ -83,7 +83,7 @@ struct smtp {
     struct smtp_pending queue[SMTP_QUEUE_MAX]; /* a ring */
     unsigned queue_head;
     unsigned queue_len;
-    unsigned bad_waiting; /* refused here, and not yet told so */
+    unsigned bad_waiting; /* refused here, and not yet answered */
     bool barrier;         /* the client is held until the queue has drained */
     bool hello_heard;     /* by the backend, and the next one of the client repeats it */
     bool hello_in_clear;  /* the backend has taken one on this connection, and none since TLS */

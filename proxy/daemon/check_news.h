@@ -1,8 +1,8 @@
 /*
  * What the log says of checks, each thing once: that they fail and why, that they pass again, that
- * the servers of a backend offer different things, that one binds logins to its own TLS or lets
- * nobody log in without it, that a certificate comes to its end. Marks are the pool's to tell. Main
- * thread.
+ * the servers of a backend offer different things, that one binds logins to its own TLS or takes
+ * no login without it, that a certificate comes to its end. The pool logs the marks. Main thread
+ * only.
  */
 #ifndef MAILMUX_CHECK_NEWS_H
 #define MAILMUX_CHECK_NEWS_H

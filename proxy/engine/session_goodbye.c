@@ -144,7 +144,7 @@ void session_part(struct session *session)
     first = first_step(session);
     if (first == PARTING_NONE) {
         session_leave_server(session);
-        drop_input(session); /* what it said unasked is for nobody */
+        drop_input(session); /* what it said unasked is of no use */
         return;
     }
     session->parting = first;

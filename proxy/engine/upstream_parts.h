@@ -1,6 +1,6 @@
 /*
  * What the files of the upstream share: upstream.c (its life, and the tries), upstream_try.c (one
- * try: its time, and what its end means), upstream_client.c (what the server is told about the
+ * try: its time, and what its end means), upstream_client.c (what the server learns about the
  * client), upstream_pick.c (choosing a server and waiting for one).
  */
 #ifndef ENGINE_UPSTREAM_PARTS_H

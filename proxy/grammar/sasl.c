@@ -254,7 +254,7 @@ static size_t read_oauthbearer(struct octets *octets, char *user, size_t cap)
     return unescape(user, octets_collect(octets, ',', user, cap));
 }
 
-/* user=somebody^Aauth=Bearer ... With a blank in ^A's place the token would be a part of the name.
+/* user=alice^Aauth=Bearer ... With a blank in ^A's place the token would be a part of the name.
  */
 static size_t read_xoauth2(struct octets *octets, char *user, size_t cap)
 {
