@@ -112,13 +112,14 @@ def test_a_longer_challenge_ends_the_session(kerberos, protocol):
 @each_protocol
 def test_the_longest_lines_cost_their_length_and_not_for_long(proxy, kerberos, protocol):
     """Sixty clients in the midst of a line, with 64k each; then all have their answer and stay. The
-    same again costs nothing more: no buffer was kept.
+    same again costs nothing more: no buffer was kept. What the allocator and the kernel's timing add
+    differs from round to round; buffers that are kept would be added in every one.
     """
     proxy.environment["ASAN_OPTIONS"] = LEAN
     target = kerberos(protocol, [], bad_commands=1000)
     clients = [target.connect(READY) for _ in range(60)]
     used = []
-    for _ in range(3):
+    for _ in range(5):
         for client in clients:
             client.send(VERB[protocol] + b" " + token(LONGEST - 200))
         for client in clients:
@@ -126,7 +127,8 @@ def test_the_longest_lines_cost_their_length_and_not_for_long(proxy, kerberos, p
         for client in clients:
             assert line_of(client, protocol).startswith((b"235", b"a BAD", b"-ERR"))
         used.append(resident(target.proxy))
-    assert used[2] - used[1] < 60 * LONGEST // 2 * SHADOW, used
+    growth = min(after - before for before, after in zip(used[1:], used[2:]))
+    assert growth < 60 * LONGEST // 2 * SHADOW, used
     for client in clients:
         client.close()
 
