@@ -36,7 +36,7 @@ struct acceptor {
     struct worker *const *workers;
     size_t worker_count;
     size_t session_limit;
-    struct engine_totals *totals;
+    struct totals *totals;
     int reserve;
     struct list doors;
     pthread_mutex_t lock; /* of the inbox and the order */
@@ -74,7 +74,7 @@ static bool init_loop(struct acceptor *acceptor)
     return true;
 }
 
-struct acceptor *acceptor_new(struct engine_totals *totals)
+struct acceptor *acceptor_new(struct totals *totals)
 {
     struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
 

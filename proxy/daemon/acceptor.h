@@ -15,7 +15,7 @@
 struct acceptor;
 
 /* The totals count who is turned away, and must outlive it. NULL without memory, logged. */
-struct acceptor *acceptor_new(struct engine_totals *totals);
+struct acceptor *acceptor_new(struct totals *totals);
 
 /* A plan for the snapshot beside what is open now; NULL where a bind fails, logged. */
 struct plan *acceptor_plan(

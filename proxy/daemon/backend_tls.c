@@ -80,11 +80,6 @@ static unsigned char (*read_pins(const struct place *place))[TLS_PIN_SIZE]
     return NULL;
 }
 
-bool backend_tls_is_verified(const struct config_backend *backend)
-{
-    return backend->tls != BACKEND_TLS_NONE && (backend->verify || backend->pins.count > 0);
-}
-
 struct tls_client *backend_tls_load(
     const struct config_backend *backend, struct config_report *report)
 {

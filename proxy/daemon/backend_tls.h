@@ -12,7 +12,4 @@
 struct tls_client *backend_tls_load(
     const struct config_backend *backend, struct config_report *report);
 
-/* A handshake with its servers that succeeds has proved who they are. */
-bool backend_tls_is_verified(const struct config_backend *backend);
-
 #endif

@@ -42,7 +42,6 @@ struct job {
 
 struct checks {
     struct engine engine;
-    struct engine_totals totals;
     uv_timer_t timer;
     bool is_stopped;
     checks_finished *on_finished; /* NULL: there may be more */
@@ -336,7 +335,7 @@ struct checks *checks_new(uv_loop_t *loop)
         return NULL;
     if (getrandom(&checks->random, sizeof(checks->random), 0) < 0 || checks->random == 0)
         checks->random = clock_monotonic_ms() + 1;
-    engine_init(&checks->engine, loop, &hooks, &checks->totals);
+    engine_init(&checks->engine, loop, &hooks, NULL);
     (void)uv_timer_init(loop, &checks->timer);
     checks->timer.data = checks;
     for (size_t i = 0; i < CHECKS_AT_ONCE; i++)

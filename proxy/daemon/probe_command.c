@@ -14,7 +14,6 @@ enum { VISITS_AT_ONCE = 16 };
 struct tour {
     uv_loop_t loop;
     struct engine engine; /* large */
-    struct engine_totals totals;
     struct snapshot *snapshot;
     struct tls_client *lax;
     bool has_names;
@@ -172,7 +171,7 @@ size_t probe_command(struct snapshot *snapshot)
         visit_find(stdout, &tour.counts.errors, "error", "servers cannot be probed: out of memory");
         return tour.counts.errors;
     }
-    engine_init(&tour.engine, &tour.loop, &hooks, &tour.totals);
+    engine_init(&tour.engine, &tour.loop, &hooks, NULL);
     uv_ref((uv_handle_t *)&tour.engine.deadlines.timer); /* there may be nothing else to wait for */
     visit_all(&tour);
     engine_deinit(&tour.engine);

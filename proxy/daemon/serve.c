@@ -46,7 +46,7 @@ struct server {
     struct worker **workers;
     size_t worker_count;
     atomic_size_t workers_over;
-    struct engine_totals totals;
+    struct totals totals;
     bool draining;
     bool checks_over; /* while draining */
     bool failed;

@@ -3,7 +3,6 @@
 #include "backend_tls.h"
 #include "certificates.h"
 #include "mailmux/clock.h"
-#include "mailmux/protocols.h"
 #include "pool.h"
 #include <stdlib.h>
 #include <string.h>
@@ -25,99 +24,10 @@ struct snapshot {
     struct part *parts;             /* as many as config->listener_count */
 };
 
-static const struct protocol *protocol_of(enum config_protocol protocol)
-{
-    switch (protocol) {
-    case CONFIG_PROTOCOL_SMTP:
-    case CONFIG_PROTOCOL_SUBMISSION:
-        return &protocol_smtp;
-    case CONFIG_PROTOCOL_POP3:
-        return &protocol_pop3;
-    case CONFIG_PROTOCOL_IMAP:
-        return &protocol_imap;
-    }
-    return NULL;
-}
-
-static enum dialog_require_tls require_tls_of(enum config_require_tls require_tls)
-{
-    switch (require_tls) {
-    case REQUIRE_TLS_NO:
-        return DIALOG_TLS_OPTIONAL;
-    case REQUIRE_TLS_AUTH:
-        return DIALOG_TLS_FOR_LOGIN;
-    case REQUIRE_TLS_YES:
-        return DIALOG_TLS_ALWAYS;
-    }
-    return DIALOG_TLS_ALWAYS;
-}
-
-static enum dialog_smuggling smuggling_of(enum config_smuggling smuggling)
-{
-    switch (smuggling) {
-    case SMUGGLING_LOOK_ALIKES:
-        return DIALOG_REFUSE_LOOK_ALIKES;
-    case SMUGGLING_STRICT:
-        return DIALOG_REFUSE_BARE;
-    case SMUGGLING_PASS:
-        return DIALOG_PASS_ALL;
-    }
-    return DIALOG_REFUSE_BARE;
-}
-
-static struct dialog_policy dialog_policy_of(
-    const struct config *config, const struct config_listener *listener)
-{
-    const struct config_limits *limits = &config->limits;
-
-    return (struct dialog_policy){
-        .hostname = slice_from(config->proxy.hostname),
-        .offers_tls = listener->tls == LISTENER_TLS_STARTTLS,
-        .require_tls = require_tls_of(listener->require_tls),
-        .smuggling = smuggling_of(listener->smuggling),
-        .line = (size_t)limits->line,
-        .sasl_line = (size_t)limits->sasl_line,
-        .literal = (size_t)limits->literal,
-        .reply = (size_t)limits->reply,
-        .reply_lines = (size_t)limits->reply_lines,
-        .bad_commands = (unsigned)limits->bad_commands,
-        .relay_domain_count = listener->relay_domains.count,
-        .relay_domains = listener->relay_domains.text,
-    };
-}
-
-static enum opening_identity identity_of(enum config_send_address how)
-{
-    switch (how) {
-    case SEND_ADDRESS_NONE:
-    case SEND_ADDRESS_PROXY_V1:
-    case SEND_ADDRESS_PROXY_V2:
-        return OPENING_ANONYMOUS;
-    case SEND_ADDRESS_XCLIENT:
-        return OPENING_XCLIENT;
-    case SEND_ADDRESS_ID:
-        return OPENING_ID;
-    }
-    return OPENING_ANONYMOUS;
-}
-
-static struct opening_plan opening_plan_of(
-    const struct config *config, const struct config_backend *backend)
-{
-    return (struct opening_plan){
-        .protocol = protocol_of(backend->protocol),
-        .goal = OPENING_SESSION,
-        .starttls = backend->tls == BACKEND_TLS_STARTTLS,
-        .identity = identity_of(backend->send_client_address),
-        .hostname = slice_from(config->proxy.hostname),
-        .reply = (size_t)config->limits.reply,
-        .reply_lines = (size_t)config->limits.reply_lines,
-    };
-}
-
-static bool build_tls(struct snapshot *snapshot, size_t i, const struct protocol *protocol)
+static bool build_tls(struct snapshot *snapshot, size_t i)
 {
     const struct config_listener *listener = &snapshot->config->listeners[i];
+    const struct protocol *protocol = route_protocol(listener->protocol);
     struct part *part = &snapshot->parts[i];
     size_t alpn_count = 0;
 
@@ -140,42 +50,14 @@ static bool build_tls(struct snapshot *snapshot, size_t i, const struct protocol
     return true;
 }
 
-/* Without a setting each protocol has its own [RFC 5321 4.5.3.2.1]. */
-static uint64_t greeting_ms_of(const struct config *config, enum config_protocol protocol)
-{
-    const uint64_t smtp_ms = 60 * 1000;
-    const uint64_t other_ms = 10 * 1000;
-
-    if (config->timeouts.greeting != 0)
-        return config->timeouts.greeting;
-    return config_protocol_is_smtp(protocol) ? smtp_ms : other_ms;
-}
-
 static bool build_part(struct snapshot *snapshot, size_t i)
 {
-    const struct config *config = snapshot->config;
-    const struct config_listener *listener = &config->listeners[i];
-    const struct protocol *protocol = protocol_of(listener->protocol);
+    const struct config_listener *listener = &snapshot->config->listeners[i];
     struct part *part = &snapshot->parts[i];
 
-    part->service = (struct service){.config = config,
-        .listener = listener,
-        .backend = &config->backends[listener->backend],
-        .protocol = protocol,
-        .dialog_policy = dialog_policy_of(config, listener),
-        .tls = listener->tls == LISTENER_TLS_NONE ? NULL : &part->tls,
-        .pool = snapshot->pools[listener->backend],
-        .opening = opening_plan_of(config, &config->backends[listener->backend]),
-        .server_tls = snapshot->server_tls[listener->backend],
-        .server_verified = backend_tls_is_verified(&config->backends[listener->backend]),
-        .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
-        .greeting_ms = greeting_ms_of(config, listener->protocol),
-        .is_patient = config_protocol_is_smtp(listener->protocol),
-        .idle_ms = listener->protocol == CONFIG_PROTOCOL_POP3 ? config->timeouts.pop3_idle
-                                                              : config->timeouts.imap_idle,
-        .greeting_delay_ms = listener->greeting_delay,
-        .early_talker_refuse = listener->early_talker == EARLY_TALKER_REFUSE};
-    return listener->tls == LISTENER_TLS_NONE || build_tls(snapshot, i, protocol);
+    part->service = service_of(snapshot->config, listener, &part->tls,
+        snapshot->pools[listener->backend], snapshot->server_tls[listener->backend]);
+    return listener->tls == LISTENER_TLS_NONE || build_tls(snapshot, i);
 }
 
 static bool build_pools(struct snapshot *snapshot)
@@ -312,7 +194,8 @@ void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *befor
         snapshot->pools[i] = pool_ref(pool);
     }
     for (size_t i = 0; i < snapshot->config->listener_count; i++)
-        snapshot->parts[i].service.pool = snapshot->pools[snapshot->config->listeners[i].backend];
+        snapshot->parts[i].service.route.pool =
+            snapshot->pools[snapshot->config->listeners[i].backend];
     for (size_t i = 0; i < before->config->backend_count; i++) {
         if (!has_pool(snapshot, before->pools[i]))
             pool_retire(before->pools[i]);
@@ -359,33 +242,10 @@ const struct service *snapshot_service(const struct snapshot *snapshot, size_t l
     return &snapshot->parts[listener].service;
 }
 
-static unsigned header_version_of(enum config_send_address how)
-{
-    switch (how) {
-    case SEND_ADDRESS_PROXY_V1:
-        return 1;
-    case SEND_ADDRESS_PROXY_V2:
-        return 2;
-    case SEND_ADDRESS_NONE:
-    case SEND_ADDRESS_XCLIENT:
-    case SEND_ADDRESS_ID:
-        break;
-    }
-    return 0;
-}
-
 struct probe_plan snapshot_probe_plan(const struct snapshot *snapshot, size_t index)
 {
-    const struct config_backend *backend = &snapshot->config->backends[index];
-
-    return (struct probe_plan){
-        .opening = opening_plan_of(snapshot->config, backend),
-        .implicit_tls = backend->tls == BACKEND_TLS_IMPLICIT,
-        .tls = snapshot->server_tls[index],
-        .tls_name = backend->tls_name,
-        .header = header_version_of(backend->send_client_address),
-        .timeout_ms = backend->check_timeout,
-    };
+    return route_probe_plan(
+        snapshot->config, &snapshot->config->backends[index], snapshot->server_tls[index]);
 }
 
 struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend)

@@ -6,9 +6,8 @@
 #ifndef MAILMUX_SNAPSHOT_H
 #define MAILMUX_SNAPSHOT_H
 
-#include "engine.h"
 #include "mailmux/config.h"
-#include "probe.h"
+#include "service.h"
 
 struct snapshot;
 

@@ -19,6 +19,7 @@ struct worker {
     worker_done *on_done;
     void *owner;
     struct engine engine;
+    struct sessions sessions;
 };
 
 struct connection {
@@ -29,7 +30,7 @@ struct connection {
     size_t listener;
 };
 
-/* ---- Hooks of the engine ---- */
+/* ---- What it does for its engine and its sessions ---- */
 
 static void release(struct worker *worker, struct snapshot *snapshot)
 {
@@ -37,9 +38,9 @@ static void release(struct worker *worker, struct snapshot *snapshot)
     (void)atomic_fetch_sub(&worker->load, 1);
 }
 
-static void hook_ended(struct engine *engine, struct session *session)
+static void on_ended(struct sessions *sessions, struct session *session)
 {
-    release(LIST_ENTRY(engine, struct worker, engine), session->snapshot);
+    release(LIST_ENTRY(sessions, struct worker, sessions), session->snapshot);
 }
 
 static void hook_wake(struct engine *engine)
@@ -48,7 +49,7 @@ static void hook_wake(struct engine *engine)
 }
 
 static const struct engine_hooks hooks = {
-    .connect = leg_connect, .connected = leg_connected, .ended = hook_ended, .wake = hook_wake};
+    .connect = leg_connect, .connected = leg_connected, .wake = hook_wake};
 
 /* ---- The inbox ---- */
 
@@ -59,9 +60,9 @@ static void begin_session(struct worker *worker, struct connection *connection)
     struct socket *sock;
 
     (void)socket_name(connection->fd, &local);
-    sock = socket_from_accepted(&worker->loop, connection->fd, service->keepalive_s);
-    if (!sock || !session_start(&worker->engine, service, &sock->wire, &connection->client, &local,
-                     connection->snapshot))
+    sock = socket_from_accepted(&worker->loop, connection->fd, service->route.keepalive_s);
+    if (!sock || !session_start(&worker->sessions, service, &sock->wire, &connection->client,
+                     &local, connection->snapshot))
         release(worker, connection->snapshot);
     free(connection);
 }
@@ -75,7 +76,7 @@ static void refuse(struct worker *worker, struct connection *connection)
 
 static void end_if_over(struct worker *worker)
 {
-    if (!worker->engine.draining || worker->engine.session_count > 0 || worker->over)
+    if (!worker->sessions.is_draining || worker->sessions.count > 0 || worker->over)
         return;
     worker->over = true;
     engine_deinit(&worker->engine);
@@ -108,12 +109,12 @@ static void on_wake(uv_async_t *wake)
     }
     if (!worker->over)
         engine_read_post(&worker->engine);
-    if (drain && !worker->engine.draining)
-        engine_drain(&worker->engine);
+    if (drain && !worker->sessions.is_draining)
+        sessions_drain(&worker->sessions);
     if (cut)
-        engine_cut(&worker->engine);
+        sessions_cut(&worker->sessions);
     if (!worker->over)
-        engine_bury(&worker->engine);
+        engine_end_turn(&worker->engine);
     end_if_over(worker);
 }
 
@@ -148,7 +149,7 @@ static bool init_loop(struct worker *worker, struct error *error)
 }
 
 struct worker *worker_start(
-    struct engine_totals *totals, worker_done *on_done, void *owner, struct error *error)
+    struct totals *totals, worker_done *on_done, void *owner, struct error *error)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
 
@@ -165,7 +166,8 @@ struct worker *worker_start(
     worker->owner = owner;
     list_init(&worker->inbox);
     (void)pthread_mutex_init(&worker->lock, NULL);
-    engine_init(&worker->engine, &worker->loop, &hooks, totals);
+    engine_init(&worker->engine, &worker->loop, &hooks, &totals->stalls);
+    sessions_init(&worker->sessions, &worker->engine, totals, on_ended);
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
         error_set(error, "cannot start a worker: no thread can be had");
         engine_deinit(&worker->engine);

@@ -5,9 +5,9 @@
 #ifndef MAILMUX_WORKER_H
 #define MAILMUX_WORKER_H
 
-#include "engine.h"
 #include "mailmux/error.h"
 #include "snapshot.h"
+#include "totals.h"
 
 struct worker;
 
@@ -16,7 +16,7 @@ typedef void worker_done(void *owner);
 
 /* Starts the thread; NULL with the error's text. */
 struct worker *worker_start(
-    struct engine_totals *totals, worker_done *on_done, void *owner, struct error *error);
+    struct totals *totals, worker_done *on_done, void *owner, struct error *error);
 
 /*
  * Any thread. An accepted connection (the descriptor is taken) for the n-th listener of the

@@ -12,6 +12,7 @@
 
 #include "engine.h"
 #include "leg.h"
+#include "mailmux/opening.h"
 
 /* Each is timed by itself where the owner wants that. */
 enum approach_stage {

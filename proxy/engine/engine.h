@@ -1,27 +1,18 @@
 /*
- * What all sessions of one worker share: its loop, deadlines, free lists, scratch and cork; and the
- * way it makes connections, so that tests can put memory in the place of sockets. Owned by the
- * worker (or a test), one thread.
- *
- * Nothing of a session is freed inside a callback chain: a dead session waits in `dead` until the
- * end of the turn, and one that has more to do than its share waits in `again`.
+ * The ground of one thread: its loop, deadlines, free lists, scratch and cork; tasks that are put
+ * off, and tasks from other threads; and the way connections are made, so that tests can put memory
+ * in the place of sockets. It knows neither sessions nor servers. Owned by a worker, the checks or
+ * a test.
  */
 #ifndef MAILMUX_ENGINE_H
 #define MAILMUX_ENGINE_H
 
 #include "deadline.h"
-#include "mailmux/config.h"
-#include "mailmux/dialog.h"
-#include "mailmux/opening.h"
+#include "mailmux/address.h"
 #include "stream.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <uv.h>
-
-struct pool;
-struct session;
-struct tls_client;
-struct tls_service;
 
 enum {
     ENGINE_LINE_BUFFER = 16 * 1024,  /* input of a client before the relay; more for longer lines */
@@ -51,110 +42,81 @@ enum engine_class {
     CLASS_STALLED
 };
 
-/* Counters of the whole process, shared by its workers. */
-struct engine_totals {
-    uint64_t seed;               /* random: begins the ids of this process's sessions */
-    atomic_uint_fast64_t begun;  /* sessions so far: ends them */
-    atomic_uint_fast64_t served; /* sessions that ended */
-    atomic_uint_fast64_t alive;
-    atomic_uint_fast64_t handshakes; /* in flight */
-    atomic_uint_fast64_t stalls;     /* pauses of the process that a loop has noticed */
-    atomic_uint_fast64_t attacks[ATTACK_KINDS];
-};
-
-/* How one listener serves its clients. Immutable; a part of the daemon's snapshot. */
-struct service {
-    const struct config *config;
-    const struct config_listener *listener;
-    const struct config_backend *backend;
-    const struct protocol *protocol;
-    struct dialog_policy dialog_policy;
-    const struct tls_service *tls; /* NULL: no TLS toward clients */
-    struct pool *pool;
-    struct opening_plan opening;   /* toward the backend */
-    struct tls_client *server_tls; /* NULL: no TLS toward the backend */
-    bool server_verified;          /* a handshake with the backend has proved who it is */
-    unsigned keepalive_s;
-    uint64_t greeting_ms;       /* all the time that a server has for its greeting */
-    bool is_patient;            /* slow greetings are legal: see engine/upstream.h */
-    uint64_t idle_ms;           /* of the relay */
-    uint64_t greeting_delay_ms; /* between the backend's greeting and ours */
-    bool early_talker_refuse;   /* a client that speaks before our greeting is turned away */
-};
-
 struct engine;
 
-/* What a worker, or a test, does for the engine. */
+/* What the owner of an engine does for it. */
 struct engine_hooks {
-    /* Begins to connect: WIRE_WRITABLE will be reported, then connected() asked. NULL: *failure. */
+    /*
+     * Begins to connect: WIRE_WRITABLE will be reported, then connected() asked. NULL: *failure, an
+     * errno. May be NULL with connected where nothing is connected.
+     */
     struct wire *(*connect)(
         struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure);
     /* 0: connected; else an errno. */
     int (*connected)(struct wire *wire);
-    /* Our end of it, once connected. False, or no such hook: not known. */
+    /* Our end of it, once connected. False: not known. May be NULL: never known. */
     bool (*local_address)(const struct wire *wire, struct address *out);
-    /* The session is over and logged; its memory is freed next. */
-    void (*ended)(struct engine *engine, struct session *session);
-    /* Any thread: there is post. The engine's own thread is to call engine_read_post soon. */
+    /*
+     * Any thread: there is post. The engine's own thread is to call engine_read_post soon. May be
+     * NULL where nothing is posted.
+     */
     void (*wake)(struct engine *engine);
 };
 
-/* A word from another thread to somebody on the engine's own. It lives in whom it is for. */
-struct engine_message {
+/* Something to do on the engine's thread, later. It lives in what it is for. */
+struct engine_task {
     struct list node;
-    void (*arrive)(struct engine_message *message);
+    void (*run)(struct engine_task *task);
 };
 
 struct engine {
     uv_loop_t *loop;
     const struct engine_hooks *hooks;
-    struct engine_totals *totals;
+    atomic_uint_fast64_t *stalls; /* the process's count of pauses; NULL: not counted */
     struct deadline_queue deadlines;
     struct stream_context streams;
     struct buffer_pool lines;
     struct buffer_pool replies;
     struct cork cork;
     char scratch[ENGINE_SCRATCH];
-    struct list sessions;
-    struct list again;
-    struct list dead;
-    uv_idle_t idle;   /* runs while `again` has somebody */
-    uv_check_t check; /* the end of the turn: frees the dead */
-    size_t session_count;
-    bool draining;
+    struct list next_turn;
+    struct list end_of_turn;
+    uv_idle_t idle;            /* runs while next_turn has a task */
+    uv_check_t check;          /* the end of the turn */
     pthread_mutex_t post_lock; /* of the post alone */
     struct list post;
 };
 
-/* In the caller's memory. The hooks and totals must outlive it. */
+/* In the caller's memory. The hooks and the count of stalls (or NULL) must outlive it. */
 void engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hooks *hooks,
-    struct engine_totals *totals);
+    atomic_uint_fast64_t *stalls);
 
-/* All sessions must be over. Run the loop once more afterwards. */
+/* Runs what waits for the end of the turn. Run the loop once more afterwards. */
 void engine_deinit(struct engine *engine);
 
-/* Runs the session's step at the next turn of the loop. */
-void engine_step_again(struct engine *engine, struct session *session);
+void engine_task_init(struct engine_task *task, void (*run)(struct engine_task *task));
 
-void engine_message_init(
-    struct engine_message *message, void (*arrive)(struct engine_message *message));
+/* At the next turn of the loop, when others have had theirs. Once, however often it is asked for.
+ */
+void engine_run_next_turn(struct engine *engine, struct engine_task *task);
 
-/* Any thread. A message that is under way already comes once. */
-void engine_post(struct engine *engine, struct engine_message *message);
+/* When no callback is under way any more: for what frees the memory that they use. */
+void engine_run_at_end(struct engine *engine, struct engine_task *task);
 
-/* Calls it back if it has not arrived; harmless when it was not sent. Then its memory may go. */
-void engine_unpost(struct engine *engine, struct engine_message *message);
+/* Takes it back; harmless when it was not asked for, or has run. Its own thread, and not for post.
+ */
+void engine_forget(struct engine_task *task);
 
-/* Lets all messages arrive. */
+/* Any thread: it runs when the engine reads its post. A task that is under way comes once. */
+void engine_post(struct engine *engine, struct engine_task *task);
+
+/* Calls it back if it has not run; harmless when it was not posted. Then its memory may go. */
+void engine_unpost(struct engine *engine, struct engine_task *task);
+
+/* Runs all that were posted. */
 void engine_read_post(struct engine *engine);
 
-/* Asks all sessions to end: now where a farewell may be said, else as soon as it may. */
-void engine_drain(struct engine *engine);
-
-/* Ends all that are left, without ceremony. */
-void engine_cut(struct engine *engine);
-
-/* Frees dead sessions; the loop's check handle does so, and tests that run no loop. */
-void engine_bury(struct engine *engine);
+/* Ends the turn; the loop's check handle does so, and tests that run no loop. */
+void engine_end_turn(struct engine *engine);
 
 #endif

@@ -22,7 +22,7 @@ void session_step(struct session *session)
     } while (next < SESSION_PHASES && session->phase != SESSION_DEAD);
     session->stepping = false;
     if (next == SESSION_AGAIN)
-        engine_step_again(session->engine, session);
+        engine_run_next_turn(session->engine, &session->again);
     if (session->phase != SESSION_DEAD)
         session_watch(session);
 }
@@ -36,15 +36,33 @@ void session_on_event(void *owner, struct wire *wire, unsigned events)
     session_step(session);
 }
 
+static void run_again(struct engine_task *task)
+{
+    session_step(LIST_ENTRY(task, struct session, again));
+}
+
+static void bury(struct engine_task *task)
+{
+    struct session *session = LIST_ENTRY(task, struct session, burial);
+
+    session->sessions->ended(session->sessions, session);
+    if (session->dialog)
+        dialog_deinit(session->dialog);
+    free(session->dialog);
+    free(session->server_name);
+    free(session->front_tls);
+    free(session);
+}
+
 static void name_session(struct session *session)
 {
-    struct engine_totals *totals = session->engine->totals;
+    struct totals *totals = session->sessions->totals;
 
     (void)snprintf(session->id, sizeof(session->id), "%" PRIx64 "-%" PRIx64, totals->seed,
         (uint64_t)atomic_fetch_add(&totals->begun, 1));
 }
 
-struct session *session_start(struct engine *engine, const struct service *service,
+struct session *session_start(struct sessions *sessions, const struct service *service,
     struct wire *wire, const struct address *client, const struct address *local, void *snapshot)
 {
     struct session *session = calloc(1, sizeof(*session));
@@ -53,22 +71,24 @@ struct session *session_start(struct engine *engine, const struct service *servi
         wire->ops->close(wire, true);
         return NULL;
     }
-    session->engine = engine;
+    session->sessions = sessions;
+    session->engine = sessions->engine;
     session->service = service;
     session->client = *client;
     session->local = *local;
     name_session(session);
     session->snapshot = snapshot;
     session->started_ms = clock_monotonic_ms();
-    list_append(&engine->sessions, &session->node);
-    list_init(&session->again);
-    engine->session_count++;
-    (void)atomic_fetch_add(&engine->totals->alive, 1);
+    engine_task_init(&session->again, run_again);
+    engine_task_init(&session->burial, bury);
+    list_append(&sessions->live, &session->node);
+    sessions->count++;
+    (void)atomic_fetch_add(&sessions->totals->alive, 1);
     session_init_deadlines(session);
     wire->on_event = session_on_event;
     wire->owner = session;
     wire->ops->set_patience(wire, service->config->timeouts.stalled);
-    stream_open(&session->leg[LEG_CLIENT], &engine->streams, wire);
+    stream_open(&session->leg[LEG_CLIENT], &session->engine->streams, wire);
     session_step(session);
     return session;
 }
@@ -86,14 +106,4 @@ void session_cut(struct session *session, enum reason reason)
         return;
     session->reason = reason;
     session_enter(session, SESSION_DEAD);
-}
-
-void session_free(struct session *session)
-{
-    if (session->dialog)
-        dialog_deinit(session->dialog);
-    free(session->dialog);
-    free(session->server_name);
-    free(session->front_tls);
-    free(session);
 }

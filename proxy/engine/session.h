@@ -1,6 +1,6 @@
 /*
  * One proxied connection. It owns both streams, both pipes, its dialog and its way to a backend;
- * it lives on one worker thread, from session_start until its engine buries it.
+ * it lives on one worker thread, from session_start until the end of the turn in which it ends.
  *
  * Every event sets a readiness bit and ends in session_step, which runs the phase until nothing
  * moves any more, then says what to wait for. What a phase does, waits for and how long is its row
@@ -9,8 +9,9 @@
 #ifndef MAILMUX_SESSION_H
 #define MAILMUX_SESSION_H
 
-#include "engine.h"
 #include "relay.h"
+#include "service.h"
+#include "sessions.h"
 #include "tls_info.h"
 #include "upstream.h"
 
@@ -60,8 +61,10 @@ struct session_tls {
 };
 
 struct session {
-    struct list node; /* among the engine's sessions, or its dead */
-    struct list again;
+    struct list node;          /* among the sessions */
+    struct engine_task again;  /* it has more to do than its share of a turn */
+    struct engine_task burial; /* it is over */
+    struct sessions *sessions;
     struct engine *engine;
     const struct service *service;
     enum session_phase phase;
@@ -97,15 +100,15 @@ struct session {
     char *server_name;             /* of the server that was left, for the log; else NULL */
     char server_tls[TLS_TEXT_MAX]; /* the version spoken with the backend; empty: none */
     struct dialog_name user;
-    void *snapshot; /* the hooks' owner keeps its reference here */
+    void *snapshot; /* the owner of the sessions keeps its reference here */
 };
 
 /*
  * Takes the wire of an accepted client; client and local are its two ends, as the kernel knows them
  * (local may be unspecified). NULL without memory: the wire is closed then. The service must live
- * until hooks->ended.
+ * until it has ended.
  */
-struct session *session_start(struct engine *engine, const struct service *service,
+struct session *session_start(struct sessions *sessions, const struct service *service,
     struct wire *wire, const struct address *client, const struct address *local, void *snapshot);
 
 /* Runs it as far as it goes. The session may be dead afterwards, but its memory still stands. */
@@ -116,8 +119,5 @@ void session_drain(struct session *session);
 
 /* The end at once, without ceremony. */
 void session_cut(struct session *session, enum reason reason);
-
-/* Buried by the engine. */
-void session_free(struct session *session);
 
 #endif

@@ -20,7 +20,7 @@ static unsigned begin_service(struct session *session)
 
     if (service->listener->tls != LISTENER_TLS_IMPLICIT)
         return SESSION_DIAL;
-    if (atomic_load(&session->engine->totals->handshakes) >= service->config->limits.handshakes)
+    if (atomic_load(&session->sessions->totals->handshakes) >= service->config->limits.handshakes)
         return session_give_up(session, REASON_TOO_MANY_HANDSHAKES);
     return SESSION_HANDSHAKE;
 }
@@ -97,9 +97,9 @@ void session_count_handshake(struct session *session, bool begins)
         return;
     session->counted_handshake = begins;
     if (begins)
-        (void)atomic_fetch_add(&session->engine->totals->handshakes, 1);
+        (void)atomic_fetch_add(&session->sessions->totals->handshakes, 1);
     else
-        (void)atomic_fetch_sub(&session->engine->totals->handshakes, 1);
+        (void)atomic_fetch_sub(&session->sessions->totals->handshakes, 1);
 }
 
 /* Out of the buffer for lines, which TLS does not take. */

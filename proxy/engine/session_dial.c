@@ -11,7 +11,7 @@ void session_begin_dial(struct session *session)
         .front_tls = session->front_tls,
         .id = slice_from(session->id)};
 
-    upstream_start(&session->upstream, session->engine, session->service, &client,
+    upstream_start(&session->upstream, session->engine, &session->service->route, &client,
         &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session_on_event, session);
 }
 
@@ -23,7 +23,7 @@ static bool is_early_talker(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
-    if (!session->service->early_talker_refuse)
+    if (session->service->listener->early_talker != EARLY_TALKER_REFUSE)
         return false;
     (void)pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines);
     if (buffer_held(client->in).n > 0)
@@ -87,7 +87,8 @@ unsigned session_run_dial(struct session *session)
     note_arrival(session);
     if (result == UPSTREAM_FAILED)
         return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
-    return session->service->greeting_delay_ms > 0 ? SESSION_DELAY : session_start_dialog(session);
+    return session->service->listener->greeting_delay > 0 ? SESSION_DELAY
+                                                          : session_start_dialog(session);
 }
 
 unsigned session_run_delay(struct session *session)

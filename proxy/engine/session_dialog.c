@@ -84,7 +84,7 @@ unsigned session_start_dialog(struct session *session)
     struct dialog_legs legs = {.client_tls = session->leg[LEG_CLIENT].handshaken,
         .server_tls = server_tls,
         .server_heard_hello = session->upstream.approach.opening.said_hello,
-        .server_tls_verified = server_tls && session->service->server_verified};
+        .server_tls_verified = server_tls && session->service->route.is_verified};
     struct actions actions;
 
     session->dialog = malloc(sizeof(*session->dialog));
@@ -359,7 +359,7 @@ unsigned session_run_dialog(struct session *session)
     bool ever = false;
 
     session->dialog->tls_unavailable =
-        session->service->tls != NULL && atomic_load(&session->engine->totals->handshakes) >=
+        session->service->tls != NULL && atomic_load(&session->sessions->totals->handshakes) >=
                                              session->service->config->limits.handshakes;
     for (int turn = 0; moved && turn < DIALOG_TURNS; turn++) {
         unsigned next;

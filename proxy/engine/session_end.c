@@ -268,7 +268,7 @@ void session_leave_client(struct session *session)
 /* Before the line is written: a reader of it may look at the counters. */
 static void count(const struct session *session)
 {
-    struct engine_totals *totals = session->engine->totals;
+    struct totals *totals = session->sessions->totals;
 
     (void)atomic_fetch_sub(&totals->alive, 1);
     (void)atomic_fetch_add(&totals->served, 1);
@@ -289,8 +289,8 @@ void session_begin_death(struct session *session)
     session_leave_client(session);
     pipe_deinit(&session->pipe[LEG_CLIENT], &engine->lines, engine);
     pipe_deinit(&session->pipe[LEG_SERVER], &engine->replies, engine);
-    list_remove(&session->again);
+    engine_forget(&session->again);
     list_remove(&session->node);
-    list_append(&engine->dead, &session->node);
-    engine->session_count--;
+    session->sessions->count--;
+    engine_run_at_end(engine, &session->burial);
 }

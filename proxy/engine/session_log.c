@@ -53,7 +53,7 @@ static void log_server(struct log_line *line, const struct session *session)
 
     if (!upstream->engine)
         return;
-    log_text(line, "backend", slice_from(upstream->service->backend->name));
+    log_text(line, "backend", slice_from(upstream->route->backend->name));
     if (upstream->has_choice || session->server_name)
         log_text(line, "server",
             slice_from(upstream->has_choice ? upstream->choice.name : session->server_name));
@@ -83,11 +83,11 @@ void session_tell_logins(const struct session *session)
     enum config_protocol protocol = session->service->listener->protocol;
     struct log_line line;
 
-    if (!refuses_logins(session) || pool_has_told_logins(session->service->pool))
+    if (!refuses_logins(session) || pool_has_told_logins(session->service->route.pool))
         return;
     log_open(&line, LOG_WARNING, "logins-refused");
     log_text(&line, "id", slice_from(session->id));
-    log_text(&line, "backend", slice_from(session->service->backend->name));
+    log_text(&line, "backend", slice_from(session->service->route.backend->name));
     if (session->upstream.has_choice)
         log_text(&line, "server", slice_from(session->upstream.choice.name));
     log_text(&line, "why", slice_from(login_advice_why(protocol)));

@@ -26,7 +26,7 @@ static uint64_t handshake_ms(const struct session *session)
 
 static uint64_t delay_ms(const struct session *session)
 {
-    return session->service->greeting_delay_ms;
+    return session->service->listener->greeting_delay;
 }
 
 static uint64_t idle_ms(const struct session *session)
@@ -104,7 +104,9 @@ static unsigned client_is_told(const struct session *session)
 /* Its bytes wait in the kernel, unless an early word is held against it. */
 static unsigned client_waits(const struct session *session)
 {
-    return session->service->early_talker_refuse ? WIRE_READABLE : WIRE_HANGUP;
+    bool refuses = session->service->listener->early_talker == EARLY_TALKER_REFUSE;
+
+    return refuses ? WIRE_READABLE : WIRE_HANGUP;
 }
 
 /* The client is on its way out: its last words are dropped, and its reset is of interest. */

@@ -32,12 +32,12 @@ void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
         &upstream->engine->deadlines, deadline, class_index, uv_now(upstream->engine->loop) + ms);
 }
 
-void upstream_start(struct upstream *upstream, struct engine *engine, const struct service *service,
+void upstream_start(struct upstream *upstream, struct engine *engine, const struct route *route,
     const struct upstream_client *client, struct stream *leg, struct buffer **input,
     wire_callback *on_event, void *owner)
 {
     *upstream = (struct upstream){.engine = engine,
-        .service = service,
+        .route = route,
         .client = *client,
         .leg = leg,
         .input = input,
@@ -46,8 +46,8 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
     upstream_init_pick(upstream);
     deadline_init(&upstream->try_deadline, on_try_deadline);
     deadline_init(&upstream->deadline, on_deadline);
-    upstream_set_deadline(upstream, &upstream->deadline, CLASS_CONNECT_DEADLINE,
-        service->config->timeouts.connect_deadline);
+    upstream_set_deadline(
+        upstream, &upstream->deadline, CLASS_CONNECT_DEADLINE, route->timeouts->connect_deadline);
 }
 
 void upstream_settle(struct upstream *upstream)
@@ -66,11 +66,11 @@ void upstream_restart(struct upstream *upstream)
     struct pool_choice choice = upstream->choice;
     bool leaves_hello = upstream->leaves_hello;
     struct upstream_client client = upstream->client;
-    bool keeps_place = upstream->has_choice && pool_may_return(upstream->service->pool, &choice);
+    bool keeps_place = upstream->has_choice && pool_may_return(upstream->route->pool, &choice);
 
     if (!keeps_place)
         upstream_release(upstream);
-    upstream_start(upstream, upstream->engine, upstream->service, &client, upstream->leg,
+    upstream_start(upstream, upstream->engine, upstream->route, &client, upstream->leg,
         upstream->input, upstream->on_event, upstream->owner);
     upstream->leaves_hello = leaves_hello;
     if (!keeps_place)
@@ -84,7 +84,7 @@ void upstream_restart(struct upstream *upstream)
 void upstream_release(struct upstream *upstream)
 {
     if (upstream->has_choice)
-        pool_release(upstream->service->pool, &upstream->choice, clock_monotonic_ms());
+        pool_release(upstream->route->pool, &upstream->choice, clock_monotonic_ms());
     upstream->has_choice = false;
 }
 
@@ -126,7 +126,7 @@ enum upstream_result upstream_step(struct upstream *upstream)
                 return UPSTREAM_BUSY;
             break;
         case UPSTREAM_OVER:
-            pool_note_passed(upstream->service->pool, &upstream->choice, clock_monotonic_ms());
+            pool_note_passed(upstream->route->pool, &upstream->choice, clock_monotonic_ms());
             upstream_stop(upstream);
             return UPSTREAM_READY;
         }

@@ -19,6 +19,7 @@
 #include "approach.h"
 #include "engine.h"
 #include "pool.h"
+#include "route.h"
 
 enum { UPSTREAM_PATIENCE_MS = 10 * 1000 };
 
@@ -56,7 +57,7 @@ enum upstream_expiry {
 
 struct upstream {
     struct engine *engine;
-    const struct service *service;
+    const struct route *route;
     struct stream *leg;
     struct buffer **input; /* what was read from the leg */
     wire_callback *on_event;
@@ -64,8 +65,8 @@ struct upstream {
     struct upstream_client client;
     enum upstream_phase phase;
     enum upstream_expiry expiry;
-    struct pool_waiter waiter;     /* with the servers that were tried */
-    struct engine_message granted; /* the wait is over */
+    struct pool_waiter waiter;  /* with the servers that were tried */
+    struct engine_task granted; /* the wait is over */
     struct pool_choice choice;
     bool has_choice;           /* counted in the pool until upstream_release */
     struct balance_tried slow; /* servers that were left for their slow greeting alone */
@@ -97,7 +98,7 @@ struct upstream {
  * it. leg: not open; *input: NULL. on_event(owner): where the leg's events go; the owner then
  * calls upstream_step. Deadlines, too, are reported through on_event, with no event set.
  */
-void upstream_start(struct upstream *upstream, struct engine *engine, const struct service *service,
+void upstream_start(struct upstream *upstream, struct engine *engine, const struct route *route,
     const struct upstream_client *client, struct stream *leg, struct buffer **input,
     wire_callback *on_event, void *owner);
 

@@ -9,7 +9,7 @@ enum { HOST_MAX = 253 };
 
 static const struct config_backend *backend(const struct upstream *upstream)
 {
-    return upstream->service->backend;
+    return upstream->route->backend;
 }
 
 bool upstream_wants_header(const struct upstream *upstream)
@@ -115,7 +115,7 @@ static bool tells_tls(const struct upstream *upstream)
 {
     switch (backend(upstream)->send_client_address) {
     case SEND_ADDRESS_XCLIENT:
-        return upstream->service->listener->protocol == CONFIG_PROTOCOL_POP3;
+        return backend(upstream)->protocol == CONFIG_PROTOCOL_POP3;
     case SEND_ADDRESS_ID:
         return true;
     case SEND_ADDRESS_NONE:
@@ -129,11 +129,10 @@ static bool tells_tls(const struct upstream *upstream)
 void upstream_set_identity(struct upstream *upstream)
 {
     const struct upstream_client *client = &upstream->client;
-    bool logins_are_safe = upstream->service->dialog_policy.require_tls != DIALOG_TLS_OPTIONAL;
 
     upstream->identity = (struct opening_client){.source = *client->source,
         .destination = *client->destination,
-        .tls = has_tls(client) || logins_are_safe,
+        .tls = has_tls(client) || upstream->route->needs_tls,
         .session_id = client->id};
     upstream->told_clear = tells_tls(upstream) && !upstream->identity.tls;
 }
@@ -141,5 +140,5 @@ void upstream_set_identity(struct upstream *upstream)
 /* Other mail servers do not care, and their sessions on port 25 are many. */
 bool upstream_has_told_less(const struct upstream *upstream)
 {
-    return upstream->told_clear && upstream->service->listener->protocol != CONFIG_PROTOCOL_SMTP;
+    return upstream->told_clear && upstream->route->has_logins;
 }

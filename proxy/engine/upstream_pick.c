@@ -12,15 +12,15 @@ static void on_wake(struct pool_waiter *waiter)
     engine_post(upstream->engine, &upstream->granted);
 }
 
-static void on_granted(struct engine_message *message)
+static void on_granted(struct engine_task *task)
 {
-    upstream_poke(LIST_ENTRY(message, struct upstream, granted));
+    upstream_poke(LIST_ENTRY(task, struct upstream, granted));
 }
 
 void upstream_init_pick(struct upstream *upstream)
 {
     pool_waiter_init(&upstream->waiter, balance_key(upstream->client.source), on_wake);
-    engine_message_init(&upstream->granted, on_granted);
+    engine_task_init(&upstream->granted, on_granted);
     upstream->reason = REASON_NO_BACKEND;
 }
 
@@ -29,7 +29,7 @@ static bool has_tries_left(const struct upstream *upstream)
 {
     return deadline_is_set(&upstream->deadline) &&
            upstream->tries <=
-               upstream->service->backend->retries + balance_tried_count(&upstream->slow);
+               upstream->route->backend->retries + balance_tried_count(&upstream->slow);
 }
 
 static void take_choice(struct upstream *upstream)
@@ -42,7 +42,7 @@ static void take_choice(struct upstream *upstream)
 static void set_queue_deadline(struct upstream *upstream)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    uint64_t until_ms = upstream->queued_at_ms + upstream->service->backend->queue_timeout;
+    uint64_t until_ms = upstream->queued_at_ms + upstream->route->backend->queue_timeout;
     uint64_t held_until_ms = upstream->waiter.held_until_ms;
 
     if (held_until_ms > now_ms && held_until_ms < until_ms)
@@ -54,8 +54,7 @@ static void set_queue_deadline(struct upstream *upstream)
 static bool has_waited_enough(const struct upstream *upstream)
 {
     return upstream->expiry == EXPIRY_ALL ||
-           clock_monotonic_ms() >=
-               upstream->queued_at_ms + upstream->service->backend->queue_timeout;
+           clock_monotonic_ms() >= upstream->queued_at_ms + upstream->route->backend->queue_timeout;
 }
 
 static void begin_waiting(struct upstream *upstream)
@@ -83,7 +82,7 @@ static bool go_back_to_slow(struct upstream *upstream)
 static bool take_none(struct upstream *upstream)
 {
     if (upstream->tries == 0)
-        upstream->untried = pool_why_none(upstream->service->pool);
+        upstream->untried = pool_why_none(upstream->route->pool);
     return false;
 }
 
@@ -96,7 +95,7 @@ static bool pick_without_waiting(struct upstream *upstream, enum reason reason)
         return pick(upstream);
     if (deadline_is_set(&upstream->deadline) &&
         pool_pick_marked(
-            upstream->service->pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
+            upstream->route->pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
         take_choice(upstream);
         return true;
     }
@@ -106,7 +105,7 @@ static bool pick_without_waiting(struct upstream *upstream, enum reason reason)
 
 static bool pick(struct upstream *upstream)
 {
-    struct pool *pool = upstream->service->pool;
+    struct pool *pool = upstream->route->pool;
 
     switch (pool_pick(pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
     case POOL_CHOSEN:
@@ -132,7 +131,7 @@ void upstream_stop_waiting(struct upstream *upstream)
 {
     if (upstream->phase != UPSTREAM_QUEUED)
         return;
-    pool_leave(upstream->service->pool, &upstream->waiter, clock_monotonic_ms());
+    pool_leave(upstream->route->pool, &upstream->waiter, clock_monotonic_ms());
     engine_unpost(upstream->engine, &upstream->granted); /* after that: nobody sends it any more */
     upstream->queued_ms += clock_monotonic_ms() - upstream->queued_at_ms;
     upstream->phase = UPSTREAM_IDLE;
@@ -141,7 +140,7 @@ void upstream_stop_waiting(struct upstream *upstream)
 
 bool upstream_wait(struct upstream *upstream)
 {
-    struct pool *pool = upstream->service->pool;
+    struct pool *pool = upstream->route->pool;
     bool has_expired = upstream->expiry != EXPIRY_NONE;
     enum pool_answer answer;
 

@@ -9,12 +9,12 @@
 
 static const struct config_timeouts *timeouts(const struct upstream *upstream)
 {
-    return &upstream->service->config->timeouts;
+    return upstream->route->timeouts;
 }
 
 static struct pool *pool_of(const struct upstream *upstream)
 {
-    return upstream->service->pool;
+    return upstream->route->pool;
 }
 
 /* ---- Its end ---- */
@@ -25,7 +25,7 @@ static void log_failure(const struct upstream *upstream, const char *why)
     struct log_line line;
 
     log_open(&line, LOG_WARNING, "try-failed");
-    log_text(&line, "backend", slice_from(upstream->service->backend->name));
+    log_text(&line, "backend", slice_from(upstream->route->backend->name));
     log_text(&line, "server", slice_from(upstream->choice.name));
     log_text(&line, "address", slice_from(address_text(&upstream->choice.address, address)));
     log_text(&line, "why", slice_from(why));
@@ -104,7 +104,7 @@ static uint64_t now_ms(const struct upstream *upstream)
 static void set_greeting_deadline(struct upstream *upstream)
 {
     uint64_t rest_ms = upstream->greeting_by_ms - now_ms(upstream);
-    uint64_t step_ms = upstream->service->is_patient ? UPSTREAM_PATIENCE_MS : rest_ms;
+    uint64_t step_ms = upstream->route->is_patient ? UPSTREAM_PATIENCE_MS : rest_ms;
 
     upstream_set_deadline(
         upstream, &upstream->try_deadline, CLASS_GREETING, rest_ms < step_ms ? rest_ms : step_ms);
@@ -112,14 +112,14 @@ static void set_greeting_deadline(struct upstream *upstream)
 
 static void begin_greeting_time(struct upstream *upstream)
 {
-    upstream->greeting_by_ms = now_ms(upstream) + upstream->service->greeting_ms;
+    upstream->greeting_by_ms = now_ms(upstream) + upstream->route->greeting_ms;
     set_greeting_deadline(upstream);
 }
 
 /* Postfix looks the client up before its TLS, too: the silence is that of a slow greeting. */
 static bool is_silent_in_handshake(const struct upstream *upstream)
 {
-    return upstream->service->is_patient && upstream->approach.stage == APPROACH_HANDSHAKE &&
+    return upstream->route->is_patient && upstream->approach.stage == APPROACH_HANDSHAKE &&
            approach_waits_for_greeting(&upstream->approach);
 }
 
@@ -175,7 +175,7 @@ static bool has_more_time(struct upstream *upstream)
 /* Slow greetings outlast connect_deadline: they have a deadline of their own. */
 static bool outlasts_deadline(const struct upstream *upstream)
 {
-    return upstream->service->is_patient &&
+    return upstream->route->is_patient &&
            (upstream->approach.stage == APPROACH_OPENING ||
                approach_is_before_greeting(&upstream->approach)) &&
            deadline_is_set(&upstream->try_deadline);
@@ -208,14 +208,14 @@ static bool write_header(void *owner, struct buffer *out)
 
 void upstream_begin_try(struct upstream *upstream)
 {
-    const struct service *service = upstream->service;
-    const struct config_backend *backend = service->backend;
-    struct approach_plan plan = {.opening = &service->opening,
+    const struct route *route = upstream->route;
+    const struct config_backend *backend = route->backend;
+    struct approach_plan plan = {.opening = &route->opening,
         .client = &upstream->identity,
         .implicit_tls = backend->tls == BACKEND_TLS_IMPLICIT,
-        .tls = service->server_tls,
+        .tls = route->tls,
         .tls_name = backend->tls_name ? backend->tls_name : upstream->host,
-        .keepalive_s = service->keepalive_s,
+        .keepalive_s = route->keepalive_s,
         .leaves_hello = upstream->leaves_hello,
         .keeps_greeting = true,
         .write_header = upstream_wants_header(upstream) ? write_header : NULL,

@@ -141,7 +141,7 @@ static void happen(struct play *play, char event)
         FUZZ_REQUIRE(session_bench_pass(&bench, A_MINUTE_MS));
         break;
     case 'Q':
-        engine_drain(&bench.engine);
+        sessions_drain(&bench.sessions);
         break;
     default:
         return;
@@ -206,7 +206,7 @@ static struct play perform(struct slice input, enum bench_pace pace)
     run();
     act(&play, input);
     finish(&play);
-    bench.engine.draining = false;
+    bench.sessions.is_draining = false;
     return play;
 }
 

@@ -86,9 +86,9 @@ static int hook_connected(struct wire *wire)
     return bench_of(session->engine)->refusal_errno;
 }
 
-static void hook_ended(struct engine *engine, struct session *session)
+static void on_ended(struct sessions *sessions, struct session *session)
 {
-    struct session_bench *bench = bench_of(engine);
+    struct session_bench *bench = LIST_ENTRY(sessions, struct session_bench, sessions);
 
     bench->reason = session->reason;
     bench->session = NULL;
@@ -101,7 +101,7 @@ static void hook_wake(struct engine *engine)
 }
 
 static const struct engine_hooks hooks = {
-    .connect = hook_connect, .connected = hook_connected, .ended = hook_ended, .wake = hook_wake};
+    .connect = hook_connect, .connected = hook_connected, .wake = hook_wake};
 
 /* ---- Its own life ---- */
 
@@ -139,7 +139,8 @@ bool session_bench_init(struct session_bench *bench, const char *text)
     }
     bench->tls_context = memory_tls_client_context();
     need(uv_loop_init(&bench->loop) == 0);
-    engine_init(&bench->engine, &bench->loop, &hooks, &bench->totals);
+    engine_init(&bench->engine, &bench->loop, &hooks, &bench->totals.stalls);
+    sessions_init(&bench->sessions, &bench->engine, &bench->totals, on_ended);
     return true;
 }
 
@@ -194,7 +195,7 @@ void session_bench_begin(struct session_bench *bench, size_t listener)
     if (service->listener->tls == LISTENER_TLS_IMPLICIT)
         session_bench_start_tls(bench);
     bench->session = session_start(
-        &bench->engine, service, &bench->client.wire, &client, &local, bench->snapshot);
+        &bench->sessions, service, &bench->client.wire, &client, &local, bench->snapshot);
     need(bench->session != NULL);
 }
 
@@ -204,8 +205,8 @@ static const char *what_is_left(const struct session_bench *bench)
         return "a line buffer was not given back";
     if (bench->engine.replies.taken != 0)
         return "a reply buffer was not given back";
-    if (bench->engine.session_count != 0 || !list_is_empty(&bench->engine.sessions))
-        return "a session is in the engine's list";
+    if (bench->sessions.count != 0 || !list_is_empty(&bench->sessions.live))
+        return "a session is in the list";
     if (bench->engine.deadlines.count != 0)
         return "a deadline is still set";
     if (bench->engine.cork.n != 0)
@@ -226,7 +227,7 @@ const char *session_bench_end(struct session_bench *bench)
     const char *left;
 
     bench->has_begun = false;
-    engine_cut(&bench->engine);
+    sessions_cut(&bench->sessions);
     left = what_is_left(bench);
     memory_wire_deinit(&bench->client);
     for (size_t i = 0; i < bench->dials; i++)
@@ -388,7 +389,7 @@ static bool turn(struct session_bench *bench)
         has_moved = (!is_undecided && memory_wire_poll(&bench->servers[i]) != 0) || has_moved;
     }
     has_moved = run_handles(bench) || has_moved;
-    engine_bury(&bench->engine);
+    engine_end_turn(&bench->engine);
     if (session_bench_held(bench) > bench->most_held)
         bench->most_held = session_bench_held(bench);
     return has_moved;
@@ -434,7 +435,7 @@ bool session_bench_run(struct session_bench *bench)
         if (idle_turns > SPIN_TURNS) {
             bench->spins = true;
             explain_spinning(bench);
-            engine_cut(&bench->engine);
+            sessions_cut(&bench->sessions);
             return false;
         }
     }

@@ -32,7 +32,8 @@ struct session_bench {
     struct snapshot *snapshot;
     uv_loop_t loop;
     struct engine engine;
-    struct engine_totals totals;
+    struct totals totals;
+    struct sessions sessions;
     SSL_CTX *tls_context; /* of all clients: making one is slow */
     /* What the next sessions get: */
     enum bench_pace pace;

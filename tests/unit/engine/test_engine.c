@@ -12,14 +12,13 @@ enum { SENDERS = 4, MESSAGES = 500 };
 
 /* Somebody who can be written to. */
 struct reader {
-    struct engine_message message;
+    struct engine_task task;
     unsigned arrived;
     struct reader *calls_back; /* the other's message, when its own arrives */
 };
 
 static uv_loop_t loop;
 static struct engine engine;
-static struct engine_totals totals;
 static atomic_uint wakes;
 
 static void on_wake(struct engine *woken)
@@ -30,25 +29,25 @@ static void on_wake(struct engine *woken)
 
 static const struct engine_hooks hooks = {.wake = on_wake};
 
-static void on_arrival(struct engine_message *message)
+static void on_arrival(struct engine_task *task)
 {
-    struct reader *reader = LIST_ENTRY(message, struct reader, message);
+    struct reader *reader = LIST_ENTRY(task, struct reader, task);
 
     reader->arrived++;
     if (reader->calls_back)
-        engine_unpost(&engine, &reader->calls_back->message);
+        engine_unpost(&engine, &reader->calls_back->task);
 }
 
 static void init(struct reader *reader)
 {
     *reader = (struct reader){.arrived = 0};
-    engine_message_init(&reader->message, on_arrival);
+    engine_task_init(&reader->task, on_arrival);
 }
 
 static int set_up(void **state)
 {
     assert_int_equal(uv_loop_init(&loop), 0);
-    engine_init(&engine, &loop, &hooks, &totals);
+    engine_init(&engine, &loop, &hooks, NULL);
     atomic_store(&wakes, 0);
     return 0;
 }
@@ -65,13 +64,13 @@ static void test_a_message_arrives_once_and_in_its_turn(void **state)
     struct reader reader;
 
     init(&reader);
-    engine_post(&engine, &reader.message);
+    engine_post(&engine, &reader.task);
     assert_int_equal(atomic_load(&wakes), 1);
     assert_int_equal(reader.arrived, 0);
     engine_read_post(&engine);
     engine_read_post(&engine);
     assert_int_equal(reader.arrived, 1);
-    engine_post(&engine, &reader.message);
+    engine_post(&engine, &reader.task);
     engine_read_post(&engine);
     assert_int_equal(reader.arrived, 2);
 }
@@ -81,9 +80,9 @@ static void test_a_message_that_is_called_back_does_not_arrive(void **state)
     struct reader reader;
 
     init(&reader);
-    engine_unpost(&engine, &reader.message);
-    engine_post(&engine, &reader.message);
-    engine_unpost(&engine, &reader.message);
+    engine_unpost(&engine, &reader.task);
+    engine_post(&engine, &reader.task);
+    engine_unpost(&engine, &reader.task);
     engine_read_post(&engine);
     assert_int_equal(reader.arrived, 0);
 }
@@ -96,8 +95,8 @@ static void test_who_is_read_first_may_call_back_the_next(void **state)
     init(&first);
     init(&next);
     first.calls_back = &next;
-    engine_post(&engine, &first.message);
-    engine_post(&engine, &next.message);
+    engine_post(&engine, &first.task);
+    engine_post(&engine, &next.task);
     engine_read_post(&engine);
     assert_int_equal(first.arrived, 1);
     assert_int_equal(next.arrived, 0);
@@ -106,7 +105,7 @@ static void test_who_is_read_first_may_call_back_the_next(void **state)
 static void *send_all(void *readers)
 {
     for (int i = 0; i < MESSAGES; i++)
-        engine_post(&engine, &((struct reader *)readers)[i].message);
+        engine_post(&engine, &((struct reader *)readers)[i].task);
     return NULL;
 }
 

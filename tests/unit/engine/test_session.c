@@ -367,14 +367,14 @@ static void test_drain(void **state)
     proves("C92 C110");
     session_bench_begin(&bench, plays[PLAY_SMTP].listener);
     assert_good(play_steps(&bench, &plays[PLAY_SMTP], 18)); /* inside message data */
-    engine_drain(&bench.engine);
+    sessions_drain(&bench.sessions);
     assert_true(session_bench_run(&bench));
     assert_heard(BENCH_CLIENT, "");
     say(BENCH_CLIENT, "\r\n.\r\n");
     say(BENCH_SERVER, "250 queued\r\n");
     assert_heard(BENCH_CLIENT, "250 queued\r\n421 4.3.2 proxy.example Shutting down\r\n");
     assert_true(bench.tls.is_ended);
-    bench.engine.draining = false;
+    bench.sessions.is_draining = false;
     assert_good(session_bench_end(&bench));
 }
 

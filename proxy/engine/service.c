@@ -1,0 +1,65 @@
+#include "service.h"
+
+static enum dialog_require_tls require_tls_of(enum config_require_tls require_tls)
+{
+    switch (require_tls) {
+    case REQUIRE_TLS_NO:
+        return DIALOG_TLS_OPTIONAL;
+    case REQUIRE_TLS_AUTH:
+        return DIALOG_TLS_FOR_LOGIN;
+    case REQUIRE_TLS_YES:
+        return DIALOG_TLS_ALWAYS;
+    }
+    return DIALOG_TLS_ALWAYS;
+}
+
+static enum dialog_smuggling smuggling_of(enum config_smuggling smuggling)
+{
+    switch (smuggling) {
+    case SMUGGLING_LOOK_ALIKES:
+        return DIALOG_REFUSE_LOOK_ALIKES;
+    case SMUGGLING_STRICT:
+        return DIALOG_REFUSE_BARE;
+    case SMUGGLING_PASS:
+        return DIALOG_PASS_ALL;
+    }
+    return DIALOG_REFUSE_BARE;
+}
+
+static struct dialog_policy dialog_policy_of(
+    const struct config *config, const struct config_listener *listener)
+{
+    const struct config_limits *limits = &config->limits;
+
+    return (struct dialog_policy){
+        .hostname = slice_from(config->proxy.hostname),
+        .offers_tls = listener->tls == LISTENER_TLS_STARTTLS,
+        .require_tls = require_tls_of(listener->require_tls),
+        .smuggling = smuggling_of(listener->smuggling),
+        .line = (size_t)limits->line,
+        .sasl_line = (size_t)limits->sasl_line,
+        .literal = (size_t)limits->literal,
+        .reply = (size_t)limits->reply,
+        .reply_lines = (size_t)limits->reply_lines,
+        .bad_commands = (unsigned)limits->bad_commands,
+        .relay_domain_count = listener->relay_domains.count,
+        .relay_domains = listener->relay_domains.text,
+    };
+}
+
+struct service service_of(const struct config *config, const struct config_listener *listener,
+    const struct tls_service *tls, struct pool *pool, struct tls_client *server_tls)
+{
+    const struct config_timeouts *timeouts = &config->timeouts;
+    bool is_pop3 = listener->protocol == CONFIG_PROTOCOL_POP3;
+
+    return (struct service){
+        .config = config,
+        .listener = listener,
+        .protocol = route_protocol(listener->protocol),
+        .dialog_policy = dialog_policy_of(config, listener),
+        .tls = listener->tls == LISTENER_TLS_NONE ? NULL : tls,
+        .route = route_of(config, listener, pool, server_tls),
+        .idle_ms = is_pop3 ? timeouts->pop3_idle : timeouts->imap_idle,
+    };
+}
