@@ -1,10 +1,9 @@
 # mailmux_layer(NAME [USES lower layers...] [LINKS libraries...])
 # proxy/NAME/*.c as a static library. Contracts of the pure layers are in include/; the headers of
-# net, engine and daemon stand beside their sources and are seen only by the layers that use them.
+# the layers above stand beside their sources and are seen only by the layers that use them.
 function(mailmux_layer name)
   cmake_parse_arguments(LAYER "" "" "USES;LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/proxy/${name}/*.c)
-  list(FILTER sources EXCLUDE REGEX "/daemon/main\\.c$")
   add_library(mailmux_${name} STATIC ${sources})
   target_include_directories(mailmux_${name} PUBLIC
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/proxy/${name})

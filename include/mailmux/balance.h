@@ -1,6 +1,6 @@
 /*
  * Choosing a server. A pure function of a table, what one session has tried already, its key and
- * the time: the caller (engine/pool) owns the table, locks it, and keeps its counts. No clock, no
+ * the time: the caller (backend/pool) owns the table, locks it, and keeps its counts. No clock, no
  * randomness.
  *
  * Three methods, all by weight. round-robin: smooth, so that equal servers alternate.

@@ -1,6 +1,6 @@
 /*
  * The configuration: proxy.ini as one immutable, validated value. Built whole by config_load or not
- * at all; then read by every thread without locks, and freed by its one owner (daemon/snapshot)
+ * at all; then read by every thread without locks, and freed by its one owner (setup/snapshot)
  * after the last session that began with it. Every pointer in it belongs to it.
  *
  * Durations are milliseconds, sizes are bytes. Which key of which section fills which field, with

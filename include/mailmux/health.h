@@ -1,6 +1,6 @@
 /*
  * Whether a server is up: its mark, from what checks and sessions have seen of it. Pure: time is
- * passed in. The owner (engine/pool) keeps one struct health per server, under its lock.
+ * passed in. The owner (backend/pool) keeps one struct health per server, under its lock.
  *
  * A mark steers the choice: servers without one come first. It does not refuse: where no other
  * server is left, one that sessions have marked is tried as the last resort. Only a failed check

@@ -66,7 +66,7 @@ struct opening_client {
 };
 
 /*
- * Why the way to a server failed. The first group is what its carrier (engine/approach) meets; the
+ * Why the way to a server failed. The first group is what its carrier (backend/approach) meets; the
  * second is what the server says, and this grammar judges it.
  */
 enum opening_failure {

@@ -136,7 +136,7 @@ static void tell_expiry(
     uint64_t now_ms = clock_monotonic_ms();
     struct log_line line;
 
-    if (!result->has_certificate || result->tls_seconds >= (int64_t)CHECKS_EXPIRY_DAYS * DAY_S) {
+    if (!result->has_certificate || result->tls_seconds >= (int64_t)PROBE_EXPIRY_DAYS * DAY_S) {
         if (result->has_certificate)
             news->expiry_told_ms = 0;
         return;

@@ -11,10 +11,7 @@
 
 #include "snapshot.h"
 
-enum {
-    CHECKS_AT_ONCE = 32,
-    CHECKS_EXPIRY_DAYS = 14 /* before a certificate expires there is a warning every day */
-};
+enum { CHECKS_AT_ONCE = 32 };
 
 struct checks;
 

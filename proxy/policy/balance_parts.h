@@ -1,7 +1,7 @@
 /* What the files of the balancer share: balance.c (who may be chosen, and by turns),
  * balance_hash.c. */
-#ifndef POLICY_BALANCE_PARTS_H
-#define POLICY_BALANCE_PARTS_H
+#ifndef MAILMUX_BALANCE_PARTS_H
+#define MAILMUX_BALANCE_PARTS_H
 
 #include "mailmux/balance.h"
 

@@ -5,8 +5,8 @@
  * that all problems are found at once; a setting in error is marked, and nothing is said about what
  * follows from it.
  */
-#ifndef POLICY_CONFIG_BUILD_H
-#define POLICY_CONFIG_BUILD_H
+#ifndef MAILMUX_CONFIG_BUILD_H
+#define MAILMUX_CONFIG_BUILD_H
 
 #include "config_document.h"
 #include "config_store.h"

@@ -1,6 +1,6 @@
 /* Parts of config_check that several files share. */
-#ifndef POLICY_CONFIG_CHECK_H
-#define POLICY_CONFIG_CHECK_H
+#ifndef MAILMUX_CONFIG_CHECK_H
+#define MAILMUX_CONFIG_CHECK_H
 
 #include "config_build.h"
 

@@ -2,8 +2,8 @@
  * What stands in the files, line by line and still without meaning: the sections in their order,
  * each with its entries. Made by config_reader, read by config_build; lives in a config_store.
  */
-#ifndef POLICY_CONFIG_DOCUMENT_H
-#define POLICY_CONFIG_DOCUMENT_H
+#ifndef MAILMUX_CONFIG_DOCUMENT_H
+#define MAILMUX_CONFIG_DOCUMENT_H
 
 #include "mailmux/config.h"
 #include "mailmux/directives.h"

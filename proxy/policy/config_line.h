@@ -3,8 +3,8 @@
  * joins indented lines to the key before, takes ':' for '=', and ignores what stands behind a ']'.
  * Pure: no state, no I/O; slices point into the raw line.
  */
-#ifndef POLICY_CONFIG_LINE_H
-#define POLICY_CONFIG_LINE_H
+#ifndef MAILMUX_CONFIG_LINE_H
+#define MAILMUX_CONFIG_LINE_H
 
 #include "mailmux/error.h"
 #include "mailmux/slice.h"

@@ -3,8 +3,8 @@
  * config_line first, and handed to inih in a form that it reads right; so each bad line is reported
  * by itself, with its number. One thread.
  */
-#ifndef POLICY_CONFIG_READER_H
-#define POLICY_CONFIG_READER_H
+#ifndef MAILMUX_CONFIG_READER_H
+#define MAILMUX_CONFIG_READER_H
 
 #include "config_document.h"
 #include "config_store.h"

@@ -3,8 +3,8 @@
  * once. Taking never fails: without memory for its configuration the program ends with a message.
  * One thread.
  */
-#ifndef POLICY_CONFIG_STORE_H
-#define POLICY_CONFIG_STORE_H
+#ifndef MAILMUX_CONFIG_STORE_H
+#define MAILMUX_CONFIG_STORE_H
 
 #include "mailmux/slice.h"
 

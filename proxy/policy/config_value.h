@@ -2,8 +2,8 @@
  * Single values as text and back: numbers, durations, sizes, choices, host names. Pure; an error
  * says what is wrong and what would be right, without repeating section, key and value.
  */
-#ifndef POLICY_CONFIG_VALUE_H
-#define POLICY_CONFIG_VALUE_H
+#ifndef MAILMUX_CONFIG_VALUE_H
+#define MAILMUX_CONFIG_VALUE_H
 
 #include "mailmux/directives.h"
 #include "mailmux/error.h"

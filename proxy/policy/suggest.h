@@ -1,6 +1,6 @@
 /* "Did you mean": the nearest of the words that are offered. On the caller's stack; any thread. */
-#ifndef POLICY_SUGGEST_H
-#define POLICY_SUGGEST_H
+#ifndef MAILMUX_SUGGEST_H
+#define MAILMUX_SUGGEST_H
 
 #include "mailmux/slice.h"
 

@@ -125,7 +125,7 @@ def test_missing_certificate_file(check, certificates, tmp_path):
 
 
 # policy/ cannot see this: it takes OpenSSL. The daemon adds what net/tls_context finds when it
-# builds the snapshot (proxy/daemon/snapshot.c), and --check must build one.
+# builds the snapshot (proxy/setup/snapshot.c), and --check must build one.
 def test_key_that_does_not_match(check, certificates):
     other = certificates.authority.with_name("ca.key")
     checked = check(GOOD + f"[tls]\ncertificate = {certificates.rsa.certificate}\nkey = {other}\n")

@@ -1,6 +1,6 @@
 """SMTP servers may be slow on purpose [RFC 5321 4.5.3.2.1]: the wait for a greeting outlasts
 connect_deadline where no other server is free. (The ten seconds after which a free one is asked are
-told to the clock of unit/engine/test_upstream.)"""
+told to the clock of unit/backend/test_upstream.)"""
 
 import threading
 

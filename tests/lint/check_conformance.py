@@ -40,7 +40,7 @@ def missing_files():
     for name in re.findall(r"`((?:smtp|imap|pop3)/[\w*-]+)`", text):
         if not list((ROOT / "tests/transcripts").glob(f"{name}.txt")):
             yield f"tests/transcripts/{name}.txt"
-    for name in re.findall(r"`((?:base|grammar|policy|net|engine|daemon)/\w+\.c)`", text):
+    for name in re.findall(r"`((?:base|grammar|policy|net|engine|backend|session|setup|daemon|tool)/\w+\.c)`", text):
         if not (ROOT / "proxy" / name).exists():
             yield f"proxy/{name}"
 

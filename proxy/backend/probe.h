@@ -17,8 +17,9 @@
 struct tls_client;
 
 enum {
-    PROBE_LINE_MAX = 160,         /* octets of a line that are kept */
-    PROBE_CAPABILITIES_MAX = 4096 /* of all words */
+    PROBE_LINE_MAX = 160,          /* octets of a line that are kept */
+    PROBE_CAPABILITIES_MAX = 4096, /* of all words */
+    PROBE_EXPIRY_DAYS = 14         /* before a certificate expires there is a warning every day */
 };
 
 /* What is asked for. What it points to outlives the probe; the plan itself is copied. */

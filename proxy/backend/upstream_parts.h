@@ -3,8 +3,8 @@
  * try: its time, and what its end means), upstream_client.c (what the server learns about the
  * client), upstream_pick.c (choosing a server and waiting for one).
  */
-#ifndef ENGINE_UPSTREAM_PARTS_H
-#define ENGINE_UPSTREAM_PARTS_H
+#ifndef MAILMUX_UPSTREAM_PARTS_H
+#define MAILMUX_UPSTREAM_PARTS_H
 
 #include "upstream.h"
 

@@ -1,7 +1,7 @@
 /* What the files of the pool share: pool.c (its servers), pool_session.c (choosing, waiting,
  * marks). */
-#ifndef ENGINE_POOL_PARTS_H
-#define ENGINE_POOL_PARTS_H
+#ifndef MAILMUX_POOL_PARTS_H
+#define MAILMUX_POOL_PARTS_H
 
 #include "pool.h"
 #include <pthread.h>

@@ -2,8 +2,8 @@
  * The commands that answer and end: --check, --dump, --reference, --man, --version, --help. They
  * write the answer to standard output and problems to standard error. Main thread; no session runs.
  */
-#ifndef DAEMON_COMMAND_H
-#define DAEMON_COMMAND_H
+#ifndef MAILMUX_COMMAND_H
+#define MAILMUX_COMMAND_H
 
 #include "options.h"
 

@@ -2,8 +2,8 @@
  * The command line. Parsing only: nothing is opened or printed. Main thread, at the start (getopt
  * keeps state of its own).
  */
-#ifndef DAEMON_OPTIONS_H
-#define DAEMON_OPTIONS_H
+#ifndef MAILMUX_OPTIONS_H
+#define MAILMUX_OPTIONS_H
 
 #include "mailmux/error.h"
 #include <stdbool.h>

@@ -1,7 +1,6 @@
 /* For each wrong set-up the sentence that names the mistake and what to write. */
 #include "visit_report.h"
 
-#include "checks.h"
 #include "logins.h"
 #include "mailmux/login_advice.h"
 #include "smtp_path.h"
@@ -206,7 +205,7 @@ static void advise_tls(const struct visit *visit, const struct probe_result *res
 {
     if (result->has_certificate && result->tls_seconds < 0)
         WARNING("its certificate has expired; renew it at the server");
-    else if (result->has_certificate && result->tls_seconds < (int64_t)CHECKS_EXPIRY_DAYS * DAY_S)
+    else if (result->has_certificate && result->tls_seconds < (int64_t)PROBE_EXPIRY_DAYS * DAY_S)
         WARNING("its certificate expires in %lld day%s; renew it at the server",
             (long long)(result->tls_seconds / DAY_S), result->tls_seconds / DAY_S == 1 ? "" : "s");
     if (result->has_tls && result->offers & (unsigned)OPENING_OFFERS_PLUS)

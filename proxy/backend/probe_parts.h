@@ -1,7 +1,7 @@
 /* What the files of the probe share: probe.c (its life and its approach), probe_talk.c (what is
  * said afterwards). */
-#ifndef ENGINE_PROBE_PARTS_H
-#define ENGINE_PROBE_PARTS_H
+#ifndef MAILMUX_PROBE_PARTS_H
+#define MAILMUX_PROBE_PARTS_H
 
 #include "probe.h"
 
