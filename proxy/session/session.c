@@ -1,4 +1,4 @@
-/* The life of a session: its start, its step, and what reaches it from outside. */
+/* The life of a session: its start, and its end from outside. */
 #include "session_parts.h"
 
 #include "mailmux/clock.h"
@@ -7,32 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-void session_step(struct session *session)
-{
-    unsigned next = SESSION_WAIT;
-
-    if (session->stepping || session->phase == SESSION_DEAD)
-        return;
-    session->stepping = true;
-    do {
-        next = session_run_phase(session);
-        if (next == SESSION_WAIT && session->wants_drain)
-            next = session_drain_phase(session);
-        session_follow(session, next);
-    } while (next < SESSION_PHASES && session->phase != SESSION_DEAD);
-    session->stepping = false;
-    if (next == SESSION_AGAIN)
-        engine_run_next_turn(session->engine, &session->again);
-    if (session->phase != SESSION_DEAD)
-        session_watch(session);
-}
-
 void session_on_event(void *owner, struct wire *wire, unsigned events)
 {
     struct session *session = owner;
 
     if ((events & (unsigned)WIRE_HANGUP) && wire == session->leg[LEG_CLIENT].wire)
-        session_follow(session, session_lose_client(session));
+        session_enter(session, session_lose_client(session));
     session_step(session);
 }
 
@@ -91,13 +71,6 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     stream_open(&session->leg[LEG_CLIENT], &session->engine->streams, wire);
     session_step(session);
     return session;
-}
-
-void session_drain(struct session *session)
-{
-    session->wants_drain = true;
-    session_follow(session, session_drain_phase(session));
-    session_step(session);
 }
 
 void session_cut(struct session *session, enum reason reason)

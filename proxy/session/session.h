@@ -72,7 +72,6 @@ struct session {
     bool stepping;
     bool wants_drain; /* end at the next command boundary */
     bool renew;       /* after the handshake: a fresh backend connection */
-    bool counted_handshake;
     struct stream leg[2];
     struct pipe pipe[2]; /* pipe[LEG_CLIENT]: from the client to the server */
     struct dialog *dialog;

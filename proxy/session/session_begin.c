@@ -13,7 +13,43 @@
 #include "mailmux/cidr.h"
 #include "mailmux/proxy_header.h"
 
-/* What the listener does first. */
+/* ---- The start of TLS ---- */
+
+/* Out of the buffer for lines, which TLS does not take. */
+static bool take_prefix(struct session *session, struct buffer **prefix)
+{
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+    struct slice rest = buffer_held(client->in);
+    bool good = true;
+
+    if (rest.n > 0) {
+        *prefix = buffer_take(&session->engine->replies);
+        good = *prefix && buffer_append(*prefix, rest);
+        session->tls_from -= rest.n;
+        client->bytes -= rest.n; /* they count when TLS has made plaintext of them */
+    }
+    buffer_give_cleansed(&session->engine->lines, &client->in);
+    return good;
+}
+
+/*
+ * What is held of the client's bytes becomes the start of its TLS: what was read with its STARTTLS,
+ * or behind its PROXY header.
+ */
+static unsigned start_tls(struct session *session)
+{
+    struct buffer *prefix = NULL;
+
+    session->tls_from = session->leg[LEG_CLIENT].wire->received;
+    if (take_prefix(session, &prefix) &&
+        stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, &prefix) == IO_OK)
+        return SESSION_HANDSHAKE;
+    buffer_give(&session->engine->replies, &prefix);
+    return session_give_up(session, REASON_NO_MEMORY);
+}
+
+/* ---- What the listener does first ---- */
+
 static unsigned begin_service(struct session *session)
 {
     const struct service *service = session->service;
@@ -22,7 +58,7 @@ static unsigned begin_service(struct session *session)
         return SESSION_DIAL;
     if (atomic_load(&session->sessions->totals->handshakes) >= service->config->limits.handshakes)
         return session_give_up(session, REASON_TOO_MANY_HANDSHAKES);
-    return SESSION_HANDSHAKE;
+    return start_tls(session);
 }
 
 unsigned session_run_accepted(struct session *session)
@@ -91,34 +127,6 @@ unsigned session_run_proxy_header(struct session *session)
 
 /* ---- TLS ---- */
 
-void session_count_handshake(struct session *session, bool begins)
-{
-    if (session->counted_handshake == begins)
-        return;
-    session->counted_handshake = begins;
-    if (begins)
-        (void)atomic_fetch_add(&session->sessions->totals->handshakes, 1);
-    else
-        (void)atomic_fetch_sub(&session->sessions->totals->handshakes, 1);
-}
-
-/* Out of the buffer for lines, which TLS does not take. */
-static bool take_prefix(struct session *session, struct buffer **prefix)
-{
-    struct pipe *client = &session->pipe[LEG_CLIENT];
-    struct slice rest = buffer_held(client->in);
-    bool good = true;
-
-    if (rest.n > 0) {
-        *prefix = buffer_take(&session->engine->replies);
-        good = *prefix && buffer_append(*prefix, rest);
-        session->tls_from -= rest.n;
-        client->bytes -= rest.n; /* they count when TLS has made plaintext of them */
-    }
-    buffer_give_cleansed(&session->engine->lines, &client->in);
-    return good;
-}
-
 /* The go-ahead is flushed; what was read behind the STARTTLS is the start of its TLS (C18). */
 unsigned session_run_upgrade(struct session *session)
 {
@@ -129,26 +137,19 @@ unsigned session_run_upgrade(struct session *session)
     (void)pipe_flush(server, &session->leg[LEG_CLIENT], session->engine);
     if (server->fault == PIPE_SINK_GONE)
         return session_lose_client(session);
-    return pipe_has_output(server, &session->leg[LEG_CLIENT]) ? SESSION_WAIT : SESSION_HANDSHAKE;
+    return pipe_has_output(server, &session->leg[LEG_CLIENT]) ? (unsigned)SESSION_WAIT
+                                                              : start_tls(session);
 }
 
-/*
- * What is held of the client's bytes becomes the start of its TLS: what was read with its STARTTLS,
- * or behind its PROXY header.
- */
+/* Counted among the handshakes in flight, of all workers, until it is over. */
 void session_begin_handshake(struct session *session)
 {
-    struct buffer *prefix = NULL;
+    (void)atomic_fetch_add(&session->sessions->totals->handshakes, 1);
+}
 
-    session_count_handshake(session, true);
-    session->tls_from = session->leg[LEG_CLIENT].wire->received;
-    if (!take_prefix(session, &prefix)) {
-        buffer_give(&session->engine->replies, &prefix);
-        session_cut(session, REASON_NO_MEMORY);
-    } else if (stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, &prefix) !=
-               IO_OK) {
-        session_cut(session, REASON_NO_MEMORY);
-    }
+void session_leave_handshake(struct session *session)
+{
+    (void)atomic_fetch_sub(&session->sessions->totals->handshakes, 1);
 }
 
 static enum reason handshake_reason(const struct session *session)
@@ -200,7 +201,6 @@ unsigned session_run_handshake(struct session *session)
     if (status == IO_AGAIN)
         return SESSION_WAIT;
     session_note_tls(session);
-    session_count_handshake(session, false);
     if (status != IO_OK)
         return end_handshake(session);
     if (!session->dialog)

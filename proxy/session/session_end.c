@@ -193,18 +193,11 @@ void session_begin_linger(struct session *session)
     session->linger_delivered = 0;
 }
 
-static bool is_delivered(const struct session *session)
-{
-    const struct stream *client = &session->leg[LEG_CLIENT];
-
-    return !stream_has_held(client) && client->wire->ops->unacknowledged(client->wire) == 0;
-}
-
 /* Nothing is left to wait for: the kernel delivers what is under way, unless it must reset. */
 static bool may_close(const struct session *session)
 {
     return has_client_ended(session) &&
-           (!session->pipe[LEG_SERVER].is_torn || is_delivered(session));
+           (!session->pipe[LEG_SERVER].is_torn || session_is_delivered(session));
 }
 
 unsigned session_run_linger(struct session *session)
@@ -225,7 +218,7 @@ unsigned session_look_at_linger(struct session *session)
 {
     uint64_t delivered = wire_delivered(session->leg[LEG_CLIENT].wire);
     uint64_t now = now_ms(session);
-    bool is_quiet = is_delivered(session) && delivered == session->linger_delivered;
+    bool is_quiet = session_is_delivered(session) && delivered == session->linger_delivered;
     bool was_paused =
         deadline_queue_has_stalled(&session->engine->deadlines, session->linger_moved_ms);
     uint64_t patience = is_quiet ? SESSION_LINGER_MS : session->service->config->timeouts.stalled;
@@ -244,27 +237,6 @@ unsigned session_look_at_linger(struct session *session)
 
 /* ---- The end ---- */
 
-/*
- * Cut in the middle of what the server was saying the client must not take it for the whole. TLS
- * says so by a missing close_notify; in clear only RST does, which also drops what waits in the
- * kernel.
- */
-void session_leave_client(struct session *session)
-{
-    struct stream *client = &session->leg[LEG_CLIENT];
-    const struct pipe *server = &session->pipe[LEG_SERVER];
-    bool is_cut;
-    bool resets;
-
-    if (!client->ops)
-        return;
-    is_cut = pipe_is_cut(server, client);
-    resets = is_cut && (!stream_is_tls(client) || !is_delivered(session));
-    if (client->handshaken && !client->finished && !stream_has_held(client))
-        stream_shutdown(client, is_cut || server->truncated);
-    stream_close(client, resets);
-}
-
 /* Before the line is written: a reader of it may look at the counters. */
 static void count(const struct session *session)
 {
@@ -281,7 +253,6 @@ void session_begin_death(struct session *session)
     struct log_line line;
 
     session_clear_deadlines(session);
-    session_count_handshake(session, false);
     count(session);
     session_leave_server(session);
     session_describe(session, &line);

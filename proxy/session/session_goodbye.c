@@ -6,7 +6,6 @@
  */
 #include "session_parts.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- Is one owed? ---- */
@@ -80,39 +79,6 @@ static enum parting first_step(struct session *session)
     if (session->phase == SESSION_DIAL || session->phase == SESSION_RENEW)
         return session->upstream.phase == UPSTREAM_TRYING ? PARTING_ARRIVING : PARTING_NONE;
     return is_owed_goodbye(session) ? PARTING_ASKED : PARTING_NONE;
-}
-
-/* ---- The server's leg ---- */
-
-/* A message that is not complete must not look as if it were (A32). */
-static void close_server(struct session *session)
-{
-    struct stream *server = &session->leg[LEG_SERVER];
-    const struct pipe *client = &session->pipe[LEG_CLIENT];
-    bool is_inside = session->dialog && dialog_is_inside(session->dialog);
-    bool is_cut = pipe_is_cut(client, server);
-
-    if (!server->ops)
-        return;
-    if (!stream_has_held(server))
-        stream_shutdown(server, is_inside || is_cut || client->truncated);
-    stream_close(server, pipe_has_output(client, server));
-}
-
-void session_leave_server(struct session *session)
-{
-    struct upstream *upstream = &session->upstream;
-
-    session->parting = PARTING_NONE;
-    upstream_stop(upstream);
-    deadline_clear(&session->engine->deadlines, &session->parting_deadline);
-    close_server(session);
-    if (upstream->has_choice && !session->server_name)
-        session->server_name = strdup(upstream->choice.name);
-    upstream_release(upstream);
-    /* What it did not take is lost, and no reason not to read the client. */
-    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
-    session->pipe[LEG_CLIENT].fault = PIPE_FINE;
 }
 
 /* ---- The goodbye ---- */

@@ -1,8 +1,9 @@
 /*
- * What the files of the session share: session.c (life and step), session_phases.c (the table of
- * phases, and the door between them), session_begin.c (up to the client's TLS), session_dial.c (the
+ * What the files of the session share: session.c (its life), session_phases.c (the table of phases,
+ * the door between them, the step), session_begin.c (up to the client's TLS), session_dial.c (the
  * way to a backend), session_dialog.c, session_relay.c, session_end.c (how it ends),
- * session_goodbye.c (what the server is owed), session_log.c.
+ * session_goodbye.c (what the server is owed), session_leave.c (how the legs are left),
+ * session_deadlines.c, session_log.c.
  *
  * A phase is one row in the table and one function that runs it. To add one: its name in enum
  * session_phase, its row, its function, and its bit in the rows of those that it may be followed
@@ -33,27 +34,20 @@ enum session_next {
 
 /* ---- session_phases.c ---- */
 
-/* The only door: checks that this phase may follow, sets its deadline, and begins it. */
-void session_enter(struct session *session, unsigned phase);
-
-/* session_enter, or nothing where there is no next phase. */
-void session_follow(struct session *session, unsigned next);
-
-/* One turn of the phase. */
-unsigned session_run_phase(struct session *session);
-
-/* The process wants to end: what this phase makes of that. */
-unsigned session_drain_phase(struct session *session);
+/*
+ * The only door: checks that this phase may follow, leaves the one before, sets the deadline of the
+ * new one, and begins it. Does nothing with SESSION_WAIT and SESSION_AGAIN, or when it is dead.
+ */
+void session_enter(struct session *session, unsigned next);
 
 void session_init_deadlines(struct session *session);
-void session_clear_deadlines(struct session *session);
+
+/* ---- session_deadlines.c ---- */
 
 /* Another deadline for this phase than the one of its row. 0 ms: none. */
 void session_set_deadline(
     struct session *session, enum engine_class class_index, uint64_t ms, enum reason expiry);
-
-/* Tells both wires which events are of use. */
-void session_watch(struct session *session);
+void session_clear_deadlines(struct session *session);
 
 /* ---- session.c ---- */
 
@@ -66,11 +60,9 @@ unsigned session_run_accepted(struct session *session);
 unsigned session_run_proxy_header(struct session *session);
 unsigned session_run_upgrade(struct session *session);
 void session_begin_handshake(struct session *session);
+void session_leave_handshake(struct session *session);
 unsigned session_run_handshake(struct session *session);
 unsigned session_drain_handshake(struct session *session);
-
-/* Counts it among the handshakes in flight, once, until it is over. */
-void session_count_handshake(struct session *session, bool begins);
 
 /* ---- session_dial.c ---- */
 
@@ -137,11 +129,19 @@ void session_begin_linger(struct session *session);
 unsigned session_run_linger(struct session *session);
 unsigned session_look_at_linger(struct session *session);
 
+/* The very end: counted, logged, closed. */
+void session_begin_death(struct session *session);
+
+/* ---- session_leave.c ---- */
+
+/* All that the client was sent has reached it. */
+bool session_is_delivered(const struct session *session);
+
 /* The client's leg is closed, with a reset where it would else take a part for the whole. */
 void session_leave_client(struct session *session);
 
-/* The very end: counted, logged, closed. */
-void session_begin_death(struct session *session);
+/* The server's leg ends, and its place is another's; the log keeps its name. */
+void session_leave_server(struct session *session);
 
 /* ---- session_goodbye.c ---- */
 
@@ -150,9 +150,6 @@ void session_part(struct session *session);
 
 /* Says it to a server whose connection is left for a fresh one: nothing waits for the answer. */
 void session_say_last_goodbye(struct session *session);
-
-/* The server's leg ends, and its place is another's; the log keeps its name. */
-void session_leave_server(struct session *session);
 
 /* Goes on with the goodbye. */
 void session_run_parting(struct session *session);

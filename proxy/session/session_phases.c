@@ -134,6 +134,7 @@ struct phase {
     const char *name;
     unsigned follows;                                  /* a bit for each phase it may follow */
     void (*begin)(struct session *session);            /* or NULL */
+    void (*leave)(struct session *session);            /* or NULL */
     unsigned (*run)(struct session *session);          /* one turn; see enum session_next */
     unsigned (*expire)(struct session *session);       /* its deadline has passed */
     unsigned (*drain)(struct session *session);        /* the process ends */
@@ -154,43 +155,45 @@ enum {
 };
 
 static const struct phase phases[SESSION_PHASES] = {
-    [SESSION_ACCEPTED] = {"accepted", 0, NULL, session_run_accepted, give_up, cut_for_shutdown,
-        client_reads, NULL, NULL, CLASS_PROXY_HEADER, REASON_NONE},
-    [SESSION_PROXY_HEADER] = {"proxy-header", AFTER(ACCEPTED), NULL, session_run_proxy_header,
+    [SESSION_ACCEPTED] = {"accepted", 0, NULL, NULL, session_run_accepted, give_up,
+        cut_for_shutdown, client_reads, NULL, NULL, CLASS_PROXY_HEADER, REASON_NONE},
+    [SESSION_PROXY_HEADER] = {"proxy-header", AFTER(ACCEPTED), NULL, NULL, session_run_proxy_header,
         give_up, cut_for_shutdown, client_reads, NULL, proxy_header_ms, CLASS_PROXY_HEADER,
         REASON_TIMEOUT_PROXY_HEADER},
     [SESSION_HANDSHAKE] = {"handshake", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(UPGRADE),
-        session_begin_handshake, session_run_handshake, give_up, session_drain_handshake,
-        client_reads, server_waits, handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
+        session_begin_handshake, session_leave_handshake, session_run_handshake, give_up,
+        session_drain_handshake, client_reads, server_waits, handshake_ms, CLASS_HANDSHAKE,
+        REASON_TIMEOUT_HANDSHAKE},
     [SESSION_DIAL] = {"dial", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE),
-        session_begin_dial, session_run_dial, give_up, say_shutdown, client_waits, NULL, NULL,
+        session_begin_dial, NULL, session_run_dial, give_up, say_shutdown, client_waits, NULL, NULL,
         CLASS_CONNECT, REASON_NONE},
-    [SESSION_DELAY] = {"delay", AFTER(DIAL), NULL, session_run_delay, session_end_delay,
+    [SESSION_DELAY] = {"delay", AFTER(DIAL), NULL, NULL, session_run_delay, session_end_delay,
         say_shutdown, client_waits, server_waits, delay_ms, CLASS_GREETING_DELAY, REASON_NONE},
     [SESSION_DIALOG] = {"dialog", AFTER(DIAL) | AFTER(DELAY) | AFTER(HANDSHAKE) | AFTER(RENEW),
-        session_begin_dialog, session_run_dialog, session_expire_dialog, session_drain_dialog,
+        session_begin_dialog, NULL, session_run_dialog, session_expire_dialog, session_drain_dialog,
         session_dialog_client_events, server_reads, NULL, CLASS_COMMAND, REASON_NONE},
-    [SESSION_UPGRADE] = {"upgrade", AFTER(DIALOG), NULL, session_run_upgrade, give_up,
+    [SESSION_UPGRADE] = {"upgrade", AFTER(DIALOG), NULL, NULL, session_run_upgrade, give_up,
         cut_for_shutdown, client_is_told, server_waits, handshake_ms, CLASS_HANDSHAKE,
         REASON_TIMEOUT_HANDSHAKE},
-    [SESSION_RENEW] = {"renew", AFTER(HANDSHAKE) | AFTER(DIALOG), session_begin_renewal,
+    [SESSION_RENEW] = {"renew", AFTER(HANDSHAKE) | AFTER(DIALOG), session_begin_renewal, NULL,
         session_run_renewal, give_up, say_shutdown, client_is_told, NULL, NULL, CLASS_CONNECT,
         REASON_NONE},
     [SESSION_RELAY] = {"relay", AFTER(DIAL) | AFTER(DELAY) | AFTER(DIALOG), session_begin_relay,
-        session_run_relay, session_expire_relay, wait, session_relay_client_events, server_reads,
-        idle_ms, CLASS_IDLE, REASON_TIMEOUT_IDLE},
-    [SESSION_HALF_CLOSED] = {"half-closed", AFTER(RELAY), NULL, session_run_relay,
+        NULL, session_run_relay, session_expire_relay, wait, session_relay_client_events,
+        server_reads, idle_ms, CLASS_IDLE, REASON_TIMEOUT_IDLE},
+    [SESSION_HALF_CLOSED] = {"half-closed", AFTER(RELAY), NULL, NULL, session_run_relay,
         session_expire_half_closed, wait, session_relay_client_events, server_reads, half_closed_ms,
         CLASS_HALF_CLOSED, REASON_TIMEOUT_LINGER},
-    [SESSION_FAREWELL] = {"farewell", OF_LIFE, NULL, session_run_farewell, give_up, wait,
+    [SESSION_FAREWELL] = {"farewell", OF_LIFE, NULL, NULL, session_run_farewell, give_up, wait,
         client_leaves, session_parting_events, farewell_ms, CLASS_LINGER, REASON_NONE},
-    [SESSION_LINGER] = {"linger", AFTER(FAREWELL) | AFTER(HALF_CLOSED), session_begin_linger,
+    [SESSION_LINGER] = {"linger", AFTER(FAREWELL) | AFTER(HALF_CLOSED), session_begin_linger, NULL,
         session_run_linger, session_look_at_linger, session_look_at_linger, client_reads,
         session_parting_events, linger_ms, CLASS_LINGER, REASON_NONE},
-    [SESSION_GOODBYE] = {"goodbye", OF_LIFE | OF_END, session_begin_goodbye, session_run_goodbye,
-        give_up, end, NULL, session_parting_events, NULL, CLASS_LINGER, REASON_NONE},
+    [SESSION_GOODBYE] = {"goodbye", OF_LIFE | OF_END, session_begin_goodbye, NULL,
+        session_run_goodbye, give_up, end, NULL, session_parting_events, NULL, CLASS_LINGER,
+        REASON_NONE},
     [SESSION_DEAD] = {"dead", OF_LIFE | OF_END | AFTER(GOODBYE), session_begin_death, NULL, NULL,
-        wait, NULL, NULL, NULL, CLASS_LINGER, REASON_NONE},
+        NULL, wait, NULL, NULL, NULL, CLASS_LINGER, REASON_NONE},
 };
 
 static const struct phase *phase_of(const struct session *session)
@@ -198,65 +201,100 @@ static const struct phase *phase_of(const struct session *session)
     return &phases[session->phase];
 }
 
-/* ---- The door ---- */
+/* ---- Readiness ---- */
 
-void session_set_deadline(
-    struct session *session, enum engine_class class_index, uint64_t ms, enum reason expiry)
+/* While output waits for a leg it has its time to take some of it. */
+static void mind_stall(struct session *session, int leg, bool has_output)
 {
     struct deadline_queue *queue = &session->engine->deadlines;
+    struct stall *stall = &session->stall[leg];
 
-    session->phase_reason = expiry;
-    if (ms == 0)
-        deadline_clear(queue, &session->phase_deadline);
-    else
-        deadline_set(
-            queue, &session->phase_deadline, class_index, uv_now(session->engine->loop) + ms);
+    if (!has_output) {
+        deadline_clear(queue, &stall->deadline);
+    } else if (!deadline_is_set(&stall->deadline)) {
+        stall->delivered = wire_delivered(session->leg[leg].wire);
+        deadline_set(queue, &stall->deadline, CLASS_STALLED,
+            uv_now(session->engine->loop) + timeouts(session)->stalled);
+    }
 }
+
+static void watch_leg(
+    struct session *session, int leg, unsigned (*wanted)(const struct session *session))
+{
+    bool is_open = session->leg[leg].ops != NULL;
+    unsigned events = wanted && is_open ? wanted(session) : 0;
+
+    if (wanted && is_open)
+        wire_watch(session->leg[leg].wire, events);
+    mind_stall(session, leg, (events & (unsigned)WIRE_WRITABLE) != 0);
+}
+
+/* Tells both wires which events are of use. */
+static void watch(struct session *session)
+{
+    watch_leg(session, LEG_CLIENT, phase_of(session)->client);
+    watch_leg(session, LEG_SERVER, phase_of(session)->server);
+}
+
+/* ---- The door ---- */
 
 static bool may_follow(const struct session *session, unsigned phase)
 {
     return phase < SESSION_PHASES && (phases[phase].follows & (1u << session->phase)) != 0;
 }
 
-void session_enter(struct session *session, unsigned phase)
+void session_enter(struct session *session, unsigned next)
 {
     const struct phase *row;
 
-    if (session->phase == SESSION_DEAD)
+    if (next == SESSION_WAIT || next == SESSION_AGAIN || session->phase == SESSION_DEAD)
         return;
-    if (!check_holds(may_follow(session, phase))) {
+    if (!check_holds(may_follow(session, next))) {
         session->reason = REASON_FAULT;
-        phase = SESSION_DEAD;
+        next = SESSION_DEAD;
     }
-    row = &phases[phase];
-    session->phase = (enum session_phase)phase;
+    if (phase_of(session)->leave)
+        phase_of(session)->leave(session);
+    row = &phases[next];
+    session->phase = (enum session_phase)next;
     session_set_deadline(
         session, row->class_index, row->lasts ? row->lasts(session) : 0, row->expiry);
     if (row->begin)
         row->begin(session);
 }
 
-void session_follow(struct session *session, unsigned next)
+void session_step(struct session *session)
 {
-    if (next < SESSION_PHASES)
+    unsigned next;
+
+    if (session->stepping || session->phase == SESSION_DEAD)
+        return;
+    session->stepping = true;
+    do {
+        next = phase_of(session)->run(session);
+        if (next == SESSION_WAIT && session->wants_drain)
+            next = phase_of(session)->drain(session);
         session_enter(session, next);
+    } while (next != SESSION_WAIT && next != SESSION_AGAIN && session->phase != SESSION_DEAD);
+    session->stepping = false;
+    if (next == SESSION_AGAIN)
+        engine_run_next_turn(session->engine, &session->again);
+    if (session->phase != SESSION_DEAD)
+        watch(session);
 }
 
-unsigned session_run_phase(struct session *session)
+void session_drain(struct session *session)
 {
-    return phase_of(session)->run(session);
-}
-
-unsigned session_drain_phase(struct session *session)
-{
-    return phase_of(session)->drain(session);
+    session->wants_drain = true;
+    session_enter(session, phase_of(session)->drain(session));
+    session_step(session);
 }
 
 /* ---- Deadlines ---- */
 
 static void expire(struct session *session)
 {
-    session_follow(session, phase_of(session)->expire(session));
+    session_enter(session, phase_of(session)->expire(session));
     session_step(session);
 }
 
@@ -296,11 +334,11 @@ static void on_stall(struct session *session, int leg)
     uint64_t delivered = wire_delivered(session->leg[leg].wire);
 
     if (delivered == stall->delivered)
-        session_follow(session, session_stall(session, leg));
+        session_enter(session, session_stall(session, leg));
     stall->delivered = delivered;
     session_step(session);
     if (session->phase != SESSION_DEAD)
-        session_watch(session);
+        watch(session);
 }
 
 static void on_client_stall(struct deadline *deadline)
@@ -321,50 +359,4 @@ void session_init_deadlines(struct session *session)
     deadline_init(&session->parting_deadline, on_parting_deadline);
     deadline_init(&session->stall[LEG_CLIENT].deadline, on_client_stall);
     deadline_init(&session->stall[LEG_SERVER].deadline, on_server_stall);
-}
-
-/* That of the parting is left: it belongs to what is still to be done for the server. */
-void session_clear_deadlines(struct session *session)
-{
-    struct deadline_queue *queue = &session->engine->deadlines;
-
-    deadline_clear(queue, &session->phase_deadline);
-    deadline_clear(queue, &session->line_deadline);
-    deadline_clear(queue, &session->login_deadline);
-    deadline_clear(queue, &session->stall[LEG_CLIENT].deadline);
-    deadline_clear(queue, &session->stall[LEG_SERVER].deadline);
-}
-
-/* ---- Readiness ---- */
-
-/* While output waits for a leg it has its time to take some of it. */
-static void mind_stall(struct session *session, int leg, bool has_output)
-{
-    struct deadline_queue *queue = &session->engine->deadlines;
-    struct stall *stall = &session->stall[leg];
-
-    if (!has_output) {
-        deadline_clear(queue, &stall->deadline);
-    } else if (!deadline_is_set(&stall->deadline)) {
-        stall->delivered = wire_delivered(session->leg[leg].wire);
-        deadline_set(queue, &stall->deadline, CLASS_STALLED,
-            uv_now(session->engine->loop) + timeouts(session)->stalled);
-    }
-}
-
-static void watch_leg(
-    struct session *session, int leg, unsigned (*wanted)(const struct session *session))
-{
-    bool is_open = session->leg[leg].ops != NULL;
-    unsigned events = wanted && is_open ? wanted(session) : 0;
-
-    if (wanted && is_open)
-        wire_watch(session->leg[leg].wire, events);
-    mind_stall(session, leg, (events & (unsigned)WIRE_WRITABLE) != 0);
-}
-
-void session_watch(struct session *session)
-{
-    watch_leg(session, LEG_CLIENT, phase_of(session)->client);
-    watch_leg(session, LEG_SERVER, phase_of(session)->server);
 }

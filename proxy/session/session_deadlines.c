@@ -1,0 +1,28 @@
+/* The deadlines of a session, as its phases set them; what their expiry means is in
+ * session_phases.c. */
+#include "session_parts.h"
+
+void session_set_deadline(
+    struct session *session, enum engine_class class_index, uint64_t ms, enum reason expiry)
+{
+    struct deadline_queue *queue = &session->engine->deadlines;
+
+    session->phase_reason = expiry;
+    if (ms == 0)
+        deadline_clear(queue, &session->phase_deadline);
+    else
+        deadline_set(
+            queue, &session->phase_deadline, class_index, uv_now(session->engine->loop) + ms);
+}
+
+/* That of the parting is left: it belongs to what is still to be done for the server. */
+void session_clear_deadlines(struct session *session)
+{
+    struct deadline_queue *queue = &session->engine->deadlines;
+
+    deadline_clear(queue, &session->phase_deadline);
+    deadline_clear(queue, &session->line_deadline);
+    deadline_clear(queue, &session->login_deadline);
+    deadline_clear(queue, &session->stall[LEG_CLIENT].deadline);
+    deadline_clear(queue, &session->stall[LEG_SERVER].deadline);
+}

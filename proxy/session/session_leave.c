@@ -1,0 +1,68 @@
+/* How a session lets go of its two legs: what the peer must be able to tell from their end. */
+#include "session_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- The client ---- */
+
+bool session_is_delivered(const struct session *session)
+{
+    const struct stream *client = &session->leg[LEG_CLIENT];
+
+    return !stream_has_held(client) && client->wire->ops->unacknowledged(client->wire) == 0;
+}
+
+/*
+ * Cut in the middle of what the server was saying the client must not take it for the whole. TLS
+ * says so by a missing close_notify; in clear only RST does, which also drops what waits in the
+ * kernel.
+ */
+void session_leave_client(struct session *session)
+{
+    struct stream *client = &session->leg[LEG_CLIENT];
+    const struct pipe *server = &session->pipe[LEG_SERVER];
+    bool is_cut;
+    bool resets;
+
+    if (!client->ops)
+        return;
+    is_cut = pipe_is_cut(server, client);
+    resets = is_cut && (!stream_is_tls(client) || !session_is_delivered(session));
+    if (client->handshaken && !client->finished && !stream_has_held(client))
+        stream_shutdown(client, is_cut || server->truncated);
+    stream_close(client, resets);
+}
+
+/* ---- The server ---- */
+
+/* A message that is not complete must not look as if it were (A32). */
+static void close_server(struct session *session)
+{
+    struct stream *server = &session->leg[LEG_SERVER];
+    const struct pipe *client = &session->pipe[LEG_CLIENT];
+    bool is_inside = session->dialog && dialog_is_inside(session->dialog);
+    bool is_cut = pipe_is_cut(client, server);
+
+    if (!server->ops)
+        return;
+    if (!stream_has_held(server))
+        stream_shutdown(server, is_inside || is_cut || client->truncated);
+    stream_close(server, pipe_has_output(client, server));
+}
+
+void session_leave_server(struct session *session)
+{
+    struct upstream *upstream = &session->upstream;
+
+    session->parting = PARTING_NONE;
+    upstream_stop(upstream);
+    deadline_clear(&session->engine->deadlines, &session->parting_deadline);
+    close_server(session);
+    if (upstream->has_choice && !session->server_name)
+        session->server_name = strdup(upstream->choice.name);
+    upstream_release(upstream);
+    /* What it did not take is lost, and no reason not to read the client. */
+    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
+    session->pipe[LEG_CLIENT].fault = PIPE_FINE;
+}
