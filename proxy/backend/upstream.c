@@ -1,36 +1,109 @@
-#include "upstream.h"
-
-#include "mailmux/clock.h"
+/*
+ * The life of an upstream: its phases as a table, and the door between them. Tries follow each
+ * other until one succeeds or no server is left.
+ */
 #include "upstream_parts.h"
 
-void upstream_poke(struct upstream *upstream)
+#include "mailmux/check.h"
+#include "mailmux/clock.h"
+
+/* ---- The ends ---- */
+
+static void clean(struct upstream *upstream)
 {
-    upstream->on_event(upstream->owner, upstream->leg->wire, 0);
+    deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
+    deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
+    buffer_give(&upstream->engine->replies, &upstream->refusal);
+    approach_drop(&upstream->approach);
 }
 
-static void on_try_deadline(struct deadline *deadline)
+static unsigned be_ready(struct upstream *upstream)
 {
-    struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, try_deadline);
-
-    if (upstream->expiry == EXPIRY_NONE)
-        upstream->expiry = EXPIRY_TRY;
-    upstream_poke(upstream);
+    pool_note_passed(upstream->route->pool, &upstream->choice, clock_monotonic_ms());
+    clean(upstream);
+    return UPSTREAM_WAIT;
 }
 
-static void on_deadline(struct deadline *deadline)
+static unsigned hand_over_refusal(struct upstream *upstream)
 {
-    struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, deadline);
-
-    upstream->expiry = EXPIRY_ALL;
-    upstream_poke(upstream);
+    *upstream->input = upstream->refusal;
+    upstream->refusal = NULL;
+    upstream->greeting = GREETING_REFUSED;
+    upstream->greeting_len = buffer_held(*upstream->input).n;
+    clean(upstream);
+    return UPSTREAM_WAIT;
 }
 
-void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
-    enum engine_class class_index, uint64_t ms)
+static unsigned fail(struct upstream *upstream)
 {
-    deadline_set(
-        &upstream->engine->deadlines, deadline, class_index, uv_now(upstream->engine->loop) + ms);
+    clean(upstream);
+    return UPSTREAM_WAIT;
 }
+
+static unsigned wait(struct upstream *upstream)
+{
+    (void)upstream;
+    return UPSTREAM_WAIT;
+}
+
+/* ---- The table ---- */
+
+struct phase {
+    const char *name;
+    unsigned follows;                             /* a bit for each phase it may follow */
+    unsigned (*begin)(struct upstream *upstream); /* returns what is next already, as run does */
+    unsigned (*run)(struct upstream *upstream);   /* goes on; the next phase, or UPSTREAM_WAIT */
+    void (*leave)(struct upstream *upstream);     /* or NULL */
+};
+
+#define AFTER(phase) (1u << UPSTREAM_##phase)
+
+static const struct phase phases[UPSTREAM_PHASES] = {
+    [UPSTREAM_PICKING] = {"picking", AFTER(QUEUED) | AFTER(TRYING), wait, upstream_pick, NULL},
+    [UPSTREAM_QUEUED] = {"queued", AFTER(PICKING) | AFTER(CRAMPED), upstream_begin_waiting,
+        upstream_wait, upstream_leave_queue},
+    [UPSTREAM_CRAMPED] = {"cramped", AFTER(PICKING) | AFTER(QUEUED) | AFTER(CRAMPED), wait,
+        upstream_pick_cramped, NULL},
+    [UPSTREAM_TRYING] = {"trying", AFTER(PICKING) | AFTER(QUEUED) | AFTER(CRAMPED),
+        upstream_begin_try, upstream_run_try, NULL},
+    [UPSTREAM_READY] = {"ready", AFTER(TRYING), be_ready, wait, NULL},
+    [UPSTREAM_REFUSED] = {"refused", AFTER(PICKING) | AFTER(CRAMPED), hand_over_refusal, wait,
+        NULL},
+    [UPSTREAM_FAILED] = {"failed", AFTER(PICKING) | AFTER(QUEUED) | AFTER(CRAMPED) | AFTER(TRYING),
+        fail, wait, NULL},
+};
+
+/* The only door. */
+static void enter(struct upstream *upstream, unsigned next)
+{
+    while (next != UPSTREAM_WAIT) {
+        if (!check_holds((phases[next].follows & (1u << upstream->phase)) != 0))
+            return;
+        if (phases[upstream->phase].leave)
+            phases[upstream->phase].leave(upstream);
+        upstream->phase = (enum upstream_phase)next;
+        next = phases[next].begin(upstream);
+    }
+}
+
+static bool is_over(const struct upstream *upstream)
+{
+    return upstream->phase == UPSTREAM_READY || upstream->phase == UPSTREAM_REFUSED ||
+           upstream->phase == UPSTREAM_FAILED;
+}
+
+bool upstream_step(struct upstream *upstream)
+{
+    unsigned next;
+
+    do {
+        next = phases[upstream->phase].run(upstream);
+        enter(upstream, next);
+    } while (next != UPSTREAM_WAIT);
+    return is_over(upstream);
+}
+
+/* ---- From outside ---- */
 
 void upstream_start(struct upstream *upstream, struct engine *engine, const struct route *route,
     const struct upstream_client *client, struct stream *leg, struct buffer **input,
@@ -44,8 +117,7 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
         .on_event = on_event,
         .owner = owner};
     upstream_init_pick(upstream);
-    deadline_init(&upstream->try_deadline, on_try_deadline);
-    deadline_init(&upstream->deadline, on_deadline);
+    upstream_init_deadlines(upstream);
     upstream_set_deadline(
         upstream, &upstream->deadline, CLASS_CONNECT_DEADLINE, route->timeouts->connect_deadline);
 }
@@ -78,68 +150,11 @@ void upstream_restart(struct upstream *upstream)
     balance_mark_tried(&upstream->waiter.tried, choice.slot);
     upstream->choice = choice;
     upstream->has_choice = true;
-    upstream->phase = UPSTREAM_CHOSEN;
-}
-
-void upstream_release(struct upstream *upstream)
-{
-    if (upstream->has_choice)
-        pool_release(upstream->route->pool, &upstream->choice, clock_monotonic_ms());
-    upstream->has_choice = false;
-}
-
-static enum upstream_result give_up(struct upstream *upstream)
-{
-    struct buffer *refusal = upstream->refusal;
-
-    upstream->refusal = NULL;
-    upstream->phase = UPSTREAM_OVER;
-    upstream_stop(upstream);
-    if (!refusal)
-        return UPSTREAM_FAILED;
-    *upstream->input = refusal;
-    upstream->greeting = GREETING_REFUSED;
-    upstream->greeting_len = buffer_held(refusal).n;
-    return UPSTREAM_REFUSED;
-}
-
-enum upstream_result upstream_step(struct upstream *upstream)
-{
-    for (;;) {
-        switch (upstream->phase) {
-        case UPSTREAM_IDLE:
-            if (!upstream_pick(upstream))
-                return give_up(upstream);
-            break;
-        case UPSTREAM_QUEUED:
-            if (!upstream_wait(upstream))
-                return give_up(upstream);
-            if (upstream->phase == UPSTREAM_QUEUED)
-                return UPSTREAM_BUSY;
-            break;
-        case UPSTREAM_CHOSEN:
-            upstream_begin_try(upstream);
-            break;
-        case UPSTREAM_TRYING:
-            upstream_run_try(upstream);
-            if (upstream->phase == UPSTREAM_TRYING)
-                return UPSTREAM_BUSY;
-            break;
-        case UPSTREAM_OVER:
-            pool_note_passed(upstream->route->pool, &upstream->choice, clock_monotonic_ms());
-            upstream_stop(upstream);
-            return UPSTREAM_READY;
-        }
-    }
+    enter(upstream, UPSTREAM_TRYING);
 }
 
 void upstream_stop(struct upstream *upstream)
 {
-    if (!upstream->engine)
-        return; /* never started */
-    upstream_stop_waiting(upstream);
-    deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
-    deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
-    buffer_give(&upstream->engine->replies, &upstream->refusal);
-    approach_drop(&upstream->approach);
+    if (upstream->engine && !is_over(upstream))
+        enter(upstream, UPSTREAM_FAILED);
 }

@@ -32,20 +32,17 @@ struct upstream_client {
     struct slice id;                   /* the session's */
 };
 
-enum upstream_result {
-    UPSTREAM_BUSY,
+/* What each phase does is its row in upstream.c. The last three are ends. */
+enum upstream_phase {
+    UPSTREAM_PICKING,
+    UPSTREAM_QUEUED,  /* all servers are full */
+    UPSTREAM_CRAMPED, /* ... and no place can be waited for, or no longer */
+    UPSTREAM_TRYING,  /* the approach is at work */
     UPSTREAM_READY,   /* connected; greeting says READY or PREAUTH */
     UPSTREAM_REFUSED, /* no server is left and the last word is a refusal; not connected */
-    UPSTREAM_FAILED   /* no server is left, none has said a word; not connected; see reason, untried
-                       */
-};
-
-enum upstream_phase {
-    UPSTREAM_IDLE,
-    UPSTREAM_QUEUED, /* all servers are full */
-    UPSTREAM_CHOSEN, /* and not dialled yet */
-    UPSTREAM_TRYING, /* the approach is at work */
-    UPSTREAM_OVER
+    UPSTREAM_FAILED,  /* no server is left, none has said a word, or it was stopped; not connected;
+                         see reason, untried */
+    UPSTREAM_PHASES
 };
 
 /* Which deadline has passed and was not acted upon yet. */
@@ -120,10 +117,13 @@ void upstream_leave_hello(struct upstream *upstream);
  */
 void upstream_restart(struct upstream *upstream);
 
-/* Goes on as far as it can. Anything but BUSY is said once. */
-enum upstream_result upstream_step(struct upstream *upstream);
+/* Goes on as far as it can. True: it is over, and its phase says how. */
+bool upstream_step(struct upstream *upstream);
 
-/* Stops the timers and the wait; with BUSY, the try as well. The choice stays counted. */
+/*
+ * Stops the timers, the wait and the try, whose leg is the owner's to close. The choice stays
+ * counted. Harmless when it is over, and on zeroed memory.
+ */
 void upstream_stop(struct upstream *upstream);
 
 /* The session on the chosen server is over. */

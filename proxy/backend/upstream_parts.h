@@ -1,26 +1,30 @@
 /*
- * What the files of the upstream share: upstream.c (its life, and the tries), upstream_try.c (one
- * try: its time, and what its end means), upstream_client.c (what the server learns about the
- * client), upstream_pick.c (choosing a server and waiting for one).
+ * What the files of the upstream share: upstream.c (its phases, and the door between them),
+ * upstream_try.c (one try: its time, and what its end means), upstream_client.c (what the server
+ * learns about the client), upstream_pick.c (choosing a server and waiting for one),
+ * upstream_time.c.
+ *
+ * A phase is one row in the table of upstream.c and the functions that it names. They return what
+ * comes next: a phase, or UPSTREAM_WAIT.
  */
 #ifndef MAILMUX_UPSTREAM_PARTS_H
 #define MAILMUX_UPSTREAM_PARTS_H
 
 #include "upstream.h"
 
-/* ---- upstream.c ---- */
+enum { UPSTREAM_WAIT = UPSTREAM_PHASES /* until an event, a deadline, or a place */ };
 
+/* ---- upstream_time.c ---- */
+
+void upstream_init_deadlines(struct upstream *upstream);
 void upstream_poke(struct upstream *upstream);
 void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
     enum engine_class class_index, uint64_t ms);
 
 /* ---- upstream_try.c ---- */
 
-/* From CHOSEN to TRYING. */
-void upstream_begin_try(struct upstream *upstream);
-
-/* In TRYING: to OVER, to IDLE after a failure, or not yet. */
-void upstream_run_try(struct upstream *upstream);
+unsigned upstream_begin_try(struct upstream *upstream);
+unsigned upstream_run_try(struct upstream *upstream);
 
 /* ---- upstream_client.c ---- */
 
@@ -37,13 +41,10 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out);
 /* Before the first choice. */
 void upstream_init_pick(struct upstream *upstream);
 
-/* From IDLE: to CHOSEN or QUEUED. False: there is no server for it. */
-bool upstream_pick(struct upstream *upstream);
-
-/* In QUEUED: to CHOSEN or IDLE, or not yet. False: it has waited long enough. */
-bool upstream_wait(struct upstream *upstream);
-
-/* Harmless when it does not wait. */
-void upstream_stop_waiting(struct upstream *upstream);
+unsigned upstream_pick(struct upstream *upstream);
+unsigned upstream_begin_waiting(struct upstream *upstream);
+unsigned upstream_wait(struct upstream *upstream);
+unsigned upstream_pick_cramped(struct upstream *upstream);
+void upstream_leave_queue(struct upstream *upstream);
 
 #endif

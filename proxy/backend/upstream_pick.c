@@ -1,8 +1,6 @@
 #include "upstream_parts.h"
 
-#include "leg.h"
 #include "mailmux/clock.h"
-#include <string.h>
 
 /* On the thread of whoever has made room. */
 static void on_wake(struct pool_waiter *waiter)
@@ -32,10 +30,17 @@ static bool has_tries_left(const struct upstream *upstream)
                upstream->route->backend->retries + balance_tried_count(&upstream->slow);
 }
 
-static void take_choice(struct upstream *upstream)
+static unsigned take_choice(struct upstream *upstream)
 {
     upstream->has_choice = true;
-    upstream->phase = UPSTREAM_CHOSEN;
+    return UPSTREAM_TRYING;
+}
+
+void upstream_release(struct upstream *upstream)
+{
+    if (upstream->has_choice)
+        pool_release(upstream->route->pool, &upstream->choice, clock_monotonic_ms());
+    upstream->has_choice = false;
 }
 
 /* The wait ends at queue_timeout; before it, where a hold-back ends, a place may turn up. */
@@ -57,13 +62,13 @@ static bool has_waited_enough(const struct upstream *upstream)
            clock_monotonic_ms() >= upstream->queued_at_ms + upstream->route->backend->queue_timeout;
 }
 
-static void begin_waiting(struct upstream *upstream)
+unsigned upstream_begin_waiting(struct upstream *upstream)
 {
     upstream->queued = true;
     upstream->queued_at_ms = clock_monotonic_ms();
-    upstream->phase = UPSTREAM_QUEUED;
     upstream->expiry = EXPIRY_NONE;
     set_queue_deadline(upstream);
+    return UPSTREAM_WAIT;
 }
 
 /*
@@ -79,85 +84,83 @@ static bool go_back_to_slow(struct upstream *upstream)
     return true;
 }
 
-static bool take_none(struct upstream *upstream)
+/* The last refusal in words is the client's; without one it hears of us. */
+static unsigned give_up(const struct upstream *upstream)
 {
-    if (upstream->tries == 0)
-        upstream->untried = pool_why_none(upstream->route->pool);
-    return false;
+    return upstream->refusal ? UPSTREAM_REFUSED : UPSTREAM_FAILED;
 }
 
-static bool pick(struct upstream *upstream);
-
-/* No place can be waited for (any longer): those that were slow are left, and those with a mark. */
-static bool pick_without_waiting(struct upstream *upstream, enum reason reason)
-{
-    if (go_back_to_slow(upstream))
-        return pick(upstream);
-    if (deadline_is_set(&upstream->deadline) &&
-        pool_pick_marked(
-            upstream->route->pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
-        take_choice(upstream);
-        return true;
-    }
-    upstream->reason = reason;
-    return false;
-}
-
-static bool pick(struct upstream *upstream)
+static unsigned pick(struct upstream *upstream)
 {
     struct pool *pool = upstream->route->pool;
 
     switch (pool_pick(pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
     case POOL_CHOSEN:
-        take_choice(upstream);
-        return true;
+        return take_choice(upstream);
     case POOL_WAITING:
-        begin_waiting(upstream);
-        return true;
+        return UPSTREAM_QUEUED;
     case POOL_QUEUE_FULL:
-        return pick_without_waiting(upstream, REASON_QUEUE_FULL);
+        upstream->reason = REASON_QUEUE_FULL;
+        return UPSTREAM_CRAMPED;
     case POOL_NONE:
-        return go_back_to_slow(upstream) ? pick(upstream) : take_none(upstream);
+        break;
     }
-    return false;
+    if (go_back_to_slow(upstream))
+        return pick(upstream);
+    if (upstream->tries == 0)
+        upstream->untried = pool_why_none(pool);
+    return give_up(upstream);
 }
 
-bool upstream_pick(struct upstream *upstream)
+unsigned upstream_pick(struct upstream *upstream)
 {
-    return (has_tries_left(upstream) || go_back_to_slow(upstream)) && pick(upstream);
+    return has_tries_left(upstream) || go_back_to_slow(upstream) ? pick(upstream)
+                                                                 : give_up(upstream);
 }
 
-void upstream_stop_waiting(struct upstream *upstream)
+/* Those that were slow are left, and those with a mark. */
+unsigned upstream_pick_cramped(struct upstream *upstream)
 {
-    if (upstream->phase != UPSTREAM_QUEUED)
-        return;
+    if (go_back_to_slow(upstream)) {
+        upstream->reason = REASON_NO_BACKEND;
+        return pick(upstream);
+    }
+    if (deadline_is_set(&upstream->deadline) &&
+        pool_pick_marked(
+            upstream->route->pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice))
+        return take_choice(upstream);
+    return give_up(upstream);
+}
+
+void upstream_leave_queue(struct upstream *upstream)
+{
     pool_leave(upstream->route->pool, &upstream->waiter, clock_monotonic_ms());
-    engine_unpost(upstream->engine, &upstream->granted); /* after that: nobody sends it any more */
+    engine_unpost(upstream->engine, &upstream->granted); /* after that nothing posts it any more */
     upstream->queued_ms += clock_monotonic_ms() - upstream->queued_at_ms;
-    upstream->phase = UPSTREAM_IDLE;
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
 }
 
-bool upstream_wait(struct upstream *upstream)
+unsigned upstream_wait(struct upstream *upstream)
 {
     struct pool *pool = upstream->route->pool;
     bool has_expired = upstream->expiry != EXPIRY_NONE;
-    enum pool_answer answer;
 
     if (has_expired) /* a hold-back may have ended */
         pool_serve(pool, clock_monotonic_ms());
-    answer = pool_take(pool, &upstream->waiter, &upstream->choice);
-    if (answer == POOL_WAITING && has_expired && has_waited_enough(upstream)) {
-        upstream_stop_waiting(upstream);
-        return pick_without_waiting(upstream, REASON_QUEUE_TIMEOUT);
+    switch (pool_take(pool, &upstream->waiter, &upstream->choice)) {
+    case POOL_CHOSEN:
+        return take_choice(upstream);
+    case POOL_WAITING:
+        if (has_expired && has_waited_enough(upstream)) {
+            upstream->reason = REASON_QUEUE_TIMEOUT;
+            return UPSTREAM_CRAMPED;
+        }
+        upstream->expiry = EXPIRY_NONE;
+        set_queue_deadline(upstream); /* a hold-back may have begun meanwhile */
+        return UPSTREAM_WAIT;
+    case POOL_QUEUE_FULL:
+    case POOL_NONE:
+        break;
     }
-    upstream->expiry = EXPIRY_NONE;
-    if (answer == POOL_WAITING) { /* a hold-back has begun meanwhile, or another one */
-        set_queue_deadline(upstream);
-        return true;
-    }
-    upstream_stop_waiting(upstream);
-    if (answer == POOL_CHOSEN)
-        take_choice(upstream);
-    return true;
+    return UPSTREAM_PICKING;
 }

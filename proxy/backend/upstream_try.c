@@ -33,7 +33,7 @@ static void log_failure(const struct upstream *upstream, const char *why)
 }
 
 /* Everything of this try goes; the next one begins afresh. */
-static void leave(struct upstream *upstream)
+static unsigned leave(struct upstream *upstream)
 {
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
     if (upstream->leg->ops)
@@ -41,7 +41,7 @@ static void leave(struct upstream *upstream)
     buffer_give(&upstream->engine->replies, upstream->input);
     approach_drop(&upstream->approach);
     upstream_release(upstream);
-    upstream->phase = UPSTREAM_IDLE;
+    return UPSTREAM_PICKING;
 }
 
 /* It may keep this client waiting, or turn it away, by rules of its own, and serve others well. */
@@ -80,7 +80,7 @@ static void keep_refusal(struct upstream *upstream)
     *upstream->input = NULL;
 }
 
-static void fail(struct upstream *upstream, enum upstream_expiry expiry)
+static unsigned fail(struct upstream *upstream, enum upstream_expiry expiry)
 {
     const struct approach *approach = &upstream->approach;
 
@@ -90,7 +90,7 @@ static void fail(struct upstream *upstream, enum upstream_expiry expiry)
         balance_mark_tried(&upstream->slow, upstream->choice.slot);
     log_failure(upstream, approach->why);
     keep_refusal(upstream);
-    leave(upstream);
+    return leave(upstream);
 }
 
 /* ---- Its time ---- */
@@ -206,7 +206,7 @@ static bool write_header(void *owner, struct buffer *out)
     return upstream_write_header(owner, out);
 }
 
-void upstream_begin_try(struct upstream *upstream)
+unsigned upstream_begin_try(struct upstream *upstream)
 {
     const struct route *route = upstream->route;
     const struct config_backend *backend = route->backend;
@@ -228,18 +228,17 @@ void upstream_begin_try(struct upstream *upstream)
     if (!backend->tls_name &&
         !pool_host_of(pool_of(upstream), upstream->choice.name, upstream->host)) {
         log_failure(upstream, "no longer configured");
-        leave(upstream);
-        return;
+        return leave(upstream);
     }
     upstream->expiry = EXPIRY_NONE;
     upstream_set_identity(upstream);
     approach_start(&upstream->approach, upstream->engine, &plan, &upstream->choice.address,
         upstream->leg, upstream->input);
     set_stage_deadline(upstream);
-    upstream->phase = UPSTREAM_TRYING;
+    return UPSTREAM_WAIT;
 }
 
-void upstream_run_try(struct upstream *upstream)
+unsigned upstream_run_try(struct upstream *upstream)
 {
     enum upstream_expiry expiry = upstream->expiry;
 
@@ -253,10 +252,9 @@ void upstream_run_try(struct upstream *upstream)
     case APPROACH_READY:
         upstream->greeting = upstream->approach.opening.greeting;
         upstream->greeting_len = upstream->approach.greeting_len;
-        upstream->phase = UPSTREAM_OVER;
-        break;
+        return UPSTREAM_READY;
     case APPROACH_FAILED:
-        fail(upstream, expiry);
-        break;
+        return fail(upstream, expiry);
     }
+    return UPSTREAM_WAIT;
 }

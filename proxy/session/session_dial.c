@@ -77,15 +77,12 @@ static void note_arrival(struct session *session)
 
 unsigned session_run_dial(struct session *session)
 {
-    enum upstream_result result;
-
     if (is_early_talker(session))
         return turn_early_talker_away(session);
-    result = upstream_step(&session->upstream);
-    if (result == UPSTREAM_BUSY)
+    if (!upstream_step(&session->upstream))
         return leave_if_gone(session);
     note_arrival(session);
-    if (result == UPSTREAM_FAILED)
+    if (session->upstream.phase == UPSTREAM_FAILED)
         return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
     return session->service->listener->greeting_delay > 0 ? SESSION_DELAY
                                                           : session_start_dialog(session);
@@ -124,12 +121,9 @@ void session_begin_renewal(struct session *session)
 /* A fresh backend connection behind a dialog that goes on. */
 unsigned session_run_renewal(struct session *session)
 {
-    enum upstream_result result;
-
     (void)pipe_flush(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT], session->engine);
-    result = upstream_step(&session->upstream);
-    if (result == UPSTREAM_BUSY)
+    if (!upstream_step(&session->upstream))
         return leave_if_gone(session);
     note_arrival(session);
-    return session_resume_dialog(session, result);
+    return session_resume_dialog(session);
 }

@@ -101,11 +101,12 @@ unsigned session_start_dialog(struct session *session)
 }
 
 /* Behind a dialog the greeting of a fresh connection is not for the client; a refusal is (C127). */
-unsigned session_resume_dialog(struct session *session, enum upstream_result result)
+unsigned session_resume_dialog(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
     size_t greeting_len = session->upstream.greeting_len;
     enum greeting greeting = session->upstream.greeting;
+    enum upstream_phase result = session->upstream.phase;
     struct actions actions;
 
     if (result == UPSTREAM_FAILED || greeting == GREETING_PREAUTH)

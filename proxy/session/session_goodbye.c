@@ -138,17 +138,12 @@ void session_say_last_goodbye(struct session *session)
 /* False: nothing was done, more must come. */
 static bool arrive(struct session *session)
 {
-    switch (upstream_step(&session->upstream)) {
-    case UPSTREAM_BUSY:
+    if (!upstream_step(&session->upstream))
         return false;
-    case UPSTREAM_READY:
+    if (session->upstream.phase == UPSTREAM_READY)
         say_goodbye(session);
-        break;
-    case UPSTREAM_REFUSED:
-    case UPSTREAM_FAILED:
+    else
         session_leave_server(session);
-        break;
-    }
     return true;
 }
 

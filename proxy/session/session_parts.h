@@ -81,7 +81,7 @@ unsigned session_end_delay(struct session *session);
 unsigned session_start_dialog(struct session *session);
 
 /* With what the upstream has brought behind a dialog that goes on. */
-unsigned session_resume_dialog(struct session *session, enum upstream_result result);
+unsigned session_resume_dialog(struct session *session);
 void session_begin_dialog(struct session *session);
 unsigned session_run_dialog(struct session *session);
 unsigned session_drain_dialog(struct session *session);

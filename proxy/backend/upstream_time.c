@@ -1,0 +1,37 @@
+/* The two deadlines of the way to a backend: of what is under way, and of all of it. */
+#include "upstream_parts.h"
+
+void upstream_poke(struct upstream *upstream)
+{
+    upstream->on_event(upstream->owner, upstream->leg->wire, 0);
+}
+
+static void on_try_deadline(struct deadline *deadline)
+{
+    struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, try_deadline);
+
+    if (upstream->expiry == EXPIRY_NONE)
+        upstream->expiry = EXPIRY_TRY;
+    upstream_poke(upstream);
+}
+
+static void on_deadline(struct deadline *deadline)
+{
+    struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, deadline);
+
+    upstream->expiry = EXPIRY_ALL;
+    upstream_poke(upstream);
+}
+
+void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
+    enum engine_class class_index, uint64_t ms)
+{
+    deadline_set(
+        &upstream->engine->deadlines, deadline, class_index, uv_now(upstream->engine->loop) + ms);
+}
+
+void upstream_init_deadlines(struct upstream *upstream)
+{
+    deadline_init(&upstream->try_deadline, on_try_deadline);
+    deadline_init(&upstream->deadline, on_deadline);
+}
