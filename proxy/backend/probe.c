@@ -1,53 +1,10 @@
-/* A probe's life and its approach; what is said behind that is in probe_talk.c. */
+/* A probe's life, its phases as a table, and its approach. */
 #include "probe_parts.h"
 
+#include "mailmux/check.h"
 #include "mailmux/proxy_header.h"
-#include <stdio.h>
-#include <string.h>
-
-static void step(struct probe *probe);
-
-static void on_event(void *owner, struct wire *wire, unsigned events)
-{
-    (void)wire;
-    (void)events;
-    step(owner);
-}
-
-static void on_deadline(struct deadline *deadline)
-{
-    struct probe *probe = LIST_ENTRY(deadline, struct probe, deadline);
-
-    probe->is_late = true;
-    step(probe);
-}
 
 /* ---- How it ends ---- */
-
-static void note(struct probe *probe, enum opening_failure failure, const char *why)
-{
-    struct probe_result *result = &probe->result;
-
-    result->failure = failure;
-    (void)snprintf(result->why, sizeof(result->why), "%s", why);
-}
-
-void probe_note_failure(struct probe *probe, enum opening_failure failure)
-{
-    note(probe, failure, opening_verdict(failure)->text);
-}
-
-void probe_fail_because(struct probe *probe, enum opening_failure failure, const char *why)
-{
-    if (probe->phase < PROBE_QUITTING)
-        note(probe, failure, why);
-    probe->phase = PROBE_OVER;
-}
-
-void probe_fail(struct probe *probe, enum opening_failure failure)
-{
-    probe_fail_because(probe, failure, opening_verdict(failure)->text);
-}
 
 static void close_all(struct probe *probe)
 {
@@ -57,16 +14,6 @@ static void close_all(struct probe *probe)
     buffer_give(&probe->engine->replies, &probe->input);
     buffer_give(&probe->engine->lines, &probe->output);
     approach_drop(&probe->approach);
-}
-
-static void end(struct probe *probe)
-{
-    probe_done *on_done = probe->on_done;
-
-    close_all(probe);
-    probe->result.words = buffer_held(&probe->capabilities);
-    probe->on_done = NULL;
-    on_done(probe->owner, probe);
 }
 
 /* ---- The approach ---- */
@@ -94,25 +41,7 @@ static bool write_header(void *owner, struct buffer *out)
     return proxy_header_write(&header, out);
 }
 
-static void note_tls(struct probe *probe)
-{
-    struct probe_result *result = &probe->result;
-    struct tls_info info;
-
-    if (!probe->leg.ops)
-        return;
-    (void)stream_tls_info(&probe->leg, &info);
-    result->has_tls = probe->leg.handshaken;
-    result->has_certificate = result->has_tls && info.peer != TLS_PEER_UNKNOWN;
-    result->tls_state = info.peer;
-    result->tls_fault = info.peer_fault;
-    result->tls_seconds = info.peer_seconds;
-    (void)snprintf(
-        result->tls_version, sizeof(result->tls_version), "%s", info.version ? info.version : "");
-    (void)snprintf(result->tls_peer, sizeof(result->tls_peer), "%s", info.peer_name);
-}
-
-static void take_failure(struct probe *probe)
+static unsigned take_failure(struct probe *probe)
 {
     const struct approach *approach = &probe->approach;
 
@@ -120,84 +49,112 @@ static void take_failure(struct probe *probe)
     switch (opening_verdict(approach->failure)->trouble) {
     case TROUBLE_MISUNDERSTANDING:
     case TROUBLE_WORDS:
-        probe_fail_opening(probe);
-        break;
+        return probe_fail_opening(probe);
     case TROUBLE_NONE:
     case TROUBLE_OURS:
     case TROUBLE_NO_CONNECTION:
     case TROUBLE_NO_WORD:
     case TROUBLE_TLS:
     case TROUBLE_CERTIFICATE:
-        probe_fail_because(probe, approach->failure, approach->why);
         break;
     }
+    return probe_fail(probe, approach->failure, approach->why);
 }
 
-static bool run_approach(struct probe *probe)
+static unsigned run_approach(struct probe *probe)
 {
-    switch (approach_step(&probe->approach)) {
-    case APPROACH_WAITS:
+    enum approach_result result = approach_step(&probe->approach);
+
+    if (result == APPROACH_WAITS)
+        return PROBE_WAIT;
+    probe_note_tls(probe);
+    if (result == APPROACH_FAILED)
+        return take_failure(probe);
+    return probe->plan.connects_only ? (unsigned)PROBE_OVER : probe_reach(probe);
+}
+
+static unsigned expire_approach(struct probe *probe)
+{
+    approach_expire(&probe->approach);
+    return PROBE_APPROACHING;
+}
+
+/* ---- The table ---- */
+
+static unsigned expire_asking(struct probe *probe)
+{
+    return probe_fail(probe, OPENING_ANSWER_TIMEOUT, NULL);
+}
+
+/* What was to be found out is known. */
+static unsigned be_over(struct probe *probe)
+{
+    (void)probe;
+    return PROBE_OVER;
+}
+
+static unsigned end(struct probe *probe)
+{
+    probe_done *on_done = probe->on_done;
+
+    close_all(probe);
+    probe->result.words = buffer_held(&probe->capabilities);
+    probe->on_done = NULL;
+    on_done(probe->owner, probe);
+    return PROBE_WAIT; /* the owner may have begun another in the same memory */
+}
+
+struct phase {
+    const char *name;
+    unsigned follows; /* a bit for each phase it may follow */
+    unsigned (*run)(struct probe *probe);
+    unsigned (*expire)(struct probe *probe); /* all its time is over */
+};
+
+#define AFTER(phase) (1u << PROBE_##phase)
+
+static const struct phase phases[PROBE_PHASES] = {
+    [PROBE_APPROACHING] = {"approaching", AFTER(APPROACHING), run_approach, expire_approach},
+    [PROBE_ASKING] = {"asking", AFTER(APPROACHING) | AFTER(ASKING), probe_run_asking,
+        expire_asking},
+    [PROBE_QUITTING] = {"quitting", AFTER(APPROACHING) | AFTER(ASKING) | AFTER(QUITTING),
+        probe_run_quitting, be_over},
+    [PROBE_LEAVING] = {"leaving", AFTER(QUITTING) | AFTER(LEAVING), probe_run_leaving, be_over},
+    [PROBE_OVER] = {"over", AFTER(APPROACHING) | AFTER(ASKING) | AFTER(QUITTING) | AFTER(LEAVING),
+        end, be_over},
+};
+
+/* The only door. False: it waits. */
+static bool enter(struct probe *probe, unsigned next)
+{
+    if (next == PROBE_WAIT || !check_holds((phases[next].follows & (1u << probe->phase)) != 0))
         return false;
-    case APPROACH_READY:
-        note_tls(probe);
-        if (probe->plan.connects_only)
-            probe->phase = PROBE_OVER;
-        else
-            probe_reach(probe);
-        break;
-    case APPROACH_FAILED:
-        note_tls(probe);
-        take_failure(probe);
-        break;
-    }
+    probe->phase = (enum probe_phase)next;
     return true;
-}
-
-/* ---- The whole ---- */
-
-static void be_late(struct probe *probe)
-{
-    switch (probe->phase) {
-    case PROBE_APPROACHING:
-        approach_expire(&probe->approach);
-        break;
-    case PROBE_ASKING:
-        probe_fail(probe, OPENING_ANSWER_TIMEOUT);
-        break;
-    case PROBE_QUITTING:
-    case PROBE_LEAVING:
-    case PROBE_OVER:
-        probe->phase = PROBE_OVER;
-        break;
-    }
-}
-
-/* False: it must wait, or is over. */
-static bool run(struct probe *probe)
-{
-    switch (probe->phase) {
-    case PROBE_APPROACHING:
-        return run_approach(probe);
-    case PROBE_ASKING:
-    case PROBE_QUITTING:
-        return probe_run_talking(probe);
-    case PROBE_LEAVING:
-        return probe_run_leaving(probe);
-    case PROBE_OVER:
-        break;
-    }
-    return false;
 }
 
 static void step(struct probe *probe)
 {
-    if (probe->is_late)
-        be_late(probe);
-    while (run(probe))
+    while (enter(probe, phases[probe->phase].run(probe)))
         continue;
-    if (probe->phase == PROBE_OVER)
-        end(probe);
 }
+
+static void on_event(void *owner, struct wire *wire, unsigned events)
+{
+    (void)wire;
+    (void)events;
+    step(owner);
+}
+
+static void on_deadline(struct deadline *deadline)
+{
+    struct probe *probe = LIST_ENTRY(deadline, struct probe, deadline);
+
+    if (enter(probe, phases[probe->phase].expire(probe)))
+        step(probe);
+}
+
+/* ---- From outside ---- */
 
 void probe_start(struct probe *probe, struct engine *engine, const struct probe_plan *plan,
     const struct address *address, probe_done *on_done, void *owner)

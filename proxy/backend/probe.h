@@ -37,12 +37,14 @@ struct probe_plan {
     uint64_t timeout_ms;
 };
 
+/* What each phase does is its row in probe.c. */
 enum probe_phase {
     PROBE_APPROACHING,
     PROBE_ASKING, /* whether it relays */
     PROBE_QUITTING,
     PROBE_LEAVING, /* our end is said; it may have more to say */
-    PROBE_OVER
+    PROBE_OVER,
+    PROBE_PHASES
 };
 
 /* What has been found out so far. Text from the server is as it came. */
@@ -77,7 +79,6 @@ struct probe {
     probe_done *on_done;
     void *owner;
     enum probe_phase phase;
-    bool is_late;
     struct stream leg;
     struct buffer *input;
     struct buffer *output;
