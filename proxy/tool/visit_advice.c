@@ -1,5 +1,4 @@
-/* For each wrong set-up the sentence that names the mistake and what to write. */
-#include "visit_report.h"
+#include "visit_advice.h"
 
 #include "logins.h"
 #include "mailmux/login_advice.h"
