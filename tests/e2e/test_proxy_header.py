@@ -1,5 +1,5 @@
-"""The PROXY header of a load balancer in front of mailmux: required of the addresses listed in
-accept_proxy_from, believed from there alone, and told to nobody when it is wrong.
+"""The PROXY header of a load balancer in front of mailmux, attack A22: the addresses listed in
+accept_proxy_from must send it, it is believed from there alone, and a wrong one gets no answer.
 """
 
 import ipaddress

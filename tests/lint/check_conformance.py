@@ -1,5 +1,6 @@
 """docs/conformance.md has a line for every statement of the sections that are needed, in their order,
-and what it names is there; tests name no statement that does not exist.
+and what it names is there; tests name no statement that does not exist. docs/threats.md defines every
+attack and rule that code and tests quote, and the statements, files and tests in it exist.
 """
 
 import re
@@ -65,6 +66,66 @@ def not_shown():
                 yield f"docs/conformance.md: {name} does not name {match[1]}"
 
 
+def sources():
+    """Every file in which an attack or a rule may be quoted, with its text."""
+    for folder in ("proxy", "include", "tests"):
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.suffix in (".c", ".h", ".py", ".txt") and "corpus" not in file.parts:
+                yield file, file.read_text()
+
+
+def attacks_in(text):
+    """The numbers that a text quotes; "A5 to A8" is four of them, and test_a05_... is one."""
+    for first, last in re.findall(r"\bA([1-9]\d*)(?: to A([1-9]\d*))?\b", text):
+        yield from range(int(first), int(last or first) + 1)
+    yield from map(int, re.findall(r"\bdef test_a(\d+)_", text))
+
+
+def source_of(name):
+    """The file of a test or transcript in docs/threats.md."""
+    if name.startswith("test_"):
+        return ROOT / f"tests/e2e/{name}.py"
+    if name.startswith("unit/"):
+        return ROOT / f"tests/{name}.c"
+    return ROOT / f"tests/transcripts/{name}.txt"
+
+
+def wrong_in_row(row, known, files):
+    number, _, _, statements_named, where, shown_by = row
+    for statement in re.findall(r"C\d+[a-z]?", statements_named):
+        if statement not in known:
+            yield f"there is no statement {statement}"
+    for name in re.findall(r"`(\w+\.c)`", where):
+        if name not in files:
+            yield f"there is no {name} below proxy/"
+    tests = [source_of(name) for name in re.findall(r"`([\w/-]+)`", shown_by)]
+    yield from (f"there is no {test.relative_to(ROOT)}" for test in tests if not test.exists())
+    if number and not any(int(number[1:]) in attacks_in(test.read_text())
+                          for test in tests if test.exists()):
+        yield f"no test of its row quotes {number}"
+
+
+def wrong_in_threats(known):
+    text = (ROOT / "docs/threats.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")]
+            for line in text.splitlines() if re.match(r"\| (A\d+ )?\| ", line)]
+    files = {file.name for file in (ROOT / "proxy").rglob("*.c")}
+    numbers = [int(row[0][1:]) for row in rows if row[0]]
+    rules = set(re.findall(r"^\*\*Rule ([A-Z]):", text, re.M))
+    for row in rows:
+        if len(row) != 6:
+            yield f"{row[0]} {row[1]}: a row has six cells"
+        else:
+            yield from (f"{row[0]} {row[1]}: {wrong}" for wrong in wrong_in_row(row, known, files))
+    yield from (f"A{number} is defined twice" for number in sorted(set(numbers))
+                if numbers.count(number) > 1)
+    for file, source in sources():
+        for number in sorted(set(attacks_in(source)) - set(numbers)):
+            yield f"A{number}, which {file.relative_to(ROOT)} quotes, is not defined"
+        for rule in sorted(set(re.findall(r"\brule ([A-Z])\b", source)) - rules):
+            yield f"rule {rule}, which {file.relative_to(ROOT)} quotes, is not defined"
+
+
 def main():
     sections = statements()
     needed = {name: [number for number, need in found if need == "must"]
@@ -78,6 +139,7 @@ def main():
                         f"  {documented()}\n  {needed}")
     problems += [f"{file.relative_to(ROOT)}: there is no statement {number}"
                  for file, number in named_by_tests() if number not in known]
+    problems += [f"docs/threats.md: {wrong}" for wrong in wrong_in_threats(known)]
     print("\n".join(problems) or "in step")
     return 1 if problems else 0
 
