@@ -184,7 +184,7 @@ const char *pool_why_none(struct pool *pool)
     }
     (void)pthread_mutex_unlock(&pool->lock);
     if (is_retired)
-        return "a reload has removed the backend, or changed how it is spoken to";
+        return "a reload has removed the backend, or changed its TLS or send_client_address";
     if (is_any_ready)
         return "the last check of every server failed";
     return is_any_listed ? "all servers are in maintenance or drain" : "no server has an address";

@@ -317,7 +317,7 @@ void checks_follow(struct checks *checks, struct snapshot *snapshot)
     if (watches)
         count = collect(checks, snapshot, watches);
     if (snapshot && !watches)
-        log_message(LOG_ERROR, "checks", "there are none: out of memory");
+        log_message(LOG_ERROR, "checks", "no checks are made: out of memory");
     free_watches(checks);
     snapshot_unref(&checks->snapshot);
     checks->snapshot = snapshot ? snapshot_ref(snapshot) : NULL;

@@ -30,7 +30,7 @@ static void log_what_stays(const struct config *before, const struct config *now
     for (size_t row = 0; row < directive_count; row++) {
         if (config_needs_restart(before, now, &directives[row]))
             log_message(LOG_WARNING, "config",
-                "[%s] %s: the change needs a restart; until then it is as before",
+                "[%s] %s: the change needs a restart; until then the old value holds",
                 section_infos[directives[row].section].word, directives[row].key);
     }
 }

@@ -237,7 +237,7 @@ static bool take_effect(struct server *server)
     (void)uv_timer_stop(&server->patience);
     if (is_first &&
         !acceptor_start(server->acceptor, server->workers, server->worker_count, &coming->plan)) {
-        log_message(LOG_ERROR, "start-failed", "no thread can be had");
+        log_message(LOG_ERROR, "start-failed", "no thread could be started");
         return false;
     }
     if (!is_first) {
@@ -259,7 +259,7 @@ static void begin_reload(struct server *server)
     if (!prepare(server, load_again(server->file, server->snapshot)) || !wait_for_names(server)) {
         drop_coming(&server->coming);
         log_message(LOG_ERROR, "reload-failed",
-            "nothing has changed: what was in effect before still serves");
+            "nothing has changed: the configuration from before is still in effect");
     }
 }
 

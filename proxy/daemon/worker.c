@@ -169,7 +169,7 @@ struct worker *worker_start(
     engine_init(&worker->engine, &worker->loop, &hooks, &totals->stalls);
     sessions_init(&worker->sessions, &worker->engine, totals, on_ended);
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
-        error_set(error, "cannot start a worker: no thread can be had");
+        error_set(error, "cannot start a worker: no thread could be started");
         engine_deinit(&worker->engine);
         uv_close((uv_handle_t *)&worker->wake, NULL);
         (void)uv_run(&worker->loop, UV_RUN_DEFAULT);

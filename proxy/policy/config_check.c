@@ -32,7 +32,7 @@ static void check_bind(struct build *build, size_t listener_index, size_t bind_i
                 continue;
             config_report_add(build->report, true, listener->bind_origin[bind_index],
                 "[listener %s] bind = %s: [listener %s] has %s already, at %s:%u; an address and "
-                "port can be listened on once",
+                "port can be listened on only once",
                 listener->name, address_text(bind, text), other->name,
                 address_text(&other->bind[j], other_text), other->bind_origin[j].file,
                 other->bind_origin[j].line);
@@ -47,8 +47,7 @@ static void check_strict_sni(struct build *build, const struct config_listener *
         is_good(listener->settings, SECTION_LISTENER, "protocol"))
         config_report_add(build->report, false,
             config_setting_find(listener->settings, SECTION_LISTENER, "strict_sni")->origin,
-            "[listener %s] strict_sni = yes: it has no effect where protocol = smtp, for other "
-            "mail "
+            "[listener %s] strict_sni = yes: it has no effect where protocol = smtp, as other mail "
             "servers must be served whatever name they ask for (RFC 7672, RFC 8461)",
             listener->name);
 }
@@ -79,13 +78,14 @@ static void check_listener_tls(struct build *build, const struct config_listener
         return;
     if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_YES)
         config_report_add(build->report, true, origin,
-            "[listener %s] require_tls = yes: with tls = none nobody could ever send a command; "
+            "[listener %s] require_tls = yes: with tls = none no client could ever send a command; "
             "write tls = starttls, or require_tls = no",
             listener->name);
     else if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_AUTH &&
              needs_login(listener))
         config_report_add(build->report, true, origin,
-            "[listener %s] require_tls = auth: with tls = none nobody could ever log in; write tls "
+            "[listener %s] require_tls = auth: with tls = none no client could ever log in; write "
+            "tls "
             "= starttls, or require_tls = no",
             listener->name);
     else if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_NO)
@@ -136,7 +136,7 @@ static void check_further_set(struct build *build, size_t index)
         if (directives[row].section == SECTION_TLS && directives[row].is_nameless &&
             is_given(tls->settings, key))
             config_report_add(build->report, true, tls->settings[row].origin,
-                "[tls %s] %s: it stands in [tls] alone, for all sets share the keys; move it there",
+                "[tls %s] %s: it belongs in [tls] alone, as all sets share the keys; move it there",
                 tls->name, key);
     }
     if (config_setting_find(tls->settings, SECTION_TLS, "certificate")->state == SETTING_DEFAULT)
@@ -190,7 +190,7 @@ static void check_client_ca(struct build *build, const struct config_tls *tls)
         (tls == first && asks_clients(build->config)))
         return;
     config_report_add(build->report, false, ca->origin,
-        "[%s] client_ca = %s: nobody is asked for a certificate; write client_certificate = "
+        "[%s] client_ca = %s: no client is asked for a certificate; write client_certificate = "
         "require, or request",
         heading_of(tls, heading), tls->client_ca);
 }

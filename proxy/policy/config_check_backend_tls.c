@@ -46,12 +46,12 @@ static void check_verification(struct build *build, const struct config_backend 
         return;
     if (is_given(backend, "ca"))
         config_report_add(build->report, true, origin,
-            "[backend %s] verify = no: ca would never be asked; remove one of the two lines",
+            "[backend %s] verify = no: ca would have no effect; remove one of the two lines",
             backend->name);
     else if (backend->pins.count == 0)
         config_report_add(build->report, false, origin,
-            "[backend %s] verify = no: whoever is in between can pass for the server and read "
-            "passwords and mail; ca or pin in place of it protects them",
+            "[backend %s] verify = no: anybody on the way can pass for the server and read "
+            "passwords and mail; ca or pin instead of it protects them",
             backend->name);
 }
 
@@ -80,7 +80,7 @@ static void check_check(struct build *build, const struct config_backend *backen
             "[backend %s] check = starttls: it needs tls = starttls; write that, or check = "
             "capabilities%s",
             backend->name,
-            backend->tls == BACKEND_TLS_IMPLICIT ? ", which tls = implicit puts behind TLS" : "");
+            backend->tls == BACKEND_TLS_IMPLICIT ? ", which tls = implicit puts inside TLS" : "");
 }
 
 void config_check_backend_tls(struct build *build, const struct config_backend *backend)

@@ -89,8 +89,8 @@ static void check_relay_domains(struct build *build, const struct config_listene
         return;
     if (config_protocol_is_smtp(listener->protocol) && listener->smuggling == SMUGGLING_PASS)
         config_report_add(build->report, false, setting_of(listener, "smuggling")->origin,
-            "[listener %s] smuggling = pass: a message may hold commands for a server that takes "
-            "other line ends for its end, and recipients beyond relay_domains with them; write "
+            "[listener %s] smuggling = pass: a server that takes other line ends for the end of a "
+            "message runs what follows as commands, with recipients beyond relay_domains; write "
             "look-alikes",
             listener->name);
     if (config_protocol_is_smtp(listener->protocol))
@@ -110,8 +110,8 @@ static void check_proxy_sources(struct build *build, const struct config_listene
         if (networks->cidr[i].bits > 0)
             continue;
         config_report_add(build->report, false, networks->origin[i],
-            "[listener %s] accept_proxy_from = %s: whoever connects must send a PROXY header, and "
-            "may claim any address in it; name the addresses of the load balancers",
+            "[listener %s] accept_proxy_from = %s: every client must send a PROXY header, and can "
+            "claim any address in it; name the addresses of the load balancers",
             listener->name, cidr_text(&networks->cidr[i], text));
     }
 }

@@ -59,12 +59,12 @@ static void default_protocol(struct build *build, struct config_listener *listen
         const struct standard_port *standard = find_standard(port);
 
         if (!standard) {
-            report_missing(build, listener, "protocol", "does not tell it", port);
+            report_missing(build, listener, "protocol", "does not imply one", port);
             return;
         }
         if (i > 0 && standard->protocol != listener->protocol) {
             report_missing(
-                build, listener, "protocol", "is for another one than the port before it", port);
+                build, listener, "protocol", "implies another one than the port before it", port);
             return;
         }
         listener->protocol = standard->protocol;
@@ -80,7 +80,7 @@ static void default_tls(struct build *build, struct config_listener *listener)
 
         if (i > 0 && tls != listener->tls) {
             report_missing(
-                build, listener, "tls", "begins it otherwise than the port before it", port);
+                build, listener, "tls", "implies another value than the port before it", port);
             return;
         }
         listener->tls = tls;

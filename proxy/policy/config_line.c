@@ -126,7 +126,7 @@ static void parse_section(struct slice line, struct config_line *out)
         refuse(out, line, "a section is [kind] or [kind name], e.g. [listener smtp]");
     else if (!config_name_is_valid(out->word) ||
              (out->name.n > 0 && !config_name_is_valid(out->name)))
-        refuse(out, line, "a section name is of letters, digits, '.', '_' and '-'");
+        refuse(out, line, "a section name consists of letters, digits, '.', '_' and '-'");
     else
         out->kind = LINE_SECTION;
 }

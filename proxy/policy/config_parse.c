@@ -62,7 +62,7 @@ static void parse_choices(struct setting *setting, const struct config_value *va
         if (!config_choice_parse(setting->directive, values[i].text, &choice, &error))
             setting_refuse(setting, &values[i], "%s", error.text);
         else if (choice == 0 && count > 1)
-            setting_refuse(setting, &values[i], "it stands alone or not at all");
+            setting_refuse(setting, &values[i], "it cannot stand beside other values");
         bits |= choice;
     }
     store_number(setting, bits);
@@ -159,7 +159,7 @@ static const char *check_file(struct setting *setting, const struct config_value
 
     if (setting->build->looks_at_files && !config_reader_can_read(path, &reason))
         setting_refuse(setting, value,
-            "%s; the file must be there and readable by whoever starts mailmux%s%s", reason,
+            "%s; the file must be there and readable by the user that starts mailmux%s%s", reason,
             moved ? "; looked for at " : "", moved ? path : "");
     return path;
 }

@@ -190,7 +190,7 @@ static bool parse_name(struct setting *setting, const struct config_value *value
         return true;
     if (!config_name_is_valid(name)) {
         setting_refuse(setting, value,
-            "\"%.*s\" is not a server name; it is of letters, digits, '.', '_' and '-'",
+            "\"%.*s\" is not a server name; it consists of letters, digits, '.', '_' and '-'",
             (int)name.n, name.p);
         return false;
     }

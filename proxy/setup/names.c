@@ -100,7 +100,7 @@ static void note_addresses(const struct entry *entry)
     log_number(&line, "count", entry->count);
     log_text(&line, "addresses", slice_from(text));
     if (entry->count == 0)
-        log_text(&line, "why", SLICE("the service says that it is not offered"));
+        log_text(&line, "why", SLICE("the SRV record says that the service is not offered"));
     log_write(&line);
 }
 

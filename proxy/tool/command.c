@@ -14,7 +14,7 @@ static const char help[] =
     "\n"
     "  -c, --config FILE   the configuration (default " OPTIONS_DEFAULT_FILE ")\n"
     "  --check             report every problem of the configuration; exit 0 if it can be used\n"
-    "  --check --probe     the same, and visit every server: is it as configured?\n"
+    "  --check --probe     the same, and visit every server: does it match the file?\n"
     "  --dump              the effective configuration, with the source of each value\n"
     "  --reference         the settings, as Markdown\n"
     "  --man               the settings, as the manual page mailmux.ini(5)\n"

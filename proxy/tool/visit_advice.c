@@ -70,7 +70,7 @@ static void advise_certificate(const struct visit *visit, const struct probe_res
         break;
     case TLS_FAULT_NONE:
     case TLS_FAULT_TRUST:
-        ERROR("nobody who is trusted vouches for its certificate (%s); write ca = FILE with the "
+        ERROR("no trusted authority vouches for its certificate (%s); write ca = FILE with the "
               "authority that has signed it, or pin = sha256:...",
             result->why);
         break;
@@ -102,7 +102,7 @@ static void advise_other_tls(const struct visit *visit, FILE *out, struct visit_
               "write tls = starttls, or name its port for TLS");
     else
         ERROR("tls = implicit, and on this port the server speaks in clear and offers no STARTTLS; "
-              "name its port for TLS, or write tls = none where nobody else can listen");
+              "name its port for TLS, or write tls = none if nobody else can read the traffic");
 }
 
 static void advise_opening(const struct visit *visit, const struct probe_result *result, FILE *out,
@@ -113,8 +113,8 @@ static void advise_opening(const struct visit *visit, const struct probe_result 
 
     if (result->failure == OPENING_NO_STARTTLS)
         ERROR("tls = starttls, and the server does not offer STARTTLS; turn TLS on there (Postfix: "
-              "smtpd_tls_security_level = may; Dovecot: ssl = yes), or write tls = none where "
-              "nobody else can listen");
+              "smtpd_tls_security_level = may; Dovecot: ssl = yes), or write tls = none if nobody "
+              "else can read the traffic");
     else if (result->failure == OPENING_GREETING_REFUSED)
         ERROR("the server turns this machine away by its greeting; its own log may say why");
     else if (result->failure == OPENING_WRONG_PROTOCOL && greeted && greeted != expected)
@@ -311,17 +311,17 @@ static void advise_relay(const struct visit *visit, FILE *out, struct visit_coun
     switch (result->relay.judgement) {
     case RELAY_TAKEN:
         if (!open)
-            NOTE("the server itself would take it: it relays for whoever comes from this machine");
+            NOTE("the server itself would take it: it relays for every client of this machine");
         else if (is_told)
             ERROR("the server is an open relay: it takes mail to %s from a stranger; name there "
                   "who may relay (Postfix: mynetworks, smtpd_relay_restrictions)",
                 VISIT_RECIPIENT);
         else
             ERROR("through [listener %s] the server is an open relay: it takes mail to %s from "
-                  "whoever comes from this machine, and that is every client; write relay_domains "
-                  "= with its own domains in each listener, or send_client_address = xclient or "
-                  "proxy-v2, or take this machine's address out of its trusted networks (Postfix: "
-                  "mynetworks)",
+                  "this machine, and every client comes to it from this machine; write "
+                  "relay_domains = with its own domains in each listener, or send_client_address "
+                  "= xclient or proxy-v2, or take this machine's address out of its trusted "
+                  "networks (Postfix: mynetworks)",
                 open->name, VISIT_RECIPIENT);
         break;
     case RELAY_UNDECIDED:

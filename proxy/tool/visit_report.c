@@ -138,7 +138,7 @@ static void print_relay(FILE *out, const struct visit *visit)
     begin_line(out, "relay");
     if (result->relay.judgement == RELAY_NOT_TESTED)
         (void)fprintf(out, "not tested: %s",
-            result->failure == OPENING_FINE ? "it did not come to that" : result->why);
+            result->failure == OPENING_FINE ? "the probe did not get that far" : result->why);
     else {
         (void)fprintf(out, "for %s%s%s it says ", VISIT_RECIPIENT, is_own ? " from " : "",
             is_own ? visit->sender : "");

@@ -16,7 +16,7 @@ BACKEND = "[backend mta]\nserver = mx1 10.0.0.5:25\n"
 LISTENER = "[listener in]\nbind = 127.0.0.1:25\nbackend = mta\n"
 GOOD = BACKEND + LISTENER  # five lines
 TRUST = "[backend mta]: its servers see every client at mailmux's address;"  # test_relay_domains.py
-READABLE = "the file must be there and readable by whoever starts mailmux"
+READABLE = "the file must be there and readable by the user that starts mailmux"
 
 
 def mailmux(*arguments, before=(), directory=None):
@@ -183,7 +183,7 @@ def test_duplicate_listener_address(check, first, second):
                               f"[listener b]\nbind = {second}\nbackend = mta\n")
     checked.has_error(
         7, f"[listener b] bind = {second}: [listener a] has {first} already, at "
-           f"{checked.file}:4; an address and port can be listened on once")
+           f"{checked.file}:4; an address and port can be listened on only once")
 
 
 def test_backend_without_server(check):
@@ -425,7 +425,7 @@ def test_rules_of_tls_are_looked_at_without_a_certificate(check, lines, line, te
 def test_authorities_that_nobody_asks_for(check, tmp_path, certificates):
     shutil.copy(certificates.authority, tmp_path / "ca.pem")
     check(GOOD + "[tls]\nclient_ca = ca.pem\n").has_warning(
-        7, f"[tls] client_ca = {tmp_path}/ca.pem: nobody is asked for a certificate; write "
+        7, f"[tls] client_ca = {tmp_path}/ca.pem: no client is asked for a certificate; write "
         "client_certificate = require, or request")
     check(GOOD + "[tls]\nclient_ca = ca.pem\nclient_certificate = require\n").is_good()
 

@@ -231,9 +231,9 @@ def test_in_clear_on_a_port_for_tls(probe, new_backend, certificates, protocol, 
     ("expired", {"expired": True}, ["its certificate has expired"]),
     ("wrong-name", {"names": "DNS:other.example"},
      ["its certificate is not for 127.0.0.1", "write tls_name = and"]),
-    ("self-made", {"issuer": "self"}, ["nobody who is trusted vouches for its certificate",
+    ("self-made", {"issuer": "self"}, ["no trusted authority vouches for its certificate",
                                        "self-signed certificate", "write ca = FILE"]),
-    ("strange", {"issuer": "foreign"}, ["nobody who is trusted vouches for its certificate"]),
+    ("strange", {"issuer": "foreign"}, ["no trusted authority vouches for its certificate"]),
 ], ids=["expired", "wrong name", "self-signed", "unknown authority"])
 @pytest.mark.parametrize("mode", ["starttls", "implicit"])
 def test_a_certificate_that_is_not_good(

@@ -133,13 +133,13 @@ static void test_what_is_written_wins_over_the_port(void **state)
 static void test_ports_that_tell_nothing(void **state)
 {
     assert_error(LISTENER("bind = *:10025\n"),
-        "x.ini:3: [listener in]: protocol is missing, and port 10025 does not tell it; write "
+        "x.ini:3: [listener in]: protocol is missing, and port 10025 does not imply one; write "
         "protocol = one of smtp, submission, pop3, imap");
     assert_error(LISTENER("bind = *:25, *:143\n"),
-        "x.ini:3: [listener in]: protocol is missing, and port 143 is for another one than the "
+        "x.ini:3: [listener in]: protocol is missing, and port 143 implies another one than the "
         "port before it; write protocol = one of smtp, submission, pop3, imap");
     assert_error(LISTENER("bind = *:143, *:993\n"),
-        "x.ini:3: [listener in]: tls is missing, and port 993 begins it otherwise than the port "
+        "x.ini:3: [listener in]: tls is missing, and port 993 implies another value than the port "
         "before it; write tls = one of starttls, implicit, none");
     assert_parsed(LISTENER("bind = *:10025\nprotocol = smtp\n"));
     assert_int_equal(config->listeners[0].tls, LISTENER_TLS_STARTTLS);
@@ -155,12 +155,12 @@ static void test_require_tls(void **state)
         "x.ini:6: [listener in] require_tls = yes: mail servers that do not speak TLS can no "
         "longer deliver to port 2525; require_tls = auth protects logins alone");
     assert_error(LISTENER("bind = *:143\ntls = none\nrequire_tls = auth\n"),
-        "x.ini:7: [listener in] require_tls = auth: with tls = none nobody could ever log in; "
+        "x.ini:7: [listener in] require_tls = auth: with tls = none no client could ever log in; "
         "write "
         "tls = starttls, or require_tls = no");
     assert_parsed(LISTENER("bind = *:25\ntls = none\nrequire_tls = auth\n"));
     assert_error(LISTENER("bind = *:25\ntls = none\nrequire_tls = yes\n"),
-        "x.ini:7: [listener in] require_tls = yes: with tls = none nobody could ever send a "
+        "x.ini:7: [listener in] require_tls = yes: with tls = none no client could ever send a "
         "command; write tls = starttls, or require_tls = no");
     assert_parsed(LISTENER("bind = *:587\nrequire_tls = yes\n" TRUSTED));
     assert_int_equal(report.count, 0);
@@ -306,10 +306,10 @@ static void test_addresses_are_listened_on_once(void **state)
 {
     assert_error(LISTENER("bind = [::]:25, [::]:25\n"),
         "x.ini:5: [listener in] bind = [::]:25: [listener in] has [::]:25 already, at x.ini:5; an "
-        "address and port can be listened on once");
+        "address and port can be listened on only once");
     assert_error(LISTENER("bind = 0.0.0.0:25\n") "[listener b]\nbind = 127.0.0.1:25\nbackend=mta\n",
         "x.ini:7: [listener b] bind = 127.0.0.1:25: [listener in] has 0.0.0.0:25 already, at "
-        "x.ini:5; an address and port can be listened on once");
+        "x.ini:5; an address and port can be listened on only once");
     assert_parsed(LISTENER("bind = 0.0.0.0:25, [::]:25, 127.0.0.1:2525, [::1]:2525\n"));
 }
 

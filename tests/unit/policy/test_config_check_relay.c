@@ -29,8 +29,8 @@ static void test_networks(void **state)
         "x.ini:6: [listener in] accept_proxy_from = 10.0.0.1/8: the address has bits set behind "
         "its first 8; write 10.0.0.0/8 for the network, or 10.0.0.1 for the one address");
     assert_problem(LISTENER("bind = *:143\naccept_proxy_from = 10.0.0.1, ::/0\n"), false,
-        "x.ini:6: [listener in] accept_proxy_from = ::/0: whoever connects must send a PROXY "
-        "header, and may claim any address in it; name the addresses of the load balancers");
+        "x.ini:6: [listener in] accept_proxy_from = ::/0: every client must send a PROXY header, "
+        "and can claim any address in it; name the addresses of the load balancers");
 }
 
 static void test_exempt(void **state)
@@ -80,8 +80,8 @@ static void test_relay_domains(void **state)
         "sends "
         "no mail; remove the line");
     assert_problem(LISTENER("bind = *:25\n" TRUSTED "smuggling = pass\n"), false,
-        "x.ini:7: [listener in] smuggling = pass: a message may hold commands for a server that "
-        "takes other line ends for its end, and recipients beyond relay_domains with them; write "
+        "x.ini:7: [listener in] smuggling = pass: a server that takes other line ends for the end "
+        "of a message runs what follows as commands, with recipients beyond relay_domains; write "
         "look-alikes");
 }
 

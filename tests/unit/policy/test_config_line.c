@@ -87,7 +87,7 @@ static void test_sections(void **state)
     assert_bad("[]", "[kind] or [kind name]");
     assert_bad("[a b c]", "[kind] or [kind name]");
     assert_bad("[a] b", "behind the ']'");
-    assert_bad("[a/b]", "is of letters");
+    assert_bad("[a/b]", "consists of letters");
 }
 
 static void test_bad_entries(void **state)
