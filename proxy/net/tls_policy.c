@@ -159,15 +159,15 @@ static bool set_groups(SSL_CTX *context, const struct tls_rules *rules,
     return false;
 }
 
-static void set_manners(SSL_CTX *context, enum tls_policy policy)
+static void set_manners(SSL_CTX *context)
 {
     /* The order of ciphers is ours, but for a client that puts ChaCha20 first: it knows what is
      * fast for it. */
     (void)SSL_CTX_set_options(
         context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT |
                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    if (policy == TLS_LEGACY)
-        (void)SSL_CTX_set_dh_auto(context, 1);
+    /* Without parameters OpenSSL leaves out every DHE cipher of a list, and does not say so. */
+    (void)SSL_CTX_set_dh_auto(context, 1);
     (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                         SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                         SSL_MODE_NO_AUTO_CHAIN);
@@ -182,7 +182,7 @@ bool tls_policy_apply(SSL_CTX *context, const struct tls_rules *rules,
 {
     ERR_clear_error();
     *applied = (struct tls_applied){0};
-    set_manners(context, rules->policy);
+    set_manners(context);
     return set_versions(context, rules, applied, fault) && set_ciphers(context, rules, fault) &&
            set_groups(context, rules, warning, applied, fault);
 }

@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { REFUSE_TEXT_MAX = 1024 };
-
 const struct config_origin config_default_origin = {"default", 0};
 
 struct config_setting *config_setting_find(
@@ -27,11 +25,11 @@ struct config_origin config_setting_origin(
 void setting_refuse(
     struct setting *setting, const struct config_value *value, const char *format, ...)
 {
-    char text[REFUSE_TEXT_MAX];
     va_list arguments;
+    char *text;
 
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments);
+    text = config_store_vprint(setting->build->store, format, arguments);
     va_end(arguments);
     setting->state->state = SETTING_BAD;
     config_report_add(setting->build->report, true, value->origin, "[%s] %s = %.*s: %s",

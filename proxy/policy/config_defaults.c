@@ -122,15 +122,6 @@ static void default_hostname(struct build *build)
     build->config->proxy.hostname = config_store_text(build->store, slice_from(name));
 }
 
-static const char *join(struct build *build, const char *directory, const char *rest)
-{
-    size_t n = strlen(directory) + strlen(rest) + 1;
-    char *path = config_store_take(build->store, n, 1);
-
-    (void)snprintf(path, n, "%s%s", directory, rest);
-    return path;
-}
-
 /*
  * systemd says where. Else root, and whoever may write there, has the directory of the system; it
  * need not exist yet for root, who can make it. Everybody else has one of his own.
@@ -149,9 +140,10 @@ static void default_state_directory(struct build *build)
             build->store, slice_of(systemd, slice_find(slice_from(systemd), ':')));
     } else if (geteuid() != 0 && access(SYSTEM_STATE_DIRECTORY, W_OK) != 0) {
         if (state && state[0] == '/')
-            proxy->state_directory = join(build, state, "/mailmux");
+            proxy->state_directory = config_store_print(build->store, "%s/mailmux", state);
         else if (home && home[0] == '/')
-            proxy->state_directory = join(build, home, "/.local/state/mailmux");
+            proxy->state_directory =
+                config_store_print(build->store, "%s/.local/state/mailmux", home);
     }
 }
 

@@ -147,12 +147,19 @@ static void parse_entry(struct slice line, struct config_line *out)
     }
     out->key = slice_trim_end(slice_of(line.p, equals));
     out->value = slice_trim(slice_after(line, equals + 1));
-    if (out->key.n == 0)
+    if (out->key.n > CONFIG_KEY_MAX) {
+        out->kind = LINE_BAD;
+        error_set(&out->error,
+            "\"%.*s...\": the key has %zu bytes; none has more than %d, and mailmux --reference "
+            "lists them",
+            QUOTE_MAX, line.p, out->key.n, CONFIG_KEY_MAX);
+    } else if (out->key.n == 0) {
         refuse(out, line, "nothing stands before the '='; write key = value");
-    else if (!config_name_is_valid(out->key))
+    } else if (!config_name_is_valid(out->key)) {
         refuse(out, line, "what stands before the '=' is not a key; write key = value");
-    else
+    } else {
         out->kind = LINE_ENTRY;
+    }
 }
 
 void config_line_parse(struct slice raw, struct config_line *out)

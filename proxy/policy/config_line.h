@@ -16,8 +16,11 @@ enum config_line_kind {
     LINE_BAD      /* error.text says why */
 };
 
-/* The longest that Debian's inih reads whole, and the longest section name that it keeps. */
-enum { CONFIG_LINE_MAX = 198, CONFIG_SECTION_MAX = 48 };
+enum {
+    CONFIG_LINE_MAX = 1024,  /* bytes of a line without its comment; of ours, inih sees less */
+    CONFIG_SECTION_MAX = 48, /* the longest section name that inih keeps */
+    CONFIG_KEY_MAX = 48      /* so that every key fits into a line of inih (200 bytes in Debian) */
+};
 
 struct config_line {
     enum config_line_kind kind;

@@ -13,9 +13,6 @@
 /* Bounds for files that were never meant to be a configuration. */
 enum { FILE_BYTES_MAX = 4 * 1024 * 1024, FILES_MAX = 1000, DEPTH_MAX = 16 };
 
-/* inih takes ';' behind white space for a comment even within quotes: it travels as this byte. */
-enum { SEMICOLON_STAND_IN = '\x01' };
-
 /* One file while it is read; `parent` is the file that includes it. */
 struct reader {
     struct config_store *store;
@@ -29,6 +26,7 @@ struct reader {
     bool is_memory;
     struct slice rest;
     struct config_origin at; /* the line at hand */
+    struct slice value;      /* its value, which does not go through inih; see next_line */
     struct document_section *section;
     bool has_section;
 };
@@ -76,16 +74,11 @@ static void open_section(struct reader *reader, const struct config_line *line)
     reader->has_section = true;
 }
 
-/* "key=value" in a form that inih leaves alone; config_line has seen to the length. */
-static void write_entry(const struct config_line *line, char *out, size_t cap)
-{
-    (void)snprintf(
-        out, cap, "%.*s=%.*s", (int)line->key.n, line->key.p, (int)line->value.n, line->value.p);
-    for (char *at = strchr(out, ';'); at; at = strchr(at, ';'))
-        *at = SEMICOLON_STAND_IN;
-}
-
-/* inih's fgets: one line of ours for every line of the file, so that both count alike. */
+/*
+ * inih's fgets: one line of ours for every line of the file, so that both count alike. inih would
+ * cut a long value, and one at a ';' behind a blank: it sees the key alone, and the value waits in
+ * the reader for take_entry, which inih calls before it asks for the next line.
+ */
 static char *next_line(char *out, int cap, void *user)
 {
     struct reader *reader = user;
@@ -106,7 +99,8 @@ static char *next_line(char *out, int cap, void *user)
             (int)line.name.n, line.name.p);
         break;
     case LINE_ENTRY:
-        write_entry(&line, out, (size_t)cap);
+        reader->value = line.value;
+        (void)snprintf(out, (size_t)cap, "%.*s=", (int)line.key.n, line.key.p);
         break;
     case LINE_BAD:
         take_bad_line(reader, &line, slice_starts(slice_trim(raw), SLICE("[")));
@@ -115,20 +109,11 @@ static char *next_line(char *out, int cap, void *user)
     return out;
 }
 
-static char *take_value(struct reader *reader, const char *value)
-{
-    char *copy = config_store_text(reader->store, slice_from(value));
-
-    for (char *at = strchr(copy, SEMICOLON_STAND_IN); at; at = strchr(at, SEMICOLON_STAND_IN))
-        *at = ';';
-    return copy;
-}
-
 /* inih's handler. It names the section, too, but not which of several with that name. */
-static int take_entry(void *user, const char *section_name, const char *key, const char *value)
+static int take_entry(void *user, const char *section_name, const char *key, const char *nothing)
 {
     struct reader *reader = user;
-    char *copy = take_value(reader, value);
+    char *copy = config_store_text(reader->store, reader->value);
     struct document_entry *entry;
 
     if (!reader->has_section) {

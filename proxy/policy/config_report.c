@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROBLEM_TEXT_MAX = 2048 };
-
 /* A problem of the file as a whole stands after those of its lines. */
 static unsigned place_of(struct config_origin origin)
 {
@@ -34,25 +32,10 @@ static size_t find_place(const struct config_report *report, struct config_origi
     return place;
 }
 
-static size_t write_prefix(struct config_origin origin, char *out, size_t cap)
-{
-    int n = 0;
-
-    if (origin.file && origin.line > 0)
-        n = snprintf(out, cap, "%s:%u: ", origin.file, origin.line);
-    else if (origin.file)
-        n = snprintf(out, cap, "%s: ", origin.file);
-    if (n < 0)
-        return 0;
-    return (size_t)n < cap ? (size_t)n : cap - 1;
-}
-
 void config_report_add(struct config_report *report, bool is_error, struct config_origin origin,
     const char *format, ...)
 {
     struct config_problem problem = {.is_error = is_error, .origin = origin};
-    char text[PROBLEM_TEXT_MAX];
-    size_t prefix;
     size_t place;
     va_list arguments;
 
@@ -62,11 +45,14 @@ void config_report_add(struct config_report *report, bool is_error, struct confi
         return;
     if (!report->store)
         report->store = config_store_new();
-    prefix = write_prefix(origin, text, sizeof(text) / 2);
     va_start(arguments, format);
-    (void)vsnprintf(text + prefix, sizeof(text) - prefix, format, arguments);
+    problem.text = config_store_vprint(report->store, format, arguments);
     va_end(arguments);
-    problem.text = config_store_text(report->store, slice_from(text));
+    if (origin.file && origin.line > 0)
+        problem.text =
+            config_store_print(report->store, "%s:%u: %s", origin.file, origin.line, problem.text);
+    else if (origin.file)
+        problem.text = config_store_print(report->store, "%s: %s", origin.file, problem.text);
     if (origin.file)
         problem.origin.file = config_store_text(report->store, slice_from(origin.file));
 

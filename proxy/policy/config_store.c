@@ -64,6 +64,32 @@ char *config_store_text(struct config_store *store, struct slice text)
     return copy;
 }
 
+char *config_store_vprint(struct config_store *store, const char *format, va_list arguments)
+{
+    va_list again;
+    char *text;
+    int n;
+
+    va_copy(again, arguments);
+    n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    text = config_store_take(store, n > 0 ? (size_t)n + 1 : 1, 1);
+    if (n > 0)
+        (void)vsnprintf(text, (size_t)n + 1, format, arguments);
+    return text;
+}
+
+char *config_store_print(struct config_store *store, const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+
+    va_start(arguments, format);
+    text = config_store_vprint(store, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
 char *config_store_path(struct config_store *store, const char *base, struct slice path)
 {
     const char *slash = strrchr(base, '/');

@@ -7,6 +7,7 @@
 #define MAILMUX_CONFIG_STORE_H
 
 #include "mailmux/slice.h"
+#include <stdarg.h>
 
 struct config_store;
 
@@ -20,6 +21,12 @@ void *config_store_take(struct config_store *store, size_t count, size_t size);
 
 /* A copy that ends with NUL. */
 char *config_store_text(struct config_store *store, struct slice text);
+
+/* Text as printf makes it. */
+char *config_store_print(struct config_store *store, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+char *config_store_vprint(struct config_store *store, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 /* The path itself when it is absolute, else the path from the directory of the file `base`. */
 char *config_store_path(struct config_store *store, const char *base, struct slice path);

@@ -16,7 +16,7 @@ static const char intro[] =
     "A time has a unit: 500ms, 30s, 5m, 24h.\n"
     "A size is in bytes, or 64k, 1m.\n"
     "A list is separated by commas, and its key may be repeated.\n"
-    "A line has at most 198 bytes.\n"
+    "A line has at most 1024 bytes.\n"
     "A path that does not begin with / starts at the directory of the file that names it.\n"
     ".PP\n"
     ".B include = conf.d/*.ini\n"

@@ -11,7 +11,7 @@ static const char intro[] =
     "- `#` and `;` begin a comment at the start of a line or after white space. A value that holds "
     "one, or a comma, stands in double quotes.\n"
     "- A time has a unit: `500ms`, `30s`, `5m`, `24h`. A size is in bytes, or `64k`, `1m`.\n"
-    "- A list is separated by commas, and its key may be repeated. A line has at most 198 bytes.\n"
+    "- A list is separated by commas, and its key may be repeated. A line has at most 1024 bytes.\n"
     "- A path that does not begin with `/` starts at the directory of the file that names it.\n"
     "- `include = conf.d/*.ini` reads other files; it stands before the first section.\n"
     "- `mailmux --check` reports every problem of a file at once; `mailmux --dump` shows the value "

@@ -202,12 +202,18 @@ def test_backend_that_is_not_there(check):
         5, "[listener in] backend = mtb: there is no section [backend mtb]; did you mean mta?")
 
 
-def test_a_line_of_300_bytes(check):
-    line = "certificate = /" + "x" * 285
-    assert len(line) == 300
+def test_a_line_of_2000_bytes(check):
+    line = "certificate = /" + "x" * 1985
+    assert len(line) == 2000
     check(GOOD + "[tls]\n" + line + "\n").has_error(
-        7, f'[tls] "{line[:40]}...": the line has 300 bytes; at most 198 can be read, so write a '
+        7, f'[tls] "{line[:40]}...": the line has 2000 bytes; at most 1024 can be read, so write a '
            "long list as several lines with the same key, or choose a shorter value")
+
+
+def test_a_value_of_1000_bytes_is_wrong_as_a_whole(check):
+    value = "x" * 1000
+    check(GOOD + f"[proxy]\nhostname = {value}\n").has_error(
+        7, f"[proxy] hostname = {value}: not a host name; write one such as mail.example.org")
 
 
 def test_a_comment_of_300_bytes(check):

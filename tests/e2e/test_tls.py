@@ -96,6 +96,21 @@ def test_no_listener_takes_an_old_suite(front, name):
     assert is_taken(front, name, "ECDHE-RSA-AES128-GCM-SHA256")
 
 
+INTERMEDIATE = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+    "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305")
+
+
+def test_a_long_list_of_ciphers_is_taken_whole(proxy, new_backend, certificates):
+    """The nine of Mozilla's intermediate policy 5.7, as they are published: one line of 261 bytes."""
+    proxy.section("tls", certificate=[certificates.rsa.certificate, certificates.ecdsa.certificate],
+                  key=[certificates.rsa.key, certificates.ecdsa.key], ciphers=INTERMEDIATE)
+    add_listeners(proxy, new_backend)
+    proxy.start()
+    assert {c for c in all_ciphers() if is_taken(proxy, "imaps", c)} == set(INTERMEDIATE.split(":"))
+
+
 @pytest.mark.conformance("C83")
 @pytest.mark.parametrize("offered, chosen", [
     ("ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),

@@ -338,6 +338,63 @@ static void test_quotes(void **state)
         "x.ini:2: [proxy] user = \"a\"b\"c\": double quotes stand around a whole value only");
 }
 
+/* The nine ciphers of Mozilla's intermediate policy; and ';', which begins no comment in there. */
+static void test_long_values(void **state)
+{
+    const char *ciphers =
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+        "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+        "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305";
+    char text[1024];
+
+    (void)snprintf(
+        text, sizeof(text), LISTENER("bind = 127.0.0.1:143\n[tls]\nciphers = %s\n"), ciphers);
+    assert_parsed(text);
+    assert_string_equal(config->tls[0].ciphers, ciphers);
+
+    (void)snprintf(
+        text, sizeof(text), LISTENER("bind = 127.0.0.1:143\n[tls]\ngroups = \"%0300d;#\"\n"), 0);
+    assert_parsed(text);
+    assert_int_equal(strlen(config->tls[0].groups), 302);
+    assert_string_equal(config->tls[0].groups + 299, "0;#");
+}
+
+/* Said in whole, with what would be right behind them. */
+static void test_long_values_in_error(void **state)
+{
+    char key[61];
+    char host[1001];
+    char text[4096];
+    char expected[4096];
+
+    memset(host, 'h', 1000);
+    host[1000] = '\0';
+    memset(key, 'k', 60);
+    key[60] = '\0';
+    (void)snprintf(text, sizeof(text), "[proxy]\nhostname = %s\n", host);
+    (void)snprintf(expected, sizeof(expected),
+        "x.ini:2: [proxy] hostname = %s: not a host name; write one such as mail.example.org",
+        host);
+    (void)parse(text);
+    assert_string_equal(report.problems[0].text, expected);
+
+    (void)snprintf(text, sizeof(text), BACKEND "server = mx2 %s\n", host);
+    (void)snprintf(expected, sizeof(expected),
+        "x.ini:3: [backend mta] server = mx2 %s: \"%s\" is not HOST:PORT with a port of 1 to "
+        "65535; an IPv6 address stands in brackets",
+        host, host);
+    (void)parse(text);
+    assert_string_equal(report.problems[0].text, expected);
+
+    (void)snprintf(text, sizeof(text), "[proxy]\n%s = 1\n", key);
+    (void)snprintf(expected, sizeof(expected),
+        "x.ini:2: [proxy] \"%.40s...\": the key has 60 bytes; none has more than 48, and "
+        "mailmux --reference lists them",
+        key);
+    (void)parse(text);
+    assert_string_equal(report.problems[0].text, expected);
+}
+
 static void test_one_cause_one_message(void **state)
 {
     assert_error("[bakend mta]\nserver = 10.0.0.1:25\n[listener in]\nbind = *:25\nbackend = mta\n",
@@ -471,6 +528,8 @@ int main(void)
         cmocka_unit_test(test_addresses_are_listened_on_once),
         cmocka_unit_test(test_certificates_and_keys_are_pairs),
         cmocka_unit_test(test_quotes),
+        cmocka_unit_test(test_long_values),
+        cmocka_unit_test(test_long_values_in_error),
         cmocka_unit_test(test_one_cause_one_message),
         cmocka_unit_test(test_sections),
         cmocka_unit_test(test_keys),

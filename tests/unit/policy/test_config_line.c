@@ -103,13 +103,13 @@ static void test_bad_entries(void **state)
 
 static void test_length(void **state)
 {
-    char text[400];
+    char text[2000];
 
     memset(text, 'v', sizeof(text));
     memcpy(text, "key=", 4);
-    assert_int_equal(parse_bytes(text, 198).kind, LINE_ENTRY);
-    assert_int_equal(parse_bytes(text, 199).kind, LINE_BAD);
-    assert_non_null(strstr(parse_bytes(text, 300).error.text, "300 bytes; at most 198"));
+    assert_int_equal(parse_bytes(text, 1024).kind, LINE_ENTRY);
+    assert_int_equal(parse_bytes(text, 1025).kind, LINE_BAD);
+    assert_non_null(strstr(parse_bytes(text, 2000).error.text, "2000 bytes; at most 1024"));
 
     /* Comments and blanks do not count. */
     memcpy(text + 100, "  # ", 4);
@@ -130,6 +130,18 @@ static void test_section_length(void **state)
     text[61] = ']';
     text[50] = 'n';
     assert_non_null(strstr(parse_bytes(text, 62).error.text, "60 bytes; at most 48"));
+}
+
+static void test_key_length(void **state)
+{
+    char text[64];
+
+    memset(text, 'k', sizeof(text));
+    memcpy(text + 48, "=v", 2);
+    assert_int_equal(parse_bytes(text, 50).kind, LINE_ENTRY);
+    memcpy(text + 48, "k=v", 3);
+    assert_int_equal(parse_bytes(text, 51).kind, LINE_BAD);
+    assert_non_null(strstr(parse_bytes(text, 51).error.text, "49 bytes; none has more than 48"));
 }
 
 static void test_control_bytes(void **state)
@@ -169,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_bad_entries),
         cmocka_unit_test(test_length),
         cmocka_unit_test(test_section_length),
+        cmocka_unit_test(test_key_length),
         cmocka_unit_test(test_control_bytes),
         cmocka_unit_test(test_unquote),
     };
