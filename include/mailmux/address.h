@@ -39,12 +39,21 @@ uint16_t address_port(const struct address *address);
 /* 0.0.0.0 or ::, whatever the port. */
 bool address_is_wildcard(const struct address *address);
 
+/* 127.0.0.0/8 or ::1. */
+bool address_is_loopback(const struct address *address);
+
 /* An IPv4-mapped IPv6 address becomes the IPv4 address that it means. */
 void address_unmap(struct address *address);
 
 /* Same family, same bytes; the port counts in the first, not in the second. */
 bool address_equal(const struct address *a, const struct address *b);
 bool address_same_host(const struct address *a, const struct address *b);
+
+/*
+ * Whether the kernel would refuse to listen on both. IPv4 and IPv6 never meet: [::] is bound for
+ * IPv6 alone.
+ */
+bool address_binds_collide(const struct address *a, const struct address *b);
 
 /* "1.2.3.4:25", "[::1]:25"; the second without port and brackets. Returns out. */
 const char *address_text(const struct address *address, char out[ADDRESS_TEXT_MAX]);

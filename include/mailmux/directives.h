@@ -84,9 +84,6 @@ extern const struct section_info section_infos[SECTION_KINDS];
 extern const struct directive directives[];
 extern const size_t directive_count;
 
-/* "" or " NAME": what stands behind the word in the documents. A constant. */
-const char *section_name_text(const struct section_info *info);
-
 /* NULL when there is none. */
 const struct section_info *section_find(struct slice word);
 const struct directive *directive_find(enum section_kind section, struct slice key);

@@ -89,6 +89,13 @@ bool address_is_wildcard(const struct address *address)
     return address->socket.v4.sin_addr.s_addr == htonl(INADDR_ANY);
 }
 
+bool address_is_loopback(const struct address *address)
+{
+    if (address_family(address) == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&address->socket.v6.sin6_addr);
+    return ntohl(address->socket.v4.sin_addr.s_addr) >> 24 == 127;
+}
+
 void address_unmap(struct address *address)
 {
     struct address mapped = {0};
@@ -113,6 +120,12 @@ bool address_same_host(const struct address *a, const struct address *b)
 bool address_equal(const struct address *a, const struct address *b)
 {
     return address_same_host(a, b) && address_port(a) == address_port(b);
+}
+
+bool address_binds_collide(const struct address *a, const struct address *b)
+{
+    return address_family(a) == address_family(b) && address_port(a) == address_port(b) &&
+           (address_same_host(a, b) || address_is_wildcard(a) || address_is_wildcard(b));
 }
 
 const char *address_ip_text(const struct address *address, char out[ADDRESS_TEXT_MAX])

@@ -2,39 +2,7 @@
 
 #include "config_line.h"
 #include "suggest.h"
-#include <stdarg.h>
 #include <string.h>
-
-const struct config_origin config_default_origin = {"default", 0};
-
-struct config_setting *config_setting_find(
-    struct config_setting *settings, enum section_kind kind, const char *key)
-{
-    return &settings[directive_index(directive_find(kind, slice_from(key)))];
-}
-
-struct config_origin config_setting_origin(
-    const struct config_setting *settings, const char *section, const char *key)
-{
-    const struct section_info *info = section_find(slice_from(section));
-    const struct directive *directive = info ? directive_find(info->kind, slice_from(key)) : NULL;
-
-    return directive ? settings[directive_index(directive)].origin : config_default_origin;
-}
-
-void setting_refuse(
-    struct setting *setting, const struct config_value *value, const char *format, ...)
-{
-    va_list arguments;
-    char *text;
-
-    va_start(arguments, format);
-    text = config_store_vprint(setting->build->store, format, arguments);
-    va_end(arguments);
-    setting->state->state = SETTING_BAD;
-    config_report_add(setting->build->report, true, value->origin, "[%s] %s = %.*s: %s",
-        setting->heading, setting->directive->key, (int)value->text.n, value->text.p, text);
-}
 
 /* Where a key that this section does not have would be right, or what was meant. */
 static void report_unknown_key(struct build *build, const struct section_info *info,

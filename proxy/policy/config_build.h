@@ -86,14 +86,8 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
 void setting_parse_binds(struct setting *setting, const struct config_value *values, size_t count);
 void setting_parse_servers(
     struct setting *setting, const struct config_value *values, size_t count);
-
 void setting_parse_resolvers(
     struct setting *setting, const struct config_value *values, size_t count);
-
-/* Whether the word for a server means SRV records; and their name into the server. */
-bool config_is_service(struct slice word);
-bool setting_parse_service(struct setting *setting, const struct config_value *value,
-    struct slice word, struct config_server *server);
 
 /* Reports "[heading] key = value: text" and marks the setting. */
 void setting_refuse(struct setting *setting, const struct config_value *value, const char *format,

@@ -2,18 +2,10 @@
 #include "config_check.h"
 
 #include <inttypes.h>
-#include <netinet/in.h>
 
 static bool is_good(struct config_setting *settings, enum section_kind kind, const char *key)
 {
     return config_setting_find(settings, kind, key)->state != SETTING_BAD;
-}
-
-/* IPv4 and IPv6 never meet: [::] is bound for IPv6 alone. */
-bool config_binds_collide(const struct address *a, const struct address *b)
-{
-    return address_family(a) == address_family(b) && address_port(a) == address_port(b) &&
-           (address_same_host(a, b) || address_is_wildcard(a) || address_is_wildcard(b));
 }
 
 /* Compares one bind with all that stand before it in the configuration. */
@@ -28,7 +20,7 @@ static void check_bind(struct build *build, size_t listener_index, size_t bind_i
         const struct config_listener *other = &build->config->listeners[i];
 
         for (size_t j = 0; j < (i == listener_index ? bind_index : other->bind_count); j++) {
-            if (!config_binds_collide(bind, &other->bind[j]))
+            if (!address_binds_collide(bind, &other->bind[j]))
                 continue;
             config_report_add(build->report, true, listener->bind_origin[bind_index],
                 "[listener %s] bind = %s: [listener %s] has %s already, at %s:%u; an address and "

@@ -1,8 +1,6 @@
 /* Backends: used, of one protocol, and not this proxy itself. */
 #include "config_check.h"
 
-#include <netinet/in.h>
-
 /* submission is SMTP to a server; only what clients are told differs. */
 static enum config_protocol spoken(enum config_protocol protocol)
 {
@@ -73,13 +71,6 @@ static bool knows_all_backends(const struct build *build)
     return true;
 }
 
-bool config_is_loopback(const struct address *address)
-{
-    if (address_family(address) == AF_INET6)
-        return IN6_IS_ADDR_LOOPBACK(&address->socket.v6.sin6_addr);
-    return ntohl(address->socket.v4.sin_addr.s_addr) >> 24 == 127;
-}
-
 /* The listener that would answer a connection to the server, or NULL. */
 static const struct config_listener *find_self(
     const struct config *config, const struct config_server *server)
@@ -92,8 +83,8 @@ static const struct config_listener *find_self(
         for (size_t j = 0; j < listener->bind_count; j++) {
             /* A wildcard covers other machines' addresses only in form. */
             if (address_equal(&server->address, &listener->bind[j]) ||
-                (config_is_loopback(&server->address) &&
-                    config_binds_collide(&server->address, &listener->bind[j])))
+                (address_is_loopback(&server->address) &&
+                    address_binds_collide(&server->address, &listener->bind[j])))
                 return listener;
         }
     }
@@ -129,6 +120,54 @@ static void check_is_served(struct build *build, const struct config_backend *ba
             backend->name);
 }
 
+/* ---- How a backend is told who the client is: which words fit which protocol ---- */
+
+static struct config_setting *setting_of(const struct config_backend *backend, const char *key)
+{
+    return config_setting_find(backend->settings, SECTION_BACKEND, key);
+}
+
+/* What has no place to stand in would be missed by nobody but the reader of the file. */
+static void check_tlvs(struct build *build, const struct config_backend *backend)
+{
+    const struct config_setting *tlvs = setting_of(backend, "proxy_tlvs");
+
+    if (tlvs->state != SETTING_GIVEN || backend->send_client_address == SEND_ADDRESS_PROXY_V2 ||
+        backend->proxy_tlvs == PROXY_TLV_SSL)
+        return;
+    config_report_add(build->report, true, tlvs->origin,
+        "[backend %s] proxy_tlvs: only send_client_address = proxy-v2 has a place for them; write "
+        "that, or remove the line",
+        backend->name);
+}
+
+static void check_send_address(
+    struct build *build, const struct config_backend *backend, enum config_protocol protocol)
+{
+    struct config_origin origin = setting_of(backend, "send_client_address")->origin;
+    bool is_imap = protocol == CONFIG_PROTOCOL_IMAP;
+
+    if (backend->send_client_address == SEND_ADDRESS_XCLIENT && is_imap)
+        config_report_add(build->report, true, origin,
+            "[backend %s] send_client_address = xclient: IMAP has no XCLIENT; write id or proxy-v2",
+            backend->name);
+    else if (backend->send_client_address == SEND_ADDRESS_ID && !is_imap)
+        config_report_add(build->report, true, origin,
+            "[backend %s] send_client_address = id: only IMAP has ID; write xclient or proxy-v2",
+            backend->name);
+}
+
+static void check_told_address(
+    struct build *build, const struct config_backend *backend, enum config_protocol protocol)
+{
+    if (setting_of(backend, "send_client_address")->state == SETTING_BAD)
+        return;
+    check_send_address(build, backend, protocol);
+    check_tlvs(build, backend);
+}
+
+/* ---- All of it ---- */
+
 static void check_is_there(struct build *build)
 {
     const struct document *document = &build->document;
@@ -152,7 +191,7 @@ void config_check_backends(struct build *build)
         const struct config_backend *backend = &config->backends[i];
 
         if (check_protocol(build, i))
-            config_check_backend_address(build, backend, spoken(backend->protocol));
+            check_told_address(build, backend, spoken(backend->protocol));
         check_servers(build, backend);
         check_is_served(build, backend);
         config_check_backend_tls(build, backend);

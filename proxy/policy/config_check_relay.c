@@ -44,7 +44,7 @@ static bool is_this_machine(const struct config_server *server)
         return slice_equal_nocase(host, SLICE("localhost")) ||
                slice_ends_nocase(host, SLICE(".localhost"));
     address_unmap(&address);
-    return config_is_loopback(&address);
+    return address_is_loopback(&address);
 }
 
 static const struct config_server *find_local(const struct config_backend *backend)

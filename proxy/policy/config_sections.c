@@ -1,6 +1,8 @@
+/* Sections and the settings in them: where they are, and what is said of them. */
 #include "config_build.h"
 
 #include "suggest.h"
+#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -12,6 +14,8 @@
 _Static_assert(IS_HEAD(config_proxy) && IS_HEAD(config_tls) && IS_HEAD(config_listener) &&
                    IS_HEAD(config_backend) && IS_HEAD(config_timeouts) && IS_HEAD(config_limits),
     "every section begins like struct config_head");
+
+const struct config_origin config_default_origin = {"default", 0};
 
 void *config_section(struct config *config, const struct section_info *info, size_t index)
 {
@@ -31,6 +35,35 @@ size_t config_section_count(const struct config *config, const struct section_in
     if (info->is_array)
         memcpy(&count, (const char *)config + info->count_offset, sizeof(count));
     return count;
+}
+
+struct config_setting *config_setting_find(
+    struct config_setting *settings, enum section_kind kind, const char *key)
+{
+    return &settings[directive_index(directive_find(kind, slice_from(key)))];
+}
+
+struct config_origin config_setting_origin(
+    const struct config_setting *settings, const char *section, const char *key)
+{
+    const struct section_info *info = section_find(slice_from(section));
+    const struct directive *directive = info ? directive_find(info->kind, slice_from(key)) : NULL;
+
+    return directive ? settings[directive_index(directive)].origin : config_default_origin;
+}
+
+void setting_refuse(
+    struct setting *setting, const struct config_value *value, const char *format, ...)
+{
+    va_list arguments;
+    char *text;
+
+    va_start(arguments, format);
+    text = config_store_vprint(setting->build->store, format, arguments);
+    va_end(arguments);
+    setting->state->state = SETTING_BAD;
+    config_report_add(setting->build->report, true, value->origin, "[%s] %s = %.*s: %s",
+        setting->heading, setting->directive->key, (int)value->text.n, value->text.p, text);
 }
 
 static void report_unknown_section(struct build *build, const struct document_section *section)

@@ -1,4 +1,4 @@
-/* Addresses to listen on and servers to connect to, from their text. */
+/* Addresses to listen on, servers to connect to and DNS servers to ask, from their text. */
 #include "config_build.h"
 
 #include "config_line.h"
@@ -7,6 +7,10 @@
 #include <string.h>
 
 enum { WEIGHT_MAX = 1000, SESSIONS_MAX = 1000000, SLOW_START_MAX_MS = 60 * 60 * 1000 };
+enum { DNS_PORT = 53 };
+
+#define SERVICE_PREFIX "srv:"
+#define SERVICE_EXAMPLE "srv:_imap._tcp.example.org"
 
 static void add_bind(
     struct config_listener *listener, struct slice ip, uint16_t port, struct config_origin origin)
@@ -153,13 +157,60 @@ static bool parse_option(struct setting *setting, const struct config_value *val
     return false;
 }
 
+static bool is_service(struct slice word)
+{
+    struct slice name = slice_after(word, sizeof(SERVICE_PREFIX) - 1);
+    uint64_t ignored;
+
+    /* srv:143 is a host that is called srv. */
+    return slice_starts_nocase(word, SLICE(SERVICE_PREFIX)) &&
+           !slice_number(name, UINT64_MAX, &ignored);
+}
+
+/* _service._tcp and a host name behind it [2782]. */
+static bool service_is_valid(struct slice name)
+{
+    struct slice rest = name;
+    struct slice service = {NULL, 0};
+    struct slice transport = {NULL, 0};
+
+    (void)slice_split(&rest, '.', &service);
+    (void)slice_split(&rest, '.', &transport);
+    return service.n > 1 && service.p[0] == '_' && slice_equal_nocase(transport, SLICE("_tcp")) &&
+           config_host_is_valid(rest) && config_host_is_valid(name);
+}
+
+static bool parse_service(struct setting *setting, const struct config_value *value,
+    struct slice word, struct config_server *server)
+{
+    struct slice name = slice_after(word, sizeof(SERVICE_PREFIX) - 1);
+    size_t colon = slice_find(name, ':');
+
+    if (colon < name.n && service_is_valid(slice_of(name.p, colon))) {
+        setting_refuse(setting, value,
+            "the port comes from the SRV records; write srv:%.*s without \"%.*s\"", (int)colon,
+            name.p, (int)(name.n - colon), name.p + colon);
+        return false;
+    }
+    if (!service_is_valid(name)) {
+        setting_refuse(setting, value,
+            "\"%.*s\" is not the name of SRV records, which begins with _SERVICE._tcp; write "
+            "e.g. " SERVICE_EXAMPLE,
+            (int)name.n, name.p);
+        return false;
+    }
+    server->is_service = true;
+    server->host = config_store_text(setting->build->store, name);
+    return true;
+}
+
 static bool parse_target(struct setting *setting, const struct config_value *value,
     struct slice word, struct config_server *server)
 {
     struct slice host;
 
-    if (config_is_service(word))
-        return setting_parse_service(setting, value, word, server);
+    if (is_service(word))
+        return parse_service(setting, value, word, server);
     if (!address_split_port(word, &host, &server->port)) {
         setting_refuse(setting, value,
             "\"%.*s\" is not HOST:PORT with a port of 1 to 65535; an IPv6 address stands in "
@@ -239,5 +290,34 @@ void setting_parse_servers(struct setting *setting, const struct config_value *v
     for (size_t i = 0; i < count; i++) {
         if (parse_server(setting, &values[i], &backend->servers[backend->server_count]))
             backend->server_count++;
+    }
+}
+
+static bool parse_resolver(struct slice text, struct address *address)
+{
+    struct slice host;
+    uint16_t port;
+
+    if (address_parse_ip(text, DNS_PORT, address))
+        return true;
+    return address_split_port(text, &host, &port) && address_parse_ip(host, port, address);
+}
+
+void setting_parse_resolvers(
+    struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_proxy *proxy = setting->section;
+    struct config_addresses *resolvers = &proxy->resolvers;
+    struct config_store *store = setting->build->store;
+
+    resolvers->address = config_store_take(store, count, sizeof(*resolvers->address));
+    resolvers->origin = config_store_take(store, count, sizeof(*resolvers->origin));
+    for (size_t i = 0; i < count; i++) {
+        if (parse_resolver(values[i].text, &resolvers->address[resolvers->count]))
+            resolvers->origin[resolvers->count++] = values[i].origin;
+        else
+            setting_refuse(setting, &values[i],
+                "not the IP address of a DNS server; write e.g. 192.0.2.53, 192.0.2.53:5353 or "
+                "[2001:db8::53]:53");
     }
 }

@@ -421,18 +421,6 @@ const struct directive directives[] = {
 
 const size_t directive_count = sizeof(directives) / sizeof(directives[0]);
 
-const char *section_name_text(const struct section_info *info)
-{
-    switch (info->naming) {
-    case SECTION_HAS_NO_NAME:
-        return "";
-    case SECTION_MAY_HAVE_NAME:
-    case SECTION_HAS_NAME:
-        return " NAME";
-    }
-    return "";
-}
-
 const struct section_info *section_find(struct slice word)
 {
     for (size_t i = 0; i < SECTION_KINDS; i++) {
