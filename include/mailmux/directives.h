@@ -93,13 +93,13 @@ size_t directive_index(const struct directive *directive);
 
 enum { DIRECTIVE_TEXT_MAX = 160 };
 
-/* What may be written: "100ms to 5m", "one of no, auth, yes", "IP:PORT". Returns out. */
+/* What may be written: "100ms to 5m", "no, auth, yes", "IP/BITS or IP". Returns out. */
 const char *directive_allowed(const struct directive *directive, char out[DIRECTIVE_TEXT_MAX]);
 
 /* "time", "list of files" ... A constant. */
 const char *directive_type_name(const struct directive *directive);
 
-/* The default for the documents; "none" and "required" included. A constant. */
+/* The default in words, "none; it must be given" where there is none. A constant. */
 const char *directive_default(const struct directive *directive);
 
 /* docs/reference.md and docs/man/mailmux.ini.5, whole. */

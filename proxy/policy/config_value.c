@@ -57,61 +57,45 @@ static void write_range(const struct directive *directive, char out[DIRECTIVE_TE
         directive->zero ? directive->zero : "");
 }
 
+/* What a type is called, and what may be written where the row has neither a range nor choices. */
+static const struct type_text {
+    const char *name;
+    const char *allowed;
+} type_texts[] = {
+    [VALUE_NUMBER] = {"number", NULL},
+    [VALUE_DURATION] = {"time", NULL},
+    [VALUE_SIZE] = {"size", NULL},
+    [VALUE_CHOICE] = {"choice", NULL},
+    [VALUE_CHOICES] = {"list of choices", NULL},
+    [VALUE_WORD] = {"word", "a word without blanks"},
+    [VALUE_WORDS] = {"list of words", "words without blanks"},
+    [VALUE_HOST] = {"host name", "a host name"},
+    [VALUE_DIRECTORY] = {"directory", "a path"},
+    [VALUE_FILE] = {"file", "the path of a readable file"},
+    [VALUE_FILES] = {"list of files", "paths of readable files"},
+    [VALUE_DOMAINS] = {"list of domains",
+        "example.org, *.example.org (what is below it) or [192.0.2.1]"},
+    [VALUE_CIDRS] = {"list of networks", "IP/BITS or IP"},
+    [VALUE_BIND] = {"list of addresses", "IP:PORT, [IPV6]:PORT or *:PORT"},
+    [VALUE_RESOLVERS] = {"list of addresses", "IP or IP:PORT"},
+    [VALUE_SERVERS] = {"list of servers", "[NAME] HOST:PORT [OPTIONS]"},
+    [VALUE_TLS_SETS] = {"list of names", "the NAMEs of [tls NAME] sections, or default"},
+    [VALUE_BACKEND] = {"name", "the NAME of a [backend NAME]"},
+};
+
+const char *directive_type_name(const struct directive *directive)
+{
+    return type_texts[directive->type].name;
+}
+
 const char *directive_allowed(const struct directive *directive, char out[DIRECTIVE_TEXT_MAX])
 {
-    const char *text = "";
-
-    switch (directive->type) {
-    case VALUE_NUMBER:
-    case VALUE_DURATION:
-    case VALUE_SIZE:
-        write_range(directive, out);
-        return out;
-    case VALUE_CHOICE:
-    case VALUE_CHOICES:
+    if (directive->choices)
         write_choices(directive, out);
-        return out;
-    case VALUE_WORD:
-        text = "a word without blanks";
-        break;
-    case VALUE_WORDS:
-        text = "words without blanks";
-        break;
-    case VALUE_HOST:
-        text = "a host name";
-        break;
-    case VALUE_DIRECTORY:
-        text = "a path";
-        break;
-    case VALUE_FILE:
-        text = "the path of a readable file";
-        break;
-    case VALUE_FILES:
-        text = "paths of readable files";
-        break;
-    case VALUE_DOMAINS:
-        text = "example.org, *.example.org (what is below it) or [192.0.2.1]";
-        break;
-    case VALUE_CIDRS:
-        text = "IP/BITS or IP";
-        break;
-    case VALUE_BIND:
-        text = "IP:PORT, [IPV6]:PORT or *:PORT";
-        break;
-    case VALUE_RESOLVERS:
-        text = "IP or IP:PORT";
-        break;
-    case VALUE_SERVERS:
-        text = "[NAME] HOST:PORT [OPTIONS]";
-        break;
-    case VALUE_TLS_SETS:
-        text = "the NAMEs of [tls NAME] sections, or default";
-        break;
-    case VALUE_BACKEND:
-        text = "the NAME of a [backend NAME]";
-        break;
-    }
-    (void)snprintf(out, DIRECTIVE_TEXT_MAX, "%s", text);
+    else if (type_texts[directive->type].allowed)
+        (void)snprintf(out, DIRECTIVE_TEXT_MAX, "%s", type_texts[directive->type].allowed);
+    else
+        write_range(directive, out);
     return out;
 }
 

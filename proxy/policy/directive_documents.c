@@ -1,49 +1,6 @@
 /* docs/reference.md and docs/man/mailmux.ini.5 from the table. */
 #include "mailmux/directives.h"
 
-const char *directive_type_name(const struct directive *directive)
-{
-    switch (directive->type) {
-    case VALUE_NUMBER:
-        return "number";
-    case VALUE_DURATION:
-        return "time";
-    case VALUE_SIZE:
-        return "size";
-    case VALUE_CHOICE:
-        return "choice";
-    case VALUE_CHOICES:
-        return "list of choices";
-    case VALUE_WORD:
-        return "word";
-    case VALUE_WORDS:
-        return "list of words";
-    case VALUE_HOST:
-        return "host name";
-    case VALUE_DIRECTORY:
-        return "directory";
-    case VALUE_FILE:
-        return "file";
-    case VALUE_FILES:
-        return "list of files";
-    case VALUE_DOMAINS:
-        return "list of domains";
-    case VALUE_CIDRS:
-        return "list of networks";
-    case VALUE_BIND:
-        return "list of addresses";
-    case VALUE_RESOLVERS:
-        return "list of addresses";
-    case VALUE_SERVERS:
-        return "list of servers";
-    case VALUE_TLS_SETS:
-        return "list of names";
-    case VALUE_BACKEND:
-        return "name";
-    }
-    return "";
-}
-
 static const char *section_name_text(const struct section_info *info)
 {
     return info->naming == SECTION_HAS_NO_NAME ? "" : " NAME";
