@@ -12,6 +12,7 @@
 #include "mailmux/address.h"
 #include "mailmux/cidr.h"
 #include "mailmux/log.h"
+#include "mailmux/settings.h"
 #include "mailmux/slice.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,30 +27,7 @@ enum config_protocol {
 };
 enum config_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
 enum config_backend_tls { BACKEND_TLS_NONE, BACKEND_TLS_STARTTLS, BACKEND_TLS_IMPLICIT };
-enum config_require_tls { REQUIRE_TLS_NO, REQUIRE_TLS_AUTH, REQUIRE_TLS_YES };
-enum config_tls_policy { TLS_POLICY_MODERN, TLS_POLICY_INTERMEDIATE, TLS_POLICY_LEGACY };
-enum config_tls_version {
-    CONFIG_TLS_BY_POLICY,
-    CONFIG_TLS_1_0,
-    CONFIG_TLS_1_1,
-    CONFIG_TLS_1_2,
-    CONFIG_TLS_1_3
-};
-enum config_client_certificate {
-    CLIENT_CERTIFICATE_NONE,
-    CLIENT_CERTIFICATE_REQUEST,
-    CLIENT_CERTIFICATE_REQUIRE
-};
-enum config_smuggling { SMUGGLING_LOOK_ALIKES, SMUGGLING_STRICT, SMUGGLING_PASS };
 enum config_early_talker { EARLY_TALKER_HOLD, EARLY_TALKER_REFUSE };
-/* How a backend is told who the client is. */
-enum config_send_address {
-    SEND_ADDRESS_NONE,
-    SEND_ADDRESS_PROXY_V1,
-    SEND_ADDRESS_PROXY_V2,
-    SEND_ADDRESS_XCLIENT, /* SMTP and POP3 */
-    SEND_ADDRESS_ID       /* IMAP */
-};
 /* What a PROXY header of version 2 tells besides the addresses. Bits. */
 enum config_proxy_tlv {
     PROXY_TLV_SSL = 1,
@@ -58,8 +36,6 @@ enum config_proxy_tlv {
     PROXY_TLV_AUTHORITY = 8,
     PROXY_TLV_UNIQUE_ID = 16
 };
-/* How far a check of a server's health goes. */
-enum config_check { CHECK_NONE, CHECK_CONNECT, CHECK_GREETING, CHECK_CAPABILITIES, CHECK_STARTTLS };
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_SESSIONS, BALANCE_ADDRESS_HASH };
 enum config_server_state {
     SERVER_READY,
@@ -124,14 +100,14 @@ struct config_tls {
     struct config_strings certificates; /* none in the default set: a self-signed one is made */
     struct config_strings keys;         /* the n-th belongs to the n-th certificate */
     struct config_strings names;        /* none: those in the certificates */
-    enum config_tls_policy policy;
-    enum config_tls_version minimum_version;
-    enum config_tls_version maximum_version;
+    enum tls_policy policy;
+    enum tls_version minimum_version;
+    enum tls_version maximum_version;
     const char *ciphers; /* NULL: as the policy has them; so the two below */
     const char *ciphersuites;
     const char *groups;
     unsigned tickets; /* for each handshake; 0: no resumption */
-    enum config_client_certificate client_certificate;
+    enum tls_client_certificate client_certificate;
     const char *client_ca;             /* NULL: none */
     struct config_strings ticket_keys; /* of the first set, for all; none: random ones */
     uint64_t ticket_period;            /* of the first set, for all */
@@ -146,11 +122,11 @@ struct config_listener {
     struct config_origin *bind_origin;
     enum config_protocol protocol;
     enum config_listener_tls tls;
-    enum config_require_tls require_tls; /* its default depends on tls */
-    size_t tls_set_count;                /* at least 1 */
-    size_t *tls_sets;                    /* indices into config.tls; the first is the fallback */
-    unsigned strict_sni;                 /* 0: a name that no set has is served by the fallback */
-    enum config_smuggling smuggling;
+    enum require_tls require_tls; /* its default depends on tls */
+    size_t tls_set_count;         /* at least 1 */
+    size_t *tls_sets;             /* indices into config.tls; the first is the fallback */
+    unsigned strict_sni;          /* 0: a name that no set has is served by the fallback */
+    enum smuggling smuggling;
     struct config_cidrs smuggling_exempt; /* clients for whom it is SMUGGLING_PASS */
     uint64_t greeting_delay;
     enum config_early_talker early_talker;
@@ -189,12 +165,12 @@ struct config_backend {
     struct config_strings pins;     /* "sha256:..." */
     const char *client_certificate; /* NULL: none */
     const char *client_key;         /* NULL: it is in the file of the certificate */
-    enum config_tls_policy tls_policy;
-    enum config_send_address send_client_address;
+    enum tls_policy tls_policy;
+    enum send_address send_client_address;
     unsigned proxy_tlvs; /* bits of enum config_proxy_tlv */
     enum config_balance balance;
     unsigned retries; /* further servers that one session may try */
-    enum config_check check;
+    enum opening_goal check;
     uint64_t check_interval;
     uint64_t check_timeout;
     unsigned rise; /* good events in a row that bring a server up */

@@ -23,6 +23,7 @@
 #include "mailmux/imap.h"
 #include "mailmux/pop3.h"
 #include "mailmux/reason.h"
+#include "mailmux/settings.h"
 #include "mailmux/smtp.h"
 
 enum dialog_side { DIALOG_CLIENT, DIALOG_SERVER };
@@ -35,15 +36,12 @@ enum {
     DIALOG_MECHANISM_MAX = 32       /* octets of a SASL mechanism's name */
 };
 
-enum dialog_require_tls { DIALOG_TLS_OPTIONAL, DIALOG_TLS_FOR_LOGIN, DIALOG_TLS_ALWAYS };
-enum dialog_smuggling { DIALOG_REFUSE_LOOK_ALIKES, DIALOG_REFUSE_BARE, DIALOG_PASS_ALL };
-
 /* What does not change during a session. Shared by its sessions, owned by the configuration. */
 struct dialog_policy {
     struct slice hostname;
-    bool offers_tls;                     /* STARTTLS or STLS is ours to give, when TLS is not up */
-    enum dialog_require_tls require_tls; /* while TLS is not up */
-    enum dialog_smuggling smuggling;
+    bool offers_tls;              /* STARTTLS or STLS is ours to give, when TLS is not up */
+    enum require_tls require_tls; /* while TLS is not up */
+    enum smuggling smuggling;
     size_t line;      /* longest command line, its end included */
     size_t sasl_line; /* the same for a line of a SASL exchange or that begins one */
     size_t literal;   /* largest IMAP literal before login */
@@ -209,13 +207,13 @@ struct dialog {
     const struct protocol *protocol;
     const struct dialog_policy *policy;
     struct dialog_legs legs;
-    enum dialog_smuggling smuggling; /* the policy's, unless the client is exempt from it */
-    enum dialog_mode mode;           /* of the client's input */
-    uint64_t count;       /* octets left while COUNTED, SKIPPED; thrown away while DISCARD */
-    bool tls;             /* on the client leg */
-    bool tls_unavailable; /* set by the session: STARTTLS gets a temporary no (C34) */
-    bool started;         /* the client has given a first line, since TLS if there is TLS */
-    bool first;           /* the line in hand is that first one */
+    enum smuggling smuggling; /* the policy's, unless the client is exempt from it */
+    enum dialog_mode mode;    /* of the client's input */
+    uint64_t count;           /* octets left while COUNTED, SKIPPED; thrown away while DISCARD */
+    bool tls;                 /* on the client leg */
+    bool tls_unavailable;     /* set by the session: STARTTLS gets a temporary no (C34) */
+    bool started;             /* the client has given a first line, since TLS if there is TLS */
+    bool first;               /* the line in hand is that first one */
     bool logged_in;
     enum dialog_logins logins;
     bool cut_short;                 /* it was closed inside message data, a chunk or a literal */

@@ -31,29 +31,14 @@ enum {
     OPENING_PROXY_TTL = 6        /* proxies that may still follow us, as Dovecot counts them */
 };
 
-/* How far it goes. */
-enum opening_goal {
-    OPENING_GREETING,
-    OPENING_CAPABILITIES, /* what the server offers; before TLS where TLS is STARTTLS */
-    OPENING_TLS,          /* the same behind TLS */
-    OPENING_SESSION       /* ready for a client, who the server then knows about */
-};
-
-/* How the server learns who the client is, inside the conversation. */
-enum opening_identity {
-    OPENING_ANONYMOUS,
-    OPENING_XCLIENT, /* SMTP as Postfix, POP3 as Dovecot knows it */
-    OPENING_ID       /* IMAP: the x- fields that Dovecot takes from peers that it trusts */
-};
-
 /* What does not change from one connection to the next. */
 struct opening_plan {
     const struct protocol *protocol;
     enum opening_goal goal;
-    bool starttls; /* the connection is in clear and must not stay so */
-    enum opening_identity identity;
-    struct slice hostname; /* who we are, for EHLO */
-    size_t reply;          /* largest reply, and its lines */
+    bool starttls;              /* the connection is in clear and must not stay so */
+    enum send_address identity; /* within the conversation: XCLIENT or ID, else none */
+    struct slice hostname;      /* who we are, for EHLO */
+    size_t reply;               /* largest reply, and its lines */
     size_t reply_lines;
 };
 

@@ -10,6 +10,7 @@
 
 #include "mailmux/address.h"
 #include "mailmux/buffer.h"
+#include "mailmux/settings.h"
 
 enum {
     PROXY_HEADER_V1_MAX = 107, /* octets of a version 1 line, its end included */
@@ -67,6 +68,9 @@ struct proxy_header {
  */
 enum proxy_header_result proxy_header_parse(
     struct slice in, struct proxy_header *header, size_t *used);
+
+/* The version of the header that tells it this way; 0: none does. */
+unsigned proxy_header_version(enum send_address how);
 
 /*
  * Appends the header, all of it or nothing: false when it does not fit, or a text is longer than

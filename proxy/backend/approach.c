@@ -134,7 +134,7 @@ static void start_tls(struct approach *approach)
 /* The header, if any, is out. */
 static void begin_tls_or_opening(struct approach *approach)
 {
-    if (approach->plan.connects_only)
+    if (approach->plan.opening->goal == OPENING_CONNECT)
         approach->stage = APPROACH_OVER;
     else if (approach->plan.implicit_tls)
         start_tls(approach);
@@ -156,7 +156,7 @@ static bool run_connecting(struct approach *approach)
     if (!(wire->ready & (unsigned)WIRE_WRITABLE))
         return false;
     error = approach->engine->hooks->connected(wire);
-    if (error != 0 && (!was_connected(error) || approach->plan.connects_only)) {
+    if (error != 0 && (!was_connected(error) || approach->plan.opening->goal == OPENING_CONNECT)) {
         fail_connecting(approach, error);
         return true;
     }

@@ -43,7 +43,6 @@ struct approach_plan {
     const struct opening_plan *opening;
     const struct opening_client *client; /* the one of the identity; may be NULL */
     struct buffer *capabilities;         /* see opening_init; may be NULL */
-    bool connects_only;                  /* ready as soon as it is connected */
     bool implicit_tls;
     struct tls_client *tls; /* with implicit_tls or opening->starttls */
     const char *tls_name;

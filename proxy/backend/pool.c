@@ -226,7 +226,7 @@ bool pool_configure(struct pool *pool, const struct config_backend *backend, uin
     pool->table.method = backend->balance;
     set_health(pool, &(struct health_policy){.rise = backend->rise,
                          .fall = backend->fall,
-                         .is_checked = backend->check != CHECK_NONE});
+                         .is_checked = backend->check != OPENING_NONE});
     pool->queue_size = backend->queue_size;
     update_slots(pool, before, before_count, now_ms);
     pool_serve_queue(pool, now_ms);

@@ -70,7 +70,7 @@ static unsigned run_approach(struct probe *probe)
     probe_note_tls(probe);
     if (result == APPROACH_FAILED)
         return take_failure(probe);
-    return probe->plan.connects_only ? (unsigned)PROBE_OVER : probe_reach(probe);
+    return probe->plan.opening.goal == OPENING_CONNECT ? (unsigned)PROBE_OVER : probe_reach(probe);
 }
 
 static unsigned expire_approach(struct probe *probe)
@@ -170,7 +170,6 @@ void probe_start(struct probe *probe, struct engine *engine, const struct probe_
     approach = (struct approach_plan){.opening = &probe->plan.opening,
         .client = plan->client,
         .capabilities = &probe->capabilities,
-        .connects_only = plan->connects_only,
         .implicit_tls = plan->implicit_tls,
         .tls = plan->tls,
         .tls_name = plan->tls_name,

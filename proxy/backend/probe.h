@@ -25,7 +25,6 @@ enum {
 /* What is asked for. What it points to outlives the probe; the plan itself is copied. */
 struct probe_plan {
     struct opening_plan opening; /* its goal is how far the probe goes */
-    bool connects_only;          /* ... and this is less than any goal */
     bool implicit_tls;
     struct tls_client *tls; /* with implicit_tls or opening.starttls */
     const char *tls_name;

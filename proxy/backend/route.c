@@ -1,6 +1,7 @@
 #include "route.h"
 
 #include "mailmux/protocols.h"
+#include "mailmux/proxy_header.h"
 
 const struct protocol *route_protocol(enum config_protocol protocol)
 {
@@ -16,21 +17,6 @@ const struct protocol *route_protocol(enum config_protocol protocol)
     return NULL;
 }
 
-static enum opening_identity identity_of(enum config_send_address how)
-{
-    switch (how) {
-    case SEND_ADDRESS_NONE:
-    case SEND_ADDRESS_PROXY_V1:
-    case SEND_ADDRESS_PROXY_V2:
-        return OPENING_ANONYMOUS;
-    case SEND_ADDRESS_XCLIENT:
-        return OPENING_XCLIENT;
-    case SEND_ADDRESS_ID:
-        return OPENING_ID;
-    }
-    return OPENING_ANONYMOUS;
-}
-
 static struct opening_plan opening_of(
     const struct config *config, const struct config_backend *backend)
 {
@@ -38,7 +24,7 @@ static struct opening_plan opening_of(
         .protocol = route_protocol(backend->protocol),
         .goal = OPENING_SESSION,
         .starttls = backend->tls == BACKEND_TLS_STARTTLS,
-        .identity = identity_of(backend->send_client_address),
+        .identity = backend->send_client_address,
         .hostname = slice_from(config->proxy.hostname),
         .reply = (size_t)config->limits.reply,
         .reply_lines = (size_t)config->limits.reply_lines,
@@ -77,21 +63,6 @@ struct route route_of(const struct config *config, const struct config_listener 
     };
 }
 
-static unsigned header_version_of(enum config_send_address how)
-{
-    switch (how) {
-    case SEND_ADDRESS_PROXY_V1:
-        return 1;
-    case SEND_ADDRESS_PROXY_V2:
-        return 2;
-    case SEND_ADDRESS_NONE:
-    case SEND_ADDRESS_XCLIENT:
-    case SEND_ADDRESS_ID:
-        break;
-    }
-    return 0;
-}
-
 struct probe_plan route_probe_plan(
     const struct config *config, const struct config_backend *backend, struct tls_client *tls)
 {
@@ -100,7 +71,7 @@ struct probe_plan route_probe_plan(
         .implicit_tls = backend->tls == BACKEND_TLS_IMPLICIT,
         .tls = tls,
         .tls_name = backend->tls_name,
-        .header = header_version_of(backend->send_client_address),
+        .header = proxy_header_version(backend->send_client_address),
         .timeout_ms = backend->check_timeout,
     };
 }

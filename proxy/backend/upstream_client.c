@@ -14,16 +14,7 @@ static const struct config_backend *backend(const struct upstream *upstream)
 
 bool upstream_wants_header(const struct upstream *upstream)
 {
-    switch (backend(upstream)->send_client_address) {
-    case SEND_ADDRESS_PROXY_V1:
-    case SEND_ADDRESS_PROXY_V2:
-        return true;
-    case SEND_ADDRESS_NONE:
-    case SEND_ADDRESS_XCLIENT:
-    case SEND_ADDRESS_ID:
-        break;
-    }
-    return false;
+    return proxy_header_version(backend(upstream)->send_client_address) != 0;
 }
 
 /* The client asked for it with any bytes that it liked: only a host name goes on [attack A20]. */
@@ -92,8 +83,8 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out)
 {
     const struct upstream_client *client = &upstream->client;
     const unsigned of_tls = (unsigned)~(unsigned)PROXY_TLV_UNIQUE_ID;
-    bool is_binary = backend(upstream)->send_client_address == SEND_ADDRESS_PROXY_V2;
-    struct proxy_header header = {.version = is_binary ? 2 : 1,
+    struct proxy_header header = {
+        .version = proxy_header_version(backend(upstream)->send_client_address),
         .command = PROXY_HEADER_PROXY,
         .has_addresses =
             address_family(client->source) != 0 && address_family(client->destination) != 0,
@@ -101,7 +92,7 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out)
         .destination = *client->destination};
     struct tls_info info;
 
-    if (is_binary) {
+    if (header.version == 2) {
         (void)stream_tls_info(client->leg, &info);
         add_tlvs(upstream, &info, &header);
         if ((backend(upstream)->proxy_tlvs & of_tls) != 0 && !has_tls(client))
@@ -113,17 +104,10 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out)
 /* XCLIENT of SMTP has no word for TLS. */
 static bool tells_tls(const struct upstream *upstream)
 {
-    switch (backend(upstream)->send_client_address) {
-    case SEND_ADDRESS_XCLIENT:
-        return backend(upstream)->protocol == CONFIG_PROTOCOL_POP3;
-    case SEND_ADDRESS_ID:
-        return true;
-    case SEND_ADDRESS_NONE:
-    case SEND_ADDRESS_PROXY_V1:
-    case SEND_ADDRESS_PROXY_V2:
-        break;
-    }
-    return false;
+    enum send_address how = backend(upstream)->send_client_address;
+
+    return how == SEND_ADDRESS_ID ||
+           (how == SEND_ADDRESS_XCLIENT && backend(upstream)->protocol == CONFIG_PROTOCOL_POP3);
 }
 
 void upstream_set_identity(struct upstream *upstream)

@@ -142,21 +142,6 @@ static void on_done(void *owner, struct probe *probe)
     tell_if_finished(checks);
 }
 
-static enum opening_goal goal_of(enum config_check check)
-{
-    switch (check) {
-    case CHECK_NONE:
-    case CHECK_CONNECT:
-    case CHECK_GREETING:
-        return OPENING_GREETING;
-    case CHECK_CAPABILITIES:
-        return OPENING_CAPABILITIES;
-    case CHECK_STARTTLS:
-        return OPENING_TLS;
-    }
-    return OPENING_GREETING;
-}
-
 static void begin(struct checks *checks, struct watch *watch, size_t slot, struct job *job)
 {
     const struct config_backend *backend = backend_of(checks->snapshot, watch->backend);
@@ -166,8 +151,7 @@ static void begin(struct checks *checks, struct watch *watch, size_t slot, struc
     job->backend = watch->backend;
     job->watch = watch;
     job->slot = slot;
-    plan.opening.goal = goal_of(backend->check);
-    plan.connects_only = backend->check == CHECK_CONNECT;
+    plan.opening.goal = backend->check;
     if (!plan.tls_name && pool_host_of(watch->pool, job->server.name, job->host))
         plan.tls_name = job->host;
     watch->targets[slot].is_running = true;
@@ -295,7 +279,7 @@ static size_t collect(struct checks *checks, struct snapshot *snapshot, struct w
     size_t count = 0;
 
     for (size_t i = 0; i < snapshot_config(snapshot)->backend_count; i++) {
-        if (backend_of(snapshot, i)->check == CHECK_NONE)
+        if (backend_of(snapshot, i)->check == OPENING_NONE)
             continue;
         watches[count] = take_watch(checks, snapshot_pool(snapshot, i));
         if (!watches[count])

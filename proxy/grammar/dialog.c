@@ -378,7 +378,7 @@ void dialog_forgive(struct dialog *dialog)
 
 bool dialog_hides_login(const struct dialog *dialog)
 {
-    return !dialog->tls && dialog->policy->require_tls != DIALOG_TLS_OPTIONAL;
+    return !dialog->tls && dialog->policy->require_tls != REQUIRE_TLS_NO;
 }
 
 bool dialog_offers_tls(const struct dialog *dialog)

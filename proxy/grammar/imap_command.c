@@ -201,7 +201,7 @@ static bool is_known(struct slice verb)
 static void serve_other(struct dialog *dialog, const struct command *command, struct slice verb,
     struct actions *actions)
 {
-    bool tls_wanted = !dialog->tls && dialog->policy->require_tls == DIALOG_TLS_ALWAYS;
+    bool tls_wanted = !dialog->tls && dialog->policy->require_tls == REQUIRE_TLS_YES;
 
     if (tls_wanted && is_known(verb)) {
         drop(dialog, command, IMAP_TLS_FIRST, actions);

@@ -103,8 +103,10 @@ static struct opening_turn say(
 
 static bool has_identity(const struct opening *opening)
 {
-    return opening->plan->goal == OPENING_SESSION && opening->plan->identity != OPENING_ANONYMOUS &&
-           opening->client;
+    enum send_address identity = opening->plan->identity;
+
+    return opening->plan->goal == OPENING_SESSION && opening->client &&
+           (identity == SEND_ADDRESS_XCLIENT || identity == SEND_ADDRESS_ID);
 }
 
 /* Whoever cannot be told is not left to guess: it would take the client for us. */
@@ -112,7 +114,7 @@ static struct opening_turn tell_identity(struct opening *opening, size_t used, s
 {
     const unsigned needed = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
 
-    if (opening->plan->identity == OPENING_XCLIENT && (opening->offers & needed) != needed)
+    if (opening->plan->identity == SEND_ADDRESS_XCLIENT && (opening->offers & needed) != needed)
         return fail(opening, OPENING_NO_XCLIENT, used);
     opening->client_known = true;
     return say(opening, OPENING_AT_IDENTITY, used, out);
@@ -121,7 +123,7 @@ static struct opening_turn tell_identity(struct opening *opening, size_t used, s
 static struct opening_turn after_greeting(struct opening *opening, size_t used, struct buffer *out)
 {
     const struct opening_plan *plan = opening->plan;
-    bool asks_first = words_of(opening)->asks_for_xclient && plan->identity == OPENING_XCLIENT;
+    bool asks_first = words_of(opening)->asks_for_xclient && plan->identity == SEND_ADDRESS_XCLIENT;
 
     if (plan->goal == OPENING_GREETING)
         return end(opening, used);

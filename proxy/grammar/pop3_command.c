@@ -197,7 +197,7 @@ static bool is_withheld(const struct dialog *dialog, enum need need)
     case NEED_NOTHING:
         return false;
     case NEED_TLS_FOR_ALL:
-        return !dialog->tls && dialog->policy->require_tls == DIALOG_TLS_ALWAYS;
+        return !dialog->tls && dialog->policy->require_tls == REQUIRE_TLS_YES;
     case NEED_TLS_FOR_LOGIN:
         return dialog_hides_login(dialog);
     }

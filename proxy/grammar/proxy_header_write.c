@@ -225,6 +225,13 @@ static void put_v2(struct writer *writer, const struct proxy_header *header)
         set_checksum(writer);
 }
 
+unsigned proxy_header_version(enum send_address how)
+{
+    if (how == SEND_ADDRESS_PROXY_V1)
+        return 1;
+    return how == SEND_ADDRESS_PROXY_V2 ? 2 : 0;
+}
+
 bool proxy_header_write(const struct proxy_header *header, struct buffer *out)
 {
     size_t most = header->version == 1 ? PROXY_HEADER_V1_MAX : PROXY_HEADER_MAX;

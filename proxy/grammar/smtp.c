@@ -225,7 +225,7 @@ static const struct {
 static void serve(struct dialog *dialog, const struct command *command, command_handler *handler,
     unsigned served, struct actions *actions)
 {
-    bool tls_wanted = !dialog->tls && dialog->policy->require_tls == DIALOG_TLS_ALWAYS;
+    bool tls_wanted = !dialog->tls && dialog->policy->require_tls == REQUIRE_TLS_YES;
 
     if (handler == bdat && (tls_wanted || dialog->of.smtp.hello_needed)) {
         dialog->of.smtp.chunking = false; /* refused: and its octets must not become commands */

@@ -168,12 +168,12 @@ static void pass_look_alike(struct smtp *smtp, struct slice in, struct actions *
 void smtp_message(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     struct smtp *smtp = &dialog->of.smtp;
-    enum dialog_smuggling policy = dialog->smuggling;
+    enum smuggling policy = dialog->smuggling;
     enum dot dot;
     size_t n = plain_run(smtp, in, &dot);
 
     smtp->half_end = n == 0 && dot == DOT_UNKNOWN && in.n == 2;
-    if (policy == DIALOG_REFUSE_BARE && smtp->fate == SMTP_PASSES) {
+    if (policy == SMUGGLING_STRICT && smtp->fate == SMTP_PASSES) {
         size_t bare = find_bare(smtp, in, n);
 
         if (bare == 0 && n > 0) {
@@ -190,7 +190,7 @@ void smtp_message(struct dialog *dialog, struct slice in, struct actions *action
         pass(smtp, in, n, actions);
     else if (dot == DOT_END)
         end_message(dialog, in, actions);
-    else if (dot == DOT_LOOK_ALIKE && (policy == DIALOG_PASS_ALL || smtp->fate != SMTP_PASSES))
+    else if (dot == DOT_LOOK_ALIKE && (policy == SMUGGLING_PASS || smtp->fate != SMTP_PASSES))
         pass_look_alike(smtp, in, actions);
     else if (dot == DOT_LOOK_ALIKE)
         refuse_look_alike(smtp, in, actions);

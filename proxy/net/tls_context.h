@@ -16,12 +16,6 @@
 struct tls_set;
 struct tls_tickets;
 
-enum tls_client_certificate {
-    TLS_CLIENT_CERTIFICATE_NONE,
-    TLS_CLIENT_CERTIFICATE_REQUEST, /* asked for; a bad one is accepted and reported as such */
-    TLS_CLIENT_CERTIFICATE_REQUIRE  /* only with one that client_ca signed */
-};
-
 /* Everything is copied or read during tls_set_new. */
 struct tls_set_parameters {
     const char *name;                /* for the session-id context and texts */

@@ -6,18 +6,11 @@
 #define MAILMUX_TLS_POLICY_H
 
 #include "mailmux/error.h"
+#include "mailmux/settings.h"
 #include <stdbool.h>
 #include <stddef.h>
 
 struct ssl_ctx_st;
-
-enum tls_policy {
-    TLS_MODERN,       /* Mozilla 6.0: TLS 1.3 alone */
-    TLS_INTERMEDIATE, /* Mozilla 6.0: TLS 1.2 with ECDHE and AEAD, and 1.3 */
-    TLS_LEGACY        /* ours, for old peers: TLS 1.0 and up, CBC, security level 0 */
-};
-
-enum tls_version { TLS_VERSION_BY_POLICY, TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3 };
 
 /* NULL and TLS_VERSION_BY_POLICY: as the policy has it. Lists as OpenSSL writes them (colons). */
 struct tls_rules {

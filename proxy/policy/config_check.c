@@ -150,7 +150,7 @@ static void check_client_certificate(struct build *build, const struct config_tl
     if (!is_good(tls->settings, SECTION_TLS, "client_certificate") ||
         !is_good(tls->settings, SECTION_TLS, "client_ca"))
         return;
-    if (tls->client_certificate == CLIENT_CERTIFICATE_REQUIRE && !tls->client_ca)
+    if (tls->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE && !tls->client_ca)
         config_report_add(build->report, true, setting->origin,
             "[%s] client_certificate = require: it needs client_ca, the file with the authorities "
             "that may sign them",
@@ -162,7 +162,7 @@ static void check_client_certificate(struct build *build, const struct config_tl
 static bool asks_clients(const struct config *config)
 {
     for (size_t i = 0; i < config->tls_count; i++) {
-        if (config->tls[i].client_certificate != CLIENT_CERTIFICATE_NONE)
+        if (config->tls[i].client_certificate != TLS_CLIENT_CERTIFICATE_NONE)
             return true;
     }
     return false;
@@ -178,7 +178,7 @@ static void check_client_ca(struct build *build, const struct config_tls *tls)
     char heading[CONFIG_HEADING_MAX];
 
     if (ca->state != SETTING_GIVEN || is_inherited ||
-        tls->client_certificate != CLIENT_CERTIFICATE_NONE ||
+        tls->client_certificate != TLS_CLIENT_CERTIFICATE_NONE ||
         (tls == first && asks_clients(build->config)))
         return;
     config_report_add(build->report, false, ca->origin,

@@ -24,7 +24,7 @@ static void check_is_used(struct build *build, const struct config_backend *back
         {"pin", false},
         {"client_certificate", false},
         {"client_key", false},
-        {"tls_policy", backend->tls_policy == TLS_POLICY_INTERMEDIATE},
+        {"tls_policy", backend->tls_policy == TLS_INTERMEDIATE},
     };
 
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
@@ -75,7 +75,7 @@ static void check_services(struct build *build, const struct config_backend *bac
 
 static void check_check(struct build *build, const struct config_backend *backend)
 {
-    if (backend->check == CHECK_STARTTLS && backend->tls != BACKEND_TLS_STARTTLS)
+    if (backend->check == OPENING_TLS && backend->tls != BACKEND_TLS_STARTTLS)
         config_report_add(build->report, true, origin_of(backend, "check"),
             "[backend %s] check = starttls: it needs tls = starttls; write that, or check = "
             "capabilities%s",

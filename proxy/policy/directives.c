@@ -47,8 +47,8 @@ static const struct choice log_formats[] = {
     {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {NULL, 0}};
 static const struct choice log_levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO},
     {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
-static const struct choice tls_policies[] = {{"modern", TLS_POLICY_MODERN},
-    {"intermediate", TLS_POLICY_INTERMEDIATE}, {"legacy", TLS_POLICY_LEGACY}, {NULL, 0}};
+static const struct choice tls_policies[] = {
+    {"modern", TLS_MODERN}, {"intermediate", TLS_INTERMEDIATE}, {"legacy", TLS_LEGACY}, {NULL, 0}};
 static const struct choice protocols[] = {{"smtp", CONFIG_PROTOCOL_SMTP},
     {"submission", CONFIG_PROTOCOL_SUBMISSION}, {"pop3", CONFIG_PROTOCOL_POP3},
     {"imap", CONFIG_PROTOCOL_IMAP}, {NULL, 0}};
@@ -56,10 +56,11 @@ static const struct choice listener_tls[] = {{"starttls", LISTENER_TLS_STARTTLS}
     {"implicit", LISTENER_TLS_IMPLICIT}, {"none", LISTENER_TLS_NONE}, {NULL, 0}};
 static const struct choice require_tls[] = {
     {"no", REQUIRE_TLS_NO}, {"auth", REQUIRE_TLS_AUTH}, {"yes", REQUIRE_TLS_YES}, {NULL, 0}};
-static const struct choice tls_versions[] = {{"1.0", CONFIG_TLS_1_0}, {"1.1", CONFIG_TLS_1_1},
-    {"1.2", CONFIG_TLS_1_2}, {"1.3", CONFIG_TLS_1_3}, {NULL, 0}};
-static const struct choice client_certificates[] = {{"none", CLIENT_CERTIFICATE_NONE},
-    {"request", CLIENT_CERTIFICATE_REQUEST}, {"require", CLIENT_CERTIFICATE_REQUIRE}, {NULL, 0}};
+static const struct choice tls_versions[] = {
+    {"1.0", TLS_1_0}, {"1.1", TLS_1_1}, {"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {NULL, 0}};
+static const struct choice client_certificates[] = {{"none", TLS_CLIENT_CERTIFICATE_NONE},
+    {"request", TLS_CLIENT_CERTIFICATE_REQUEST}, {"require", TLS_CLIENT_CERTIFICATE_REQUIRE},
+    {NULL, 0}};
 static const struct choice no_or_yes[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 static const struct choice smugglings[] = {{"look-alikes", SMUGGLING_LOOK_ALIKES},
     {"strict", SMUGGLING_STRICT}, {"pass", SMUGGLING_PASS}, {NULL, 0}};
@@ -73,9 +74,9 @@ static const struct choice send_addresses[] = {{"none", SEND_ADDRESS_NONE},
 static const struct choice proxy_tlvs[] = {{"none", 0}, {"ssl", PROXY_TLV_SSL},
     {"cn", PROXY_TLV_CN}, {"alpn", PROXY_TLV_ALPN}, {"authority", PROXY_TLV_AUTHORITY},
     {"unique-id", PROXY_TLV_UNIQUE_ID}, {NULL, 0}};
-static const struct choice checks[] = {{"none", CHECK_NONE}, {"connect", CHECK_CONNECT},
-    {"greeting", CHECK_GREETING}, {"capabilities", CHECK_CAPABILITIES},
-    {"starttls", CHECK_STARTTLS}, {NULL, 0}};
+static const struct choice checks[] = {{"none", OPENING_NONE}, {"connect", OPENING_CONNECT},
+    {"greeting", OPENING_GREETING}, {"capabilities", OPENING_CAPABILITIES},
+    {"starttls", OPENING_TLS}, {NULL, 0}};
 static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN},
     {"least-sessions", BALANCE_LEAST_SESSIONS}, {"address-hash", BALANCE_ADDRESS_HASH}, {NULL, 0}};
 

@@ -1,31 +1,5 @@
 #include "service.h"
 
-static enum dialog_require_tls require_tls_of(enum config_require_tls require_tls)
-{
-    switch (require_tls) {
-    case REQUIRE_TLS_NO:
-        return DIALOG_TLS_OPTIONAL;
-    case REQUIRE_TLS_AUTH:
-        return DIALOG_TLS_FOR_LOGIN;
-    case REQUIRE_TLS_YES:
-        return DIALOG_TLS_ALWAYS;
-    }
-    return DIALOG_TLS_ALWAYS;
-}
-
-static enum dialog_smuggling smuggling_of(enum config_smuggling smuggling)
-{
-    switch (smuggling) {
-    case SMUGGLING_LOOK_ALIKES:
-        return DIALOG_REFUSE_LOOK_ALIKES;
-    case SMUGGLING_STRICT:
-        return DIALOG_REFUSE_BARE;
-    case SMUGGLING_PASS:
-        return DIALOG_PASS_ALL;
-    }
-    return DIALOG_REFUSE_BARE;
-}
-
 static struct dialog_policy dialog_policy_of(
     const struct config *config, const struct config_listener *listener)
 {
@@ -34,8 +8,8 @@ static struct dialog_policy dialog_policy_of(
     return (struct dialog_policy){
         .hostname = slice_from(config->proxy.hostname),
         .offers_tls = listener->tls == LISTENER_TLS_STARTTLS,
-        .require_tls = require_tls_of(listener->require_tls),
-        .smuggling = smuggling_of(listener->smuggling),
+        .require_tls = listener->require_tls,
+        .smuggling = listener->smuggling,
         .line = (size_t)limits->line,
         .sasl_line = (size_t)limits->sasl_line,
         .literal = (size_t)limits->literal,

@@ -73,7 +73,7 @@ static void exempt(struct session *session)
     const struct config_cidrs *networks = &session->service->listener->smuggling_exempt;
 
     if (cidr_list_matches(networks->cidr, networks->count, &session->client))
-        session->dialog->smuggling = DIALOG_PASS_ALL;
+        session->dialog->smuggling = SMUGGLING_PASS;
 }
 
 unsigned session_start_dialog(struct session *session)

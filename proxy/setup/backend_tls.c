@@ -85,7 +85,7 @@ struct tls_client *backend_tls_load(
 {
     struct place place = {backend, report};
     struct tls_client_parameters parameters = {
-        .rules = {.policy = certificates_policy(backend->tls_policy)},
+        .rules = {.policy = backend->tls_policy},
         .no_verify = !backend->verify,
         .ca = backend->ca,
         .certificate = backend->client_certificate,

@@ -88,49 +88,6 @@ static void warn(void *owner, enum tls_culprit culprit, size_t index, const char
         log_message(LOG_INFO, "tls", "%s", text);
 }
 
-static enum tls_version version_of(enum config_tls_version version)
-{
-    switch (version) {
-    case CONFIG_TLS_BY_POLICY:
-        return TLS_VERSION_BY_POLICY;
-    case CONFIG_TLS_1_0:
-        return TLS_1_0;
-    case CONFIG_TLS_1_1:
-        return TLS_1_1;
-    case CONFIG_TLS_1_2:
-        return TLS_1_2;
-    case CONFIG_TLS_1_3:
-        return TLS_1_3;
-    }
-    return TLS_VERSION_BY_POLICY;
-}
-
-static enum tls_client_certificate client_certificate_of(enum config_client_certificate wanted)
-{
-    switch (wanted) {
-    case CLIENT_CERTIFICATE_NONE:
-        return TLS_CLIENT_CERTIFICATE_NONE;
-    case CLIENT_CERTIFICATE_REQUEST:
-        return TLS_CLIENT_CERTIFICATE_REQUEST;
-    case CLIENT_CERTIFICATE_REQUIRE:
-        return TLS_CLIENT_CERTIFICATE_REQUIRE;
-    }
-    return TLS_CLIENT_CERTIFICATE_REQUIRE;
-}
-
-enum tls_policy certificates_policy(enum config_tls_policy policy)
-{
-    switch (policy) {
-    case TLS_POLICY_MODERN:
-        return TLS_MODERN;
-    case TLS_POLICY_INTERMEDIATE:
-        return TLS_INTERMEDIATE;
-    case TLS_POLICY_LEGACY:
-        return TLS_LEGACY;
-    }
-    return TLS_INTERMEDIATE;
-}
-
 /* The path of the self-signed one, for certificate and key alike; false when there is none. */
 static bool make_self_signed(
     const struct config *config, char path[SELF_SIGNED_PATH_MAX], struct config_report *report)
@@ -186,16 +143,16 @@ struct tls_set *certificates_load(
         .certificate_count = tls->certificates.count,
         .certificates = tls->certificates.text,
         .keys = tls->keys.text,
-        .rules = {.policy = certificates_policy(tls->policy),
-            .minimum = version_of(tls->minimum_version),
-            .maximum = version_of(tls->maximum_version),
+        .rules = {.policy = tls->policy,
+            .minimum = tls->minimum_version,
+            .maximum = tls->maximum_version,
             .ciphers = tls->ciphers,
             .ciphersuites = tls->ciphersuites,
             .groups = tls->groups},
         .tickets = tls->tickets,
         .name_count = tls->names.count,
         .names = tls->names.text,
-        .client_certificate = client_certificate_of(tls->client_certificate),
+        .client_certificate = tls->client_certificate,
         .client_ca = tls->client_ca,
         .warning = {warn, &place},
     };

@@ -14,8 +14,6 @@
 struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report);
 
-enum tls_policy certificates_policy(enum config_tls_policy policy);
-
 /* The keys of session tickets, random or from files; NULL on an error. */
 struct tls_tickets *tickets_load(const struct config *config, struct config_report *report);
 

@@ -143,7 +143,7 @@ static struct tls_client *make_lax(const struct config_backend *backend)
         .section = backend->section,
         .settings = backend->settings,
         .tls = BACKEND_TLS_IMPLICIT,
-        .tls_policy = TLS_POLICY_LEGACY};
+        .tls_policy = TLS_LEGACY};
     struct config_report report = {0};
     struct tls_client *client = backend_tls_load(&lax, &report);
 

@@ -135,8 +135,8 @@ static void check_command(const struct dialog_run *run, struct slice line)
     FUZZ_REQUIRE(!is_one_of(verb, never));
     if (dialog->tls)
         return;
-    FUZZ_REQUIRE(run->policy.require_tls == DIALOG_TLS_OPTIONAL || !is_one_of(verb, logins));
-    FUZZ_REQUIRE(run->policy.require_tls != DIALOG_TLS_ALWAYS || is_one_of(verb, prelude));
+    FUZZ_REQUIRE(run->policy.require_tls == REQUIRE_TLS_NO || !is_one_of(verb, logins));
+    FUZZ_REQUIRE(run->policy.require_tls != REQUIRE_TLS_YES || is_one_of(verb, prelude));
 }
 
 static void check_forwarded(const struct dialog_run *run, struct before before, struct slice text)
@@ -259,8 +259,8 @@ static bool feed(struct dialog_run *run, enum dialog_side side)
     if (side == DIALOG_SERVER && before.was_ehlo)
         check_ehlo(run, to_client);
     if (actions.pass) {
-        FUZZ_REQUIRE(side == DIALOG_SERVER || run->dialog.tls ||
-                     run->policy.require_tls != DIALOG_TLS_ALWAYS);
+        FUZZ_REQUIRE(
+            side == DIALOG_SERVER || run->dialog.tls || run->policy.require_tls != REQUIRE_TLS_YES);
         FUZZ_REQUIRE(buffer_append(&run->out[!side], slice_of(in.p, actions.used)));
     }
     if (actions.used > 0)
@@ -353,12 +353,12 @@ void run_begin(struct dialog_run *run, const struct protocol *protocol, struct s
 
     run->policy = (struct dialog_policy){.hostname = SLICE("proxy.example"),
         .offers_tls = !fuzz_has(options, 'n') && !legs.client_tls,
-        .require_tls = fuzz_has(options, 'y')   ? DIALOG_TLS_ALWAYS
-                       : fuzz_has(options, 'o') ? DIALOG_TLS_OPTIONAL
-                                                : DIALOG_TLS_FOR_LOGIN,
-        .smuggling = fuzz_has(options, 's')   ? DIALOG_REFUSE_BARE
-                     : fuzz_has(options, 'p') ? DIALOG_PASS_ALL
-                                              : DIALOG_REFUSE_LOOK_ALIKES,
+        .require_tls = fuzz_has(options, 'y')   ? REQUIRE_TLS_YES
+                       : fuzz_has(options, 'o') ? REQUIRE_TLS_NO
+                                                : REQUIRE_TLS_AUTH,
+        .smuggling = fuzz_has(options, 's')   ? SMUGGLING_STRICT
+                     : fuzz_has(options, 'p') ? SMUGGLING_PASS
+                                              : SMUGGLING_LOOK_ALIKES,
         .line = is_small ? 200 : 4096,
         .sasl_line = is_small ? 300 : 13312,
         .literal = is_small ? 64 : 4096,

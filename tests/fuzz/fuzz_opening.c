@@ -42,10 +42,10 @@ static struct opening_plan plan_of(struct slice options)
     else if (fuzz_has(options, 'p'))
         plan.protocol = &protocol_pop3;
     if (fuzz_has(options, 'x'))
-        plan.identity = plan.protocol == &protocol_imap ? OPENING_ID : OPENING_XCLIENT;
+        plan.identity = plan.protocol == &protocol_imap ? SEND_ADDRESS_ID : SEND_ADDRESS_XCLIENT;
     for (char digit = '1'; digit <= '3'; digit++) {
         if (fuzz_has(options, digit))
-            plan.goal = (enum opening_goal)(digit - '1');
+            plan.goal = (enum opening_goal)(OPENING_GREETING + digit - '1');
     }
     return plan;
 }

@@ -41,6 +41,8 @@ def layer_of_public_headers():
     owners.setdefault("protocols", "grammar")
     owners.setdefault("config", "policy")
     owners.setdefault("directives", "policy")
+    # Enums alone, which have no source.
+    owners.setdefault("settings", "base")
     return owners
 
 

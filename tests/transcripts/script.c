@@ -78,24 +78,24 @@ static bool read_backend(struct script *script, const char *value)
 static bool read_require_tls(struct script *script, const char *value)
 {
     static const struct choice choices[] = {
-        {"no", DIALOG_TLS_OPTIONAL}, {"auth", DIALOG_TLS_FOR_LOGIN}, {"yes", DIALOG_TLS_ALWAYS}};
+        {"no", REQUIRE_TLS_NO}, {"auth", REQUIRE_TLS_AUTH}, {"yes", REQUIRE_TLS_YES}};
     int chosen;
 
     if (!CHOOSE(choices, value, &chosen))
         return false;
-    script->policy.require_tls = (enum dialog_require_tls)chosen;
+    script->policy.require_tls = (enum require_tls)chosen;
     return true;
 }
 
 static bool read_smuggling(struct script *script, const char *value)
 {
-    static const struct choice choices[] = {{"look-alikes", DIALOG_REFUSE_LOOK_ALIKES},
-        {"strict", DIALOG_REFUSE_BARE}, {"pass", DIALOG_PASS_ALL}};
+    static const struct choice choices[] = {{"look-alikes", SMUGGLING_LOOK_ALIKES},
+        {"strict", SMUGGLING_STRICT}, {"pass", SMUGGLING_PASS}};
     int chosen;
 
     if (!CHOOSE(choices, value, &chosen))
         return false;
-    script->policy.smuggling = (enum dialog_smuggling)chosen;
+    script->policy.smuggling = (enum smuggling)chosen;
     return true;
 }
 
@@ -362,7 +362,7 @@ static void set_defaults(struct script *script)
 {
     *script = (struct script){.policy = {.hostname = slice_from("proxy.example"),
                                   .offers_tls = true,
-                                  .require_tls = DIALOG_TLS_FOR_LOGIN,
+                                  .require_tls = REQUIRE_TLS_AUTH,
                                   .line = 4096,
                                   .sasl_line = 13312,
                                   .literal = 4096,

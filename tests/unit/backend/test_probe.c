@@ -241,7 +241,7 @@ static void test_a_header_may_name_somebody(void **state)
 
 static void test_connecting_may_be_all(void **state)
 {
-    plan.connects_only = true;
+    plan.opening.goal = OPENING_CONNECT;
     start();
     hear("");
     assert_over(OPENING_FINE, "");

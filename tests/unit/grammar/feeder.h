@@ -29,7 +29,7 @@ struct feeder {
 
 static const struct dialog_policy feeder_policy = {.hostname = {"proxy.example", 13},
     .offers_tls = true,
-    .require_tls = DIALOG_TLS_OPTIONAL,
+    .require_tls = REQUIRE_TLS_NO,
     .line = 200,
     .sasl_line = 300,
     .literal = 64,

@@ -425,7 +425,7 @@ static void check_identity(const struct protocol *protocol, bool with_tls, const
     struct conversation row = {.protocol = protocol,
         .plan = {.goal = OPENING_SESSION,
             .starttls = with_tls,
-            .identity = protocol == &protocol_imap ? OPENING_ID : OPENING_XCLIENT},
+            .identity = protocol == &protocol_imap ? SEND_ADDRESS_ID : SEND_ADDRESS_XCLIENT},
         .client = {.source = address(source, 4711),
             .destination = address("192.0.2.1", 25),
             .tls = with_tls,

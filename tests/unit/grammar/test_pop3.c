@@ -54,7 +54,7 @@ static void challenges_are_taken_away_whole(void **state)
     struct dialog_policy policy = feeder_policy;
 
     (void)state;
-    policy.require_tls = DIALOG_TLS_FOR_LOGIN;
+    policy.require_tls = REQUIRE_TLS_AUTH;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct actions actions;
         struct slice shown;

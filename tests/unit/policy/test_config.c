@@ -27,7 +27,7 @@ static void test_defaults(void **state)
     assert_int_equal(config->tls_count, 1);
     assert_string_equal(config->tls[0].name, "default");
     assert_int_equal(config->tls[0].certificates.count, 0);
-    assert_int_equal(config->tls[0].policy, TLS_POLICY_INTERMEDIATE);
+    assert_int_equal(config->tls[0].policy, TLS_INTERMEDIATE);
     assert_int_equal(config->backends[0].retries, 3);
     assert_int_equal(config->backends[0].tls, BACKEND_TLS_NONE);
     assert_int_equal(config->backends[0].balance, BALANCE_ROUND_ROBIN);
@@ -97,7 +97,7 @@ static void test_binds(void **state)
 }
 
 static void assert_listener(const char *bind, enum config_protocol protocol,
-    enum config_listener_tls tls, enum config_require_tls require_tls)
+    enum config_listener_tls tls, enum require_tls require_tls)
 {
     char text[200];
 
