@@ -11,6 +11,7 @@
 
 #include "mailmux/address.h"
 #include "mailmux/cidr.h"
+#include "mailmux/directives.h"
 #include "mailmux/log.h"
 #include "mailmux/settings.h"
 #include "mailmux/slice.h"
@@ -70,7 +71,7 @@ struct config_cidrs {
     struct config_origin *origin;
 };
 
-/* Where each setting of one section came from, by row of the table; see config_setting_origin. */
+/* Where each setting of one section came from, by row of the table. */
 struct config_setting;
 
 /* Every section's struct begins with the same three members (struct config_head inside policy). */
@@ -278,18 +279,17 @@ void config_report_add(struct config_report *report, bool is_error, struct confi
 void config_report_free(struct config_report *report);
 
 /*
- * Where a setting of a section got its value, e.g.
- * config_setting_origin(config->proxy.settings, "proxy", "user"). Lives as long as the
- * configuration; {"default", 0} for a default and for a key that is not in the table.
+ * Adds a problem of one setting, at the line that says it: "[heading] key: text", or in a list
+ * "[heading] key = value: text" of its item at `index`, if there is one. A default is blamed on its
+ * section. The setting is named by its section's struct and the field's offset in it.
  */
-struct config_origin config_setting_origin(
-    const struct config_setting *settings, const char *section, const char *key);
+void config_report_setting(struct config_report *report, bool is_error, enum section_kind kind,
+    const void *section, size_t field, size_t index, const char *text);
 
 /*
  * The two configurations differ in this row of the table, and the program follows it only at its
  * start.
  */
-struct directive;
 bool config_needs_restart(
     const struct config *before, const struct config *now, const struct directive *directive);
 

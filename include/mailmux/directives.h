@@ -87,6 +87,7 @@ extern const size_t directive_count;
 /* NULL when there is none. */
 const struct section_info *section_find(struct slice word);
 const struct directive *directive_find(enum section_kind section, struct slice key);
+const struct directive *directive_of_field(enum section_kind section, size_t offset);
 
 /* A row's place in the table. */
 size_t directive_index(const struct directive *directive);

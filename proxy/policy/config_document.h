@@ -23,7 +23,7 @@ struct document_section {
     struct document_entry *entries;
     struct document_entry **entries_end;
     bool has_bad_lines;              /* so that a missing key may be in one of them */
-    const struct section_info *info; /* set by config_build; NULL: not to be used */
+    const struct section_info *info; /* set by config_sections; NULL: not to be used */
     size_t index;                    /* among the sections of its kind */
 };
 

@@ -43,15 +43,6 @@ struct config_setting *config_setting_find(
     return &settings[directive_index(directive_find(kind, slice_from(key)))];
 }
 
-struct config_origin config_setting_origin(
-    const struct config_setting *settings, const char *section, const char *key)
-{
-    const struct section_info *info = section_find(slice_from(section));
-    const struct directive *directive = info ? directive_find(info->kind, slice_from(key)) : NULL;
-
-    return directive ? settings[directive_index(directive)].origin : config_default_origin;
-}
-
 void setting_refuse(
     struct setting *setting, const struct config_value *value, const char *format, ...)
 {
@@ -149,6 +140,31 @@ const char *config_heading(
     (void)snprintf(out, CONFIG_HEADING_MAX, "%s%s%s", info->word, is_named ? " " : "",
         is_named ? head->name : "");
     return out;
+}
+
+static bool is_strings(enum value_type type)
+{
+    return type == VALUE_WORDS || type == VALUE_FILES || type == VALUE_DOMAINS;
+}
+
+void config_report_setting(struct config_report *report, bool is_error, enum section_kind kind,
+    const void *section, size_t field, size_t index, const char *text)
+{
+    const struct config_head *head = section;
+    const struct directive *directive = directive_of_field(kind, field);
+    struct config_origin origin = head->settings[directive_index(directive)].origin;
+    struct config_strings list = {0};
+    char heading[CONFIG_HEADING_MAX];
+    bool is_item;
+
+    if (is_strings(directive->type))
+        memcpy(&list, (const char *)section + field, sizeof(list));
+    is_item = index < list.count;
+    if (is_item)
+        origin = list.origin[index];
+    config_report_add(report, is_error, origin.line > 0 ? origin : head->section, "[%s] %s%s%s: %s",
+        config_heading(&section_infos[kind], head, heading), directive->key, is_item ? " = " : "",
+        is_item ? list.text[index] : "", text);
 }
 
 /* Sections that are not in the file have their place, too, where the struct has one. */

@@ -440,6 +440,15 @@ const struct directive *directive_find(enum section_kind section, struct slice k
     return NULL;
 }
 
+const struct directive *directive_of_field(enum section_kind section, size_t offset)
+{
+    for (size_t i = 0; i < directive_count; i++) {
+        if (directives[i].section == section && directives[i].offset == offset)
+            return &directives[i];
+    }
+    return NULL;
+}
+
 size_t directive_index(const struct directive *directive)
 {
     return (size_t)(directive - directives);

@@ -9,44 +9,28 @@ struct place {
     struct config_report *report;
 };
 
-static const char *key_of(enum tls_culprit culprit)
-{
-    switch (culprit) {
-    case TLS_CULPRIT_CERTIFICATE:
-        return "client_certificate";
-    case TLS_CULPRIT_KEY:
-        return "client_key";
-    case TLS_CULPRIT_CA:
-        return "ca";
-    case TLS_CULPRIT_PIN:
-        return "pin";
-    case TLS_CULPRIT_NAMES:
-        return "tls_name";
-    case TLS_CULPRIT_VERSION:
-    case TLS_CULPRIT_CIPHERS:
-    case TLS_CULPRIT_CIPHERSUITES:
-    case TLS_CULPRIT_GROUPS:
-        return "tls_policy";
-    case TLS_CULPRIT_CLIENT_CERTIFICATE:
-    case TLS_CULPRIT_NONE:
-        break;
-    }
-    return "tls";
-}
+/* The setting behind each parameter. */
+static const size_t fields[] = {
+    [TLS_CULPRIT_NONE] = offsetof(struct config_backend, tls),
+    [TLS_CULPRIT_CERTIFICATE] = offsetof(struct config_backend, client_certificate),
+    [TLS_CULPRIT_KEY] = offsetof(struct config_backend, client_key),
+    [TLS_CULPRIT_CLIENT_CERTIFICATE] = offsetof(struct config_backend, tls), /* asks nobody */
+    [TLS_CULPRIT_CA] = offsetof(struct config_backend, ca),
+    [TLS_CULPRIT_VERSION] = offsetof(struct config_backend, tls_policy),
+    [TLS_CULPRIT_CIPHERS] = offsetof(struct config_backend, tls_policy),
+    [TLS_CULPRIT_CIPHERSUITES] = offsetof(struct config_backend, tls_policy),
+    [TLS_CULPRIT_GROUPS] = offsetof(struct config_backend, tls_policy),
+    [TLS_CULPRIT_NAMES] = offsetof(struct config_backend, tls_name),
+    [TLS_CULPRIT_PIN] = offsetof(struct config_backend, pins),
+};
 
 static void add(const struct place *place, bool is_error, enum tls_culprit culprit, size_t index,
     const char *text)
 {
-    const struct config_backend *backend = place->backend;
-    bool is_one_file = culprit == TLS_CULPRIT_KEY && !backend->client_key;
-    const char *key = is_one_file ? "client_certificate" : key_of(culprit);
-    bool is_pin = culprit == TLS_CULPRIT_PIN && index < backend->pins.count;
-    struct config_origin origin = is_pin ? backend->pins.origin[index]
-                                         : config_setting_origin(backend->settings, "backend", key);
+    bool is_one_file = culprit == TLS_CULPRIT_KEY && !place->backend->client_key;
 
-    config_report_add(place->report, is_error, origin.line > 0 ? origin : backend->section,
-        "[backend %s] %s%s%s: %s", backend->name, key, is_pin ? " = " : "",
-        is_pin ? backend->pins.text[index] : "", text);
+    config_report_setting(place->report, is_error, SECTION_BACKEND, place->backend,
+        fields[is_one_file ? TLS_CULPRIT_CERTIFICATE : culprit], index, text);
 }
 
 /* A group that this library lacks is no mistake of the operator. */

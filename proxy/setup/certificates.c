@@ -4,77 +4,31 @@
 
 /* What a warning needs to find its place. */
 struct place {
-    const struct config *config;
     const struct config_tls *tls;
     struct config_report *report;
     bool serving; /* else checking: nothing goes to the log */
 };
 
-static const char *key_of(enum tls_culprit culprit)
-{
-    switch (culprit) {
-    case TLS_CULPRIT_CERTIFICATE:
-        return "certificate";
-    case TLS_CULPRIT_KEY:
-        return "key";
-    case TLS_CULPRIT_CLIENT_CERTIFICATE:
-        return "client_certificate";
-    case TLS_CULPRIT_CA:
-        return "client_ca";
-    case TLS_CULPRIT_VERSION:
-        return "minimum_version";
-    case TLS_CULPRIT_CIPHERS:
-        return "ciphers";
-    case TLS_CULPRIT_CIPHERSUITES:
-        return "ciphersuites";
-    case TLS_CULPRIT_GROUPS:
-        return "groups";
-    case TLS_CULPRIT_NAMES:
-        return "names";
-    case TLS_CULPRIT_PIN:
-        return "pin";
-    case TLS_CULPRIT_NONE:
-        break;
-    }
-    return "policy";
-}
-
-static struct config_origin origin_of(
-    const struct config_tls *tls, enum tls_culprit culprit, size_t index)
-{
-    struct config_origin origin = config_setting_origin(tls->settings, "tls", key_of(culprit));
-
-    if (culprit == TLS_CULPRIT_CERTIFICATE && index < tls->certificates.count)
-        origin = tls->certificates.origin[index];
-    if (culprit == TLS_CULPRIT_KEY && index < tls->keys.count)
-        origin = tls->keys.origin[index];
-    if (culprit == TLS_CULPRIT_NAMES && index < tls->names.count)
-        origin = tls->names.origin[index];
-    return origin.line > 0 ? origin : tls->section;
-}
-
-/* The value that is to blame, where it is one of a list; else nothing. */
-static const char *value_of(const struct config_tls *tls, enum tls_culprit culprit, size_t index)
-{
-    if (culprit == TLS_CULPRIT_NAMES && index < tls->names.count)
-        return tls->names.text[index];
-    if (culprit == TLS_CULPRIT_CERTIFICATE && index < tls->certificates.count)
-        return tls->certificates.text[index];
-    if (culprit == TLS_CULPRIT_KEY && index < tls->keys.count)
-        return tls->keys.text[index];
-    return NULL;
-}
+/* The setting behind each parameter. */
+static const size_t fields[] = {
+    [TLS_CULPRIT_NONE] = offsetof(struct config_tls, policy),
+    [TLS_CULPRIT_CERTIFICATE] = offsetof(struct config_tls, certificates),
+    [TLS_CULPRIT_KEY] = offsetof(struct config_tls, keys),
+    [TLS_CULPRIT_CLIENT_CERTIFICATE] = offsetof(struct config_tls, client_certificate),
+    [TLS_CULPRIT_CA] = offsetof(struct config_tls, client_ca),
+    [TLS_CULPRIT_VERSION] = offsetof(struct config_tls, minimum_version),
+    [TLS_CULPRIT_CIPHERS] = offsetof(struct config_tls, ciphers),
+    [TLS_CULPRIT_CIPHERSUITES] = offsetof(struct config_tls, ciphersuites),
+    [TLS_CULPRIT_GROUPS] = offsetof(struct config_tls, groups),
+    [TLS_CULPRIT_NAMES] = offsetof(struct config_tls, names),
+    [TLS_CULPRIT_PIN] = offsetof(struct config_tls, policy), /* has none */
+};
 
 static void add(const struct place *place, bool is_error, enum tls_culprit culprit, size_t index,
     const char *text)
 {
-    const struct config_tls *tls = place->tls;
-    const char *value = value_of(tls, culprit, index);
-    bool is_first = tls == place->config->tls;
-
-    config_report_add(place->report, is_error, origin_of(tls, culprit, index),
-        "[tls%s%s] %s%s%s: %s", is_first ? "" : " ", is_first ? "" : tls->name, key_of(culprit),
-        value ? " = " : "", value ? value : "", text);
+    config_report_setting(
+        place->report, is_error, SECTION_TLS, place->tls, fields[culprit], index, text);
 }
 
 /* A group that this library lacks is worth a note; everything else is the operator's business. */
@@ -128,8 +82,8 @@ struct tls_tickets *tickets_load(const struct config *config, struct config_repo
     }
     tickets = tls_tickets_from_files(files->text, files->count, &failed, &error);
     if (!tickets)
-        config_report_add(report, true, files->origin[failed], "[tls] ticket_keys = %s: %s",
-            files->text[failed], error.text);
+        config_report_setting(report, true, SECTION_TLS, tls,
+            offsetof(struct config_tls, ticket_keys), failed, error.text);
     return tickets;
 }
 
@@ -137,7 +91,7 @@ struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report)
 {
     const struct config_tls *tls = &config->tls[index];
-    struct place place = {config, tls, report, make_certificate};
+    struct place place = {tls, report, make_certificate};
     struct tls_set_parameters parameters = {
         .name = tls->name,
         .certificate_count = tls->certificates.count,

@@ -54,10 +54,8 @@ static void test_defaults(void **state)
     assert_int_equal(config->limits.reply_lines, 128);
 }
 
-static void test_values_and_origins(void **state)
+static void test_values(void **state)
 {
-    struct config_origin origin;
-
     assert_parsed("[proxy]\nuser = mail\nworkers = 3\nlog_format = json\n" LISTENER(
         "bind = 127.0.0.1:25\n") "[timeouts]\nkeepalive = off\n[limits]\nline = 8k\n");
     assert_string_equal(config->proxy.user, "mail");
@@ -65,14 +63,38 @@ static void test_values_and_origins(void **state)
     assert_int_equal(config->proxy.log_format, LOG_FORMAT_JSON);
     assert_int_equal(config->timeouts.keepalive, 0);
     assert_int_equal(config->limits.line, 8192);
-    origin = config_setting_origin(config->proxy.settings, "proxy", "user");
-    assert_string_equal(origin.file, "x.ini");
-    assert_int_equal(origin.line, 2);
-    origin = config_setting_origin(config->limits.settings, "limits", "reply");
-    assert_string_equal(origin.file, "default");
-    assert_int_equal(origin.line, 0);
-    origin = config_setting_origin(config->limits.settings, "limits", "no such key");
-    assert_int_equal(origin.line, 0);
+}
+
+static void assert_told(enum section_kind kind, const void *section, size_t field, size_t index,
+    unsigned line, const char *expected)
+{
+    config_report_free(&report);
+    config_report_setting(&report, false, kind, section, field, index, "no");
+    assert_string_equal(report.problems[0].text, expected);
+    assert_int_equal(report.problems[0].origin.line, line);
+}
+
+/* A problem that is found later stands where the setting does, whoever finds it. */
+static void test_origins(void **state)
+{
+    const size_t names = offsetof(struct config_tls, names);
+    const size_t policy = offsetof(struct config_backend, tls_policy);
+
+    assert_parsed("[proxy]\nuser = mail\n" LISTENER(
+        "bind = 127.0.0.1:25\ntls_set = a\n" TRUSTED) "[tls]\n[tls a]\nnames = a.example\nnames = "
+                                                      "b.example\n"
+                                                      "certificate = x\nkey = x\n");
+    assert_told(SECTION_PROXY, &config->proxy, offsetof(struct config_proxy, user), 0, 2,
+        "x.ini:2: [proxy] user: no");
+    assert_told(
+        SECTION_TLS, &config->tls[1], names, 0, 12, "x.ini:12: [tls a] names = a.example: no");
+    assert_told(
+        SECTION_TLS, &config->tls[1], names, 1, 13, "x.ini:13: [tls a] names = b.example: no");
+    assert_told(SECTION_TLS, &config->tls[0], names, 0, 10, "x.ini:10: [tls] names: no");
+    assert_told(SECTION_BACKEND, &config->backends[0], policy, 0, 3,
+        "x.ini:3: [backend mta] tls_policy: no");
+    assert_told(SECTION_LIMITS, &config->limits, offsetof(struct config_limits, reply), 0, 0,
+        "default: [limits] reply: no");
 }
 
 static void test_binds(void **state)
@@ -513,7 +535,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values_and_origins),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_origins),
         cmocka_unit_test(test_binds),
         cmocka_unit_test(test_standard_ports),
         cmocka_unit_test(test_what_is_written_wins_over_the_port),
