@@ -19,6 +19,9 @@ enum line_cut {
  */
 enum line_cut line_cut(struct slice in, size_t limit, struct slice *line, size_t *used);
 
+/* The line without the CRs at its end: some servers send more than one before their LF. */
+struct slice line_trim_returns(struct slice line);
+
 /* No NUL and no CR inside (attack A9). */
 bool line_is_clean(struct slice line);
 

@@ -76,8 +76,7 @@ void dialog_start(
 /* The last octet, but for those of a line's end. */
 static void note_last(struct dialog *dialog, struct slice line)
 {
-    while (line.n > 0 && line.p[line.n - 1] == '\r')
-        line.n--;
+    line = line_trim_returns(line);
     if (line.n > 0)
         dialog->discarded_last = line.p[line.n - 1];
 }

@@ -32,7 +32,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     case LINE_WHOLE:
         break;
     }
-    line = imap_trim_returns(line);
+    line = line_trim_returns(line);
     if (!slice_starts(line, SLICE("* ")) || !imap_status_parse(line, &status))
         return GREETING_WRONG;
     if (is_long)
@@ -64,7 +64,7 @@ static void start(
     size_t used;
 
     (void)line_cut(text, text.n + 1, &line, &used);
-    if (!imap_status_parse(imap_trim_returns(line), &status)) {
+    if (!imap_status_parse(line_trim_returns(line), &status)) {
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }

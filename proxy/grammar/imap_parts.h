@@ -115,9 +115,6 @@ void imap_status_relay(
 
 /* ---- imap_reply.c ---- */
 
-/* Without the CRs that some servers send more than one of. */
-struct slice imap_trim_returns(struct slice line);
-
 bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions);
 bool imap_server_ended(struct dialog *dialog, struct actions *actions);
 

@@ -22,13 +22,6 @@ struct response {
     bool is_clean;
 };
 
-struct slice imap_trim_returns(struct slice line)
-{
-    while (line.n > 0 && line.p[line.n - 1] == '\r')
-        line.n--;
-    return line;
-}
-
 /* Data may hold literals; status responses and capabilities are text to the end of the line. */
 static bool may_hold_literals(struct slice line)
 {
@@ -51,7 +44,7 @@ static enum response_cut cut_part(
     case LINE_LONG:
         return RESPONSE_LARGE;
     case LINE_WHOLE:
-        *line = imap_trim_returns(*line);
+        *line = line_trim_returns(*line);
         return RESPONSE_WHOLE;
     }
     return RESPONSE_MALFORMED;

@@ -15,6 +15,13 @@ enum line_cut line_cut(struct slice in, size_t limit, struct slice *line, size_t
     return LINE_WHOLE;
 }
 
+struct slice line_trim_returns(struct slice line)
+{
+    while (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    return line;
+}
+
 bool line_is_clean(struct slice line)
 {
     return slice_find(line, '\0') == line.n && slice_find(line, '\r') == line.n;

@@ -33,8 +33,7 @@ enum opening_answer opening_cut_line(
     }
     opening->octets += *used;
     opening->lines++;
-    while (line->n > 0 && line->p[line->n - 1] == '\r')
-        line->n--;
+    *line = line_trim_returns(*line);
     return opening->octets > opening->plan->reply || opening->lines > opening->plan->reply_lines
                ? ANSWER_LARGE
                : ANSWER_PART;

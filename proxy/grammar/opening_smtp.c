@@ -115,10 +115,8 @@ static void learn_all(struct opening *opening, const struct smtp_reply_text *rep
     size_t used;
 
     for (size_t i = 0; line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE; i++) {
-        while (line.n > 0 && line.p[line.n - 1] == '\r')
-            line.n--;
         if (i > 0)
-            learn(opening, slice_trim(smtp_reply_line_text(line)));
+            learn(opening, slice_trim(smtp_reply_line_text(line_trim_returns(line))));
         rest = slice_after(rest, used);
     }
 }

@@ -25,7 +25,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     case LINE_WHOLE:
         break;
     }
-    line = pop3_trim_returns(line);
+    line = line_trim_returns(line);
     switch (pop3_status_parse(line)) {
     case POP3_OK:
         return line_is_clean(line) ? GREETING_READY : GREETING_WRONG;
@@ -80,7 +80,7 @@ static void start(
     size_t used;
 
     (void)line_cut(text, text.n + 1, &line, &used);
-    line = pop3_trim_returns(line);
+    line = line_trim_returns(line);
     switch (greeting) {
     case GREETING_READY:
         relay_greeting(dialog, line, actions);

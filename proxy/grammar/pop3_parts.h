@@ -24,9 +24,6 @@ enum pop3_status { POP3_OK, POP3_ERR, POP3_CHALLENGE, POP3_WRONG };
 /* What the first line of a reply says. */
 enum pop3_status pop3_status_parse(struct slice line);
 
-/* Without the CRs that some servers send more than one of. */
-struct slice pop3_trim_returns(struct slice line);
-
 bool pop3_server(struct dialog *dialog, struct slice in, struct actions *actions);
 bool pop3_server_ended(struct dialog *dialog, struct actions *actions);
 

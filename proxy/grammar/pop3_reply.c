@@ -21,13 +21,6 @@ struct reply {
     size_t used;
 };
 
-struct slice pop3_trim_returns(struct slice line)
-{
-    while (line.n > 0 && line.p[line.n - 1] == '\r')
-        line.n--;
-    return line;
-}
-
 /* The word, and no more of it. */
 static bool begins_with(struct slice line, struct slice word)
 {
@@ -69,7 +62,7 @@ static enum reply_cut cut_line(struct slice in, size_t limit, struct slice *line
     case LINE_LONG:
         return REPLY_LARGE;
     case LINE_WHOLE:
-        *line = pop3_trim_returns(*line);
+        *line = line_trim_returns(*line);
         return REPLY_WHOLE;
     }
     return REPLY_LARGE;
@@ -171,7 +164,7 @@ static void relay_list(struct dialog *dialog, const struct reply *reply, struct 
     while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
         rest = slice_after(rest, used);
         if (rest.n > 0)
-            relay_list_line(dialog, pop3_trim_returns(line), actions);
+            relay_list_line(dialog, line_trim_returns(line), actions);
     }
     if (dialog->of.pop3.command == POP3_CAPA)
         pop3_capability_add(dialog, actions);

@@ -129,10 +129,8 @@ static bool next_text(struct slice *rest, struct slice *text)
 
     if (line_cut(*rest, rest->n + 1, &line, &used) != LINE_WHOLE)
         return false;
-    while (line.n > 0 && line.p[line.n - 1] == '\r')
-        line.n--;
     *rest = slice_after(*rest, used);
-    *text = smtp_reply_line_text(line);
+    *text = smtp_reply_line_text(line_trim_returns(line));
     return true;
 }
 

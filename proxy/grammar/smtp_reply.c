@@ -45,13 +45,6 @@ bool smtp_reply_begins(struct slice in)
     return in.n > 3 && parse_line(slice_of(in.p, 4), &code, &last);
 }
 
-static struct slice trim_carriage_returns(struct slice line)
-{
-    while (line.n > 0 && line.p[line.n - 1] == '\r')
-        line.n--;
-    return line;
-}
-
 enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines,
     size_t max_line, struct smtp_reply_text *reply)
 {
@@ -75,7 +68,7 @@ enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t ma
         at += used;
         if (at > max_octets)
             return REPLY_LARGE;
-        if (!parse_line(trim_carriage_returns(line), &code, &last))
+        if (!parse_line(line_trim_returns(line), &code, &last))
             without_code++;
         if (without_code == lines)
             return REPLY_MALFORMED; /* the first has none */
@@ -120,7 +113,7 @@ void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actio
 
     while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
         rest = slice_after(rest, used);
-        relay_line(trim_carriage_returns(line), rest.n == 0, reply->code, actions);
+        relay_line(line_trim_returns(line), rest.n == 0, reply->code, actions);
     }
 }
 
@@ -366,7 +359,7 @@ static bool skip_blank_line(struct slice in, struct actions *actions)
 {
     size_t end = slice_find(in, '\n');
 
-    if (end == in.n || trim_carriage_returns(slice_of(in.p, end)).n > 0)
+    if (end == in.n || line_trim_returns(slice_of(in.p, end)).n > 0)
         return false;
     actions->used = end + 1;
     return true;
