@@ -95,6 +95,15 @@ static void pass(struct smtp *smtp, struct slice in, size_t n, struct actions *a
     actions->pass = smtp->fate == SMTP_PASSES;
 }
 
+void smtp_end_of_answered(struct dialog *dialog, struct actions *actions)
+{
+    dialog->mode = DIALOG_LINES;
+    if (dialog->of.smtp.backend == SMTP_CLOSING)
+        dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
+    else if (dialog->of.smtp.backend == SMTP_NO_BDAT)
+        dialog_close(dialog, actions, REASON_BDAT_REFUSED);
+}
+
 static void end_message(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     pass(&dialog->of.smtp, in, 3, actions);

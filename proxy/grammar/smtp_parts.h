@@ -1,8 +1,8 @@
 /*
  * What the files of the SMTP grammar share: smtp.c (commands), smtp_queue.c (outstanding commands
- * and replies of our own), smtp_reply.c (the backend's replies), smtp_ehlo.c (capabilities),
- * smtp_data.c (message data), smtp_hello.c (EHLO and HELO), smtp_path.c (recipients; its parser is
- * in smtp_path.h).
+ * and replies of our own), smtp_reply.c (the backend's replies), smtp_reply_text.c (their
+ * form), smtp_ehlo.c (capabilities), smtp_data.c (message data), smtp_hello.c (EHLO and HELO),
+ * smtp_path.c (recipients; its parser is in smtp_path.h).
  */
 #ifndef MAILMUX_SMTP_PARTS_H
 #define MAILMUX_SMTP_PARTS_H
@@ -65,7 +65,7 @@ void smtp_server_renewed(struct dialog *dialog, struct actions *actions);
  */
 enum smtp_reply smtp_judge_recipient(const struct dialog_policy *policy, struct slice arguments);
 
-/* ---- smtp_reply.c ---- */
+/* ---- smtp_reply_text.c ---- */
 
 /* Codes that tell what is in the way of a login. */
 enum { SMTP_CODE_LOGIN_NEEDED = 530, SMTP_CODE_TLS_FOR_LOGIN = 538 };
@@ -93,20 +93,19 @@ enum {
 enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines,
     size_t max_line, struct smtp_reply_text *reply);
 
-/* The text of a line of a reply, without its code; all of it where there is none. */
-
-/* By its first four octets, "554 " say. */
+/* The bytes begin as a reply does: "554 " say. */
 bool smtp_reply_begins(struct slice in);
+
+/* The text of a line of a reply, without its code; all of it where there is none. */
 struct slice smtp_reply_line_text(struct slice line);
 
 /* Relays it line by line, each with the reply's code, and one CRLF. */
 void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actions);
 
+/* ---- smtp_reply.c ---- */
+
 bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions);
 bool smtp_server_ended(struct dialog *dialog, struct actions *actions);
-
-/* The last octet of a message that the backend had answered before. */
-void smtp_end_of_answered(struct dialog *dialog, struct actions *actions);
 
 /* ---- smtp_ehlo.c ---- */
 
@@ -124,5 +123,8 @@ void smtp_message(struct dialog *dialog, struct slice in, struct actions *action
 bool smtp_waits_after_look_alike(const struct dialog *dialog);
 bool smtp_may_be_over(const struct dialog *dialog);
 void smtp_end_wait(struct dialog *dialog, struct actions *actions);
+
+/* The end of a message or chunk that the backend had answered before it was over. */
+void smtp_end_of_answered(struct dialog *dialog, struct actions *actions);
 
 #endif

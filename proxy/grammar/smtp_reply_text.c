@@ -1,0 +1,111 @@
+/*
+ * The form of an SMTP reply [RFC 5321 4.2]: where it ends, and how it goes to the client. What it
+ * means is for smtp_reply.c and, where we are the client, for opening_smtp.c and relay_test.c.
+ */
+#include "smtp_parts.h"
+
+#include "mailmux/line.h"
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* "250 text", "250-text" or "250" alone; *last: no line follows. */
+static bool parse_line(struct slice line, unsigned *code, bool *last)
+{
+    if (line.n < 3 || line.p[0] < '2' || line.p[0] > '5' || !is_digit(line.p[1]) ||
+        !is_digit(line.p[2]))
+        return false;
+    if (line.n > 3 && !is_blank(line.p[3]) && line.p[3] != '-')
+        return false;
+    *code = (unsigned)(line.p[0] - '0') * 100 + (unsigned)(line.p[1] - '0') * 10 +
+            (unsigned)(line.p[2] - '0');
+    *last = line.n == 3 || is_blank(line.p[3]);
+    return true;
+}
+
+bool smtp_reply_begins(struct slice in)
+{
+    unsigned code;
+    bool last;
+
+    return in.n > 3 && parse_line(slice_of(in.p, 4), &code, &last);
+}
+
+enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines,
+    size_t max_line, struct smtp_reply_text *reply)
+{
+    size_t at = 0;
+    unsigned without_code = 0;
+
+    for (size_t lines = 1; lines <= max_lines && without_code <= SMTP_ODD_LINES; lines++) {
+        struct slice line;
+        size_t used;
+        unsigned code;
+        bool last = false;
+
+        switch (line_cut(slice_after(in, at), max_line, &line, &used)) {
+        case LINE_MORE:
+            return in.n >= max_octets ? REPLY_LARGE : REPLY_MORE;
+        case LINE_LONG:
+            return REPLY_LARGE;
+        case LINE_WHOLE:
+            break;
+        }
+        at += used;
+        if (at > max_octets)
+            return REPLY_LARGE;
+        if (!parse_line(line_trim_returns(line), &code, &last))
+            without_code++;
+        if (without_code == lines)
+            return REPLY_MALFORMED; /* the first has none */
+        if (last) {
+            reply->code = code;
+            reply->lines = lines;
+            reply->used = at;
+            reply->text = slice_of(in.p, at);
+            return REPLY_WHOLE;
+        }
+    }
+    return REPLY_LARGE;
+}
+
+struct slice smtp_reply_line_text(struct slice line)
+{
+    unsigned code;
+    bool last;
+
+    return parse_line(line, &code, &last) ? slice_after(line, 4) : line;
+}
+
+/* As it came where it has the reply's code; else with that code before its text. */
+static void relay_line(struct slice line, bool last, unsigned code, struct actions *actions)
+{
+    char head[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10), (char)('0' + code % 10),
+        last ? ' ' : '-'};
+
+    if (line.n > 3 ? slice_starts(line, slice_of(head, 4)) : last) {
+        dialog_reply(actions, line);
+        return;
+    }
+    dialog_say(actions, slice_of(head, 4));
+    dialog_reply(actions, smtp_reply_line_text(line));
+}
+
+void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actions)
+{
+    struct slice rest = reply->text;
+    struct slice line;
+    size_t used;
+
+    while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
+        rest = slice_after(rest, used);
+        relay_line(line_trim_returns(line), rest.n == 0, reply->code, actions);
+    }
+}
