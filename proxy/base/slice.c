@@ -9,11 +9,6 @@ static unsigned char lower(char c)
     return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte + ('a' - 'A')) : byte;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 struct slice slice_from(const char *text)
 {
     return slice_of(text, text ? strlen(text) : 0);
@@ -45,6 +40,11 @@ bool slice_starts_nocase(struct slice s, struct slice prefix)
     return s.n >= prefix.n && slice_equal_nocase(slice_of(s.p, prefix.n), prefix);
 }
 
+bool slice_starts_word(struct slice s, struct slice word)
+{
+    return slice_starts_nocase(s, word) && (s.n == word.n || !byte_is_letter_or_digit(s.p[word.n]));
+}
+
 bool slice_ends_nocase(struct slice s, struct slice suffix)
 {
     return s.n >= suffix.n && slice_equal_nocase(slice_after(s, s.n - suffix.n), suffix);
@@ -68,16 +68,21 @@ struct slice slice_after(struct slice s, size_t n)
 
 struct slice slice_trim_end(struct slice s)
 {
-    while (s.n > 0 && is_blank(s.p[s.n - 1]))
+    while (s.n > 0 && byte_is_blank(s.p[s.n - 1]))
         s.n--;
+    return s;
+}
+
+struct slice slice_trim_start(struct slice s)
+{
+    while (s.n > 0 && byte_is_blank(*s.p))
+        s = slice_after(s, 1);
     return s;
 }
 
 struct slice slice_trim(struct slice s)
 {
-    while (s.n > 0 && is_blank(*s.p))
-        s = slice_after(s, 1);
-    return slice_trim_end(s);
+    return slice_trim_end(slice_trim_start(s));
 }
 
 size_t slice_find(struct slice s, char byte)
@@ -89,18 +94,36 @@ size_t slice_find(struct slice s, char byte)
 
 bool slice_word(struct slice *rest, struct slice *word)
 {
-    struct slice s = *rest;
+    struct slice s = slice_trim_start(*rest);
     size_t n = 0;
 
-    while (s.n > 0 && is_blank(*s.p))
-        s = slice_after(s, 1);
-    while (n < s.n && !is_blank(s.p[n]))
+    while (n < s.n && !byte_is_blank(s.p[n]))
         n++;
     *rest = slice_after(s, n);
     if (n == 0)
         return false;
     *word = slice_of(s.p, n);
     return true;
+}
+
+bool slice_has_word(struct slice list, struct slice word)
+{
+    struct slice other;
+
+    while (slice_word(&list, &other)) {
+        if (slice_equal_nocase(other, word))
+            return true;
+    }
+    return false;
+}
+
+bool slice_is_one_of(struct slice word, const char *const *words)
+{
+    for (; *words; words++) {
+        if (slice_equal_nocase(word, slice_from(*words)))
+            return true;
+    }
+    return false;
 }
 
 bool slice_split(struct slice *rest, char separator, struct slice *part)
@@ -124,7 +147,7 @@ bool slice_number(struct slice s, uint64_t max, uint64_t *value)
     for (size_t i = 0; i < s.n; i++) {
         uint64_t digit;
 
-        if (s.p[i] < '0' || s.p[i] > '9')
+        if (!byte_is_digit(s.p[i]))
             return false;
         digit = (uint64_t)(s.p[i] - '0');
         if (sum > (UINT64_MAX - digit) / 10)
@@ -135,4 +158,15 @@ bool slice_number(struct slice s, uint64_t max, uint64_t *value)
         return false;
     *value = sum;
     return true;
+}
+
+struct slice slice_decimal(uint32_t number, char memory[SLICE_DECIMAL_MAX])
+{
+    size_t at = SLICE_DECIMAL_MAX;
+
+    do {
+        memory[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return slice_of(memory + at, SLICE_DECIMAL_MAX - at);
 }

@@ -1,29 +1,7 @@
 #include "mailmux/capabilities.h"
 
 /* Their words are a set of their own: mechanisms, and what XCLIENT may tell. */
-static bool is_list(struct slice keyword)
-{
-    return slice_equal_nocase(keyword, SLICE("AUTH")) ||
-           slice_equal_nocase(keyword, SLICE("SASL")) ||
-           slice_equal_nocase(keyword, SLICE("XCLIENT"));
-}
-
-/* POP3 [RFC 2449 6.9]: two releases of one program differ in it. */
-static bool differs_by_nature(struct slice keyword)
-{
-    return slice_equal_nocase(keyword, SLICE("IMPLEMENTATION"));
-}
-
-static bool has_word(struct slice rest, struct slice wanted)
-{
-    struct slice word;
-
-    while (slice_word(&rest, &word)) {
-        if (slice_equal_nocase(word, wanted))
-            return true;
-    }
-    return false;
-}
+static const char *const lists[] = {"AUTH", "SASL", "XCLIENT", NULL};
 
 static bool has_line(struct slice words, struct slice wanted)
 {
@@ -43,7 +21,7 @@ static bool has_in_list(struct slice words, struct slice keyword, struct slice w
 
     while (slice_split(&words, '\n', &line)) {
         if (slice_word(&line, &first) && slice_equal_nocase(first, keyword) &&
-            has_word(line, wanted))
+            slice_has_word(line, wanted))
             return true;
     }
     return false;
@@ -86,9 +64,10 @@ bool capabilities_missing(struct slice words, struct slice other, struct buffer 
         struct slice rest = line;
         struct slice keyword;
 
-        if (!slice_word(&rest, &keyword) || differs_by_nature(keyword))
+        /* Two releases of one program differ in this [RFC 2449 6.9]. */
+        if (!slice_word(&rest, &keyword) || slice_equal_nocase(keyword, SLICE("IMPLEMENTATION")))
             continue;
-        if (is_list(keyword)) {
+        if (slice_is_one_of(keyword, lists)) {
             is_found = list_missing(keyword, rest, other, out) || is_found;
         } else if (!has_line(other, line)) {
             put(out, line, SLICE(""));

@@ -11,21 +11,12 @@
  * STARTTLS ends at us; referrals lead clients round us; UNAUTHENTICATE returns to a state that is
  * no longer watched; XCLIENT is for proxies (C15, C44, C48).
  */
-static const char *const stripped[] = {
-    "STARTTLS", "LOGIN-REFERRALS", "MAILBOX-REFERRALS", "UNAUTHENTICATE", "XCLIENT", "XFORWARD"};
-
-static bool is_stripped(struct slice word)
-{
-    for (size_t i = 0; i < sizeof(stripped) / sizeof(*stripped); i++) {
-        if (slice_equal_nocase(word, slice_from(stripped[i])))
-            return true;
-    }
-    return false;
-}
+static const char *const stripped[] = {"STARTTLS", "LOGIN-REFERRALS", "MAILBOX-REFERRALS",
+    "UNAUTHENTICATE", "XCLIENT", "XFORWARD", NULL};
 
 static bool is_shown(struct slice word, bool hides_login)
 {
-    if (is_stripped(word))
+    if (slice_is_one_of(word, stripped))
         return false;
     if (slice_starts_nocase(word, SLICE("AUTH=")))
         return !hides_login && !sasl_is_withheld(slice_after(word, 5));

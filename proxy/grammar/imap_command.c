@@ -184,26 +184,16 @@ static const struct {
 };
 
 /* What a client may ask for before TLS by mistake: told from what is no command at all (C35). */
-static bool is_known(struct slice verb)
-{
-    static const char *const known[] = {"APPEND", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE",
-        "ENABLE", "EXAMINE", "EXPUNGE", "FETCH", "IDLE", "LIST", "LSUB", "MOVE", "NAMESPACE",
-        "RENAME", "SEARCH", "SELECT", "STATUS", "STORE", "SUBSCRIBE", "UID", "UNSELECT",
-        "UNSUBSCRIBE"};
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-        if (slice_equal_nocase(verb, slice_from(known[i])))
-            return true;
-    }
-    return false;
-}
+static const char *const known[] = {"APPEND", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE",
+    "ENABLE", "EXAMINE", "EXPUNGE", "FETCH", "IDLE", "LIST", "LSUB", "MOVE", "NAMESPACE", "RENAME",
+    "SEARCH", "SELECT", "STATUS", "STORE", "SUBSCRIBE", "UID", "UNSELECT", "UNSUBSCRIBE", NULL};
 
 static void serve_other(struct dialog *dialog, const struct command *command, struct slice verb,
     struct actions *actions)
 {
     bool tls_wanted = !dialog->tls && dialog->policy->require_tls == REQUIRE_TLS_YES;
 
-    if (tls_wanted && is_known(verb)) {
+    if (tls_wanted && slice_is_one_of(verb, known)) {
         drop(dialog, command, IMAP_TLS_FIRST, actions);
     } else if (tls_wanted || dialog_offers_tls(dialog)) {
         drop(dialog, command, IMAP_UNKNOWN, actions);

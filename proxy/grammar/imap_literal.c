@@ -7,7 +7,7 @@
 static bool is_digits(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
+        if (!byte_is_digit(s.p[i]))
             return false;
     }
     return s.n > 0;

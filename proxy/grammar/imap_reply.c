@@ -115,8 +115,7 @@ static struct slice tidy(const struct imap *imap, struct slice line, char text[R
     rest = line;
     if (!slice_word(&rest, &tag) || tag.p != text)
         return line;
-    while (rest.n > 0 && (*rest.p == ' ' || *rest.p == '\t'))
-        rest = slice_after(rest, 1);
+    rest = slice_trim_start(rest);
     if (slice_equal_nocase(tag, slice_of(imap->tag, imap->tag_len)))
         memcpy(text, imap->tag, imap->tag_len);
     if (rest.n == 0)

@@ -7,18 +7,6 @@
 /* Stands where a dropped code leaves no text: the grammar wants one. */
 #define NO_TEXT SLICE("No more is said")
 
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* "OK", and "OK[..." or "NO:..." where the blank behind it was left out. */
-static bool begins_with(struct slice text, struct slice word)
-{
-    return slice_starts_nocase(text, word) &&
-           (text.n == word.n || !is_letter_or_digit(text.p[word.n]));
-}
-
 bool imap_status_parse(struct slice line, struct imap_status *status)
 {
     static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
@@ -28,7 +16,8 @@ bool imap_status_parse(struct slice line, struct imap_status *status)
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         struct slice word = slice_from(words[i]);
 
-        if (begins_with(rest, word)) {
+        /* "OK[..." and "NO:...": the blank behind the word was left out. */
+        if (slice_starts_word(rest, word)) {
             *status = (struct imap_status){.line = line,
                 .head = slice_of(line.p, start + word.n),
                 .word = slice_of(rest.p, word.n),

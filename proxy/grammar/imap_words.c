@@ -53,16 +53,9 @@ static size_t atom_length(struct slice s)
     return n;
 }
 
-static struct slice skip_blanks(struct slice s)
-{
-    while (s.n > 0 && (*s.p == ' ' || *s.p == '\t'))
-        s = slice_after(s, 1);
-    return s;
-}
-
 bool imap_string_cut(struct slice *rest, struct slice *string)
 {
-    struct slice s = skip_blanks(*rest);
+    struct slice s = slice_trim_start(*rest);
     size_t n = s.n > 0 && *s.p == '"' ? quoted_length(s) : atom_length(s);
 
     if (n == 0)
@@ -122,7 +115,7 @@ static bool id_inside(struct slice parameters, struct slice *inside)
 /* With a blank behind it, or the end: a backend might read on where we end, and count otherwise. */
 static bool id_string(struct slice *rest, struct slice *string)
 {
-    return imap_string_cut(rest, string) && (rest->n == 0 || skip_blanks(*rest).n < rest->n);
+    return imap_string_cut(rest, string) && (rest->n == 0 || slice_trim_start(*rest).n < rest->n);
 }
 
 static bool id_next(struct slice *inside, struct id_pair *pair)

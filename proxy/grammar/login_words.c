@@ -2,24 +2,12 @@
 
 bool login_is_disabled(struct slice words)
 {
-    struct slice word;
-
-    while (slice_word(&words, &word)) {
-        if (slice_equal_nocase(word, SLICE("LOGINDISABLED")))
-            return true;
-    }
-    return false;
+    return slice_has_word(words, SLICE("LOGINDISABLED"));
 }
 
 bool login_has_plain(struct slice mechanisms)
 {
-    struct slice word;
-
-    while (slice_word(&mechanisms, &word)) {
-        if (slice_equal_nocase(word, SLICE("PLAIN")) || slice_equal_nocase(word, SLICE("LOGIN")))
-            return true;
-    }
-    return false;
+    return slice_has_word(mechanisms, SLICE("PLAIN")) || slice_has_word(mechanisms, SLICE("LOGIN"));
 }
 
 unsigned login_offers(struct slice mechanisms)
@@ -33,18 +21,13 @@ unsigned login_offers(struct slice mechanisms)
     return offers;
 }
 
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /* Letters before or behind it would make it a part of another word. */
 static bool has_whole(struct slice text, struct slice word)
 {
     for (size_t i = 0; i + word.n <= text.n; i++) {
         if (slice_starts_nocase(slice_after(text, i), word) &&
-            (i == 0 || !is_letter(text.p[i - 1])) &&
-            (i + word.n == text.n || !is_letter(text.p[i + word.n])))
+            (i == 0 || !byte_is_letter(text.p[i - 1])) &&
+            (i + word.n == text.n || !byte_is_letter(text.p[i + word.n])))
             return true;
     }
     return false;

@@ -40,12 +40,9 @@ static void put_pair(struct buffer *out, struct slice field, struct slice value)
 
 static void put_number_pair(struct buffer *out, struct slice field, unsigned number)
 {
-    char digits[TAG_MAX];
-    struct buffer text;
+    char digits[SLICE_DECIMAL_MAX];
 
-    buffer_init(&text, digits, sizeof(digits));
-    opening_put_number(&text, number);
-    put_pair(out, field, buffer_held(&text));
+    put_pair(out, field, slice_decimal(number, digits));
 }
 
 static void put_end_of_connection(

@@ -6,14 +6,9 @@
 
 void opening_put_number(struct buffer *out, unsigned number)
 {
-    char digits[10];
-    size_t n = sizeof(digits);
+    char digits[SLICE_DECIMAL_MAX];
 
-    do {
-        digits[--n] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    (void)buffer_append(out, slice_of(digits + n, sizeof(digits) - n));
+    (void)buffer_append(out, slice_decimal(number, digits));
 }
 
 static void put_name(struct buffer *out, struct slice name)

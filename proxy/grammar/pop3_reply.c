@@ -21,20 +21,11 @@ struct reply {
     size_t used;
 };
 
-/* The word, and no more of it. */
-static bool begins_with(struct slice line, struct slice word)
-{
-    char next = line.n > word.n ? line.p[word.n] : ' ';
-
-    return slice_starts_nocase(line, word) && !(next >= 'A' && next <= 'Z') &&
-           !(next >= 'a' && next <= 'z') && !(next >= '0' && next <= '9');
-}
-
 enum pop3_status pop3_status_parse(struct slice line)
 {
-    if (begins_with(line, SLICE("+OK")))
+    if (slice_starts_word(line, SLICE("+OK")))
         return POP3_OK;
-    if (begins_with(line, SLICE("-ERR")))
+    if (slice_starts_word(line, SLICE("-ERR")))
         return POP3_ERR;
     return slice_starts(line, SLICE("+ ")) || slice_equal(line, SLICE("+")) ? POP3_CHALLENGE
                                                                             : POP3_WRONG;

@@ -94,12 +94,9 @@ static void put_ip(struct writer *writer, const struct address *address, bool v4
 
 static void put_port(struct writer *writer, uint16_t port)
 {
-    unsigned divisor = 10000;
+    char digits[SLICE_DECIMAL_MAX];
 
-    while (divisor > 1 && port / divisor == 0)
-        divisor /= 10;
-    for (; divisor > 0; divisor /= 10)
-        put_octet(writer, '0' + port / divisor % 10);
+    put(writer, slice_decimal(port, digits));
 }
 
 static void put_v1(struct writer *writer, const struct proxy_header *header)

@@ -292,10 +292,7 @@ bool sasl_is_mechanism(struct slice word)
     enum { NAME_MAX_OCTETS = 32 };
 
     for (size_t i = 0; i < word.n; i++) {
-        char c = word.p[i];
-
-        if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
-            c != '-' && c != '_')
+        if (!byte_is_letter_or_digit(word.p[i]) && word.p[i] != '-' && word.p[i] != '_')
             return false;
     }
     return word.n > 0 && word.n <= NAME_MAX_OCTETS;

@@ -16,11 +16,6 @@ struct command {
 typedef void command_handler(
     struct dialog *dialog, const struct command *command, struct actions *actions);
 
-static bool is_letter(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
 /* ---- Commands ---- */
 
 static void forward(struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -40,7 +35,7 @@ static bool may_relay(const struct dialog *dialog)
 static bool is_plain_verb(struct slice verb)
 {
     for (size_t i = 0; i < verb.n; i++) {
-        if (!is_letter(verb.p[i]) && !(verb.p[i] >= '0' && verb.p[i] <= '9') && verb.p[i] != '-')
+        if (!byte_is_letter_or_digit(verb.p[i]) && verb.p[i] != '-')
             return false;
     }
     return true;
@@ -272,7 +267,8 @@ static void serve_alone(
 static void refuse_line(
     struct dialog *dialog, struct slice line, enum smtp_reply reply, struct actions *actions)
 {
-    if (dialog->first && line.n > 0 && !is_letter(*line.p)) /* no mail client begins so (C61) */
+    if (dialog->first && line.n > 0 &&
+        !byte_is_letter(*line.p)) /* no mail client begins so (C61) */
         dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
     else
         smtp_answer_bad(dialog, reply, actions);
@@ -288,7 +284,7 @@ static void client_line(
         sasl_response(dialog, line, actions);
         return;
     }
-    if (!slice_word(&rest, &command.verb) || !is_letter(*command.line.p)) {
+    if (!slice_word(&rest, &command.verb) || !byte_is_letter(*command.line.p)) {
         refuse_line(dialog, line, SMTP_NOT_UNDERSTOOD, actions);
         return;
     }

@@ -9,15 +9,11 @@
 
 /* TLS of their own, the roles swapped, or a private framing: none could be followed (C44, C70). */
 static const char *const stripped[] = {
-    "STARTTLS", "XCLIENT", "XFORWARD", "TURN", "ATRN", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS"};
+    "STARTTLS", "XCLIENT", "XFORWARD", "TURN", "ATRN", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS", NULL};
 
 bool smtp_is_stripped_verb(struct slice verb)
 {
-    for (size_t i = 0; i < sizeof(stripped) / sizeof(*stripped); i++) {
-        if (slice_equal_nocase(verb, slice_from(stripped[i])))
-            return true;
-    }
-    return false;
+    return slice_is_one_of(verb, stripped);
 }
 
 static bool is_auth(struct slice keyword)

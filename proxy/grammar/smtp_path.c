@@ -9,16 +9,6 @@
 
 #include "smtp_parts.h"
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* Of UTF-8 [RFC 6531 3.3]. */
 static bool is_eight_bit(char c)
 {
@@ -31,7 +21,7 @@ static bool is_local_octet(char c)
     static const char others[] = "!#$%&'*+-/=?^_`{|}~.";
     struct slice rest = slice_from(others);
 
-    return is_letter_or_digit(c) || is_eight_bit(c) || slice_find(rest, c) < rest.n;
+    return byte_is_letter_or_digit(c) || is_eight_bit(c) || slice_find(rest, c) < rest.n;
 }
 
 /* What some servers take for a route to another machine, quoted or not. */
@@ -74,7 +64,7 @@ static size_t literal_length(struct slice in)
     for (size_t i = 1; i < in.n; i++) {
         if (in.p[i] == ']')
             return i + 1;
-        if (!is_letter_or_digit(in.p[i]) && slice_find(SLICE(".:-"), in.p[i]) == 3)
+        if (!byte_is_letter_or_digit(in.p[i]) && slice_find(SLICE(".:-"), in.p[i]) == 3)
             return 0;
     }
     return 0;
@@ -89,8 +79,8 @@ static size_t name_length(struct slice in)
     for (; n < in.n; n++) {
         bool is_dot = in.p[n] == '.';
 
-        if (!is_dot && !is_letter_or_digit(in.p[n]) && !is_eight_bit(in.p[n]) && in.p[n] != '-' &&
-            in.p[n] != '_')
+        if (!is_dot && !byte_is_letter_or_digit(in.p[n]) && !is_eight_bit(in.p[n]) &&
+            in.p[n] != '-' && in.p[n] != '_')
             break;
         if (is_dot && !label)
             return 0;
@@ -109,10 +99,10 @@ static bool is_parameter(struct slice word)
 {
     struct slice keyword = slice_of(word.p, slice_find(word, '='));
 
-    if (keyword.n == 0 || !is_letter_or_digit(keyword.p[0]))
+    if (keyword.n == 0 || !byte_is_letter_or_digit(keyword.p[0]))
         return false;
     for (size_t i = 0; i < keyword.n; i++) {
-        if (!is_letter_or_digit(keyword.p[i]) && keyword.p[i] != '-')
+        if (!byte_is_letter_or_digit(keyword.p[i]) && keyword.p[i] != '-')
             return false;
     }
     return slice_find(word, '<') == word.n && slice_find(word, '>') == word.n;
@@ -122,7 +112,7 @@ static bool are_parameters(struct slice rest)
 {
     struct slice word;
 
-    if (rest.n > 0 && !is_blank(rest.p[0]))
+    if (rest.n > 0 && !byte_is_blank(rest.p[0]))
         return false;
     while (slice_word(&rest, &word)) {
         if (!is_parameter(word))

@@ -6,27 +6,17 @@
 
 #include "mailmux/line.h"
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* "250 text", "250-text" or "250" alone; *last: no line follows. */
 static bool parse_line(struct slice line, unsigned *code, bool *last)
 {
-    if (line.n < 3 || line.p[0] < '2' || line.p[0] > '5' || !is_digit(line.p[1]) ||
-        !is_digit(line.p[2]))
+    if (line.n < 3 || line.p[0] < '2' || line.p[0] > '5' || !byte_is_digit(line.p[1]) ||
+        !byte_is_digit(line.p[2]))
         return false;
-    if (line.n > 3 && !is_blank(line.p[3]) && line.p[3] != '-')
+    if (line.n > 3 && !byte_is_blank(line.p[3]) && line.p[3] != '-')
         return false;
     *code = (unsigned)(line.p[0] - '0') * 100 + (unsigned)(line.p[1] - '0') * 10 +
             (unsigned)(line.p[2] - '0');
-    *last = line.n == 3 || is_blank(line.p[3]);
+    *last = line.n == 3 || byte_is_blank(line.p[3]);
     return true;
 }
 
