@@ -21,6 +21,7 @@
 
 #include "mailmux/buffer.h"
 #include "mailmux/imap.h"
+#include "mailmux/line.h"
 #include "mailmux/pop3.h"
 #include "mailmux/reason.h"
 #include "mailmux/settings.h"
@@ -164,8 +165,9 @@ struct protocol {
     /* Message data; NULL where there is none. Sets used and pass. */
     void (*message)(struct dialog *dialog, struct slice in, struct actions *actions);
 
-    /* Bytes of the backend: uses one whole reply, or none and returns false. */
-    bool (*server)(struct dialog *dialog, struct slice in, struct actions *actions);
+    /* Bytes of the backend: WHOLE: a reply was dealt with, or something was said. Else nothing was
+     * done, and what it means that MORE, MALFORMED or LARGE came is the dialog's. */
+    enum reply_cut (*server)(struct dialog *dialog, struct slice in, struct actions *actions);
 
     /* TLS is up on the client leg: forget what was said in plaintext. */
     void (*tls_started)(struct dialog *dialog);

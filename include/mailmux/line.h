@@ -19,7 +19,29 @@ enum line_cut {
  */
 enum line_cut line_cut(struct slice in, size_t limit, struct slice *line, size_t *used);
 
-/* The line without the CRs at its end: some servers send more than one before their LF. */
+/* What a server said, cut at the end of a line or of a whole reply. */
+enum reply_cut {
+    REPLY_MORE,      /* its end is not there yet */
+    REPLY_WHOLE,     /* the outputs are set */
+    REPLY_MALFORMED, /* it is no reply */
+    REPLY_LARGE      /* it is longer than its limit */
+};
+
+enum { REPLY_LINE_MAX = 4096 }; /* octets of a server's line, its end included */
+
+/* As line_cut, for a line of a server: all CRs before its LF belong to its end. Never MALFORMED. */
+enum reply_cut line_cut_reply(struct slice in, size_t limit, struct slice *line, size_t *used);
+
+/*
+ * Cuts the next line of a server off *rest, without its end. False, and nothing is written: no line
+ * is left that has an end.
+ */
+bool line_next(struct slice *rest, struct slice *line);
+
+/* How many octets an empty line at the start of `in` takes; 0: there is none. */
+size_t line_blank(struct slice in);
+
+/* The line without the CRs at its end. */
 struct slice line_trim_returns(struct slice line);
 
 /* No NUL and no CR inside (attack A9). */

@@ -204,6 +204,24 @@ static bool feed_client(struct dialog *dialog, struct slice in, struct actions *
     return false;
 }
 
+/* A reply that cannot be read, or kept, ends the session: what follows it has no known place. */
+static bool feed_server(struct dialog *dialog, struct slice in, struct actions *actions)
+{
+    switch (dialog->protocol->server(dialog, in, actions)) {
+    case REPLY_MORE:
+        return false;
+    case REPLY_WHOLE:
+        return true;
+    case REPLY_MALFORMED:
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
+        return true;
+    case REPLY_LARGE:
+        dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
+        return true;
+    }
+    return false;
+}
+
 bool dialog_feed(
     struct dialog *dialog, enum dialog_side side, struct slice in, struct actions *actions)
 {
@@ -212,8 +230,8 @@ bool dialog_feed(
     bool did;
 
     *actions = actions_of(actions->to_client, actions->to_server);
-    did = side == DIALOG_CLIENT ? feed_client(dialog, in, actions)
-                                : dialog->protocol->server(dialog, in, actions);
+    did =
+        side == DIALOG_CLIENT ? feed_client(dialog, in, actions) : feed_server(dialog, in, actions);
     if (ending && dialog->mode != DIALOG_OVER)
         dialog->mode = DIALOG_ENDING; /* no reply lets the client speak again */
     if (did)

@@ -19,23 +19,17 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     enum greeting found;
     struct imap_status status;
     struct slice line;
-    bool is_long = false;
+    enum reply_cut cut = line_cut_reply(in, limit, &line, used);
 
-    switch (line_cut(in, limit, &line, used)) {
-    case LINE_MORE:
+    if (cut == REPLY_MORE)
         return GREETING_MORE;
-    case LINE_LONG:
+    if (cut == REPLY_LARGE) {
         *used = in.n;
         line = in;
-        is_long = true;
-        break;
-    case LINE_WHOLE:
-        break;
     }
-    line = line_trim_returns(line);
     if (!slice_starts(line, SLICE("* ")) || !imap_status_parse(line, &status))
         return GREETING_WRONG;
-    if (is_long)
+    if (cut == REPLY_LARGE)
         return GREETING_LARGE;
     /* A refusal is made clean; what else it says might not be what a client reads. */
     found = classify(&status);
@@ -60,11 +54,9 @@ static void start(
     struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions)
 {
     struct imap_status status;
-    struct slice line = text;
-    size_t used;
+    struct slice line;
 
-    (void)line_cut(text, text.n + 1, &line, &used);
-    if (!imap_status_parse(line_trim_returns(line), &status)) {
+    if (!line_next(&text, &line) || !imap_status_parse(line, &status)) {
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }

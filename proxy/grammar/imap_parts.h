@@ -9,6 +9,7 @@
 #define MAILMUX_IMAP_PARTS_H
 
 #include "mailmux/dialog.h"
+#include "mailmux/line.h"
 
 /* ---- imap_words.c ---- */
 
@@ -115,7 +116,7 @@ void imap_status_relay(
 
 /* ---- imap_reply.c ---- */
 
-bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions);
+enum reply_cut imap_server(struct dialog *dialog, struct slice in, struct actions *actions);
 bool imap_server_ended(struct dialog *dialog, struct actions *actions);
 
 /* ---- imap_capability.c ---- */

@@ -9,11 +9,7 @@
 #include "mailmux/line.h"
 #include <string.h>
 
-enum { REPLY_LINE_MAX = 4096 };
-
 /* ---- One whole response ---- */
-
-enum response_cut { RESPONSE_MORE, RESPONSE_WHOLE, RESPONSE_MALFORMED, RESPONSE_LARGE };
 
 struct response {
     struct slice line; /* the first */
@@ -31,26 +27,7 @@ static bool may_hold_literals(struct slice line)
            !slice_starts_nocase(line, SLICE("* CAPABILITY"));
 }
 
-/* A line and the literal at its end. *octets is 0 where there is none: the response ends here. */
-static enum response_cut cut_part(
-    struct slice in, const struct dialog_policy *policy, struct slice *line, size_t *used)
-{
-    /* The longest line is a challenge of a SASL exchange. */
-    size_t limit = slice_starts(in, SLICE("+")) ? policy->sasl_line : REPLY_LINE_MAX;
-
-    switch (line_cut(in, limit, line, used)) {
-    case LINE_MORE:
-        return RESPONSE_MORE;
-    case LINE_LONG:
-        return RESPONSE_LARGE;
-    case LINE_WHOLE:
-        *line = line_trim_returns(*line);
-        return RESPONSE_WHOLE;
-    }
-    return RESPONSE_MALFORMED;
-}
-
-static enum response_cut cut_response(
+static enum reply_cut cut_response(
     struct slice in, const struct dialog_policy *policy, struct response *response)
 {
     size_t at = 0;
@@ -58,17 +35,20 @@ static enum response_cut cut_response(
     response->has_literal = false;
     response->is_clean = true;
     for (;;) {
+        struct slice rest = slice_after(in, at);
+        /* The longest line is a challenge of a SASL exchange. */
+        size_t limit = slice_starts(rest, SLICE("+")) ? policy->sasl_line : REPLY_LINE_MAX;
         struct slice line;
         size_t used = 0;
         uint64_t octets;
-        enum response_cut cut = cut_part(slice_after(in, at), policy, &line, &used);
+        enum reply_cut cut = line_cut_reply(rest, limit, &line, &used);
 
         /* What is incomplete is all of this one response. Its size counts first: then the verdict
          * does not hang on how much of it is there. */
-        if (cut == RESPONSE_LARGE || at + used > policy->reply ||
-            (cut == RESPONSE_MORE && in.n > policy->reply))
-            return RESPONSE_LARGE;
-        if (cut != RESPONSE_WHOLE)
+        if (cut == REPLY_LARGE || at + used > policy->reply ||
+            (cut == REPLY_MORE && in.n > policy->reply))
+            return REPLY_LARGE;
+        if (cut != REPLY_WHOLE)
             return cut;
         if (at == 0)
             response->line = line;
@@ -78,15 +58,15 @@ static enum response_cut cut_response(
             imap_literal_find(line, &octets) != IMAP_LITERAL_WAITS)
             break;
         if (octets > policy->reply - at)
-            return RESPONSE_LARGE;
+            return REPLY_LARGE;
         if (in.n - at < octets)
-            return RESPONSE_MORE;
+            return REPLY_MORE;
         at += (size_t)octets;
         response->has_literal = true;
     }
     response->all = slice_of(in.p, at);
     /* Data is not text: no octet of it can be taken for another. */
-    return response->is_clean || !response->has_literal ? RESPONSE_WHOLE : RESPONSE_MALFORMED;
+    return response->is_clean || !response->has_literal ? REPLY_WHOLE : REPLY_MALFORMED;
 }
 
 /* ---- Making it clean ---- */
@@ -310,26 +290,17 @@ static bool must_wait(const struct dialog *dialog, struct slice in)
     return dialog->of.imap.phase == IMAP_PART && !slice_starts_nocase(in, SLICE("* BYE"));
 }
 
-bool imap_server(struct dialog *dialog, struct slice in, struct actions *actions)
+enum reply_cut imap_server(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     struct response response;
+    enum reply_cut cut;
 
     if (in.n == 0 || dialog->mode == DIALOG_OVER || must_wait(dialog, in))
-        return false;
-    switch (cut_response(in, dialog->policy, &response)) {
-    case RESPONSE_MORE:
-        return false;
-    case RESPONSE_WHOLE:
+        return REPLY_MORE;
+    cut = cut_response(in, dialog->policy, &response);
+    if (cut == REPLY_WHOLE)
         take_any(dialog, &response, actions);
-        return true;
-    case RESPONSE_MALFORMED:
-        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
-        return true;
-    case RESPONSE_LARGE:
-        dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
-        return true;
-    }
-    return false;
+    return cut;
 }
 
 /* After LOGOUT it has left in its own way: the client gets what was due (C132). */

@@ -15,6 +15,37 @@ enum line_cut line_cut(struct slice in, size_t limit, struct slice *line, size_t
     return LINE_WHOLE;
 }
 
+enum reply_cut line_cut_reply(struct slice in, size_t limit, struct slice *line, size_t *used)
+{
+    switch (line_cut(in, limit, line, used)) {
+    case LINE_MORE:
+        return REPLY_MORE;
+    case LINE_LONG:
+        return REPLY_LARGE;
+    case LINE_WHOLE:
+        break;
+    }
+    *line = line_trim_returns(*line);
+    return REPLY_WHOLE;
+}
+
+bool line_next(struct slice *rest, struct slice *line)
+{
+    size_t used;
+
+    if (line_cut_reply(*rest, rest->n + 1, line, &used) != REPLY_WHOLE)
+        return false;
+    *rest = slice_after(*rest, used);
+    return true;
+}
+
+size_t line_blank(struct slice in)
+{
+    struct slice line;
+
+    return line_next(&in, &line) && line.n == 0 ? (size_t)(in.p - line.p) : 0;
+}
+
 struct slice line_trim_returns(struct slice line)
 {
     while (line.n > 0 && line.p[line.n - 1] == '\r')

@@ -5,8 +5,6 @@
 #include "mailmux/line.h"
 #include "mailmux/protocols.h"
 
-enum { REPLY_LINE_MAX = 4096 };
-
 static const struct opening_words *words_of(const struct opening *opening)
 {
     return opening->plan->protocol->opening;
@@ -20,23 +18,34 @@ void opening_init(struct opening *opening, const struct opening_plan *plan,
 
 /* ---- For the protocols ---- */
 
+enum opening_answer opening_answer_of(enum reply_cut cut)
+{
+    static const enum opening_answer answers[] = {
+        [REPLY_MORE] = ANSWER_MORE,
+        [REPLY_WHOLE] = ANSWER_PART,
+        [REPLY_MALFORMED] = ANSWER_WRONG,
+        [REPLY_LARGE] = ANSWER_LARGE,
+    };
+
+    return answers[cut];
+}
+
+/* Notes a line of the reply in hand; false: the reply is too large. */
+static bool count_line(struct opening *opening, size_t octets)
+{
+    opening->octets += octets;
+    opening->lines++;
+    return opening->octets <= opening->plan->reply && opening->lines <= opening->plan->reply_lines;
+}
+
 enum opening_answer opening_cut_line(
     struct opening *opening, struct slice in, struct slice *line, size_t *used)
 {
-    switch (line_cut(in, REPLY_LINE_MAX, line, used)) {
-    case LINE_MORE:
-        return ANSWER_MORE;
-    case LINE_LONG:
-        return ANSWER_LARGE;
-    case LINE_WHOLE:
-        break;
-    }
-    opening->octets += *used;
-    opening->lines++;
-    *line = line_trim_returns(*line);
-    return opening->octets > opening->plan->reply || opening->lines > opening->plan->reply_lines
-               ? ANSWER_LARGE
-               : ANSWER_PART;
+    enum reply_cut cut = line_cut_reply(in, REPLY_LINE_MAX, line, used);
+
+    if (cut == REPLY_WHOLE && !count_line(opening, *used))
+        cut = REPLY_LARGE;
+    return opening_answer_of(cut);
 }
 
 void opening_keep(struct opening *opening, struct slice words)
@@ -286,37 +295,23 @@ static struct opening_turn take_answer(struct opening *opening, struct slice in,
     return fail(opening, OPENING_WRONG_PROTOCOL, used);
 }
 
-/* Some servers send one between their replies: nothing is said by it. */
-static size_t blank_line(const struct opening *opening, struct slice in)
-{
-    size_t end = slice_find(in, '\n');
-    size_t begin = 0;
-
-    if (opening->is_inside || opening->skipped > 0 || end == in.n)
-        return 0;
-    while (begin < end && in.p[begin] == '\r')
-        begin++;
-    return begin == end ? end + 1 : 0;
-}
-
-/* But not without end: it counts as a line of the reply. */
+/* Some servers send an empty line between their replies: nothing is said by it, but it counts. */
 static struct opening_turn skip_blank_line(struct opening *opening, size_t used)
 {
-    opening->octets += used;
-    opening->lines++;
-    if (opening->octets > opening->plan->reply || opening->lines > opening->plan->reply_lines)
-        return fail(opening, OPENING_TOO_LARGE, used);
-    return turn_of(OPENING_GO_ON, used);
+    return count_line(opening, used) ? turn_of(OPENING_GO_ON, used)
+                                     : fail(opening, OPENING_TOO_LARGE, used);
 }
 
-static bool listens(const struct opening *opening)
+/* An empty line between replies may come now; inside one it would be a part of it. */
+static bool is_between_replies(const struct opening *opening)
 {
-    return opening->step != OPENING_AT_HANDSHAKE && opening->step != OPENING_AT_END;
+    return opening->step != OPENING_AT_HANDSHAKE && opening->step != OPENING_AT_END &&
+           !opening->is_inside && opening->skipped == 0;
 }
 
 struct opening_turn opening_feed(struct opening *opening, struct slice in, struct buffer *out)
 {
-    size_t blank = listens(opening) ? blank_line(opening, in) : 0;
+    size_t blank = is_between_replies(opening) ? line_blank(in) : 0;
 
     if (blank > 0)
         return skip_blank_line(opening, blank);

@@ -6,6 +6,7 @@
 #ifndef MAILMUX_OPENING_PARTS_H
 #define MAILMUX_OPENING_PARTS_H
 
+#include "mailmux/line.h"
 #include "mailmux/opening.h"
 
 /* What the server's words mean for the command in hand. */
@@ -44,6 +45,9 @@ extern const struct opening_words opening_imap;
 extern const struct opening_words opening_pop3;
 
 /* ---- opening.c ---- */
+
+/* What it means for the command in hand that its reply could be cut so. */
+enum opening_answer opening_answer_of(enum reply_cut cut);
 
 /* One line of a reply that may have so many octets and lines; a longer one is ANSWER_LARGE. */
 enum opening_answer opening_cut_line(

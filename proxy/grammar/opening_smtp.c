@@ -112,13 +112,10 @@ static void learn_all(struct opening *opening, const struct smtp_reply_text *rep
 {
     struct slice rest = reply->text;
     struct slice line;
-    size_t used;
 
-    for (size_t i = 0; line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE; i++) {
-        if (i > 0)
-            learn(opening, slice_trim(smtp_reply_line_text(line_trim_returns(line))));
-        rest = slice_after(rest, used);
-    }
+    (void)line_next(&rest, &line);
+    while (line_next(&rest, &line))
+        learn(opening, slice_trim(smtp_reply_line_text(line)));
 }
 
 static enum opening_answer judge(enum opening_step step, unsigned code)
@@ -138,17 +135,11 @@ static enum opening_answer answer(struct opening *opening, struct slice in, size
     const struct opening_plan *plan = opening->plan;
     struct smtp_reply_text reply;
     enum opening_answer found;
+    enum reply_cut cut;
 
-    switch (smtp_reply_cut(in, plan->reply, plan->reply_lines, SMTP_REPLY_LINE_MAX, &reply)) {
-    case REPLY_MORE:
-        return ANSWER_MORE;
-    case REPLY_MALFORMED:
-        return ANSWER_WRONG;
-    case REPLY_LARGE:
-        return ANSWER_LARGE;
-    case REPLY_WHOLE:
-        break;
-    }
+    cut = smtp_reply_cut(in, plan->reply, plan->reply_lines, REPLY_LINE_MAX, &reply);
+    if (cut != REPLY_WHOLE)
+        return opening_answer_of(cut);
     *used = reply.used;
     found = judge(opening->step, reply.code);
     if (found == ANSWER_YES && opening->step == OPENING_AT_HELLO)

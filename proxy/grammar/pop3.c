@@ -16,16 +16,14 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 {
     struct slice line;
 
-    switch (line_cut(in, limit, &line, used)) {
-    case LINE_MORE:
+    enum reply_cut cut = line_cut_reply(in, limit, &line, used);
+
+    if (cut == REPLY_MORE)
         return GREETING_MORE;
-    case LINE_LONG:
+    if (cut == REPLY_LARGE) {
         *used = in.n;
         return is_status(in) ? GREETING_LARGE : GREETING_WRONG;
-    case LINE_WHOLE:
-        break;
     }
-    line = line_trim_returns(line);
     switch (pop3_status_parse(line)) {
     case POP3_OK:
         return line_is_clean(line) ? GREETING_READY : GREETING_WRONG;
@@ -77,10 +75,8 @@ static void start(
     struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions)
 {
     struct slice line = text;
-    size_t used;
 
-    (void)line_cut(text, text.n + 1, &line, &used);
-    line = line_trim_returns(line);
+    (void)line_next(&text, &line);
     switch (greeting) {
     case GREETING_READY:
         relay_greeting(dialog, line, actions);

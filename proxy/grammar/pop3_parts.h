@@ -6,6 +6,7 @@
 #define MAILMUX_POP3_PARTS_H
 
 #include "mailmux/dialog.h"
+#include "mailmux/line.h"
 
 /* ---- pop3_command.c ---- */
 
@@ -24,7 +25,7 @@ enum pop3_status { POP3_OK, POP3_ERR, POP3_CHALLENGE, POP3_WRONG };
 /* What the first line of a reply says. */
 enum pop3_status pop3_status_parse(struct slice line);
 
-bool pop3_server(struct dialog *dialog, struct slice in, struct actions *actions);
+enum reply_cut pop3_server(struct dialog *dialog, struct slice in, struct actions *actions);
 bool pop3_server_ended(struct dialog *dialog, struct actions *actions);
 
 /* ---- pop3_capability.c ---- */

@@ -8,11 +8,7 @@
 #include "mailmux/line.h"
 #include "mailmux/sasl.h"
 
-enum { REPLY_LINE_MAX = 4096 };
-
 /* ---- One whole reply ---- */
-
-enum reply_cut { REPLY_MORE, REPLY_WHOLE, REPLY_LARGE };
 
 struct reply {
     enum pop3_status status;
@@ -45,20 +41,6 @@ static bool is_glued_challenge(struct slice line)
            sasl_is_base64(slice_after(line, 1));
 }
 
-static enum reply_cut cut_line(struct slice in, size_t limit, struct slice *line, size_t *used)
-{
-    switch (line_cut(in, limit, line, used)) {
-    case LINE_MORE:
-        return REPLY_MORE;
-    case LINE_LONG:
-        return REPLY_LARGE;
-    case LINE_WHOLE:
-        *line = line_trim_returns(*line);
-        return REPLY_WHOLE;
-    }
-    return REPLY_LARGE;
-}
-
 static size_t lesser(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -74,7 +56,7 @@ static enum reply_cut cut_list(
 
     for (size_t lines = 1; lines < policy->reply_lines; lines++) {
         size_t limit = lesser(REPLY_LINE_MAX, policy->reply - reply->used);
-        enum reply_cut cut = cut_line(slice_after(in, reply->used), limit, &line, &used);
+        enum reply_cut cut = line_cut_reply(slice_after(in, reply->used), limit, &line, &used);
 
         if (cut != REPLY_WHOLE)
             return cut;
@@ -97,7 +79,7 @@ static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, st
     const struct dialog_policy *policy = dialog->policy;
     bool in_exchange = dialog->of.pop3.command == POP3_AUTH;
     size_t limit = lesser(in_exchange ? policy->sasl_line : REPLY_LINE_MAX, policy->reply);
-    enum reply_cut cut = cut_line(in, limit, &reply->line, &reply->used);
+    enum reply_cut cut = line_cut_reply(in, limit, &reply->line, &reply->used);
 
     reply->list = slice_of(NULL, 0);
     if (cut != REPLY_WHOLE)
@@ -147,16 +129,12 @@ static void relay_list(struct dialog *dialog, const struct reply *reply, struct 
 {
     struct slice rest = reply->list;
     struct slice line;
-    size_t used;
 
     if (dialog->of.pop3.command == POP3_CAPA)
         dialog->logins = DIALOG_LOGINS_REFUSED; /* unless a line says otherwise */
     relay_status(reply, actions);
-    while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
-        rest = slice_after(rest, used);
-        if (rest.n > 0)
-            relay_list_line(dialog, line_trim_returns(line), actions);
-    }
+    while (line_next(&rest, &line) && rest.n > 0)
+        relay_list_line(dialog, line, actions);
     if (dialog->of.pop3.command == POP3_CAPA)
         pop3_capability_add(dialog, actions);
     dialog_reply(actions, SLICE("."));
@@ -263,23 +241,17 @@ static void take_reply(struct dialog *dialog, const struct reply *reply, struct 
     }
 }
 
-bool pop3_server(struct dialog *dialog, struct slice in, struct actions *actions)
+enum reply_cut pop3_server(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     struct reply reply;
+    enum reply_cut cut;
 
     if (in.n == 0 || dialog->mode == DIALOG_OVER)
-        return false;
-    switch (cut_reply(in, dialog, &reply)) {
-    case REPLY_MORE:
-        return false;
-    case REPLY_WHOLE:
+        return REPLY_MORE;
+    cut = cut_reply(in, dialog, &reply);
+    if (cut == REPLY_WHOLE)
         take_reply(dialog, &reply, actions);
-        return true;
-    case REPLY_LARGE:
-        dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
-        return true;
-    }
-    return false;
+    return cut;
 }
 
 /*

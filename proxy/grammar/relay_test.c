@@ -251,7 +251,7 @@ enum relay_test_next relay_test_feed(
         say(test, RELAY_AT_HELLO, out);
         return RELAY_TEST_GO_ON;
     }
-    switch (smtp_reply_cut(in, RELAY_REPLY_MAX, RELAY_REPLY_LINES, SMTP_REPLY_LINE_MAX, &reply)) {
+    switch (smtp_reply_cut(in, RELAY_REPLY_MAX, RELAY_REPLY_LINES, REPLY_LINE_MAX, &reply)) {
     case REPLY_MORE:
         return RELAY_TEST_MORE;
     case REPLY_MALFORMED:

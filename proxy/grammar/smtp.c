@@ -329,7 +329,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 {
     struct smtp_reply_text reply;
 
-    switch (smtp_reply_cut(in, limit, SMTP_GREETING_LINES, SMTP_REPLY_LINE_MAX, &reply)) {
+    switch (smtp_reply_cut(in, limit, SMTP_GREETING_LINES, REPLY_LINE_MAX, &reply)) {
     case REPLY_MORE:
         return GREETING_MORE;
     case REPLY_MALFORMED:

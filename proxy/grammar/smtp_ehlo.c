@@ -121,12 +121,10 @@ static void emit_capability(struct actions *actions, char separator, struct slic
 static bool next_text(struct slice *rest, struct slice *text)
 {
     struct slice line;
-    size_t used;
 
-    if (line_cut(*rest, rest->n + 1, &line, &used) != LINE_WHOLE)
+    if (!line_next(rest, &line))
         return false;
-    *rest = slice_after(*rest, used);
-    *text = smtp_reply_line_text(line_trim_returns(line));
+    *text = smtp_reply_line_text(line);
     return true;
 }
 

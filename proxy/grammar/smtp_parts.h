@@ -8,6 +8,7 @@
 #define MAILMUX_SMTP_PARTS_H
 
 #include "mailmux/dialog.h"
+#include "mailmux/line.h"
 
 /* ---- smtp_queue.c ---- */
 
@@ -70,8 +71,6 @@ enum smtp_reply smtp_judge_recipient(const struct dialog_policy *policy, struct 
 /* Codes that tell what is in the way of a login. */
 enum { SMTP_CODE_LOGIN_NEEDED = 530, SMTP_CODE_TLS_FOR_LOGIN = 538 };
 
-enum smtp_reply_cut { REPLY_MORE, REPLY_WHOLE, REPLY_MALFORMED, REPLY_LARGE };
-
 struct smtp_reply_text {
     unsigned code;
     size_t lines;
@@ -80,9 +79,8 @@ struct smtp_reply_text {
 };
 
 enum {
-    SMTP_REPLY_LINE_MAX = 4096, /* octets; a challenge of an AUTH exchange may be longer */
-    SMTP_ODD_LINES = 256,       /* lines of one reply that have no code and get it here */
-    SMTP_GREETING_LINES = 512   /* what is added to each of so many lines fits DIALOG_EXTRA */
+    SMTP_ODD_LINES = 256,     /* lines of one reply that have no code and get it here */
+    SMTP_GREETING_LINES = 512 /* what is added to each of so many lines fits DIALOG_EXTRA */
 };
 
 /*
@@ -90,8 +88,8 @@ enum {
  * of its last line, as Postfix reads it. Between its first and its last line any text belongs to
  * it.
  */
-enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines,
-    size_t max_line, struct smtp_reply_text *reply);
+enum reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines, size_t max_line,
+    struct smtp_reply_text *reply);
 
 /* The bytes begin as a reply does: "554 " say. */
 bool smtp_reply_begins(struct slice in);
@@ -104,7 +102,7 @@ void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actio
 
 /* ---- smtp_reply.c ---- */
 
-bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions);
+enum reply_cut smtp_server(struct dialog *dialog, struct slice in, struct actions *actions);
 bool smtp_server_ended(struct dialog *dialog, struct actions *actions);
 
 /* ---- smtp_ehlo.c ---- */

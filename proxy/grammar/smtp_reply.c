@@ -236,47 +236,28 @@ static size_t line_max(const struct dialog *dialog)
     const struct smtp_pending *owed = smtp_owed(dialog);
     size_t sasl_line = dialog->policy->sasl_line;
 
-    return owed && owed->command == SMTP_AUTH && sasl_line > SMTP_REPLY_LINE_MAX
-               ? sasl_line
-               : SMTP_REPLY_LINE_MAX;
+    return owed && owed->command == SMTP_AUTH && sasl_line > REPLY_LINE_MAX ? sasl_line
+                                                                            : REPLY_LINE_MAX;
 }
 
-/* Some servers send one between their replies: nothing is said by it. */
-static bool skip_blank_line(struct slice in, struct actions *actions)
-{
-    size_t end = slice_find(in, '\n');
-
-    if (end == in.n || line_trim_returns(slice_of(in.p, end)).n > 0)
-        return false;
-    actions->used = end + 1;
-    return true;
-}
-
-bool smtp_server(struct dialog *dialog, struct slice in, struct actions *actions)
+enum reply_cut smtp_server(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     const struct dialog_policy *policy = dialog->policy;
     struct smtp_reply_text reply;
+    enum reply_cut cut;
 
     if (smtp_say_own(dialog, actions))
-        return true;
+        return REPLY_WHOLE;
     if (in.n == 0 || dialog->mode == DIALOG_OVER || dialog->of.smtp.backend != SMTP_STANDS)
-        return false;
-    if (skip_blank_line(in, actions))
-        return true;
-    switch (smtp_reply_cut(in, policy->reply, policy->reply_lines, line_max(dialog), &reply)) {
-    case REPLY_MORE:
-        return false;
-    case REPLY_WHOLE:
+        return REPLY_MORE;
+    /* Some servers send an empty line between their replies: nothing is said by it. */
+    actions->used = line_blank(in);
+    if (actions->used > 0)
+        return REPLY_WHOLE;
+    cut = smtp_reply_cut(in, policy->reply, policy->reply_lines, line_max(dialog), &reply);
+    if (cut == REPLY_WHOLE)
         take_whole(dialog, &reply, actions);
-        return true;
-    case REPLY_MALFORMED:
-        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
-        return true;
-    case REPLY_LARGE:
-        dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
-        return true;
-    }
-    return false;
+    return cut;
 }
 
 /* After QUIT it has left in its own way: the client gets the reply that was due (C132). */

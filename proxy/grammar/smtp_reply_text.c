@@ -28,8 +28,8 @@ bool smtp_reply_begins(struct slice in)
     return in.n > 3 && parse_line(slice_of(in.p, 4), &code, &last);
 }
 
-enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines,
-    size_t max_line, struct smtp_reply_text *reply)
+enum reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines, size_t max_line,
+    struct smtp_reply_text *reply)
 {
     size_t at = 0;
     unsigned without_code = 0;
@@ -39,19 +39,15 @@ enum smtp_reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t ma
         size_t used;
         unsigned code;
         bool last = false;
+        enum reply_cut cut;
 
-        switch (line_cut(slice_after(in, at), max_line, &line, &used)) {
-        case LINE_MORE:
-            return in.n >= max_octets ? REPLY_LARGE : REPLY_MORE;
-        case LINE_LONG:
-            return REPLY_LARGE;
-        case LINE_WHOLE:
-            break;
-        }
+        cut = line_cut_reply(slice_after(in, at), max_line, &line, &used);
+        if (cut != REPLY_WHOLE)
+            return in.n >= max_octets ? REPLY_LARGE : cut;
         at += used;
         if (at > max_octets)
             return REPLY_LARGE;
-        if (!parse_line(line_trim_returns(line), &code, &last))
+        if (!parse_line(line, &code, &last))
             without_code++;
         if (without_code == lines)
             return REPLY_MALFORMED; /* the first has none */
@@ -92,10 +88,7 @@ void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actio
 {
     struct slice rest = reply->text;
     struct slice line;
-    size_t used;
 
-    while (line_cut(rest, rest.n + 1, &line, &used) == LINE_WHOLE) {
-        rest = slice_after(rest, used);
-        relay_line(line_trim_returns(line), rest.n == 0, reply->code, actions);
-    }
+    while (line_next(&rest, &line))
+        relay_line(line, rest.n == 0, reply->code, actions);
 }
