@@ -18,8 +18,7 @@ enum imap_phase {
     IMAP_PART,     /* forwarded up to a literal; the line behind the literal is to come */
     IMAP_DROPPING, /* not forwarded, but its literals and lines are still to come */
     IMAP_LITERAL,  /* the backend must ask for the literal, or refuse the command */
-    IMAP_ANSWER,   /* its tagged reply is to come */
-    IMAP_RESPONSE  /* the backend asked for the client's next line of a SASL exchange */
+    IMAP_ANSWER    /* its tagged reply is to come, or, in a SASL exchange, the client's line */
 };
 
 /* Which command, as far as its reply matters here. */
@@ -60,7 +59,6 @@ struct imap {
     size_t tag_len;
     bool bye_said;       /* the backend's BYE to LOGOUT has gone out */
     size_t octets;       /* of its lines so far; of an ID that is not forwarded literals, too */
-    bool cancelled;      /* we ended the SASL exchange; the backend must refuse it */
     bool dirty;          /* in plaintext the backend saw more than CAPABILITY and NOOP */
     size_t reply_octets; /* of the replies since the last command */
     size_t reply_lines;

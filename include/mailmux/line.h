@@ -50,7 +50,10 @@ bool line_is_clean(struct slice line);
 /* Appends the line and one CRLF, all or nothing. */
 bool line_append(struct buffer *out, struct slice line);
 
-/* The same, with a blank for each NUL and CR in it. */
+/* As line_append, with a blank for each NUL and CR in the line. */
 bool line_append_clean(struct buffer *out, struct slice line);
+
+/* As line_append; a "%h" in the text stands for the host name. The text has no other '%'. */
+bool line_append_named(struct buffer *out, const char *text, struct slice hostname);
 
 #endif

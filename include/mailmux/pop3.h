@@ -22,8 +22,6 @@ enum pop3_command {
 struct pop3 {
     enum pop3_command command;
     bool said_no;    /* the last reply was an error: the backend's farewell, if it leaves now */
-    bool in_auth;    /* the backend asked for the client's next line of a SASL exchange */
-    bool cancelled;  /* we or the client ended that exchange; the backend must refuse it */
     bool user_given; /* USER was not refused: STLS would have to undo it */
     bool user_named; /* the name for the log is that of the last USER, for the PASS to come */
     bool dirty;      /* in plaintext the backend saw more than CAPA and NOOP */

@@ -30,7 +30,7 @@ enum smtp_command {
     SMTP_RESET_FOR_TLS /* our RSET before an upgrade: its reply is swallowed */
 };
 
-/* Replies of our own; texts in smtp_reply.c. */
+/* Replies of our own; their texts are in smtp_queue.c. */
 enum smtp_reply {
     SMTP_FROM_SERVER, /* none: the backend replies */
     SMTP_NO_PARAMETERS,
@@ -89,7 +89,6 @@ struct smtp {
     bool hello_in_clear;  /* the backend has taken one on this connection, and none since TLS */
     bool hello_needed;    /* STARTTLS is over: nothing counts before a new EHLO or HELO (C32) */
     bool chunking;        /* the last EHLO reply offered CHUNKING */
-    bool in_auth;         /* the next client line is a SASL response */
     bool in_transaction;  /* MAIL or RCPT went out in plaintext: RSET before TLS */
     bool dirty;           /* more than that: the backend connection must be renewed */
     bool loose;       /* a look-alike has passed: the backend may see more replies due than we */

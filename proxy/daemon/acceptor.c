@@ -178,8 +178,8 @@ static void turn_away(
 
     if (service->listener->tls != LISTENER_TLS_IMPLICIT) {
         buffer_init(&words, farewell, sizeof(farewell));
-        service->protocol->farewell(
-            FAREWELL_TOO_MANY_SESSIONS, service->dialog_policy.hostname, &words);
+        protocol_farewell(
+            service->protocol, FAREWELL_TOO_MANY_SESSIONS, service->dialog_policy.hostname, &words);
         (void)send(fd, buffer_held(&words).p, buffer_held(&words).n, MSG_NOSIGNAL);
     }
     socket_discard(fd, false);

@@ -1,15 +1,15 @@
-#include "mailmux/dialog.h"
+/*
+ * What is the same in every protocol: how the client's input is taken, in which order things go
+ * out, and how a dialog ends.
+ */
+#include "dialog_parts.h"
 
-#include "mailmux/check.h"
-#include "mailmux/line.h"
+#include "mailmux/sasl.h"
 #include <string.h>
 
-/* The first byte of a TLS record that carries a handshake. */
-static const char tls_handshake_record = 0x16;
-
-struct actions actions_of(struct buffer *to_client, struct buffer *to_server)
+static const struct dialog_rules *rules_of(const struct dialog *dialog)
 {
-    return (struct actions){.to_client = to_client, .to_server = to_server};
+    return dialog->protocol->dialog;
 }
 
 void dialog_init(struct dialog *dialog, const struct protocol *protocol,
@@ -51,10 +51,15 @@ static void end_in_fault(struct dialog *dialog, struct queued before, struct act
     dialog_close(dialog, actions, REASON_FAULT);
 }
 
+/* In a SASL exchange it is the client's turn, so no answer is owed. */
+static bool is_owed(const struct dialog *dialog)
+{
+    return !dialog->in_exchange && rules_of(dialog)->is_owed(dialog);
+}
+
 static void finish(struct dialog *dialog, struct queued before, struct actions *actions)
 {
-    if (dialog->mode == DIALOG_ENDING && actions->next == DIALOG_NOTHING &&
-        !dialog->protocol->is_owed(dialog)) {
+    if (dialog->mode == DIALOG_ENDING && actions->next == DIALOG_NOTHING && !is_owed(dialog)) {
         dialog_farewell(dialog, dialog->last_word, actions->to_client);
         dialog_close(dialog, actions, dialog->last_reason);
     }
@@ -67,7 +72,18 @@ void dialog_start(
 {
     struct queued before = queued_in(actions);
 
-    dialog->protocol->start(dialog, greeting, text, actions);
+    switch (greeting) {
+    case GREETING_READY:
+    case GREETING_PREAUTH:
+    case GREETING_REFUSED:
+        rules_of(dialog)->start(dialog, greeting, text, actions);
+        break;
+    case GREETING_MORE:
+    case GREETING_LARGE:
+    case GREETING_WRONG:
+        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
+        break;
+    }
     finish(dialog, before, actions);
 }
 
@@ -89,7 +105,7 @@ static void begin_discard(struct dialog *dialog, struct slice in, struct actions
     dialog->first = !dialog->started;
     dialog->started = true;
     if (dialog->first && dialog_is_http(in)) {
-        dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
+        dialog_close_with(dialog, FAREWELL_REFUSED, REASON_HTTP);
         return;
     }
     memcpy(dialog->discarded, in.p, n);
@@ -101,6 +117,32 @@ static void begin_discard(struct dialog *dialog, struct slice in, struct actions
     dialog->mode = DIALOG_DISCARD;
 }
 
+/*
+ * The client's line of a SASL exchange. What can be no SASL data becomes "*", which cancels: the
+ * backend then refuses the exchange, and the client hears that [RFC 4422 3.5].
+ */
+static void take_response(
+    struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions)
+{
+    struct slice cancel = SLICE("*");
+
+    is_bad = is_bad || (!sasl_is_base64(line) && !slice_equal(line, cancel));
+    dialog->in_exchange = false; /* until the backend asks again */
+    dialog->is_cancelled = is_bad || slice_equal(line, cancel);
+    line = dialog->is_cancelled ? cancel : line;
+    dialog_take_response(dialog, line);
+    rules_of(dialog)->respond(dialog, line, is_bad, actions);
+}
+
+static void take_bad_line(
+    struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
+{
+    if (dialog->in_exchange)
+        take_response(dialog, line, true, actions);
+    else
+        rules_of(dialog)->client_bad_line(dialog, line, too_long, actions);
+}
+
 static void discard(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     size_t end = slice_find(in, '\n');
@@ -109,11 +151,10 @@ static void discard(struct dialog *dialog, struct slice in, struct actions *acti
     actions->used = end < in.n ? end + 1 : in.n;
     dialog->count += actions->used;
     if (dialog->count > DIALOG_DISCARD_MAX) {
-        dialog_close_with(dialog, actions, FAREWELL_LINE_TOO_LONG, REASON_LINE_TOO_LONG);
+        dialog_close_with(dialog, FAREWELL_LINE_TOO_LONG, REASON_LINE_TOO_LONG);
     } else if (end < in.n) {
         dialog->mode = DIALOG_LINES;
-        dialog->protocol->client_bad_line(
-            dialog, slice_of(dialog->discarded, dialog->discarded_len), true, actions);
+        take_bad_line(dialog, slice_of(dialog->discarded, dialog->discarded_len), true, actions);
     }
 }
 
@@ -124,17 +165,21 @@ static void take_counted(struct dialog *dialog, struct slice in, struct actions 
 
     actions->used = n;
     actions->pass = dialog->mode == DIALOG_COUNTED;
-    if (actions->pass && dialog->protocol->passes)
-        dialog->protocol->passes(dialog, slice_of(in.p, n));
+    if (actions->pass && rules_of(dialog)->passes)
+        rules_of(dialog)->passes(dialog, slice_of(in.p, n));
     dialog->count -= n;
-    if (dialog->count == 0)
-        dialog->protocol->counted(dialog, actions);
+    if (dialog->count > 0)
+        return;
+    dialog->mode = DIALOG_LINES;
+    if (rules_of(dialog)->counted)
+        rules_of(dialog)->counted(dialog, actions);
 }
 
-static void take_first_byte(struct dialog *dialog, struct slice in, struct actions *actions)
+static void take_command(
+    struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions)
 {
-    if (!dialog->started && in.p[0] == tls_handshake_record)
-        dialog_close(dialog, actions, REASON_TLS_ON_PLAINTEXT_PORT);
+    dialog->is_cancelled = false;
+    rules_of(dialog)->client_line(dialog, line, behind, actions);
 }
 
 static void take_line(
@@ -143,11 +188,19 @@ static void take_line(
     dialog->first = !dialog->started;
     dialog->started = true;
     if (dialog->first && dialog_is_http(line))
-        dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
+        dialog_close_with(dialog, FAREWELL_REFUSED, REASON_HTTP);
     else if (!line_is_clean(line))
-        dialog->protocol->client_bad_line(dialog, line, false, actions);
+        take_bad_line(dialog, line, false, actions);
+    else if (dialog->in_exchange)
+        take_response(dialog, line, false, actions);
     else
-        dialog->protocol->client_line(dialog, line, behind, actions);
+        take_command(dialog, line, behind, actions);
+}
+
+static size_t line_limit(const struct dialog *dialog, struct slice in)
+{
+    return dialog->in_exchange ? dialog->policy->sasl_line
+                               : rules_of(dialog)->line_limit(dialog, in);
 }
 
 static bool feed_line(struct dialog *dialog, struct slice in, struct actions *actions)
@@ -156,10 +209,11 @@ static bool feed_line(struct dialog *dialog, struct slice in, struct actions *ac
     size_t limit;
     size_t used;
 
-    take_first_byte(dialog, in, actions);
-    if (actions->next == DIALOG_CLOSE)
+    if (!dialog->started && dialog_is_handshake(in)) {
+        dialog_close(dialog, actions, REASON_TLS_ON_PLAINTEXT_PORT);
         return true;
-    limit = dialog->protocol->line_limit(dialog, in);
+    }
+    limit = line_limit(dialog, in);
     switch (line_cut(in, limit, &line, &used)) {
     case LINE_MORE:
         return false;
@@ -176,7 +230,7 @@ static bool feed_line(struct dialog *dialog, struct slice in, struct actions *ac
 
 static bool feed_message(struct dialog *dialog, struct slice in, struct actions *actions)
 {
-    dialog->protocol->message(dialog, in, actions);
+    rules_of(dialog)->message(dialog, in, actions);
     return actions->used > 0 || actions->next != DIALOG_NOTHING;
 }
 
@@ -207,7 +261,7 @@ static bool feed_client(struct dialog *dialog, struct slice in, struct actions *
 /* A reply that cannot be read, or kept, ends the session: what follows it has no known place. */
 static bool feed_server(struct dialog *dialog, struct slice in, struct actions *actions)
 {
-    switch (dialog->protocol->server(dialog, in, actions)) {
+    switch (rules_of(dialog)->server(dialog, in, actions)) {
     case REPLY_MORE:
         return false;
     case REPLY_WHOLE:
@@ -247,7 +301,7 @@ bool dialog_wants_client(const struct dialog *dialog)
 
 size_t dialog_line_limit(const struct dialog *dialog, struct slice in)
 {
-    return dialog->mode == DIALOG_LINES ? dialog->protocol->line_limit(dialog, in) : 0;
+    return dialog->mode == DIALOG_LINES ? line_limit(dialog, in) : 0;
 }
 
 /* ---- Events ---- */
@@ -258,14 +312,18 @@ void dialog_tls_started(struct dialog *dialog)
     dialog->started = false;
     dialog->mode = DIALOG_LINES;
     dialog->logins = DIALOG_LOGINS_UNTOLD; /* it may answer otherwise, once it knows of TLS */
+    dialog->in_exchange = false;
     dialog_forget_user(dialog);
-    dialog->protocol->tls_started(dialog);
+    if (rules_of(dialog)->tls_started)
+        rules_of(dialog)->tls_started(dialog);
+    else
+        memset(&dialog->of, 0, sizeof(dialog->of));
 }
 
 bool dialog_server_ended(struct dialog *dialog, struct actions *actions)
 {
     struct queued before = queued_in(actions);
-    bool expected = dialog->protocol->server_ended(dialog, actions);
+    bool expected = rules_of(dialog)->server_ended(dialog, actions);
 
     if (expected)
         finish(dialog, before, actions);
@@ -276,21 +334,21 @@ void dialog_server_renewed(struct dialog *dialog, struct actions *actions)
 {
     struct queued before = queued_in(actions);
 
-    if (dialog->protocol->server_renewed)
-        dialog->protocol->server_renewed(dialog, actions);
+    if (rules_of(dialog)->server_renewed)
+        rules_of(dialog)->server_renewed(dialog, actions);
     finish(dialog, before, actions);
 }
 
 bool dialog_waits_after_look_alike(const struct dialog *dialog)
 {
-    const struct protocol *protocol = dialog->protocol;
+    const struct dialog_rules *rules = rules_of(dialog);
 
-    return protocol->waits_after_look_alike && protocol->waits_after_look_alike(dialog);
+    return rules->waits_after_look_alike && rules->waits_after_look_alike(dialog);
 }
 
 bool dialog_may_be_over(const struct dialog *dialog)
 {
-    return dialog->protocol->may_be_over && dialog->protocol->may_be_over(dialog);
+    return rules_of(dialog)->may_be_over && rules_of(dialog)->may_be_over(dialog);
 }
 
 /* An answer that is owed may still come, and goes first; but not when the wait was for it. */
@@ -301,120 +359,17 @@ void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *ac
     if (dialog->mode == DIALOG_OVER) {
         dialog_close(dialog, actions, reason);
     } else if (dialog_waits_after_look_alike(dialog)) {
-        dialog->protocol->end_wait(dialog, actions);
+        rules_of(dialog)->end_wait(dialog, actions);
     } else if (dialog->mode == DIALOG_ENDING || reason == REASON_TIMEOUT_REPLY) {
         dialog_farewell(dialog, FAREWELL_TIMEOUT, actions->to_client);
         dialog_close(dialog, actions, reason);
     } else {
-        dialog_close_with(dialog, actions, FAREWELL_TIMEOUT, reason);
+        dialog_close_with(dialog, FAREWELL_TIMEOUT, reason);
     }
     finish(dialog, before, actions);
 }
 
-bool dialog_is_inside(const struct dialog *dialog)
-{
-    return dialog->cut_short || dialog->mode == DIALOG_MESSAGE || dialog->mode == DIALOG_COUNTED;
-}
-
 bool dialog_at_boundary(const struct dialog *dialog)
 {
-    return dialog->protocol->at_boundary(dialog);
-}
-
-void dialog_farewell(
-    const struct dialog *dialog, enum dialog_farewell farewell, struct buffer *to_client)
-{
-    if (farewell != FAREWELL_UNSAID)
-        dialog->protocol->farewell(farewell, dialog->policy->hostname, to_client);
-}
-
-/* ---- For the protocols ---- */
-
-static void note(struct actions *actions, bool said)
-{
-    if (!check_holds(said))
-        actions->fault = true;
-}
-
-void dialog_reply(struct actions *actions, struct slice line)
-{
-    note(actions, line_append_clean(actions->to_client, line));
-}
-
-void dialog_say(struct actions *actions, struct slice text)
-{
-    note(actions, buffer_append(actions->to_client, text));
-}
-
-void dialog_forward(struct actions *actions, struct slice line)
-{
-    note(actions, line_append(actions->to_server, line));
-}
-
-void dialog_forward_part(struct actions *actions, struct slice text)
-{
-    note(actions, buffer_append(actions->to_server, text));
-}
-
-void dialog_close(struct dialog *dialog, struct actions *actions, enum reason reason)
-{
-    dialog->cut_short = dialog_is_inside(dialog);
-    dialog->mode = DIALOG_OVER;
-    actions->next = DIALOG_CLOSE;
-    actions->reason = reason;
-}
-
-void dialog_close_with(struct dialog *dialog, struct actions *actions,
-    enum dialog_farewell farewell, enum reason reason)
-{
-    if (dialog->mode == DIALOG_ENDING)
-        return; /* its end has its reason already */
-    dialog->cut_short = dialog_is_inside(dialog);
-    dialog->mode = DIALOG_ENDING; /* the call does the rest when it is through: finish() */
-    dialog->last_word = farewell;
-    dialog->last_reason = reason;
-}
-
-void dialog_break_off(struct dialog *dialog, struct actions *actions, enum reason reason)
-{
-    dialog_farewell(dialog, FAREWELL_PROTOCOL, actions->to_client);
-    dialog_close(dialog, actions, reason);
-}
-
-void dialog_count_bad(struct dialog *dialog, struct actions *actions)
-{
-    dialog->bad_commands++;
-    if (dialog->bad_commands >= dialog->policy->bad_commands && actions->next == DIALOG_NOTHING)
-        dialog_close_with(dialog, actions, FAREWELL_TOO_MANY_ERRORS, REASON_BAD_COMMANDS);
-}
-
-void dialog_forgive(struct dialog *dialog)
-{
-    dialog->bad_commands = 0;
-}
-
-bool dialog_hides_login(const struct dialog *dialog)
-{
-    return !dialog->tls && dialog->policy->require_tls != REQUIRE_TLS_NO;
-}
-
-bool dialog_offers_tls(const struct dialog *dialog)
-{
-    return !dialog->tls && dialog->policy->offers_tls;
-}
-
-bool dialog_may_start_tls(struct slice behind)
-{
-    return behind.n == 0 || behind.p[0] == tls_handshake_record;
-}
-
-bool dialog_is_http(struct slice line)
-{
-    static const char *const methods[] = {"GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "CONNECT "};
-
-    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-        if (slice_starts_nocase(line, slice_from(methods[i])))
-            return true;
-    }
-    return false;
+    return rules_of(dialog)->at_boundary(dialog);
 }

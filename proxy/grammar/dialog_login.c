@@ -2,7 +2,7 @@
  * The name of the login, for the log: that of the last attempt, and of no earlier one. What
  * does not read as a name in its place is none, since it may be the password.
  */
-#include "mailmux/dialog.h"
+#include "dialog_parts.h"
 
 #include "mailmux/sasl.h"
 #include <string.h>

@@ -1,7 +1,6 @@
 /* IMAP [RFC 9051, 3501] as a protocol: its greeting, its limits, its farewells. */
 #include "imap_parts.h"
 
-#include "mailmux/line.h"
 #include "mailmux/protocols.h"
 #include "opening_parts.h"
 
@@ -42,7 +41,7 @@ static void start_authenticated(
     struct dialog *dialog, const struct imap_status *status, struct actions *actions)
 {
     if (!dialog->legs.client_tls || !dialog->legs.server_tls_verified) {
-        dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_PREAUTH);
+        dialog_close_with(dialog, FAREWELL_REFUSED, REASON_PREAUTH);
         return;
     }
     imap_status_relay(dialog, status, true, actions);
@@ -58,24 +57,13 @@ static void start(
 
     if (!line_next(&text, &line) || !imap_status_parse(line, &status)) {
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
-        return;
-    }
-    switch (greeting) {
-    case GREETING_READY:
-        imap_status_relay(dialog, &status, false, actions);
-        break;
-    case GREETING_PREAUTH:
+    } else if (greeting == GREETING_PREAUTH) {
         start_authenticated(dialog, &status, actions);
-        break;
-    case GREETING_REFUSED:
+    } else if (greeting == GREETING_REFUSED) {
         imap_status_refuse(dialog, &status, actions);
         dialog_close(dialog, actions, REASON_SERVER_REFUSED);
-        break;
-    case GREETING_MORE:
-    case GREETING_LARGE:
-    case GREETING_WRONG:
-        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
-        break;
+    } else {
+        imap_status_relay(dialog, &status, false, actions);
     }
 }
 
@@ -83,24 +71,11 @@ static size_t line_limit(const struct dialog *dialog, struct slice in)
 {
     enum imap_phase phase = dialog->of.imap.phase;
 
-    if (phase == IMAP_RESPONSE ||
-        (phase == IMAP_READY && imap_is_command(in, SLICE("AUTHENTICATE"))))
+    if (phase == IMAP_READY && imap_is_command(in, SLICE("AUTHENTICATE")))
         return dialog->policy->sasl_line;
     if ((phase == IMAP_READY && imap_is_command(in, SLICE("ID"))) || imap_drops_id(dialog))
         return IMAP_ID_MAX;
     return dialog->policy->line;
-}
-
-/* Behind a literal its command goes on with a line. */
-static void counted(struct dialog *dialog, struct actions *actions)
-{
-    (void)actions;
-    dialog->mode = DIALOG_LINES;
-}
-
-static void tls_started(struct dialog *dialog)
-{
-    dialog->of.imap = (struct imap){0};
 }
 
 static bool at_boundary(const struct dialog *dialog)
@@ -113,24 +88,32 @@ static bool is_owed(const struct dialog *dialog)
     return dialog->of.imap.phase == IMAP_LITERAL || dialog->of.imap.phase == IMAP_ANSWER;
 }
 
-static void farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client)
-{
-    static const char *const farewells[] = {
-        [FAREWELL_NO_BACKEND] = "* BYE [UNAVAILABLE] No backend available",
-        [FAREWELL_SERVER_LOST] = "* BYE [UNAVAILABLE] Connection to the backend lost",
-        [FAREWELL_TIMEOUT] = "* BYE Disconnected for inactivity.",
-        [FAREWELL_SHUTDOWN] = "* BYE Server shutting down.",
-        [FAREWELL_TOO_MANY_SESSIONS] = "* BYE Too many connections",
-        [FAREWELL_TOO_MANY_ERRORS] = "* BYE Too many bad commands",
-        [FAREWELL_LINE_TOO_LONG] = "* BYE Line too long",
-        [FAREWELL_PROTOCOL] = "* BYE [UNAVAILABLE] The backend broke the protocol",
-        [FAREWELL_EARLY_TALKER] = "* BYE Wait for the greeting",
-        [FAREWELL_REFUSED] = "* BYE Refused",
-    };
+static const char *const farewells[] = {
+    [FAREWELL_NO_BACKEND] = "* BYE [UNAVAILABLE] No backend available",
+    [FAREWELL_SERVER_LOST] = "* BYE [UNAVAILABLE] Connection to the backend lost",
+    [FAREWELL_TIMEOUT] = "* BYE Disconnected for inactivity.",
+    [FAREWELL_SHUTDOWN] = "* BYE Server shutting down.",
+    [FAREWELL_TOO_MANY_SESSIONS] = "* BYE Too many connections",
+    [FAREWELL_TOO_MANY_ERRORS] = "* BYE Too many bad commands",
+    [FAREWELL_LINE_TOO_LONG] = "* BYE Line too long",
+    [FAREWELL_PROTOCOL] = "* BYE [UNAVAILABLE] The backend broke the protocol",
+    [FAREWELL_EARLY_TALKER] = "* BYE Wait for the greeting",
+    [FAREWELL_REFUSED] = "* BYE Refused",
+};
 
-    (void)hostname;
-    (void)line_append(to_client, slice_from(farewells[farewell]));
-}
+static const struct dialog_rules rules = {
+    .farewells = farewells,
+    .start = start,
+    .line_limit = line_limit,
+    .client_line = imap_client_line,
+    .client_bad_line = imap_client_bad_line,
+    .respond = imap_respond,
+    .passes = imap_name_passes,
+    .server = imap_server,
+    .at_boundary = at_boundary,
+    .is_owed = is_owed,
+    .server_ended = imap_server_ended,
+};
 
 static const char *const alpn[] = {"imap", NULL};
 
@@ -139,17 +122,6 @@ const struct protocol protocol_imap = {
     .alpn = alpn,
     .relays_after_login = true,
     .greeting = greeting,
-    .start = start,
-    .line_limit = line_limit,
-    .client_line = imap_client_line,
-    .client_bad_line = imap_client_bad_line,
-    .passes = imap_name_passes,
-    .counted = counted,
-    .server = imap_server,
-    .tls_started = tls_started,
-    .at_boundary = at_boundary,
-    .is_owed = is_owed,
-    .server_ended = imap_server_ended,
-    .farewell = farewell,
+    .dialog = &rules,
     .opening = &opening_imap,
 };

@@ -8,15 +8,6 @@
 #include "mailmux/sasl.h"
 #include <string.h>
 
-struct command {
-    struct slice line;
-    struct slice arguments;
-    struct slice behind; /* what the same input holds after the line */
-};
-
-typedef void command_handler(
-    struct dialog *dialog, const struct command *command, struct actions *actions);
-
 static void drop(struct dialog *dialog, const struct command *command, enum imap_answer answer,
     struct actions *actions)
 {
@@ -69,9 +60,7 @@ static void starttls(struct dialog *dialog, const struct command *command, struc
         imap_say(dialog, IMAP_TLS_UNAVAILABLE, actions);
     } else {
         imap_say(dialog, IMAP_GO_AHEAD, actions);
-        dialog->mode = DIALOG_HELD;
-        actions->next = DIALOG_START_TLS;
-        actions->renew_server = dialog->of.imap.dirty;
+        dialog_go_to_tls(dialog, dialog->of.imap.dirty, actions);
     }
 }
 
@@ -188,30 +177,28 @@ static const char *const known[] = {"APPEND", "CHECK", "CLOSE", "COPY", "CREATE"
     "ENABLE", "EXAMINE", "EXPUNGE", "FETCH", "IDLE", "LIST", "LSUB", "MOVE", "NAMESPACE", "RENAME",
     "SEARCH", "SELECT", "STATUS", "STORE", "SUBSCRIBE", "UID", "UNSELECT", "UNSUBSCRIBE", NULL};
 
-static void serve_other(struct dialog *dialog, const struct command *command, struct slice verb,
-    struct actions *actions)
+static void serve_other(
+    struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    bool tls_wanted = !dialog->tls && dialog->policy->require_tls == REQUIRE_TLS_YES;
+    bool tls_wanted = dialog_needs_tls(dialog);
 
-    if (tls_wanted && slice_is_one_of(verb, known)) {
+    if (tls_wanted && slice_is_one_of(command->verb, known))
         drop(dialog, command, IMAP_TLS_FIRST, actions);
-    } else if (tls_wanted || dialog_offers_tls(dialog)) {
+    else if (tls_wanted || dialog_offers_tls(dialog))
         drop(dialog, command, IMAP_UNKNOWN, actions);
-    } else {
+    else
         imap_forward(dialog, command->line, actions);
-    }
 }
 
-static void serve(struct dialog *dialog, const struct command *command, struct slice verb,
-    struct actions *actions)
+static void serve(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-        if (slice_equal_nocase(verb, slice_from(commands[i].verb))) {
+        if (slice_equal_nocase(command->verb, slice_from(commands[i].verb))) {
             commands[i].handler(dialog, command, actions);
             return;
         }
     }
-    serve_other(dialog, command, verb, actions);
+    serve_other(dialog, command, actions);
 }
 
 /* ---- Lines ---- */
@@ -229,7 +216,7 @@ static void go_on(struct dialog *dialog, struct slice line, struct actions *acti
 {
     dialog->of.imap.octets += line_octets(line);
     if (dialog->of.imap.octets > dialog->policy->line) {
-        dialog_close_with(dialog, actions, FAREWELL_LINE_TOO_LONG, REASON_LINE_TOO_LONG);
+        dialog_close_with(dialog, FAREWELL_LINE_TOO_LONG, REASON_LINE_TOO_LONG);
         return;
     }
     imap_name_end(dialog, line);
@@ -254,42 +241,27 @@ static void begin(
     struct imap *imap = &dialog->of.imap;
     struct command command = {.line = line, .behind = behind};
     struct slice rest;
-    struct slice verb;
 
     imap->command = IMAP_OTHER;
     imap->names_user = false;
     imap->octets = line_octets(line);
-    imap->cancelled = false;
     if (!take_tag(imap, line, &rest)) {
         imap_drop(dialog, line, IMAP_BAD_TAG, actions);
-    } else if (!slice_word(&rest, &verb)) {
+    } else if (!slice_word(&rest, &command.verb)) {
         imap_drop(dialog, line, IMAP_NO_COMMAND, actions);
-    } else if (!imap_is_atom(verb)) {
+    } else if (!imap_is_atom(command.verb)) {
         imap_drop(dialog, line, IMAP_UNKNOWN, actions);
     } else {
         command.arguments = slice_trim(rest);
-        serve(dialog, &command, verb, actions);
+        serve(dialog, &command, actions);
     }
 }
 
-/* The backend then refuses the command: the client gets its tagged reply [RFC 9051 6.2.2]. */
-static void cancel(struct dialog *dialog, struct actions *actions)
+void imap_respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions)
 {
-    dialog->of.imap.cancelled = true;
-    imap_forward(dialog, SLICE("*"), actions);
-}
-
-static void take_response(struct dialog *dialog, struct slice line, struct actions *actions)
-{
-    if (slice_equal(line, SLICE("*"))) {
-        cancel(dialog, actions);
-    } else if (!sasl_is_base64(line)) {
-        cancel(dialog, actions);
+    imap_forward(dialog, line, actions);
+    if (is_bad)
         dialog_count_bad(dialog, actions);
-    } else {
-        dialog_take_response(dialog, line);
-        imap_forward(dialog, line, actions);
-    }
 }
 
 void imap_client_line(
@@ -305,9 +277,6 @@ void imap_client_line(
     case IMAP_DROPPING:
         dialog->of.imap.octets += line_octets(line);
         imap_drop_on(dialog, line, actions);
-        break;
-    case IMAP_RESPONSE:
-        take_response(dialog, line, actions);
         break;
     case IMAP_LITERAL:
     case IMAP_ANSWER:
@@ -341,12 +310,8 @@ void imap_client_bad_line(
         refuse_line(dialog, line, too_long, actions);
         break;
     case IMAP_PART: /* the backend has the beginning of the command */
-        dialog_close_with(dialog, actions, too_long ? FAREWELL_LINE_TOO_LONG : FAREWELL_REFUSED,
+        dialog_close_with(dialog, too_long ? FAREWELL_LINE_TOO_LONG : FAREWELL_REFUSED,
             too_long ? REASON_LINE_TOO_LONG : REASON_BAD_COMMANDS);
-        break;
-    case IMAP_RESPONSE:
-        cancel(dialog, actions);
-        dialog_count_bad(dialog, actions);
         break;
     case IMAP_LITERAL:
     case IMAP_ANSWER:

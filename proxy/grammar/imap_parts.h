@@ -8,8 +8,7 @@
 #ifndef MAILMUX_IMAP_PARTS_H
 #define MAILMUX_IMAP_PARTS_H
 
-#include "mailmux/dialog.h"
-#include "mailmux/line.h"
+#include "dialog_parts.h"
 
 /* ---- imap_words.c ---- */
 
@@ -90,6 +89,8 @@ void imap_client_line(
     struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions);
 void imap_client_bad_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions);
+
+void imap_respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions);
 
 /* The line, or what there is of it, begins a command of this name. */
 bool imap_is_command(struct slice line, struct slice name);

@@ -6,7 +6,6 @@
 #include "imap_parts.h"
 
 #include "login_words.h"
-#include "mailmux/line.h"
 #include <string.h>
 
 /* ---- One whole response ---- */
@@ -115,6 +114,12 @@ static bool is_login(const struct dialog *dialog)
            (command == IMAP_LOGIN || command == IMAP_AUTHENTICATE);
 }
 
+/* The backend has all that it asked for, and it was not cancelled: it may say yes, or ask on. */
+static bool may_go_on(const struct dialog *dialog)
+{
+    return !dialog->in_exchange && !dialog->is_cancelled;
+}
+
 static void take_continuation(
     struct dialog *dialog, const struct response *response, struct actions *actions)
 {
@@ -127,19 +132,13 @@ static void take_continuation(
         if (imap->literal_comes)
             return;
     } else if (imap->phase == IMAP_ANSWER && imap->command == IMAP_AUTHENTICATE &&
-               !imap->cancelled) {
-        imap->phase = IMAP_RESPONSE;
-        dialog->mode = DIALOG_LINES;
+               may_go_on(dialog)) {
+        dialog_await_response(dialog);
     } else {
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
-    if (response->line.n > 1 && response->line.p[1] != ' ') {
-        dialog_say(actions, SLICE("+ "));
-        dialog_reply(actions, slice_after(response->line, 1));
-    } else {
-        dialog_reply(actions, response->line);
-    }
+    dialog_relay_continuation(response->line, actions);
 }
 
 static void take_farewell(
@@ -200,6 +199,7 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
 
     imap->phase = IMAP_READY;
     imap->bye_said = false;
+    dialog->in_exchange = false;
     dialog->mode = DIALOG_LINES;
     if (drops_literal) {
         imap_drop_literal(dialog);
@@ -212,18 +212,18 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
 }
 
 /* It answers the command in hand, and says what such an answer can say. */
-static bool is_expected(const struct imap *imap, struct slice line, struct imap_status *status)
+static bool is_expected(const struct dialog *dialog, struct slice line, struct imap_status *status)
 {
+    const struct imap *imap = &dialog->of.imap;
     struct slice tag;
     struct slice rest;
-    bool owed =
-        imap->phase == IMAP_LITERAL || imap->phase == IMAP_ANSWER || imap->phase == IMAP_RESPONSE;
+    bool owed = imap->phase == IMAP_LITERAL || imap->phase == IMAP_ANSWER;
 
     if (!owed || !imap_tag_cut(line, &tag, &rest) || !imap_status_parse(line, status) ||
         !slice_equal(tag, slice_of(imap->tag, imap->tag_len)))
         return false;
     if (slice_equal_nocase(status->word, SLICE("OK"))) /* not before it was asked whole */
-        return imap->phase == IMAP_ANSWER && !imap->cancelled;
+        return imap->phase == IMAP_ANSWER && may_go_on(dialog);
     return slice_equal_nocase(status->word, SLICE("NO")) ||
            slice_equal_nocase(status->word, SLICE("BAD"));
 }
@@ -233,7 +233,7 @@ static void take_tagged(
 {
     struct imap_status status;
 
-    if (!is_expected(&dialog->of.imap, response->line, &status)) {
+    if (!is_expected(dialog, response->line, &status)) {
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
@@ -243,7 +243,7 @@ static void take_tagged(
     imap_status_relay(dialog, &status, is_login(dialog), actions);
     end_command(dialog, slice_equal_nocase(status.word, SLICE("OK")), actions);
     /* What the backend does not understand is a bad command, too; the client's "*" is none. */
-    if (slice_equal_nocase(status.word, SLICE("BAD")) && !dialog->of.imap.cancelled)
+    if (slice_equal_nocase(status.word, SLICE("BAD")) && !dialog->is_cancelled)
         dialog_count_bad(dialog, actions);
 }
 

@@ -84,3 +84,14 @@ bool line_append_clean(struct buffer *out, struct slice line)
     }
     return fits && line_append(out, line);
 }
+
+bool line_append_named(struct buffer *out, const char *text, struct slice hostname)
+{
+    struct slice line = slice_from(text);
+    size_t at = slice_find(line, '%');
+
+    if (at == line.n)
+        return line_append(out, line);
+    return buffer_room(out) >= line.n + hostname.n && buffer_append(out, slice_of(line.p, at)) &&
+           buffer_append(out, hostname) && line_append(out, slice_after(line, at + 2));
+}

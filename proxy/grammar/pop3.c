@@ -1,7 +1,6 @@
 /* POP3 [RFC 1939, 2449] as a protocol: its greeting, its limits, its farewells. */
 #include "pop3_parts.h"
 
-#include "mailmux/line.h"
 #include "mailmux/protocols.h"
 #include "opening_parts.h"
 
@@ -77,40 +76,17 @@ static void start(
     struct slice line = text;
 
     (void)line_next(&text, &line);
-    switch (greeting) {
-    case GREETING_READY:
+    if (greeting == GREETING_READY) {
         relay_greeting(dialog, line, actions);
-        break;
-    case GREETING_REFUSED:
+    } else {
         dialog_reply(actions, line);
         dialog_close(dialog, actions, REASON_SERVER_REFUSED);
-        break;
-    case GREETING_PREAUTH:
-    case GREETING_MORE:
-    case GREETING_LARGE:
-    case GREETING_WRONG:
-        dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
-        break;
     }
 }
 
 static size_t line_limit(const struct dialog *dialog, struct slice in)
 {
-    if (dialog->of.pop3.in_auth || pop3_is_auth(in))
-        return dialog->policy->sasl_line;
-    return dialog->policy->line;
-}
-
-/* POP3 has no counted octets. */
-static void counted(struct dialog *dialog, struct actions *actions)
-{
-    (void)actions;
-    dialog->mode = DIALOG_LINES;
-}
-
-static void tls_started(struct dialog *dialog)
-{
-    dialog->of.pop3 = (struct pop3){0};
+    return pop3_is_auth(in) ? dialog->policy->sasl_line : dialog->policy->line;
 }
 
 static bool at_boundary(const struct dialog *dialog)
@@ -120,27 +96,34 @@ static bool at_boundary(const struct dialog *dialog)
 
 static bool is_owed(const struct dialog *dialog)
 {
-    return dialog->of.pop3.command != POP3_NONE && !dialog->of.pop3.in_auth;
+    return dialog->of.pop3.command != POP3_NONE;
 }
 
-static void farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client)
-{
-    static const char *const farewells[] = {
-        [FAREWELL_NO_BACKEND] = "-ERR [SYS/TEMP] No backend available",
-        [FAREWELL_SERVER_LOST] = "-ERR [SYS/TEMP] Connection to the backend lost",
-        [FAREWELL_TIMEOUT] = "-ERR Disconnected for inactivity.",
-        [FAREWELL_SHUTDOWN] = "-ERR [SYS/TEMP] Server shutting down.",
-        [FAREWELL_TOO_MANY_SESSIONS] = "-ERR [SYS/TEMP] Too many connections",
-        [FAREWELL_TOO_MANY_ERRORS] = "-ERR Too many bad commands",
-        [FAREWELL_LINE_TOO_LONG] = "-ERR Line too long",
-        [FAREWELL_PROTOCOL] = "-ERR [SYS/TEMP] The backend broke the protocol",
-        [FAREWELL_EARLY_TALKER] = "-ERR Wait for the greeting",
-        [FAREWELL_REFUSED] = "-ERR Refused",
-    };
+static const char *const farewells[] = {
+    [FAREWELL_NO_BACKEND] = "-ERR [SYS/TEMP] No backend available",
+    [FAREWELL_SERVER_LOST] = "-ERR [SYS/TEMP] Connection to the backend lost",
+    [FAREWELL_TIMEOUT] = "-ERR Disconnected for inactivity.",
+    [FAREWELL_SHUTDOWN] = "-ERR [SYS/TEMP] Server shutting down.",
+    [FAREWELL_TOO_MANY_SESSIONS] = "-ERR [SYS/TEMP] Too many connections",
+    [FAREWELL_TOO_MANY_ERRORS] = "-ERR Too many bad commands",
+    [FAREWELL_LINE_TOO_LONG] = "-ERR Line too long",
+    [FAREWELL_PROTOCOL] = "-ERR [SYS/TEMP] The backend broke the protocol",
+    [FAREWELL_EARLY_TALKER] = "-ERR Wait for the greeting",
+    [FAREWELL_REFUSED] = "-ERR Refused",
+};
 
-    (void)hostname;
-    (void)line_append(to_client, slice_from(farewells[farewell]));
-}
+static const struct dialog_rules rules = {
+    .farewells = farewells,
+    .start = start,
+    .line_limit = line_limit,
+    .client_line = pop3_client_line,
+    .client_bad_line = pop3_client_bad_line,
+    .respond = pop3_respond,
+    .server = pop3_server,
+    .at_boundary = at_boundary,
+    .is_owed = is_owed,
+    .server_ended = pop3_server_ended,
+};
 
 static const char *const alpn[] = {"pop3", NULL};
 
@@ -149,16 +132,6 @@ const struct protocol protocol_pop3 = {
     .alpn = alpn,
     .relays_after_login = true,
     .greeting = greeting,
-    .start = start,
-    .line_limit = line_limit,
-    .client_line = pop3_client_line,
-    .client_bad_line = pop3_client_bad_line,
-    .counted = counted,
-    .server = pop3_server,
-    .tls_started = tls_started,
-    .at_boundary = at_boundary,
-    .is_owed = is_owed,
-    .server_ended = pop3_server_ended,
-    .farewell = farewell,
+    .dialog = &rules,
     .opening = &opening_pop3,
 };

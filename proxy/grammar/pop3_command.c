@@ -7,15 +7,6 @@
 
 #include "mailmux/sasl.h"
 
-struct command {
-    struct slice line;
-    struct slice arguments;
-    struct slice behind; /* what the same input holds after the line */
-};
-
-typedef void command_handler(
-    struct dialog *dialog, const struct command *command, struct actions *actions);
-
 static void refuse(struct dialog *dialog, struct slice reply, struct actions *actions)
 {
     dialog_reply(actions, reply);
@@ -38,33 +29,10 @@ static void forward(
 
 /* ---- Commands ---- */
 
-/* CAPA and NOOP leave nothing behind at the backend that TLS would have to undo (C33). */
-static void capa(struct dialog *dialog, const struct command *command, struct actions *actions)
-{
-    forward(dialog, command->line, POP3_CAPA, actions);
-}
-
-static void noop(struct dialog *dialog, const struct command *command, struct actions *actions)
-{
-    forward(dialog, command->line, POP3_SHORT, actions);
-}
-
-static void utf8(struct dialog *dialog, const struct command *command, struct actions *actions)
-{
-    dialog->of.pop3.dirty = true;
-    forward(dialog, command->line, POP3_SHORT, actions);
-}
-
 /* Alone it lists the languages [RFC 6856 3]. */
 static void lang(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    dialog->of.pop3.dirty = true;
     forward(dialog, command->line, command->arguments.n > 0 ? POP3_SHORT : POP3_LANG, actions);
-}
-
-static void quit(struct dialog *dialog, const struct command *command, struct actions *actions)
-{
-    forward(dialog, command->line, POP3_QUIT, actions);
 }
 
 /* PASS belongs to the USER before it, and to no other login that was tried in between. */
@@ -85,15 +53,7 @@ static void user(struct dialog *dialog, const struct command *command, struct ac
         dialog_set_user(dialog, name);
     dialog->of.pop3.user_named = true;
     dialog->of.pop3.user_given = true;
-    dialog->of.pop3.dirty = true;
     forward(dialog, command->line, POP3_USER, actions);
-}
-
-static void forward_login(
-    struct dialog *dialog, const struct command *command, struct actions *actions)
-{
-    dialog->of.pop3.dirty = true;
-    forward(dialog, command->line, POP3_LOGIN, actions);
 }
 
 static void pass(struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -101,7 +61,7 @@ static void pass(struct dialog *dialog, const struct command *command, struct ac
     if (!dialog->of.pop3.user_named)
         dialog_begin_login(dialog);
     dialog->of.pop3.user_named = false;
-    forward_login(dialog, command, actions);
+    forward(dialog, command->line, POP3_LOGIN, actions);
 }
 
 /* One word alone may be the digest. */
@@ -113,16 +73,13 @@ static void apop(struct dialog *dialog, const struct command *command, struct ac
     begin_login(dialog);
     if (slice_word(&rest, &name) && slice_trim(rest).n > 0)
         dialog_set_user(dialog, name);
-    forward_login(dialog, command, actions);
+    forward(dialog, command->line, POP3_LOGIN, actions);
 }
 
 static void begin_exchange(struct dialog *dialog, const struct command *command,
     struct slice mechanism, struct slice response, struct actions *actions)
 {
-    struct pop3 *pop3 = &dialog->of.pop3;
-
-    pop3->dirty = true;
-    pop3->cancelled = false;
+    dialog->of.pop3.dirty = true;
     dialog_begin_exchange(dialog, mechanism, response);
     forward(dialog, command->line, POP3_AUTH, actions);
 }
@@ -165,30 +122,32 @@ static void stls(struct dialog *dialog, const struct command *command, struct ac
         dialog_reply(actions, SLICE("-ERR [SYS/TEMP] TLS is not available now"));
     } else {
         dialog_reply(actions, SLICE("+OK Begin TLS negotiation"));
-        dialog->mode = DIALOG_HELD;
-        actions->next = DIALOG_START_TLS;
-        actions->renew_server = dialog->of.pop3.dirty;
+        dialog_go_to_tls(dialog, dialog->of.pop3.dirty, actions);
     }
 }
 
 /* What a command needs, beside a session that is not logged in. */
 enum need { NEED_NOTHING, NEED_TLS_FOR_ALL, NEED_TLS_FOR_LOGIN };
 
-static const struct {
+struct row {
     const char *verb;
-    command_handler *handler;
+    command_handler *handler; /* NULL: it is forwarded as `sent` */
+    enum pop3_command sent;
     enum need need;
-} commands[] = {
-    {"CAPA", capa, NEED_NOTHING},
-    {"NOOP", noop, NEED_NOTHING},
-    {"QUIT", quit, NEED_NOTHING},
-    {"STLS", stls, NEED_NOTHING},
-    {"UTF8", utf8, NEED_TLS_FOR_ALL},
-    {"LANG", lang, NEED_TLS_FOR_ALL},
-    {"USER", user, NEED_TLS_FOR_LOGIN},
-    {"PASS", pass, NEED_TLS_FOR_LOGIN},
-    {"APOP", apop, NEED_TLS_FOR_LOGIN},
-    {"AUTH", auth, NEED_TLS_FOR_LOGIN},
+    bool dirty; /* it leaves something behind at the backend that TLS would have to undo (C33) */
+};
+
+static const struct row rows[] = {
+    {"CAPA", NULL, POP3_CAPA, NEED_NOTHING, false},
+    {"NOOP", NULL, POP3_SHORT, NEED_NOTHING, false},
+    {"QUIT", NULL, POP3_QUIT, NEED_NOTHING, false},
+    {"STLS", stls, POP3_NONE, NEED_NOTHING, false},
+    {"UTF8", NULL, POP3_SHORT, NEED_TLS_FOR_ALL, true},
+    {"LANG", lang, POP3_NONE, NEED_TLS_FOR_ALL, true},
+    {"USER", user, POP3_NONE, NEED_TLS_FOR_LOGIN, true},
+    {"PASS", pass, POP3_NONE, NEED_TLS_FOR_LOGIN, true},
+    {"APOP", apop, POP3_NONE, NEED_TLS_FOR_LOGIN, true},
+    {"AUTH", auth, POP3_NONE, NEED_TLS_FOR_LOGIN, false},
 };
 
 static bool is_withheld(const struct dialog *dialog, enum need need)
@@ -197,54 +156,48 @@ static bool is_withheld(const struct dialog *dialog, enum need need)
     case NEED_NOTHING:
         return false;
     case NEED_TLS_FOR_ALL:
-        return !dialog->tls && dialog->policy->require_tls == REQUIRE_TLS_YES;
+        return dialog_needs_tls(dialog);
     case NEED_TLS_FOR_LOGIN:
         return dialog_hides_login(dialog);
     }
     return true;
 }
 
-static void serve(struct dialog *dialog, const struct command *command, struct slice verb,
-    struct actions *actions)
+static const struct row *find_row(struct slice verb)
 {
-    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-        if (!slice_equal_nocase(verb, slice_from(commands[i].verb)))
-            continue;
-        if (is_withheld(dialog, commands[i].need))
-            want_tls(actions);
-        else
-            commands[i].handler(dialog, command, actions);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (slice_equal_nocase(verb, slice_from(rows[i].verb)))
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static void serve(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    const struct row *row = find_row(command->verb);
+
+    if (!row) {
+        refuse(dialog, SLICE("-ERR Unknown command"), actions);
         return;
     }
-    refuse(dialog, SLICE("-ERR Unknown command"), actions);
+    if (is_withheld(dialog, row->need)) {
+        want_tls(actions);
+        return;
+    }
+    dialog->of.pop3.dirty = dialog->of.pop3.dirty || row->dirty;
+    if (row->handler)
+        row->handler(dialog, command, actions);
+    else
+        forward(dialog, command->line, row->sent, actions);
 }
 
 /* ---- Lines ---- */
 
-static void respond(struct dialog *dialog, struct slice line, struct actions *actions)
+void pop3_respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions)
 {
-    dialog->of.pop3.in_auth = false; /* until the backend asks again */
     forward(dialog, line, POP3_AUTH, actions);
-}
-
-/* The backend then refuses the exchange: the client gets its reply [RFC 5034 4]. */
-static void cancel(struct dialog *dialog, struct actions *actions)
-{
-    dialog->of.pop3.cancelled = true;
-    respond(dialog, SLICE("*"), actions);
-}
-
-static void take_response(struct dialog *dialog, struct slice line, struct actions *actions)
-{
-    if (slice_equal(line, SLICE("*"))) {
-        cancel(dialog, actions);
-    } else if (!sasl_is_base64(line)) {
-        cancel(dialog, actions);
+    if (is_bad)
         dialog_count_bad(dialog, actions);
-    } else {
-        dialog_take_response(dialog, line);
-        respond(dialog, line, actions);
-    }
 }
 
 void pop3_client_line(
@@ -252,16 +205,12 @@ void pop3_client_line(
 {
     struct command command = {.line = line, .behind = behind};
     struct slice rest = line;
-    struct slice verb;
 
-    if (dialog->of.pop3.in_auth) {
-        take_response(dialog, line, actions);
-    } else if (!slice_word(&rest, &verb) || verb.p != line.p) {
+    if (!slice_word(&rest, &command.verb) || command.verb.p != line.p) {
         refuse(dialog, SLICE("-ERR Unknown command"), actions);
     } else {
-        dialog->of.pop3.cancelled = false;
         command.arguments = slice_trim(rest);
-        serve(dialog, &command, verb, actions);
+        serve(dialog, &command, actions);
     }
 }
 
@@ -269,14 +218,9 @@ void pop3_client_bad_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
 {
     (void)line;
-    if (dialog->of.pop3.in_auth) {
-        cancel(dialog, actions);
-        dialog_count_bad(dialog, actions);
-    } else if (too_long) {
-        refuse(dialog, SLICE("-ERR Line too long"), actions);
-    } else {
-        refuse(dialog, SLICE("-ERR Invalid character in the line"), actions);
-    }
+    refuse(dialog,
+        too_long ? SLICE("-ERR Line too long") : SLICE("-ERR Invalid character in the line"),
+        actions);
 }
 
 bool pop3_is_auth(struct slice line)

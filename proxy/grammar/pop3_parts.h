@@ -5,8 +5,7 @@
 #ifndef MAILMUX_POP3_PARTS_H
 #define MAILMUX_POP3_PARTS_H
 
-#include "mailmux/dialog.h"
-#include "mailmux/line.h"
+#include "dialog_parts.h"
 
 /* ---- pop3_command.c ---- */
 
@@ -14,6 +13,8 @@ void pop3_client_line(
     struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions);
 void pop3_client_bad_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions);
+
+void pop3_respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions);
 
 /* A line of this verb may be as long as one of a SASL exchange. */
 bool pop3_is_auth(struct slice line);

@@ -5,7 +5,6 @@
 #include "pop3_parts.h"
 
 #include "login_words.h"
-#include "mailmux/line.h"
 #include "mailmux/sasl.h"
 
 /* ---- One whole reply ---- */
@@ -173,7 +172,7 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
 
     pop3->command = POP3_NONE;
     pop3->said_no = !ok;
-    pop3->in_auth = false;
+    dialog->in_exchange = false;
     dialog->mode = DIALOG_LINES;
     if (command == POP3_QUIT) {
         dialog_close(dialog, actions, REASON_QUIT);
@@ -196,27 +195,15 @@ static void take_unasked(struct dialog *dialog, const struct reply *reply, struc
     dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
 }
 
-static void relay_challenge(struct slice line, struct actions *actions)
-{
-    if (line.n > 1 && line.p[1] != ' ') {
-        dialog_say(actions, SLICE("+ "));
-        line = slice_after(line, 1);
-    }
-    dialog_reply(actions, line);
-}
-
 static void take_challenge(
     struct dialog *dialog, const struct reply *reply, struct actions *actions)
 {
-    struct pop3 *pop3 = &dialog->of.pop3;
-
-    if (pop3->command != POP3_AUTH || pop3->in_auth || pop3->cancelled) {
+    if (dialog->of.pop3.command != POP3_AUTH || dialog->in_exchange || dialog->is_cancelled) {
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
-    pop3->in_auth = true;
-    dialog->mode = DIALOG_LINES;
-    relay_challenge(reply->line, actions);
+    dialog_await_response(dialog);
+    dialog_relay_continuation(reply->line, actions);
 }
 
 static void take_reply(struct dialog *dialog, const struct reply *reply, struct actions *actions)
@@ -229,7 +216,8 @@ static void take_reply(struct dialog *dialog, const struct reply *reply, struct 
         return; /* an empty line says nothing */
     } else if (reply->status == POP3_CHALLENGE) {
         take_challenge(dialog, reply, actions);
-    } else if (reply->status == POP3_WRONG || (ok && (pop3->in_auth || pop3->cancelled))) {
+    } else if (reply->status == POP3_WRONG ||
+               (ok && (dialog->in_exchange || dialog->is_cancelled))) {
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
     } else if (pop3->command == POP3_NONE) {
         take_unasked(dialog, reply, actions);

@@ -1,20 +1,9 @@
 /* The client's half of SMTP: which command is forwarded, refused, or answered here [RFC 5321]. */
 #include "smtp_parts.h"
 
-#include "mailmux/line.h"
 #include "mailmux/protocols.h"
 #include "mailmux/sasl.h"
 #include "opening_parts.h"
-
-struct command {
-    struct slice verb;
-    struct slice arguments;
-    struct slice line;
-    struct slice behind; /* what the same input holds after the line */
-};
-
-typedef void command_handler(
-    struct dialog *dialog, const struct command *command, struct actions *actions);
 
 /* ---- Commands ---- */
 
@@ -145,13 +134,9 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
     smtp_send(dialog, command->line, SMTP_AUTH, true, actions);
 }
 
-static void sasl_response(struct dialog *dialog, struct slice line, struct actions *actions)
+static void respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions)
 {
-    dialog->of.smtp.in_auth = false; /* until the backend asks again */
-    dialog_take_response(dialog, line);
-    /* What is not base64 can be no SASL data: "*" cancels, and the backend says its 501. */
-    if (!sasl_is_base64(line) && !slice_equal(line, SLICE("*")) && line.n > 0)
-        line = SLICE("*");
+    (void)is_bad; /* the backend refuses it with 501, which is not counted */
     smtp_send(dialog, line, SMTP_AUTH, true, actions);
 }
 
@@ -175,9 +160,7 @@ static void starttls(struct dialog *dialog, const struct command *command, struc
         smtp_send(dialog, SLICE("RSET"), SMTP_RESET_FOR_TLS, true, actions);
     } else {
         smtp_answer(dialog, SMTP_GO_AHEAD, actions);
-        dialog->mode = DIALOG_HELD;
-        actions->renew_server = smtp->dirty;
-        actions->next = DIALOG_START_TLS;
+        dialog_go_to_tls(dialog, smtp->dirty, actions);
     }
 }
 
@@ -220,7 +203,7 @@ static const struct {
 static void serve(struct dialog *dialog, const struct command *command, command_handler *handler,
     unsigned served, struct actions *actions)
 {
-    bool tls_wanted = !dialog->tls && dialog->policy->require_tls == REQUIRE_TLS_YES;
+    bool tls_wanted = dialog_needs_tls(dialog);
 
     if (handler == bdat && (tls_wanted || dialog->of.smtp.hello_needed)) {
         dialog->of.smtp.chunking = false; /* refused: and its octets must not become commands */
@@ -261,7 +244,7 @@ static void serve_alone(
     else if (refused)
         smtp_answer_bad(dialog, SMTP_SERVER_REFUSED, actions);
     else
-        dialog_close_with(dialog, actions, FAREWELL_SERVER_LOST, REASON_SERVER_FAREWELL);
+        dialog_close_with(dialog, FAREWELL_SERVER_LOST, REASON_SERVER_FAREWELL);
 }
 
 static void refuse_line(
@@ -269,7 +252,7 @@ static void refuse_line(
 {
     if (dialog->first && line.n > 0 &&
         !byte_is_letter(*line.p)) /* no mail client begins so (C61) */
-        dialog_close_with(dialog, actions, FAREWELL_REFUSED, REASON_HTTP);
+        dialog_close_with(dialog, FAREWELL_REFUSED, REASON_HTTP);
     else
         smtp_answer_bad(dialog, reply, actions);
 }
@@ -280,10 +263,6 @@ static void client_line(
     struct command command = {.line = slice_trim_end(line), .behind = behind};
     struct slice rest = command.line;
 
-    if (dialog->of.smtp.in_auth) {
-        sasl_response(dialog, line, actions);
-        return;
-    }
     if (!slice_word(&rest, &command.verb) || !byte_is_letter(*command.line.p)) {
         refuse_line(dialog, line, SMTP_NOT_UNDERSTOOD, actions);
         return;
@@ -298,17 +277,13 @@ static void client_line(
 static void client_bad_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
 {
-    if (dialog->of.smtp.in_auth)
-        sasl_response(dialog, SLICE("*"), actions);
-    else
-        refuse_line(dialog, line, too_long ? SMTP_LINE_TOO_LONG : SMTP_BAD_CHARACTER, actions);
+    refuse_line(dialog, line, too_long ? SMTP_LINE_TOO_LONG : SMTP_BAD_CHARACTER, actions);
 }
 
 static size_t line_limit(const struct dialog *dialog, struct slice in)
 {
-    if (dialog->of.smtp.in_auth || slice_starts_nocase(in, SLICE("AUTH ")))
-        return dialog->policy->sasl_line;
-    return dialog->policy->line;
+    return slice_starts_nocase(in, SLICE("AUTH ")) ? dialog->policy->sasl_line
+                                                   : dialog->policy->line;
 }
 
 /* The octets of a BDAT are through. */
@@ -316,11 +291,10 @@ static void counted(struct dialog *dialog, struct actions *actions)
 {
     const struct smtp *smtp = &dialog->of.smtp;
 
-    if (smtp->fate == SMTP_ANSWERED) {
+    if (smtp->fate == SMTP_ANSWERED)
         smtp_end_of_answered(dialog, actions);
-        return;
-    }
-    dialog->mode = smtp->barrier || smtp->queue_len == SMTP_QUEUE_MAX ? DIALOG_HELD : DIALOG_LINES;
+    else if (smtp->barrier || smtp->queue_len == SMTP_QUEUE_MAX)
+        dialog->mode = DIALOG_HELD;
 }
 
 /* ---- Start, TLS, boundaries ---- */
@@ -383,17 +357,13 @@ static bool is_owed(const struct dialog *dialog)
     return dialog->of.smtp.queue_len > (dialog->cut_short ? 1U : 0U);
 }
 
-static const char *const alpn[] = {"smtp", "esmtp", NULL};
-
-const struct protocol protocol_smtp = {
-    .name = "smtp",
-    .alpn = alpn,
-    .relays_after_login = false,
-    .greeting = greeting,
+static const struct dialog_rules rules = {
+    .farewells = smtp_farewells,
     .start = start,
     .line_limit = line_limit,
     .client_line = client_line,
     .client_bad_line = client_bad_line,
+    .respond = respond,
     .counted = counted,
     .message = smtp_message,
     .server = smtp_server,
@@ -405,6 +375,15 @@ const struct protocol protocol_smtp = {
     .waits_after_look_alike = smtp_waits_after_look_alike,
     .end_wait = smtp_end_wait,
     .may_be_over = smtp_may_be_over,
-    .farewell = smtp_farewell,
+};
+
+static const char *const alpn[] = {"smtp", "esmtp", NULL};
+
+const struct protocol protocol_smtp = {
+    .name = "smtp",
+    .alpn = alpn,
+    .relays_after_login = false,
+    .greeting = greeting,
+    .dialog = &rules,
     .opening = &opening_smtp,
 };

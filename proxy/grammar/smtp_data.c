@@ -155,7 +155,7 @@ bool smtp_may_be_over(const struct dialog *dialog)
 void smtp_end_wait(struct dialog *dialog, struct actions *actions)
 {
     if (dialog->of.smtp.fate == SMTP_ANSWERED)
-        dialog_close_with(dialog, actions, FAREWELL_TIMEOUT, REASON_TIMEOUT_DATA);
+        dialog_close_with(dialog, FAREWELL_TIMEOUT, REASON_TIMEOUT_DATA);
     else
         smtp_answer_and_close(dialog, SMTP_SMUGGLING, REASON_SMUGGLING, actions);
 }

@@ -7,8 +7,7 @@
 #ifndef MAILMUX_SMTP_PARTS_H
 #define MAILMUX_SMTP_PARTS_H
 
-#include "mailmux/dialog.h"
-#include "mailmux/line.h"
+#include "dialog_parts.h"
 
 /* ---- smtp_queue.c ---- */
 
@@ -42,7 +41,8 @@ void smtp_settle(struct dialog *dialog);
 /* Says what of our own is first in the queue, a bounded part at a time; false: nothing was. */
 bool smtp_say_own(struct dialog *dialog, struct actions *actions);
 
-void smtp_farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client);
+/* See struct dialog_rules. */
+extern const char *const smtp_farewells[];
 
 /* ---- smtp_hello.c ---- */
 

@@ -6,7 +6,6 @@
 #include "smtp_parts.h"
 
 #include "mailmux/check.h"
-#include "mailmux/line.h"
 
 /* Own replies of one call stop here: the longest and a farewell, with our name in both, still fit
  * DIALOG_EXTRA. */
@@ -38,45 +37,22 @@ static const char *const replies[] = {
     [SMTP_BYE] = "221 2.0.0 Bye",
 };
 
-static const struct {
-    const char *code;
-    const char *text;
-} farewells[] = {
-    [FAREWELL_NO_BACKEND] = {"421 4.4.1 ", " No backend available"},
-    [FAREWELL_SERVER_LOST] = {"421 4.4.2 ", " Connection to the backend lost"},
-    [FAREWELL_TIMEOUT] = {"421 4.4.2 ", " Timeout"},
-    [FAREWELL_SHUTDOWN] = {"421 4.3.2 ", " Shutting down"},
-    [FAREWELL_TOO_MANY_SESSIONS] = {"421 4.7.0 ", " Too many connections"},
-    [FAREWELL_TOO_MANY_ERRORS] = {"421 4.7.0 ", " Too many errors"},
-    [FAREWELL_LINE_TOO_LONG] = {"421 4.7.0 ", " Line far too long"},
-    [FAREWELL_PROTOCOL] = {"421 4.4.2 ", " The backend broke the protocol"},
-    [FAREWELL_EARLY_TALKER] = {"554 5.5.1 ", " Wait for the greeting"},
-    [FAREWELL_REFUSED] = {"421 4.7.0 ", " Refused"},
+const char *const smtp_farewells[] = {
+    [FAREWELL_NO_BACKEND] = "421 4.4.1 %h No backend available",
+    [FAREWELL_SERVER_LOST] = "421 4.4.2 %h Connection to the backend lost",
+    [FAREWELL_TIMEOUT] = "421 4.4.2 %h Timeout",
+    [FAREWELL_SHUTDOWN] = "421 4.3.2 %h Shutting down",
+    [FAREWELL_TOO_MANY_SESSIONS] = "421 4.7.0 %h Too many connections",
+    [FAREWELL_TOO_MANY_ERRORS] = "421 4.7.0 %h Too many errors",
+    [FAREWELL_LINE_TOO_LONG] = "421 4.7.0 %h Line far too long",
+    [FAREWELL_PROTOCOL] = "421 4.4.2 %h The backend broke the protocol",
+    [FAREWELL_EARLY_TALKER] = "554 5.5.1 %h Wait for the greeting",
+    [FAREWELL_REFUSED] = "421 4.7.0 %h Refused",
 };
-
-void smtp_farewell(enum dialog_farewell farewell, struct slice hostname, struct buffer *to_client)
-{
-    struct slice code = slice_from(farewells[farewell].code);
-    struct slice text = slice_from(farewells[farewell].text);
-
-    if (buffer_room(to_client) < code.n + hostname.n + text.n + 2)
-        return;
-    (void)(buffer_append(to_client, code) && buffer_append(to_client, hostname) &&
-           line_append(to_client, text));
-}
 
 static void say(const struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
 {
-    struct slice text = slice_from(replies[reply]);
-    struct slice hostname = dialog->policy->hostname;
-    size_t at = slice_find(text, '%');
-
-    if (at < text.n) {
-        dialog_say(actions, slice_of(text.p, at));
-        dialog_say(actions, hostname);
-        text = slice_after(text, at + 2);
-    }
-    dialog_reply(actions, text);
+    dialog_reply_named(dialog, replies[reply], actions);
 }
 
 bool smtp_is_lock_step(const struct dialog *dialog)
@@ -175,7 +151,7 @@ void smtp_answer_and_close(
     struct dialog *dialog, enum smtp_reply reply, enum reason reason, struct actions *actions)
 {
     smtp_answer(dialog, reply, actions);
-    dialog_close_with(dialog, actions, FAREWELL_UNSAID, reason);
+    dialog_close_with(dialog, FAREWELL_UNSAID, reason);
 }
 
 const struct smtp_pending *smtp_owed(const struct dialog *dialog)

@@ -25,7 +25,7 @@ static bool is_failure(unsigned code)
 
 static void end_of_auth(struct dialog *dialog, unsigned code)
 {
-    dialog->of.smtp.in_auth = code == 334;
+    dialog->in_exchange = code == 334;
     if (!is_success(code))
         return;
     dialog_accept_login(dialog);
@@ -37,9 +37,7 @@ static void reset_for_tls(struct dialog *dialog, unsigned code, struct actions *
 {
     smtp_settle(dialog);
     smtp_answer(dialog, SMTP_GO_AHEAD, actions);
-    dialog->mode = DIALOG_HELD;
-    actions->next = DIALOG_START_TLS;
-    actions->renew_server = code / 100 != 2;
+    dialog_go_to_tls(dialog, !is_success(code), actions);
 }
 
 static bool is_hello(enum smtp_command command)

@@ -101,8 +101,8 @@ unsigned session_say_farewell(
     struct pipe *pipe = &session->pipe[LEG_SERVER];
 
     if (pipe_reserve(pipe, session->engine, DIALOG_EXTRA / 2))
-        session->service->protocol->farewell(
-            farewell, session->service->dialog_policy.hostname, pipe->out);
+        protocol_farewell(session->service->protocol, farewell,
+            session->service->dialog_policy.hostname, pipe->out);
     return session_close(session, reason);
 }
 

@@ -30,20 +30,16 @@ static bool is_one_of(struct slice word, const char *const *words)
 
 static struct before look(const struct dialog *dialog)
 {
-    struct before before = {.was_command = true};
+    struct before before = {.was_command = !dialog->in_exchange};
 
     if (dialog->protocol == &protocol_smtp) {
         const struct smtp *smtp = &dialog->of.smtp;
         struct smtp_pending first = smtp->queue[smtp->queue_head];
 
-        before.was_command = !smtp->in_auth;
         before.was_message = dialog->mode == DIALOG_MESSAGE;
         before.was_ehlo = smtp->queue_len > 0 && first.command == SMTP_EHLO;
     } else if (dialog->protocol == &protocol_imap) {
-        before.was_command =
-            dialog->of.imap.phase != IMAP_PART && dialog->of.imap.phase != IMAP_RESPONSE;
-    } else {
-        before.was_command = !dialog->of.pop3.in_auth;
+        before.was_command = before.was_command && dialog->of.imap.phase != IMAP_PART;
     }
     return before;
 }
