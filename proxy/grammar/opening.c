@@ -1,6 +1,7 @@
 /* The order of things when we are the client; the words are each protocol's own. */
 #include "opening_parts.h"
 
+#include "login_words.h"
 #include "mailmux/check.h"
 #include "mailmux/line.h"
 #include "mailmux/protocols.h"
@@ -60,6 +61,7 @@ void opening_learn_mechanisms(struct opening *opening, struct slice names)
 {
     struct slice name;
 
+    opening->offers |= login_offers(names);
     while (slice_word(&names, &name)) {
         if (slice_ends_nocase(name, SLICE("-PLUS")))
             opening->offers |= (unsigned)OPENING_OFFERS_PLUS;
@@ -94,10 +96,37 @@ static void forget_reply(struct opening *opening)
     opening->skipped = 0;
 }
 
+/* What the protocols append is shorter than OPENING_TEXT_MAX, so nothing here can fail. */
+static void put_command(const struct opening *opening, struct buffer *out)
+{
+    const struct opening_words *words = words_of(opening);
+    char memory[OPENING_TAG_MAX];
+
+    if (words->has_tags)
+        (void)(buffer_append(out, opening_tag(opening, memory)) && buffer_append(out, SLICE(" ")));
+    switch (opening->step) {
+    case OPENING_AT_HELLO:
+        (void)line_append_named(out, words->hello, opening->plan->hostname);
+        break;
+    case OPENING_AT_STARTTLS:
+        (void)line_append(out, slice_from(words->starttls));
+        break;
+    case OPENING_AT_IDENTITY:
+        words->say_identity(opening, out);
+        break;
+    case OPENING_AT_QUIT:
+        (void)line_append(out, slice_from(words->quit));
+        break;
+    case OPENING_AT_GREETING:
+    case OPENING_AT_HANDSHAKE:
+    case OPENING_AT_END:
+        break;
+    }
+}
+
 static struct opening_turn say(
     struct opening *opening, enum opening_step step, size_t used, struct buffer *out)
 {
-    /* What the protocols append is shorter, so none of their appends can fail. */
     if (!check_holds(buffer_room(out) >= OPENING_TEXT_MAX))
         return fail(opening, OPENING_NO_MEANS, used);
     forget_reply(opening);
@@ -105,7 +134,7 @@ static struct opening_turn say(
         buffer_clear(opening->capabilities);
     opening->step = step;
     opening->commands++;
-    words_of(opening)->say(opening, out);
+    put_command(opening, out);
     return turn_of(OPENING_GO_ON, used);
 }
 
@@ -212,7 +241,8 @@ static struct opening_turn take_greeting(
     case GREETING_MORE:
         return turn_of(OPENING_MORE, 0);
     case GREETING_READY:
-        words_of(opening)->greeted(opening, slice_of(in.p, used));
+        if (words_of(opening)->greeted)
+            words_of(opening)->greeted(opening, slice_of(in.p, used));
         break;
     case GREETING_PREAUTH:
         if (plan->starttls)
@@ -232,42 +262,24 @@ static struct opening_turn take_greeting(
     return turn;
 }
 
+/* A yes to the last command of all is the end of the opening. */
 static struct opening_turn take_yes(
     struct opening *opening, struct slice in, size_t used, struct buffer *out)
 {
-    switch (opening->step) {
-    case OPENING_AT_HELLO:
+    if (opening->step == OPENING_AT_HELLO)
         return after_hello(opening, used, out);
-    case OPENING_AT_STARTTLS:
+    if (opening->step == OPENING_AT_STARTTLS)
         return after_starttls(opening, in, used);
-    case OPENING_AT_GREETING:
-    case OPENING_AT_HANDSHAKE:
-    case OPENING_AT_IDENTITY:
-    case OPENING_AT_QUIT:
-    case OPENING_AT_END:
-        break;
-    }
     return end(opening, used);
 }
 
-static struct opening_turn take_no(struct opening *opening, size_t used)
-{
-    switch (opening->step) {
-    case OPENING_AT_HELLO:
-        return fail(opening, OPENING_HELLO_REFUSED, used);
-    case OPENING_AT_STARTTLS:
-        return fail(opening, OPENING_STARTTLS_REFUSED, used);
-    case OPENING_AT_IDENTITY:
-        return fail(opening, OPENING_IDENTITY_REFUSED, used);
-    case OPENING_AT_QUIT:
-        return end(opening, used);
-    case OPENING_AT_GREETING:
-    case OPENING_AT_HANDSHAKE:
-    case OPENING_AT_END:
-        break;
-    }
-    return fail(opening, OPENING_WRONG_PROTOCOL, used);
-}
+/* Each command may be refused; what is answered to a goodbye makes no difference. */
+static const enum opening_failure refusals[] = {
+    [OPENING_AT_HELLO] = OPENING_HELLO_REFUSED,
+    [OPENING_AT_STARTTLS] = OPENING_STARTTLS_REFUSED,
+    [OPENING_AT_IDENTITY] = OPENING_IDENTITY_REFUSED,
+    [OPENING_AT_QUIT] = OPENING_FINE,
+};
 
 static struct opening_turn take_answer(struct opening *opening, struct slice in, struct buffer *out)
 {
@@ -282,7 +294,7 @@ static struct opening_turn take_answer(struct opening *opening, struct slice in,
     case ANSWER_YES:
         return take_yes(opening, in, used, out);
     case ANSWER_NO:
-        return take_no(opening, used);
+        return quitting ? end(opening, used) : fail(opening, refusals[opening->step], used);
     case ANSWER_FAREWELL:
         return quitting ? end(opening, used) : fail(opening, OPENING_FAREWELL, used);
     case ANSWER_STRANGE:
@@ -334,9 +346,5 @@ struct opening_turn opening_feed(struct opening *opening, struct slice in, struc
 bool opening_write_greeting(
     const struct protocol *protocol, struct slice hostname, struct buffer *out)
 {
-    struct slice begin = slice_from(protocol->opening->greeting_begin);
-    struct slice rest = slice_from(protocol->opening->greeting_end);
-
-    return buffer_room(out) >= begin.n + hostname.n + rest.n && buffer_append(out, begin) &&
-           buffer_append(out, hostname) && buffer_append(out, rest);
+    return line_append_named(out, protocol->opening->greeting, hostname);
 }

@@ -94,7 +94,8 @@ bool opening_is_refusal(const struct opening *opening)
 /* Its first line goes without the tag, which is ours and would mean nothing to a client. */
 bool opening_write_refusal(const struct opening *opening, struct slice said, struct buffer *out)
 {
-    size_t tag = opening->plan->protocol->opening->refusal_tag(said);
+    bool has_tag = opening->plan->protocol->opening->has_tags && !slice_starts(said, SLICE("* "));
+    size_t tag = has_tag ? slice_find(said, ' ') : 0;
 
     if (tag == 0)
         return buffer_append(out, said);

@@ -5,8 +5,6 @@
 #include "login_words.h"
 #include "mailmux/line.h"
 
-enum { TAG_MAX = 12 };
-
 /* Most say their capabilities here already; what is asked for later is believed, too. */
 static void greeted(struct opening *opening, struct slice text)
 {
@@ -18,17 +16,6 @@ static void greeted(struct opening *opening, struct slice text)
     words = slice_of(text.p, slice_find(text, ']'));
     if (login_is_disabled(words))
         opening->offers |= (unsigned)OPENING_SHOWS_LOGINDISABLED;
-}
-
-/* "m1", "m2" and so on: the number of commands is small. */
-static struct slice tag_of(const struct opening *opening, char memory[TAG_MAX])
-{
-    struct buffer tag;
-
-    buffer_init(&tag, memory, TAG_MAX);
-    (void)buffer_append(&tag, SLICE("m"));
-    opening_put_number(&tag, opening->commands);
-    return buffer_held(&tag);
 }
 
 static void put_pair(struct buffer *out, struct slice field, struct slice value)
@@ -56,8 +43,10 @@ static void put_end_of_connection(
     put_number_pair(out, port, address_port(address));
 }
 
-static void say_id(const struct opening_client *client, struct buffer *out)
+static void say_identity(const struct opening *opening, struct buffer *out)
 {
+    const struct opening_client *client = opening->client;
+
     (void)buffer_append(out, SLICE("ID (\"name\" \"mailmux\""));
     put_end_of_connection(
         out, SLICE("x-originating-ip"), SLICE("x-originating-port"), &client->source);
@@ -70,31 +59,6 @@ static void say_id(const struct opening_client *client, struct buffer *out)
     (void)buffer_append(out, SLICE(")\r\n"));
 }
 
-static void say(const struct opening *opening, struct buffer *out)
-{
-    char memory[TAG_MAX];
-
-    (void)(buffer_append(out, tag_of(opening, memory)) && buffer_append(out, SLICE(" ")));
-    switch (opening->step) {
-    case OPENING_AT_HELLO:
-        (void)buffer_append(out, SLICE("CAPABILITY\r\n"));
-        break;
-    case OPENING_AT_STARTTLS:
-        (void)buffer_append(out, SLICE("STARTTLS\r\n"));
-        break;
-    case OPENING_AT_IDENTITY:
-        say_id(opening->client, out);
-        break;
-    case OPENING_AT_QUIT:
-        (void)buffer_append(out, SLICE("LOGOUT\r\n"));
-        break;
-    case OPENING_AT_GREETING:
-    case OPENING_AT_HANDSHAKE:
-    case OPENING_AT_END:
-        break;
-    }
-}
-
 static void learn(struct opening *opening, struct slice words)
 {
     struct slice word;
@@ -102,14 +66,11 @@ static void learn(struct opening *opening, struct slice words)
     if (login_is_disabled(words))
         opening->offers |= (unsigned)OPENING_SHOWS_LOGINDISABLED;
     while (slice_word(&words, &word)) {
-        if (slice_starts_nocase(word, SLICE("AUTH=")))
-            opening->offers |= login_offers(slice_after(word, sizeof("AUTH=") - 1));
         opening_keep(opening, word);
         if (slice_equal_nocase(word, SLICE("STARTTLS")))
             opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;
-        else if (slice_starts_nocase(word, SLICE("AUTH=")) &&
-                 slice_ends_nocase(word, SLICE("-PLUS")))
-            opening->offers |= (unsigned)OPENING_OFFERS_PLUS;
+        else if (slice_starts_nocase(word, SLICE("AUTH=")))
+            opening_learn_mechanisms(opening, slice_after(word, sizeof("AUTH=") - 1));
     }
 }
 
@@ -147,13 +108,13 @@ static enum opening_answer take_untagged(struct opening *opening, struct slice l
 
 static enum opening_answer take_tagged(const struct opening *opening, struct slice line)
 {
-    char memory[TAG_MAX];
+    char memory[OPENING_TAG_MAX];
     struct imap_status status;
     struct slice tag;
     struct slice rest;
 
-    if (!imap_tag_cut(line, &tag, &rest) || !slice_equal_nocase(tag, tag_of(opening, memory)) ||
-        !imap_status_parse(line, &status))
+    if (!imap_tag_cut(line, &tag, &rest) ||
+        !slice_equal_nocase(tag, opening_tag(opening, memory)) || !imap_status_parse(line, &status))
         return ANSWER_WRONG;
     if (slice_equal_nocase(status.word, SLICE("OK")))
         return ANSWER_YES;
@@ -190,17 +151,13 @@ static enum opening_answer answer(struct opening *opening, struct slice in, size
     return take_tagged(opening, line);
 }
 
-static size_t refusal_tag(struct slice said)
-{
-    return slice_starts(said, SLICE("* ")) ? 0 : slice_find(said, ' ');
-}
-
 const struct opening_words opening_imap = {
+    .greeting = "* OK %h ready",
+    .hello = "CAPABILITY",
+    .starttls = "STARTTLS",
+    .quit = "LOGOUT",
+    .has_tags = true,
     .greeted = greeted,
-    .say = say,
+    .say_identity = say_identity,
     .answer = answer,
-    .refusal_tag = refusal_tag,
-    .asks_for_xclient = false,
-    .greeting_begin = "* OK ",
-    .greeting_end = " ready\r\n",
 };

@@ -21,23 +21,29 @@ enum opening_answer {
     ANSWER_LARGE
 };
 
-/* One protocol's half. Constant. */
+/*
+ * One protocol's half. Constant. Of the commands the text stands here, without CRLF and tag; %h is
+ * our host name.
+ */
 struct opening_words {
-    /* A greeting was accepted; what it tells besides. */
+    const char *greeting; /* ours, for a client */
+    const char *hello;    /* asks for capabilities */
+    const char *starttls;
+    const char *quit;
+    bool has_tags;         /* before each command stands a tag, and before its answer as well */
+    bool asks_for_xclient; /* what XCLIENT may say is told by the answer to hello */
+
+    /* Learns from an accepted greeting. NULL: there is nothing to learn. */
     void (*greeted)(struct opening *opening, struct slice text);
 
-    /* Sends the command of opening->step. */
-    void (*say)(const struct opening *opening, struct buffer *out);
+    /* Appends the command that tells who the client is, with CRLF. */
+    void (*say_identity)(const struct opening *opening, struct buffer *out);
 
-    /* Takes what it can of the answer to it; *used is written unless it is MORE. */
+    /*
+     * Takes what it can of the answer to the command of opening->step. *used: octets that are dealt
+     * with; it is not written on ANSWER_MORE.
+     */
     enum opening_answer (*answer)(struct opening *opening, struct slice in, size_t *used);
-
-    /* The octets of a tag at the start of an answer that refuses; 0: there are no tags. */
-    size_t (*refusal_tag)(struct slice said);
-
-    bool asks_for_xclient;      /* what XCLIENT may say is told by the answer to hello */
-    const char *greeting_begin; /* ours, around the host name */
-    const char *greeting_end;
 };
 
 extern const struct opening_words opening_smtp;
@@ -46,22 +52,29 @@ extern const struct opening_words opening_pop3;
 
 /* ---- opening.c ---- */
 
-/* What it means for the command in hand that its reply could be cut so. */
+/* What the outcome of a cut means for the command in hand. REPLY_WHOLE is ANSWER_PART. */
 enum opening_answer opening_answer_of(enum reply_cut cut);
 
-/* One line of a reply that may have so many octets and lines; a longer one is ANSWER_LARGE. */
+/*
+ * Cuts a line off the reply in hand, without its end: ANSWER_PART. ANSWER_LARGE: the reply has more
+ * octets or lines than the plan allows.
+ */
 enum opening_answer opening_cut_line(
     struct opening *opening, struct slice in, struct slice *line, size_t *used);
 
-/* A capability, or a line of them, is kept. */
+/* Keeps a capability, or a line of them, for the owner of the opening: see opening_init. */
 void opening_keep(struct opening *opening, struct slice words);
 
-/* Of a line of SASL mechanisms: whether one is bound to the channel. */
+/* Learns what a list of SASL mechanisms offers: passwords, others, one bound to the channel. */
 void opening_learn_mechanisms(struct opening *opening, struct slice names);
 
 /* ---- opening_text.c ---- */
 
-/* A port in decimal. */
+/* The tag of the command in hand: "m1", "m2" and so on. The slice borrows `memory`. */
+enum { OPENING_TAG_MAX = 1 + SLICE_DECIMAL_MAX };
+struct slice opening_tag(const struct opening *opening, char memory[OPENING_TAG_MAX]);
+
+/* A number in decimal. */
 void opening_put_number(struct buffer *out, unsigned number);
 
 /* " NAME=value" with the address, or its port, or [UNAVAILABLE]; v6: what IPv6 is prefixed by. */

@@ -1,7 +1,6 @@
 /* POP3 as a client [RFC 1939, 2449, 2595], and Dovecot's XCLIENT. */
 #include "opening_parts.h"
 
-#include "login_words.h"
 #include "mailmux/line.h"
 #include "pop3_parts.h"
 
@@ -19,8 +18,9 @@ static void greeted(struct opening *opening, struct slice text)
 }
 
 /* What is not known is left out: Dovecot refuses any other value. */
-static void say_xclient(const struct opening_client *client, struct buffer *out)
+static void say_identity(const struct opening *opening, struct buffer *out)
 {
+    const struct opening_client *client = opening->client;
     const struct slice as_it_is = SLICE("");
 
     (void)buffer_append(out, SLICE("XCLIENT"));
@@ -40,28 +40,6 @@ static void say_xclient(const struct opening_client *client, struct buffer *out)
     (void)line_append(out, client->tls ? SLICE("TLS") : SLICE("insecure"));
 }
 
-static void say(const struct opening *opening, struct buffer *out)
-{
-    switch (opening->step) {
-    case OPENING_AT_HELLO:
-        (void)buffer_append(out, SLICE("CAPA\r\n"));
-        break;
-    case OPENING_AT_STARTTLS:
-        (void)buffer_append(out, SLICE("STLS\r\n"));
-        break;
-    case OPENING_AT_IDENTITY:
-        say_xclient(opening->client, out);
-        break;
-    case OPENING_AT_QUIT:
-        (void)buffer_append(out, SLICE("QUIT\r\n"));
-        break;
-    case OPENING_AT_GREETING:
-    case OPENING_AT_HANDSHAKE:
-    case OPENING_AT_END:
-        break;
-    }
-}
-
 static void learn(struct opening *opening, struct slice line)
 {
     struct slice rest = line;
@@ -74,10 +52,8 @@ static void learn(struct opening *opening, struct slice line)
         opening->offers |= (unsigned)OPENING_OFFERS_STARTTLS;
     if (slice_equal_nocase(word, SLICE("USER")))
         opening->offers |= (unsigned)OPENING_OFFERS_PASSWORDS;
-    if (slice_equal_nocase(word, SLICE("SASL"))) {
-        opening->offers |= login_offers(rest);
+    if (slice_equal_nocase(word, SLICE("SASL")))
         opening_learn_mechanisms(opening, rest);
-    }
 }
 
 static enum opening_answer judge(struct opening *opening, struct slice line)
@@ -111,18 +87,12 @@ static enum opening_answer answer(struct opening *opening, struct slice in, size
     return ANSWER_PART;
 }
 
-static size_t refusal_tag(struct slice said)
-{
-    (void)said;
-    return 0;
-}
-
 const struct opening_words opening_pop3 = {
+    .greeting = "+OK %h ready",
+    .hello = "CAPA",
+    .starttls = "STLS",
+    .quit = "QUIT",
     .greeted = greeted,
-    .say = say,
+    .say_identity = say_identity,
     .answer = answer,
-    .refusal_tag = refusal_tag,
-    .asks_for_xclient = false,
-    .greeting_begin = "+OK ",
-    .greeting_end = " ready\r\n",
 };

@@ -1,9 +1,7 @@
 /* SMTP as a client [RFC 5321, 3207], and Postfix's XCLIENT. */
 #include "opening_parts.h"
 
-#include "login_words.h"
 #include "mailmux/line.h"
-#include "mailmux/sasl.h"
 #include "smtp_parts.h"
 
 /* What XCLIENT may tell and we know; those after which we may no longer be believed stand last. */
@@ -18,12 +16,6 @@ static const struct {
     {"ADDR", OPENING_OFFERS_XCLIENT_ADDR},
 };
 enum { ATTRIBUTES = sizeof(attributes) / sizeof(attributes[0]) };
-
-static void greeted(struct opening *opening, struct slice text)
-{
-    (void)opening;
-    (void)text;
-}
 
 static void put_attribute(const struct opening_client *client, enum opening_offer attribute,
     struct slice name, struct buffer *out)
@@ -43,7 +35,7 @@ static void put_attribute(const struct opening_client *client, enum opening_offe
 }
 
 /* All of them with the longest values are far shorter than OPENING_XCLIENT_MAX: one command. */
-static void say_xclient(const struct opening *opening, struct buffer *out)
+static void say_identity(const struct opening *opening, struct buffer *out)
 {
     (void)buffer_append(out, SLICE("XCLIENT"));
     for (size_t i = 0; i < ATTRIBUTES; i++) {
@@ -52,28 +44,6 @@ static void say_xclient(const struct opening *opening, struct buffer *out)
                 opening->client, attributes[i].offer, slice_from(attributes[i].name), out);
     }
     (void)buffer_append(out, SLICE("\r\n"));
-}
-
-static void say(const struct opening *opening, struct buffer *out)
-{
-    switch (opening->step) {
-    case OPENING_AT_HELLO:
-        (void)(buffer_append(out, SLICE("EHLO ")) && line_append(out, opening->plan->hostname));
-        break;
-    case OPENING_AT_STARTTLS:
-        (void)buffer_append(out, SLICE("STARTTLS\r\n"));
-        break;
-    case OPENING_AT_IDENTITY:
-        say_xclient(opening, out);
-        break;
-    case OPENING_AT_QUIT:
-        (void)buffer_append(out, SLICE("QUIT\r\n"));
-        break;
-    case OPENING_AT_GREETING:
-    case OPENING_AT_HANDSHAKE:
-    case OPENING_AT_END:
-        break;
-    }
 }
 
 static void learn_xclient(struct opening *opening, struct slice names)
@@ -102,7 +72,6 @@ static void learn(struct opening *opening, struct slice text)
     } else if (slice_equal_nocase(keyword, SLICE("XCLIENT"))) {
         learn_xclient(opening, rest);
     } else if (slice_equal_nocase(keyword, SLICE("AUTH"))) {
-        opening->offers |= login_offers(rest);
         opening_learn_mechanisms(opening, rest);
     }
 }
@@ -147,18 +116,12 @@ static enum opening_answer answer(struct opening *opening, struct slice in, size
     return found;
 }
 
-static size_t refusal_tag(struct slice said)
-{
-    (void)said;
-    return 0;
-}
-
 const struct opening_words opening_smtp = {
-    .greeted = greeted,
-    .say = say,
-    .answer = answer,
-    .refusal_tag = refusal_tag,
+    .greeting = "220 %h ESMTP",
+    .hello = "EHLO %h",
+    .starttls = "STARTTLS",
+    .quit = "QUIT",
     .asks_for_xclient = true,
-    .greeting_begin = "220 ",
-    .greeting_end = " ESMTP\r\n",
+    .say_identity = say_identity,
+    .answer = answer,
 };

@@ -4,6 +4,17 @@
  */
 #include "opening_parts.h"
 
+struct slice opening_tag(const struct opening *opening, char memory[OPENING_TAG_MAX])
+{
+    char digits[SLICE_DECIMAL_MAX];
+    struct buffer tag;
+
+    buffer_init(&tag, memory, OPENING_TAG_MAX);
+    (void)buffer_append(&tag, SLICE("m"));
+    (void)buffer_append(&tag, slice_decimal(opening->commands, digits));
+    return buffer_held(&tag);
+}
+
 void opening_put_number(struct buffer *out, unsigned number)
 {
     char digits[SLICE_DECIMAL_MAX];
