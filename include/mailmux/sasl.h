@@ -13,6 +13,10 @@
  */
 bool sasl_is_withheld(struct slice mechanism);
 
+/* A list of mechanisms, with blanks between them, has one that is withheld; one that is not. */
+bool sasl_has_withheld(struct slice mechanisms);
+bool sasl_has_others(struct slice mechanisms);
+
 /* A mechanism's name: letters, digits, hyphens and underscores [RFC 4422 3.1]. */
 bool sasl_is_mechanism(struct slice word);
 

@@ -2,6 +2,7 @@
 #include "dialog_parts.h"
 
 #include "mailmux/check.h"
+#include "mailmux/sasl.h"
 
 struct actions actions_of(struct buffer *to_client, struct buffer *to_server)
 {
@@ -39,6 +40,18 @@ void dialog_forward_part(struct actions *actions, struct slice text)
 void dialog_reply_named(const struct dialog *dialog, const char *text, struct actions *actions)
 {
     note(actions, line_append_named(actions->to_client, text, dialog->policy->hostname));
+}
+
+void dialog_say_mechanisms(struct slice mechanisms, struct actions *actions)
+{
+    struct slice mechanism;
+
+    while (slice_word(&mechanisms, &mechanism)) {
+        if (sasl_is_withheld(mechanism))
+            continue;
+        dialog_say(actions, SLICE(" "));
+        dialog_say(actions, mechanism);
+    }
 }
 
 void dialog_relay_continuation(struct slice line, struct actions *actions)

@@ -110,6 +110,10 @@ void dialog_forward_part(struct actions *actions, struct slice text);
 /* A line for the client, with CRLF; %h in it becomes our host name. */
 void dialog_reply_named(const struct dialog *dialog, const char *text, struct actions *actions);
 
+/* A part of a line for the client: of a list of mechanisms those that are not withheld, each with a
+ * blank before it. */
+void dialog_say_mechanisms(struct slice mechanisms, struct actions *actions);
+
 /*
  * Relays a continuation, which begins with '+', with the blank that some servers leave out behind
  * it [RFC 9051 7.6, RFC 5034 4].

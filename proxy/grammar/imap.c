@@ -6,9 +6,9 @@
 
 static enum greeting classify(const struct imap_status *status)
 {
-    if (slice_equal_nocase(status->word, SLICE("OK")))
+    if (status->word == IMAP_OK)
         return GREETING_READY;
-    if (slice_equal_nocase(status->word, SLICE("PREAUTH")))
+    if (status->word == IMAP_PREAUTH)
         return GREETING_PREAUTH;
     return GREETING_REFUSED; /* BYE; NO and BAD are none of the grammar, and mean the same */
 }

@@ -97,14 +97,18 @@ bool imap_is_command(struct slice line, struct slice name);
 
 /* ---- imap_status.c ---- */
 
-/* OK, NO, BAD, BYE or PREAUTH behind a tag or an asterisk. */
+/* The words of status responses [RFC 9051 7.1]. */
+enum imap_word { IMAP_OK, IMAP_NO, IMAP_BAD, IMAP_BYE, IMAP_PREAUTH };
+
+/* A status response behind a tag or an asterisk. Slices borrow the line. */
 struct imap_status {
     struct slice line;
     struct slice head; /* up to the word: "* OK", "a1 NO" */
-    struct slice word;
-    struct slice text;
+    enum imap_word word;
+    struct slice text; /* behind the word, without blanks at both ends */
 };
 
+/* False, and *status is left alone: the line is no status response. */
 bool imap_status_parse(struct slice line, struct imap_status *status);
 
 /* Relays it as the end of the session, whatever word it has. */

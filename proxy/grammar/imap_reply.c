@@ -155,9 +155,9 @@ static void take_farewell(
 static void take_status(
     struct dialog *dialog, const struct imap_status *status, struct actions *actions)
 {
-    if (slice_equal_nocase(status->word, SLICE("PREAUTH")))
+    if (status->word == IMAP_PREAUTH)
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
-    else if (slice_equal_nocase(status->word, SLICE("BYE")))
+    else if (status->word == IMAP_BYE)
         take_farewell(dialog, status, actions);
     else
         imap_status_relay(dialog, status, is_login(dialog), actions);
@@ -222,10 +222,9 @@ static bool is_expected(const struct dialog *dialog, struct slice line, struct i
     if (!owed || !imap_tag_cut(line, &tag, &rest) || !imap_status_parse(line, status) ||
         !slice_equal(tag, slice_of(imap->tag, imap->tag_len)))
         return false;
-    if (slice_equal_nocase(status->word, SLICE("OK"))) /* not before it was asked whole */
+    if (status->word == IMAP_OK) /* not before it was asked whole */
         return imap->phase == IMAP_ANSWER && may_go_on(dialog);
-    return slice_equal_nocase(status->word, SLICE("NO")) ||
-           slice_equal_nocase(status->word, SLICE("BAD"));
+    return status->word == IMAP_NO || status->word == IMAP_BAD;
 }
 
 static void take_tagged(
@@ -237,13 +236,12 @@ static void take_tagged(
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
-    if (is_login(dialog) && !slice_equal_nocase(status.word, SLICE("OK")) &&
-        login_wants_tls(response->line))
+    if (is_login(dialog) && status.word != IMAP_OK && login_wants_tls(response->line))
         dialog->logins = DIALOG_LOGINS_REFUSED;
     imap_status_relay(dialog, &status, is_login(dialog), actions);
-    end_command(dialog, slice_equal_nocase(status.word, SLICE("OK")), actions);
+    end_command(dialog, status.word == IMAP_OK, actions);
     /* What the backend does not understand is a bad command, too; the client's "*" is none. */
-    if (slice_equal_nocase(status.word, SLICE("BAD")) && !dialog->is_cancelled)
+    if (status.word == IMAP_BAD && !dialog->is_cancelled)
         dialog_count_bad(dialog, actions);
 }
 

@@ -9,7 +9,11 @@
 
 bool imap_status_parse(struct slice line, struct imap_status *status)
 {
-    static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
+    static const char *const words[] = {[IMAP_OK] = "OK",
+        [IMAP_NO] = "NO",
+        [IMAP_BAD] = "BAD",
+        [IMAP_BYE] = "BYE",
+        [IMAP_PREAUTH] = "PREAUTH"};
     size_t start = slice_find(line, ' ') + 1;
     struct slice rest = slice_after(line, start);
 
@@ -20,7 +24,7 @@ bool imap_status_parse(struct slice line, struct imap_status *status)
         if (slice_starts_word(rest, word)) {
             *status = (struct imap_status){.line = line,
                 .head = slice_of(line.p, start + word.n),
-                .word = slice_of(rest.p, word.n),
+                .word = (enum imap_word)i,
                 .text = slice_trim(slice_after(rest, word.n))};
             return true;
         }

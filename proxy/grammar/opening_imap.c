@@ -94,9 +94,9 @@ static enum opening_answer take_untagged(struct opening *opening, struct slice l
     if (!slice_word(&rest, &word))
         return ANSWER_WRONG;
     if (imap_status_parse(line, &status)) {
-        if (slice_equal_nocase(status.word, SLICE("BYE")))
+        if (status.word == IMAP_BYE)
             return opening->step == OPENING_AT_QUIT ? ANSWER_PART : ANSWER_FAREWELL;
-        return slice_equal_nocase(status.word, SLICE("PREAUTH")) ? ANSWER_WRONG : ANSWER_PART;
+        return status.word == IMAP_PREAUTH ? ANSWER_WRONG : ANSWER_PART;
     }
     if (slice_equal_nocase(word, SLICE("CAPABILITY"))) {
         if (opening->step == OPENING_AT_HELLO)
@@ -116,12 +116,9 @@ static enum opening_answer take_tagged(const struct opening *opening, struct sli
     if (!imap_tag_cut(line, &tag, &rest) ||
         !slice_equal_nocase(tag, opening_tag(opening, memory)) || !imap_status_parse(line, &status))
         return ANSWER_WRONG;
-    if (slice_equal_nocase(status.word, SLICE("OK")))
+    if (status.word == IMAP_OK)
         return ANSWER_YES;
-    return slice_equal_nocase(status.word, SLICE("NO")) ||
-                   slice_equal_nocase(status.word, SLICE("BAD"))
-               ? ANSWER_NO
-               : ANSWER_WRONG;
+    return status.word == IMAP_NO || status.word == IMAP_BAD ? ANSWER_NO : ANSWER_WRONG;
 }
 
 static enum opening_answer skip(struct opening *opening, struct slice in, size_t *used)

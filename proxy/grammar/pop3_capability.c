@@ -4,39 +4,16 @@
 #include "login_words.h"
 #include "mailmux/sasl.h"
 
-static bool has_withheld(struct slice mechanisms)
-{
-    struct slice word;
-
-    while (slice_word(&mechanisms, &word)) {
-        if (sasl_is_withheld(word))
-            return true;
-    }
-    return false;
-}
-
 /* The line as it came where all of it is true; else the mechanisms that are left, if any. */
 static void relay_sasl(struct slice line, struct slice mechanisms, struct actions *actions)
 {
-    struct slice head = slice_of(line.p, line.n - mechanisms.n);
-    struct slice word;
-    bool any = false;
-
-    if (!has_withheld(mechanisms)) {
+    if (!sasl_has_withheld(mechanisms)) {
         dialog_reply(actions, line);
-        return;
-    }
-    while (slice_word(&mechanisms, &word)) {
-        if (sasl_is_withheld(word))
-            continue;
-        if (!any)
-            dialog_say(actions, head);
-        dialog_say(actions, SLICE(" "));
-        dialog_say(actions, word);
-        any = true;
-    }
-    if (any)
+    } else if (sasl_has_others(mechanisms)) {
+        dialog_say(actions, slice_of(line.p, line.n - mechanisms.n));
+        dialog_say_mechanisms(mechanisms, actions);
         dialog_reply(actions, SLICE(""));
+    }
 }
 
 void pop3_capability_relay(struct dialog *dialog, struct slice line, struct actions *actions)

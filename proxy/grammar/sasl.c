@@ -304,6 +304,27 @@ bool sasl_is_withheld(struct slice mechanism)
            slice_equal_nocase(mechanism, SLICE("EXTERNAL"));
 }
 
+static bool has(struct slice mechanisms, bool withheld)
+{
+    struct slice mechanism;
+
+    while (slice_word(&mechanisms, &mechanism)) {
+        if (sasl_is_withheld(mechanism) == withheld)
+            return true;
+    }
+    return false;
+}
+
+bool sasl_has_withheld(struct slice mechanisms)
+{
+    return has(mechanisms, true);
+}
+
+bool sasl_has_others(struct slice mechanisms)
+{
+    return has(mechanisms, false);
+}
+
 bool sasl_is_base64(struct slice line)
 {
     for (int pads = 0; pads < 2 && line.n > 0 && line.p[line.n - 1] == '='; pads++)

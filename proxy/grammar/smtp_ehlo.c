@@ -22,35 +22,10 @@ static bool is_auth(struct slice keyword)
            slice_starts_nocase(keyword, SLICE("AUTH="));
 }
 
-/* The line is whole "AUTH..." text without code; true when a mechanism must go. */
-static bool has_false_mechanism(struct slice text)
+/* What stands behind the keyword: "PLAIN LOGIN" of "AUTH PLAIN LOGIN" and of "AUTH=PLAIN LOGIN". */
+static struct slice mechanisms_of(struct slice text)
 {
-    struct slice word;
-
-    for (bool first = true; slice_word(&text, &word); first = false) {
-        if (first && slice_starts_nocase(word, SLICE("AUTH=")))
-            word = slice_after(word, 5);
-        if (sasl_is_withheld(word))
-            return true;
-    }
-    return false;
-}
-
-static bool has_true_mechanism(struct slice text)
-{
-    struct slice word;
-    bool first = true;
-
-    while (slice_word(&text, &word)) {
-        if (first && slice_starts_nocase(word, SLICE("AUTH=")))
-            word = slice_after(word, 5);
-        else if (first)
-            word = slice_of(NULL, 0);
-        first = false;
-        if (word.n > 0 && !sasl_is_withheld(word))
-            return true;
-    }
-    return false;
+    return slice_after(slice_trim_start(text), SLICE("AUTH=").n);
 }
 
 static bool is_shown(const struct dialog *dialog, struct slice text)
@@ -66,7 +41,7 @@ static bool is_shown(const struct dialog *dialog, struct slice text)
     if (smtp_is_stripped_verb(slice_of(keyword.p, slice_find(keyword, '='))))
         return false;
     if (is_auth(keyword))
-        return !dialog_hides_login(dialog) && has_true_mechanism(text);
+        return !dialog_hides_login(dialog) && sasl_has_others(mechanisms_of(text));
     if (slice_equal_nocase(keyword, SLICE("BINARYMIME")))
         return dialog->of.smtp.chunking; /* needs it [RFC 3030 3] */
     if (slice_equal_nocase(keyword, SLICE("REQUIRETLS")))
@@ -74,35 +49,32 @@ static bool is_shown(const struct dialog *dialog, struct slice text)
     return true;
 }
 
-/* Code, separator and text as one line. */
-static void emit(struct actions *actions, char separator, struct slice text)
+/* separator: '-' where another line follows, ' ' in the last one. */
+static void say_head(struct actions *actions, char separator)
 {
     char head[4] = {'2', '5', '0', separator};
 
     dialog_say(actions, slice_of(head, sizeof(head)));
+}
+
+static void emit(struct actions *actions, char separator, struct slice text)
+{
+    say_head(actions, separator);
     dialog_reply(actions, text);
 }
 
 /* An AUTH line without the mechanisms that must fail; the others in their order. */
 static void emit_mechanisms(struct actions *actions, char separator, struct slice text)
 {
-    char head[4] = {'2', '5', '0', separator};
-    bool first = true;
-    struct slice word;
+    struct slice rest = text;
+    struct slice first;
 
-    dialog_say(actions, slice_of(head, sizeof(head)));
-    while (slice_word(&text, &word)) {
-        bool glued = first && slice_starts_nocase(word, SLICE("AUTH="));
-
-        if (glued && sasl_is_withheld(slice_after(word, 5)))
-            word = SLICE("AUTH");
-        else if (!first && sasl_is_withheld(word))
-            continue;
-        if (!first)
-            dialog_say(actions, SLICE(" "));
-        dialog_say(actions, word);
-        first = false;
-    }
+    (void)slice_word(&rest, &first);
+    if (sasl_has_withheld(mechanisms_of(first)))
+        first = SLICE("AUTH");
+    say_head(actions, separator);
+    dialog_say(actions, first);
+    dialog_say_mechanisms(rest, actions);
     dialog_reply(actions, SLICE(""));
 }
 
@@ -111,7 +83,7 @@ static void emit_capability(struct actions *actions, char separator, struct slic
     struct slice rest = text;
     struct slice keyword;
 
-    if (slice_word(&rest, &keyword) && is_auth(keyword) && has_false_mechanism(text))
+    if (slice_word(&rest, &keyword) && is_auth(keyword) && sasl_has_withheld(mechanisms_of(text)))
         emit_mechanisms(actions, separator, text);
     else
         emit(actions, separator, text);
