@@ -1,6 +1,6 @@
 /*
- * Sets of what mail servers offer, as opening_init keeps them: one capability a line. Pure; any
- * thread.
+ * Comparing what two mail servers offer. A set is text as opening_init keeps it: one capability a
+ * line. Pure; any thread.
  */
 #ifndef MAILMUX_CAPABILITIES_H
 #define MAILMUX_CAPABILITIES_H
@@ -9,8 +9,8 @@
 
 /*
  * Appends what `words` has and `other` has not, with ", " between, as far as there is room. Letters
- * compare without case, the order of mechanisms counts for nothing, and what names the server's
- * own software is not looked at. False: there is nothing.
+ * compare without case. The order of mechanisms does not count, nor does POP3's IMPLEMENTATION,
+ * which names the server's software. False: nothing is missing.
  */
 bool capabilities_missing(struct slice words, struct slice other, struct buffer *out);
 

@@ -1,4 +1,7 @@
-/* What a dialog remembers of an IMAP session before its login [RFC 9051, 3501]. See imap.c. */
+/*
+ * What a dialog remembers of an IMAP session before its login [RFC 9051, RFC 3501]; private to the
+ * grammar.
+ */
 #ifndef MAILMUX_IMAP_H
 #define MAILMUX_IMAP_H
 
@@ -9,22 +12,22 @@
 enum {
     IMAP_TAG_MAX = 64,
     IMAP_ID_MAX = 64 * 1024, /* octets of an ID: 30 pairs, quoted, each octet escaped [RFC 2971] */
-    IMAP_ID_VALUE_MAX = 1024 /* of a literal in it, at least */
+    IMAP_ID_VALUE_MAX = 1024 /* octets that a literal in an ID may have, whatever is configured */
 };
 
-/* One command is in hand at a time. Where it stands: */
+/* Where the one command in hand stands. */
 enum imap_phase {
     IMAP_READY,    /* there is none */
-    IMAP_PART,     /* forwarded up to a literal; the line behind the literal is to come */
-    IMAP_DROPPING, /* not forwarded, but its literals and lines are still to come */
-    IMAP_LITERAL,  /* the backend must ask for the literal, or refuse the command */
+    IMAP_PART,     /* it was forwarded up to a literal, and goes on with a line behind that */
+    IMAP_DROPPING, /* it is not forwarded, but its literals and lines are still to come */
+    IMAP_LITERAL,  /* the backend must ask for its literal, or refuse it */
     IMAP_ANSWER    /* its tagged reply is to come, or, in a SASL exchange, the client's line */
 };
 
-/* Which command, as far as its reply matters here. */
+/* The commands whose replies mean something to us. */
 enum imap_command { IMAP_OTHER, IMAP_LOGIN, IMAP_AUTHENTICATE, IMAP_LOGOUT };
 
-/* What a command gets that is answered here; texts in imap_literal.c. */
+/* What a command gets that is not forwarded; the texts are in imap_literal.c. */
 enum imap_answer {
     IMAP_BAD_TAG,
     IMAP_NO_COMMAND,
@@ -44,21 +47,21 @@ enum imap_answer {
     IMAP_TLS_UNAVAILABLE,
     IMAP_GO_AHEAD,
     IMAP_ID_HERE, /* ID is answered here */
-    IMAP_ID_NIL,  /* ID goes on, without what the client said */
-    IMAP_SAID     /* the backend has answered it */
+    IMAP_ID_NIL,  /* "ID NIL" is forwarded in its place */
+    IMAP_SAID     /* nothing: the backend has answered it */
 };
 
 struct imap {
     enum imap_phase phase;
     enum imap_command command;
     enum imap_answer answer; /* while DROPPING */
-    uint64_t literal;        /* octets, while LITERAL */
-    bool names_user;         /* that literal is the name of a LOGIN, if more follows it */
-    bool literal_comes;      /* the client sends them unasked: our asking is not for it */
+    uint64_t literal;        /* octets of it, while LITERAL */
+    bool names_user;         /* that literal is the name of a LOGIN, if a password follows it */
+    bool literal_comes;      /* the client sends it unasked [RFC 7888]: it must not hear "+" */
     char tag[IMAP_TAG_MAX];  /* of the command in hand */
-    size_t tag_len;
-    bool bye_said;       /* the backend's BYE to LOGOUT has gone out */
-    size_t octets;       /* of its lines so far; of an ID that is not forwarded literals, too */
+    size_t tag_len;          /* 0: it has no valid one */
+    bool bye_said;           /* the backend's BYE to a LOGOUT has gone out */
+    size_t octets;       /* of the command's lines so far; while DROPPING of its literals, too */
     bool dirty;          /* in plaintext the backend saw more than CAPABILITY and NOOP */
     size_t reply_octets; /* of the replies since the last command */
     size_t reply_lines;

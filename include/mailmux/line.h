@@ -1,6 +1,7 @@
 /*
- * Cutting lines. LF ends a line, a CR before it belongs to the end: at least as liberal as any
- * backend in finding ends, so that nobody hides a second command inside one line (rule F). Pure.
+ * Cutting and writing lines. LF ends a line, and a CR before it belongs to the end. No backend
+ * finds more ends than that, so no second command can hide inside a line (rule F). Pure; any
+ * thread. Slices that are cut borrow the input.
  */
 #ifndef MAILMUX_LINE_H
 #define MAILMUX_LINE_H
@@ -8,14 +9,14 @@
 #include "mailmux/buffer.h"
 
 enum line_cut {
-    LINE_MORE,  /* no end yet, and still under the limit */
-    LINE_WHOLE, /* line and used are set */
-    LINE_LONG   /* limit octets without an end, or a line longer than that */
+    LINE_MORE,  /* its end is not there yet, and it is still below the limit */
+    LINE_WHOLE, /* the outputs are set */
+    LINE_LONG   /* it has more octets than the limit, or as many without an end */
 };
 
 /*
- * The first line of `in`, without its end, and how many octets it takes with it. limit counts the
- * octets of the end, too. Outputs are written on LINE_WHOLE only.
+ * Cuts the first line of `in`: *line is without its end, *used is how many octets it takes with it.
+ * limit: octets, those of the end included. The outputs are written on LINE_WHOLE only.
  */
 enum line_cut line_cut(struct slice in, size_t limit, struct slice *line, size_t *used);
 
@@ -44,10 +45,10 @@ size_t line_blank(struct slice in);
 /* The line without the CRs at its end. */
 struct slice line_trim_returns(struct slice line);
 
-/* No NUL and no CR inside (attack A9). */
+/* The line has neither NUL nor CR in it (attack A9). */
 bool line_is_clean(struct slice line);
 
-/* Appends the line and one CRLF, all or nothing. */
+/* Appends the line and one CRLF. False: it does not fit, and nothing is appended. */
 bool line_append(struct buffer *out, struct slice line);
 
 /* As line_append, with a blank for each NUL and CR in the line. */

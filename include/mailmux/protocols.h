@@ -1,4 +1,4 @@
-/* The protocols there are. Constant, for any thread. */
+/* The protocols that there are. Constants, for any thread. */
 #ifndef MAILMUX_PROTOCOLS_H
 #define MAILMUX_PROTOCOLS_H
 

@@ -1,9 +1,9 @@
 /*
- * The PROXY protocol, version 1 (a line of text) and version 2 (binary, with TLVs): what a load
- * balancer in front of us says about the true client, and what we say to a backend. Read and
- * written here, never sent. Pure; any thread.
+ * The PROXY protocol [proxy-protocol.txt of HAProxy], version 1 (a line of text) and version 2
+ * (binary, with TLVs): what a load balancer in front of us says about the client, and what we say
+ * to a backend. Headers are read and written here, never sent. Pure; any thread.
  *
- * A header is believed only where the configuration lists its source; that is the caller's part.
+ * Whether the sender of a header may be believed is the caller's to know (accept_proxy_from).
  */
 #ifndef MAILMUX_PROXY_HEADER_H
 #define MAILMUX_PROXY_HEADER_H
@@ -22,12 +22,12 @@ enum proxy_header_result {
     PROXY_HEADER_MORE,
     PROXY_HEADER_COMPLETE,
     PROXY_HEADER_MALFORMED,
-    PROXY_HEADER_NONE /* the first octets are of no PROXY header */
+    PROXY_HEADER_NONE /* the first octets are not those of a PROXY header */
 };
 
 enum proxy_header_command {
     PROXY_HEADER_LOCAL, /* the sender speaks for itself: a health check */
-    PROXY_HEADER_PROXY
+    PROXY_HEADER_PROXY  /* it speaks for a client */
 };
 
 /* Bits of proxy_header_tls.client. */
@@ -35,10 +35,10 @@ enum {
     PROXY_HEADER_CLIENT_TLS = 1,
     PROXY_HEADER_CERTIFICATE_ON_CONNECTION = 2,
     PROXY_HEADER_CERTIFICATE_IN_SESSION = 4,
-    PROXY_HEADER_CLIENT_ALL = 7 /* those that are known */
+    PROXY_HEADER_CLIENT_ALL = 7 /* all bits that have a meaning */
 };
 
-/* What is said about the client's TLS; a text that is not given is empty. */
+/* What is said about the client's TLS [2.2.6]. A text that is not given is empty. */
 struct proxy_header_tls {
     uint8_t client;
     uint32_t verify; /* 0: its certificate was verified */
@@ -47,11 +47,11 @@ struct proxy_header_tls {
     struct slice cipher;
 };
 
-/* Slices borrow the input of proxy_header_parse. Empty: not given. */
+/* One header. Slices borrow the input of proxy_header_parse; one that is empty was not given. */
 struct proxy_header {
     unsigned version; /* 1 or 2 */
     enum proxy_header_command command;
-    bool has_addresses; /* of TCP over IPv4 or IPv6; everything else leaves the connection's own */
+    bool has_addresses; /* of TCP over IPv4 or IPv6. Without, the connection's own ones stand */
     struct address source;
     struct address destination;
     struct slice alpn;
@@ -59,12 +59,12 @@ struct proxy_header {
     struct slice unique_id;
     bool has_tls;
     struct proxy_header_tls tls;
-    bool has_checksum; /* CRC32C: it was there and right; to be written */
+    bool has_checksum; /* a CRC32C was there, and right; or is to be written */
 };
 
 /*
- * A header at the start of `in`. header and used are written on COMPLETE only; used is exact, so
- * what stands behind it is the client's own.
+ * Reads the header at the start of `in`. COMPLETE: *header is written, and *used is how many octets
+ * it takes; what stands behind them is the client's own. Otherwise neither is written.
  */
 enum proxy_header_result proxy_header_parse(
     struct slice in, struct proxy_header *header, size_t *used);
@@ -73,9 +73,9 @@ enum proxy_header_result proxy_header_parse(
 unsigned proxy_header_version(enum send_address how);
 
 /*
- * Appends the header, all of it or nothing: false when it does not fit, or a text is longer than
- * its field. Without addresses it says UNKNOWN (1) or UNSPEC (2). Addresses of two families are
- * written as IPv6. Version 1 has no place for anything but addresses.
+ * Appends the header. False: it does not fit, or a text is longer than its field, and nothing is
+ * appended. Without addresses it says UNKNOWN (version 1) or UNSPEC (version 2). Where one address
+ * is IPv4 and the other IPv6, both are written as IPv6. Version 1 has no place for anything else.
  */
 bool proxy_header_write(const struct proxy_header *header, struct buffer *out);
 

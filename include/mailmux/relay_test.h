@@ -1,49 +1,59 @@
 /*
- * Whether an SMTP server would take mail from a stranger to a stranger: EHLO, MAIL, RCPT, and RSET,
- * never DATA. It goes on a connection that mailmux has opened as a client (mailmux/opening.h), and
- * leaves it fit for the goodbye. The null sender needs no mailbox; a server that
- * refuses it for its own sake is asked once more with a sender whose domain it should know. Pure:
- * no I/O, no clock, no heap; one thread.
+ * Asks an SMTP server [RFC 5321] whether it would take mail from a stranger to a stranger: EHLO,
+ * MAIL, RCPT and RSET, never DATA. The connection is one that mailmux has opened as a client
+ * (mailmux/opening.h), and stays fit for the goodbye. The sender is the null sender, which needs no
+ * mailbox; a server that refuses it for its own sake is asked once more with a sender whose domain
+ * it should know. Pure: no I/O, no clock, no heap. It lives in its owner's memory; one thread.
  *
  *     relay_test_init()
- *     while (relay_test_feed(bytes not yet used, out, &used) != RELAY_TEST_DONE)
- *         drop used octets, send what was appended to out, read where it was RELAY_TEST_MORE
+ *     for (;;) switch (relay_test_feed(bytes not yet used, out, &used))
+ *         drop used octets, send what was appended to out, then
+ *         RELAY_TEST_GO_ON    feed again
+ *         RELAY_TEST_MORE     nothing was done: read
+ *         RELAY_TEST_DONE     test.answer is final
+ *         RELAY_TEST_BROKEN   what came is no reply; test.answer is what was known before
  */
 #ifndef MAILMUX_RELAY_TEST_H
 #define MAILMUX_RELAY_TEST_H
 
 #include "mailmux/buffer.h"
 
-enum { RELAY_TEXT_MAX = 160, RELAY_REPLY_MAX = 64 * 1024, RELAY_REPLY_LINES = 128 };
-
-enum relay_judgement {
-    RELAY_NOT_TESTED, /* or it did not come to the question */
-    RELAY_TAKEN,      /* the recipient was accepted: an open relay */
-    RELAY_REFUSED,    /* and it may well mean relaying */
-    RELAY_UNDECIDED   /* refused for another reason, which real mail might not meet */
+enum {
+    RELAY_TEXT_MAX = 160,        /* octets of a reply that are kept */
+    RELAY_REPLY_MAX = 64 * 1024, /* octets that a reply may have */
+    RELAY_REPLY_LINES = 128      /* lines that it may have */
 };
 
-/* Why it is undecided: what the server seems to have had in view. */
+enum relay_judgement {
+    RELAY_NOT_TESTED, /* there is no answer */
+    RELAY_TAKEN,      /* the recipient was accepted: an open relay */
+    RELAY_REFUSED,    /* it was refused, most likely because this would be relaying */
+    RELAY_UNDECIDED   /* something was refused for another reason, which real mail might not meet */
+};
+
+/* Why it is undecided: what the refusal seems to be about. */
 enum relay_reason {
     RELAY_FOR_NOTHING, /* it is not known */
-    RELAY_FOR_NOW,     /* temporarily */
-    RELAY_FOR_TLS,     /* it wants TLS first */
-    RELAY_FOR_LOGIN,   /* it wants a login first */
+    RELAY_FOR_NOW,     /* the refusal is temporary */
+    RELAY_FOR_TLS,     /* the server wants TLS first */
+    RELAY_FOR_LOGIN,   /* the server wants a login first */
     RELAY_FOR_HELLO,   /* our name, or EHLO itself */
     RELAY_FOR_CLIENT,  /* our address */
     RELAY_FOR_SENDER,
     RELAY_FOR_RECIPIENT /* its domain or mailbox does not exist, or is not to be reached */
 };
 
+/* The sender of the test. */
 enum relay_sender { RELAY_NULL_SENDER, RELAY_OWN_SENDER };
 
+/* What the server said to the question, or to the step at which it would go no further. */
 struct relay_answer {
     enum relay_judgement judgement;
-    enum relay_reason reason;
-    enum relay_sender sender; /* with which it was given */
+    enum relay_reason reason; /* with RELAY_UNDECIDED */
+    enum relay_sender sender; /* of the test that was answered so */
     unsigned code;
-    size_t n;
-    char text[RELAY_TEXT_MAX]; /* the last line of the reply, its code included; foreign bytes */
+    size_t n;                  /* octets of text */
+    char text[RELAY_TEXT_MAX]; /* the last line of the reply, its code included: foreign bytes */
 };
 
 enum relay_step { RELAY_AT_HELLO, RELAY_AT_SENDER, RELAY_AT_RECIPIENT, RELAY_AT_RESET };
@@ -67,13 +77,18 @@ enum relay_test_next {
 };
 
 /*
- * What it is given must outlive it. Mailboxes are without angle brackets. sender: of a domain that
- * the server knows; empty: it is not asked again.
+ * Makes a fresh test in the caller's memory. The three texts must outlive it. Mailboxes are without
+ * angle brackets. sender: for the second test, of a domain that the server knows; empty: there is
+ * no second test.
  */
 void relay_test_init(
     struct relay_test *test, struct slice hostname, struct slice sender, struct slice recipient);
 
-/* Appends what is to be said next; out has room for a line of 1000 octets. */
+/*
+ * Takes one reply from `in`, but for the first call, and appends the next command to `out`, which
+ * has room for a line of 1000 octets. *used: octets of `in` that are dealt with, 0 on MORE and
+ * BROKEN.
+ */
 enum relay_test_next relay_test_feed(struct relay_test *test, struct slice in, struct buffer *out,
     size_t *used) __attribute__((warn_unused_result));
 

@@ -1,6 +1,6 @@
 /*
- * What a SASL exchange shows of its user [RFC 4422], never of the password: for the log, and for
- * choosing a server. Pure; constant memory; any thread.
+ * Which SASL mechanisms pass [RFC 4422], and what an exchange shows of its user; of the password
+ * nothing is ever kept. Pure; constant memory; any thread.
  */
 #ifndef MAILMUX_SASL_H
 #define MAILMUX_SASL_H
@@ -8,8 +8,9 @@
 #include "mailmux/slice.h"
 
 /*
- * A mechanism that cannot work through us or must not: *-PLUS is bound to the backend's TLS
- * channel, EXTERNAL would speak of our own connection to the backend. Neither shown nor forwarded.
+ * The mechanism is neither shown to clients nor forwarded. "*-PLUS" is bound to the backend's TLS
+ * channel [RFC 5802 4], and so cannot work through us. EXTERNAL would speak of our own connection
+ * to the backend, and so must not [RFC 4422 A].
  */
 bool sasl_is_withheld(struct slice mechanism);
 
@@ -17,15 +18,19 @@ bool sasl_is_withheld(struct slice mechanism);
 bool sasl_has_withheld(struct slice mechanisms);
 bool sasl_has_others(struct slice mechanisms);
 
-/* A mechanism's name: letters, digits, hyphens and underscores [RFC 4422 3.1]. */
+/*
+ * The word is a mechanism's name: letters, digits, hyphens and underscores [RFC 4422 3.1]. The RFC
+ * allows 20 of them; we allow 32.
+ */
 bool sasl_is_mechanism(struct slice word);
 
-/* Base64 letters, perhaps none, with padding at the end only. */
+/* The line is letters of base64 [RFC 4648 4], perhaps none, with at most two '=' at its end. */
 bool sasl_is_base64(struct slice line);
 
 /*
- * The name of the user out of the first response of an exchange, which is base64. What follows it
- * is not decoded. At most cap octets are written. Returns false when the response does not tell.
+ * Writes the user's name from the first response of an exchange, which is base64. What stands
+ * behind the name is not decoded. At most cap octets are written to `user`, and their number to
+ * *user_len. False: the response does not tell, and `user` holds nothing of use.
  */
 bool sasl_user(
     struct slice mechanism, struct slice response, char *user, size_t cap, size_t *user_len);

@@ -1,6 +1,7 @@
 /*
- * What a dialog remembers of an SMTP session [RFC 5321]. SMTP never becomes a relay: port 25 knows
- * no login, so commands are followed to the end, and only message data passes as bytes.
+ * What a dialog remembers of an SMTP session [RFC 5321]; private to the grammar. SMTP never becomes
+ * a relay: where mail comes in there is no login, so commands are followed to the end, and message
+ * data alone passes as bytes.
  */
 #ifndef MAILMUX_SMTP_H
 #define MAILMUX_SMTP_H
@@ -10,29 +11,29 @@
 #include <stdint.h>
 
 enum {
-    SMTP_QUEUE_MAX = 256, /* commands in flight; when full the client is not read */
-    SMTP_HELLO_MAX = 264, /* octets of a hello that can be said again: the longest domain fits */
-    SMTP_TAIL = 2         /* octets of message data that decide what a dot means */
+    SMTP_QUEUE_MAX = 256, /* outstanding commands; when there are so many the client is not read */
+    SMTP_HELLO_MAX = 264, /* octets of a hello that is kept: one with the longest domain fits */
+    SMTP_TAIL = 2         /* octets of message data before a dot that decide what it means */
 };
 
-/* What a forwarded command is, as far as its reply matters here. */
+/* The commands whose replies mean something to us. */
 enum smtp_command {
-    SMTP_OTHER,
+    SMTP_OTHER, /* any other command */
     SMTP_HELO,
     SMTP_EHLO,
     SMTP_DATA,
     SMTP_MESSAGE, /* the end of message data */
     SMTP_BDAT,
-    SMTP_BDAT_LAST, /* its reply is the message's */
-    SMTP_AUTH,      /* AUTH and each line of its exchange */
+    SMTP_BDAT_LAST, /* its reply is that of the message */
+    SMTP_AUTH,      /* AUTH, and each line of its exchange */
     SMTP_QUIT,
-    SMTP_BAD,          /* answered here as a bad one */
-    SMTP_RESET_FOR_TLS /* our RSET before an upgrade: its reply is swallowed */
+    SMTP_BAD,          /* not forwarded: it is answered here, and counted as bad */
+    SMTP_RESET_FOR_TLS /* our RSET before STARTTLS; its reply is not for the client */
 };
 
 /* Replies of our own; their texts are in smtp_queue.c. */
 enum smtp_reply {
-    SMTP_FROM_SERVER, /* none: the backend replies */
+    SMTP_FROM_SERVER, /* none of ours: the backend replies */
     SMTP_NO_PARAMETERS,
     SMTP_TLS_ACTIVE,
     SMTP_NO_STARTTLS,
@@ -58,22 +59,26 @@ enum smtp_reply {
     SMTP_BYE
 };
 
-/* What becomes of the octets of a message. */
+/* What becomes of the octets of a message or chunk. */
 enum smtp_fate {
     SMTP_PASSES,
-    SMTP_SMUGGLED, /* refused here: thrown away up to its end, then our reply */
-    SMTP_ANSWERED  /* the backend has replied before its end: the rest is thrown away */
+    SMTP_SMUGGLED, /* refused here: they are dropped up to the end, which gets our reply */
+    SMTP_ANSWERED  /* the backend has replied before the end: the rest is dropped */
 };
 
+/* Where we stand with the backend. */
 enum smtp_backend {
     SMTP_STANDS,
-    SMTP_REFUSED, /* its greeting was a refusal: only QUIT is served, here */
-    SMTP_LEFT,    /* it is not known what it expects, so it was left: the same, and then the end */
-    SMTP_CLOSING, /* left, and it had said 421: the end comes with the end of the message */
-    SMTP_NO_BDAT  /* the same: it does not know the command that it offered */
+    SMTP_REFUSED, /* its greeting was a refusal: we serve QUIT, and refuse all else */
+    SMTP_LEFT,    /* we left it inside a message: we serve QUIT, and all else is the end */
+    SMTP_CLOSING, /* we left it after its 421: the end comes with the end of the message */
+    SMTP_NO_BDAT  /* we left it as it does not know BDAT, which it offered: the end as above */
 };
 
-/* One outstanding command: forwarded, or replied to here in its place (rule O). */
+/*
+ * One outstanding command: it was forwarded, or our own reply stands in its place, so that the
+ * client gets all replies in the order of its commands (rule O).
+ */
 struct smtp_pending {
     uint8_t command; /* enum smtp_command */
     uint8_t reply;   /* enum smtp_reply */
@@ -83,17 +88,17 @@ struct smtp {
     struct smtp_pending queue[SMTP_QUEUE_MAX]; /* a ring */
     unsigned queue_head;
     unsigned queue_len;
-    unsigned bad_waiting; /* refused here, and not yet answered */
-    bool barrier;         /* the client is held until the queue has drained */
-    bool hello_heard;     /* by the backend, and the next one of the client repeats it */
-    bool hello_in_clear;  /* the backend has taken one on this connection, and none since TLS */
-    bool hello_needed;    /* STARTTLS is over: nothing counts before a new EHLO or HELO (C32) */
-    bool chunking;        /* the last EHLO reply offered CHUNKING */
-    bool in_transaction;  /* MAIL or RCPT went out in plaintext: RSET before TLS */
-    bool dirty;           /* more than that: the backend connection must be renewed */
-    bool loose;       /* a look-alike has passed: the backend may see more replies due than we */
-    bool may_be_over; /* of the message in hand a look-alike was seen: the end, to some clients */
-    bool half_end;    /* "CRLF . CR" is there; the LF is to come, or never will */
+    unsigned bad_waiting; /* commands in it that are SMTP_BAD */
+    bool barrier;         /* the client is held until the queue is empty */
+    bool hello_heard;     /* the backend has heard a hello: the client's next one is its second */
+    bool hello_in_clear;  /* it has accepted one in plaintext, and none since TLS */
+    bool hello_needed;    /* TLS has started: nothing counts before a new EHLO or HELO (C32) */
+    bool chunking;        /* the last EHLO reply offered CHUNKING [RFC 3030] */
+    bool in_transaction;  /* MAIL or RCPT went out: before TLS we say RSET */
+    bool dirty;           /* more than that went out: TLS wants a fresh connection */
+    bool loose;       /* a look-alike has passed: the backend may owe more replies than we know */
+    bool may_be_over; /* the message in hand had a look-alike, which some clients mean as its end */
+    bool half_end;    /* "CRLF . CR" is there, and its LF has not come */
     enum smtp_fate fate;
     enum smtp_backend backend;
     char tail[SMTP_TAIL];

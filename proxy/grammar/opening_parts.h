@@ -11,14 +11,14 @@
 
 /* What the server's words mean for the command in hand. */
 enum opening_answer {
-    ANSWER_MORE, /* not all of it is there; nothing is used */
-    ANSWER_PART, /* some of it is dealt with, the end is to come */
+    ANSWER_MORE, /* not all of it is there, and nothing is used */
+    ANSWER_PART, /* some of it is dealt with; the end is to come */
     ANSWER_YES,
     ANSWER_NO,
-    ANSWER_FAREWELL,
-    ANSWER_STRANGE,
-    ANSWER_WRONG,
-    ANSWER_LARGE
+    ANSWER_FAREWELL, /* 421 or BYE */
+    ANSWER_STRANGE,  /* it is well formed, and neither yes nor no */
+    ANSWER_WRONG,    /* it is not of this protocol */
+    ANSWER_LARGE     /* it has more octets or lines than the plan allows */
 };
 
 /*
@@ -77,7 +77,10 @@ struct slice opening_tag(const struct opening *opening, char memory[OPENING_TAG_
 /* A number in decimal. */
 void opening_put_number(struct buffer *out, unsigned number);
 
-/* " NAME=value" with the address, or its port, or [UNAVAILABLE]; v6: what IPv6 is prefixed by. */
+/*
+ * " NAME=value" with the address or its port; [UNAVAILABLE] where it is not known. v6: what stands
+ * before an IPv6 address.
+ */
 void opening_put_address(
     struct buffer *out, struct slice name, const struct address *address, struct slice v6);
 void opening_put_port(struct buffer *out, struct slice name, const struct address *address);
