@@ -38,18 +38,19 @@ void buffer_pool_deinit(struct buffer_pool *pool);
 struct buffer *buffer_take(struct buffer_pool *pool);
 
 /*
- * Lets a buffer of the pool hold so much, until it is given back. What is held moves, and its old
- * place is overwritten. False without memory: it is as it was.
+ * Gives a buffer of the pool a capacity of at least `cap` octets until it is given back. What it
+ * holds moves, and its old place is overwritten. False: there is no memory, and nothing has
+ * changed.
  */
 bool buffer_enlarge(struct buffer_pool *pool, struct buffer *buffer, size_t cap);
 
 /* Gives *buffer back and sets it to NULL; NULL is allowed. */
 void buffer_give(struct buffer_pool *pool, struct buffer **buffer);
 
-/* The same where it holds nothing; else it stays. */
+/* As buffer_give where the buffer holds nothing; else it stays. */
 void buffer_give_if_empty(struct buffer_pool *pool, struct buffer **buffer);
 
-/* As buffer_give, but the bytes are overwritten first: for buffers that held credentials. */
+/* As buffer_give, with the bytes overwritten first: for buffers that may have held credentials. */
 void buffer_give_cleansed(struct buffer_pool *pool, struct buffer **buffer);
 
 /* A buffer on the caller's memory, for code that brings its own. */
@@ -68,16 +69,16 @@ size_t buffer_room(const struct buffer *buffer);
 char *buffer_space(struct buffer *buffer, size_t *n);
 void buffer_filled(struct buffer *buffer, size_t n);
 
-/* Appends all of it, or nothing and returns false. */
+/* Appends the bytes. False: they do not fit, and nothing is appended. */
 bool buffer_append(struct buffer *buffer, struct slice bytes);
 
 /* Drops the first n of the held bytes. */
 void buffer_consume(struct buffer *buffer, size_t n);
 
-/* Takes back what was appended behind the first n of the held bytes, if there is more. */
+/* Takes back what stands behind the first n of the held bytes, if there is more. */
 void buffer_cut(struct buffer *buffer, size_t n);
 
-/* Drops all. */
+/* Drops all that is held. */
 void buffer_clear(struct buffer *buffer);
 
 #endif

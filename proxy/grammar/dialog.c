@@ -30,7 +30,7 @@ void dialog_deinit(struct dialog *dialog)
 
 /* ---- The end of a call ---- */
 
-/* What both sides were owed before a call. */
+/* How much both buffers held before a call. */
 struct queued {
     size_t to_client;
     size_t to_server;
@@ -41,7 +41,10 @@ static struct queued queued_in(const struct actions *actions)
     return (struct queued){buffer_held(actions->to_client).n, buffer_held(actions->to_server).n};
 }
 
-/* Neither half a line goes out, nor a command that has no place for its reply. */
+/*
+ * Takes back what the call has said: half a line must not go out, nor a command whose reply would
+ * have no place.
+ */
 static void end_in_fault(struct dialog *dialog, struct queued before, struct actions *actions)
 {
     buffer_cut(actions->to_client, before.to_client);
@@ -57,6 +60,10 @@ static bool is_owed(const struct dialog *dialog)
     return !dialog->in_exchange && rules_of(dialog)->is_owed(dialog);
 }
 
+/*
+ * The last step of each call. A dialog that is ending says its last word here, when no answer is
+ * owed any more; and a call whose text did not fit ends in fault.
+ */
 static void finish(struct dialog *dialog, struct queued before, struct actions *actions)
 {
     if (dialog->mode == DIALOG_ENDING && actions->next == DIALOG_NOTHING && !is_owed(dialog)) {
@@ -89,7 +96,7 @@ void dialog_start(
 
 /* ---- The client's input ---- */
 
-/* The last octet, but for those of a line's end. */
+/* Keeps the last octet of a line, its end left out. */
 static void note_last(struct dialog *dialog, struct slice line)
 {
     line = line_trim_returns(line);
@@ -97,7 +104,7 @@ static void note_last(struct dialog *dialog, struct slice line)
         dialog->discarded_last = line.p[line.n - 1];
 }
 
-/* in: as much as the limit lets through; the end of the line is not in it. */
+/* in: as many octets as the limit allows; the end of the line is not among them. */
 static void begin_discard(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     size_t n = in.n < sizeof(dialog->discarded) ? in.n : sizeof(dialog->discarded);
@@ -311,7 +318,7 @@ void dialog_tls_started(struct dialog *dialog)
     dialog->tls = true;
     dialog->started = false;
     dialog->mode = DIALOG_LINES;
-    dialog->logins = DIALOG_LOGINS_UNTOLD; /* it may answer otherwise, once it knows of TLS */
+    dialog->logins = DIALOG_LOGINS_UNTOLD; /* the backend may tell otherwise when it knows of TLS */
     dialog->in_exchange = false;
     dialog_forget_user(dialog);
     if (rules_of(dialog)->tls_started)
@@ -351,7 +358,7 @@ bool dialog_may_be_over(const struct dialog *dialog)
     return rules_of(dialog)->may_be_over && rules_of(dialog)->may_be_over(dialog);
 }
 
-/* An answer that is owed may still come, and goes first; but not when the wait was for it. */
+/* An answer that is owed may still come, and goes first, unless it is what was waited for. */
 void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *actions)
 {
     struct queued before = queued_in(actions);

@@ -1,6 +1,6 @@
 /*
- * The name of the login, for the log: that of the last attempt, and of no earlier one. What
- * does not read as a name in its place is none, since it may be the password.
+ * The name of the user, for the log: that of the login, or else of the last attempt. What does not
+ * look like a name where a name belongs is not kept, since it may be a password.
  */
 #include "dialog_parts.h"
 
@@ -28,7 +28,10 @@ void dialog_begin_login(struct dialog *dialog)
         forget(&dialog->user);
 }
 
-/* A name is text: PLAIN's response in LOGIN's place has a NUL, and a password behind it. */
+/*
+ * A name is text. A client that sends the response of PLAIN where LOGIN has the name sends a NUL,
+ * and a password behind it.
+ */
 static bool is_text(struct slice text)
 {
     for (size_t i = 0; i < text.n; i++) {
@@ -73,6 +76,7 @@ void dialog_accept_login(struct dialog *dialog)
 void dialog_begin_exchange(struct dialog *dialog, struct slice mechanism, struct slice response)
 {
     dialog_begin_login(dialog);
+    /* A longer name is none of the mechanisms whose responses show a user. */
     dialog->mechanism_len = mechanism.n <= sizeof(dialog->mechanism) ? mechanism.n : 0;
     memcpy(dialog->mechanism, mechanism.p, dialog->mechanism_len);
     if (response.n > 0)

@@ -10,7 +10,7 @@ static enum greeting classify(const struct imap_status *status)
         return GREETING_READY;
     if (status->word == IMAP_PREAUTH)
         return GREETING_PREAUTH;
-    return GREETING_REFUSED; /* BYE; NO and BAD are none of the grammar, and mean the same */
+    return GREETING_REFUSED; /* BYE; NO and BAD are no greetings, and mean the same */
 }
 
 static enum greeting greeting(struct slice in, size_t limit, size_t *used)
@@ -30,12 +30,14 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
         return GREETING_WRONG;
     if (cut == REPLY_LARGE)
         return GREETING_LARGE;
-    /* A refusal is made clean; what else it says might not be what a client reads. */
+    /* A refusal is made clean. Any other greeting that is not clean might be read in two ways. */
     found = classify(&status);
     return found == GREETING_REFUSED || line_is_clean(line) ? found : GREETING_WRONG;
 }
 
-/* Without a login there is nobody to say what may be read: only TLS on both legs makes up for it.
+/*
+ * PREAUTH lets a client in that has proved nothing. It passes only where TLS protects both legs,
+ * and the backend's certificate was checked.
  */
 static void start_authenticated(
     struct dialog *dialog, const struct imap_status *status, struct actions *actions)

@@ -8,8 +8,8 @@
 #include "mailmux/sasl.h"
 
 /*
- * STARTTLS ends at us; referrals lead clients round us; UNAUTHENTICATE returns to a state that is
- * no longer watched; XCLIENT is for proxies (C15, C44, C48).
+ * STARTTLS ends at us; referrals lead clients round us; UNAUTHENTICATE returns to a state that we
+ * no longer follow; XCLIENT and XFORWARD are for proxies (C15, C44, C48).
  */
 static const char *const stripped[] = {"STARTTLS", "LOGIN-REFERRALS", "MAILBOX-REFERRALS",
     "UNAUTHENTICATE", "XCLIENT", "XFORWARD", NULL};
@@ -20,7 +20,7 @@ static bool is_shown(struct slice word, bool hides_login)
         return false;
     if (slice_starts_nocase(word, SLICE("AUTH=")))
         return !hides_login && !sasl_is_withheld(slice_after(word, 5));
-    /* Ours is shown in its stead, once. */
+    /* Ours is shown instead of it, once. */
     return !hides_login || !slice_equal_nocase(word, SLICE("LOGINDISABLED"));
 }
 

@@ -24,8 +24,9 @@ static bool has_literal(struct slice line)
 /* ---- Commands ---- */
 
 /*
- * CAPABILITY and NOOP leave nothing behind at the backend that TLS would have to undo (C33). So
- * they have no arguments: a server that knows no LITERAL+ would run a literal as commands (A3, A4).
+ * CAPABILITY and NOOP leave nothing behind at the backend that TLS would have to undo (C33), as
+ * long as they have no arguments: a server that knows no LITERAL+ would run a literal as commands
+ * (A3, A4).
  */
 static void ask(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
@@ -75,7 +76,10 @@ static void forward_public_id(
     imap_forward(dialog, SLICE(""), actions);
 }
 
-/* In plaintext nobody vouches for it; later only what does not speak for a proxy goes on. */
+/*
+ * In plaintext an ID may be from any sender, so it is answered here. Later it goes on without the
+ * fields by which a proxy speaks for a client.
+ */
 static void id(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     if (!dialog->tls && (dialog->policy->offers_tls || dialog_hides_login(dialog))) {
@@ -151,7 +155,7 @@ static void authenticate(
     imap_forward(dialog, command->line, actions);
 }
 
-/* They belong behind a login, and would leave us with bytes or a state that we cannot follow. */
+/* These belong behind a login, and would lead to bytes or to a state that we cannot follow. */
 static void misplaced(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     drop(dialog, command, IMAP_BAD_STATE, actions);
@@ -172,7 +176,10 @@ static const struct {
     {"UNAUTHENTICATE", misplaced},
 };
 
-/* What a client may ask for before TLS by mistake: told from what is no command at all (C35). */
+/*
+ * What a client may ask for before TLS by mistake. The answer is another one than to what is no
+ * command at all (C35).
+ */
 static const char *const known[] = {"APPEND", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE",
     "ENABLE", "EXAMINE", "EXPUNGE", "FETCH", "IDLE", "LIST", "LSUB", "MOVE", "NAMESPACE", "RENAME",
     "SEARCH", "SELECT", "STATUS", "STORE", "SUBSCRIBE", "UID", "UNSELECT", "UNSUBSCRIBE", NULL};
@@ -284,7 +291,7 @@ void imap_client_line(
     }
 }
 
-/* Not forwarded: what it could hide is not known [attack A9]. */
+/* The line is not forwarded, since it is not known what it could hide (attack A9). */
 static void refuse_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
 {

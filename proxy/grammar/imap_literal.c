@@ -35,7 +35,7 @@ enum imap_literal imap_literal_find(struct slice line, uint64_t *octets)
     comes = number.n > 0 && number.p[number.n - 1] == '+';
     if (comes)
         number.n--;
-    /* In an open quoted string a backend may or may not see a literal: then nobody shall. */
+    /* In an open quoted string a backend may or may not see a literal. So there must be none. */
     if (!is_digits(number) || !imap_is_balanced(line))
         return IMAP_LITERAL_WRONG;
     if (!slice_number(number, UINT64_MAX, octets))
@@ -60,7 +60,7 @@ static void await_answer(struct dialog *dialog)
     dialog->mode = DIALOG_HELD;
 }
 
-/* The backend has the beginning of the command: it cannot be answered here any more. */
+/* A command whose beginning the backend has cannot be answered here any more. Returns false. */
 static bool refuse_literal(
     struct dialog *dialog, struct slice line, enum imap_answer answer, struct actions *actions)
 {
@@ -149,7 +149,7 @@ static const struct {
     [IMAP_SAID] = {"", false, false},
 };
 
-/* Of the command in hand; a command without a valid one gets an untagged answer (C62). */
+/* The tag of the command in hand. A command without a valid one gets an untagged answer (C62). */
 static struct slice tag_of(const struct dialog *dialog)
 {
     if (dialog->of.imap.tag_len == 0)
@@ -213,7 +213,7 @@ static bool literal_fits(const struct dialog *dialog, uint64_t octets)
            (answers[dialog->of.imap.answer].takes_all && octets <= IMAP_ID_VALUE_MAX);
 }
 
-/* Its literals are thrown away, but not without end: it has a bound of its own. */
+/* The literals of an ID that is answered here are thrown away, but not without end. */
 static void bound_id(struct imap *imap)
 {
     if (answers[imap->answer].takes_all && imap->octets > IMAP_ID_MAX)

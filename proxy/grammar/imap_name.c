@@ -1,10 +1,11 @@
 /*
  * The name that a LOGIN gives, for the log [RFC 9051 6.2.3]: the first of two strings. A string
- * alone may be the password, and what is cut at a character that no atom holds may be a part of it.
+ * alone may be the password. So may be the beginning of one that holds a character which no atom
+ * has.
  */
 #include "imap_parts.h"
 
-/* The whole of the text is one literal's announcement. */
+/* The text is the announcement of one literal, and nothing else. */
 static bool is_literal(struct slice text)
 {
     uint64_t octets;
@@ -22,7 +23,7 @@ static bool is_literal(struct slice text)
     return false;
 }
 
-/* Something stands behind a blank: the password. */
+/* Something follows behind a blank: the password. */
 static bool goes_on(struct slice rest)
 {
     return rest.n > 0 && *rest.p == ' ' && slice_trim(rest).n > 0;

@@ -12,19 +12,25 @@
 
 /* ---- imap_words.c ---- */
 
-/* Cuts the tag off a command line. Returns false when it is none, or longer than the maximum. */
+/*
+ * Cuts the tag off a command line. False, and nothing is written: there is none, or it is longer
+ * than IMAP_TAG_MAX.
+ */
 bool imap_tag_cut(struct slice line, struct slice *tag, struct slice *rest);
 
-/* Letters that a command's name may consist of [RFC 9051 9: atom]. */
+/* The word is an atom, as the name of a command is [RFC 9051 9]. */
 bool imap_is_atom(struct slice word);
 
-/* Cuts an atom or a quoted string, quotes included, off *rest; blanks before it are skipped. */
+/*
+ * Cuts an atom or a quoted string, quotes included, off *rest; blanks before it are skipped. False:
+ * there is none, and nothing is written.
+ */
 bool imap_string_cut(struct slice *rest, struct slice *string);
 
-/* What an atom or a quoted string says, cut to cap. Returns its length. */
+/* Writes what an atom or a quoted string says, cut to cap octets. Returns how many they are. */
 size_t imap_string_text(struct slice string, char *text, size_t cap);
 
-/* Every quoted string in the line ends in it. */
+/* Each quoted string that begins in the line ends in it. */
 bool imap_is_balanced(struct slice line);
 
 enum imap_list { IMAP_LIST_BAD, IMAP_LIST_CLEAN, IMAP_LIST_PRIVATE };
@@ -53,33 +59,40 @@ enum imap_literal {
 /* The literal that the line ends with. A number beyond 64 bits counts as UINT64_MAX octets. */
 enum imap_literal imap_literal_find(struct slice line, uint64_t *octets);
 
-/* Sends a line of a command on; its literal, if any, passes behind it. */
+/*
+ * Forwards a line of a command; its literal, if it has one, passes when the backend asks for it. A
+ * line whose literal is not permitted is answered here instead.
+ */
 void imap_forward(struct dialog *dialog, struct slice line, struct actions *actions);
 
-/* A command that is not forwarded: answers it, as soon as its literals have been skipped. */
+/* Answers a command that is not forwarded, as soon as its literals have been skipped. */
 void imap_drop(
     struct dialog *dialog, struct slice line, enum imap_answer answer, struct actions *actions);
 
-/* The line behind a literal of such a command. */
+/* Goes on with such a command: the line behind a literal of it. */
 void imap_drop_on(struct dialog *dialog, struct slice line, struct actions *actions);
 
-/* Such a command is an ID, which is not refused. */
+/* The command in hand is an ID that is not forwarded, and not refused either. */
 bool imap_drops_id(const struct dialog *dialog);
 
-/* The backend refused the command in hand; the literal that the client sends unasked is skipped. */
+/*
+ * The backend has refused the command in hand before it had the literal that the client sends
+ * unasked. That literal, and the rest of the command, are skipped.
+ */
 void imap_drop_literal(struct dialog *dialog);
 
 /* Answers the command in hand at once. */
 void imap_say(struct dialog *dialog, enum imap_answer answer, struct actions *actions);
 
+/* Ends the session: the octets of a literal would come that can neither pass nor be skipped. */
 void imap_close_literal(struct dialog *dialog, struct actions *actions);
 
 /* ---- imap_name.c: the name that a LOGIN gives, for the log ---- */
 
-/* The arguments, up to the first literal. */
+/* A LOGIN begins, with these arguments, up to its first literal. */
 void imap_name_begin(struct dialog *dialog, struct slice arguments);
 
-/* Octets of a literal, and the line behind it. */
+/* Takes octets of a literal; and the line behind it, which tells whether that was the name. */
 void imap_name_passes(struct dialog *dialog, struct slice octets);
 void imap_name_end(struct dialog *dialog, struct slice line);
 
@@ -92,7 +105,7 @@ void imap_client_bad_line(
 
 void imap_respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions);
 
-/* The line, or what there is of it, begins a command of this name. */
+/* The line, of which there may be more, begins with a tag and this command. */
 bool imap_is_command(struct slice line, struct slice name);
 
 /* ---- imap_status.c ---- */
@@ -111,11 +124,11 @@ struct imap_status {
 /* False, and *status is left alone: the line is no status response. */
 bool imap_status_parse(struct slice line, struct imap_status *status);
 
-/* Relays it as the end of the session, whatever word it has. */
+/* Relays a greeting as a BYE, whatever its word is. */
 void imap_status_refuse(
     struct dialog *dialog, const struct imap_status *status, struct actions *actions);
 
-/* Relays it with its code edited; login: it belongs to a login, or greets one who needs none. */
+/* Relays it with its code edited. login: it answers a login, or says PREAUTH. */
 void imap_status_relay(
     struct dialog *dialog, const struct imap_status *status, bool login, struct actions *actions);
 
@@ -127,8 +140,8 @@ bool imap_server_ended(struct dialog *dialog, struct actions *actions);
 /* ---- imap_capability.c ---- */
 
 /*
- * Appends each true capability with a blank before it. login: TLS was started or will never be, so
- * nothing of ours is added, and nothing that a login needs is withheld.
+ * Says each capability that is true for our client, with a blank before it. login: the words come
+ * with a login. Then nothing of ours is added, and nothing that a login needs is withheld.
  */
 void imap_capability_write(
     struct dialog *dialog, struct slice words, bool login, struct actions *actions);

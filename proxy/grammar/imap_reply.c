@@ -42,8 +42,7 @@ static enum reply_cut cut_response(
         uint64_t octets;
         enum reply_cut cut = line_cut_reply(rest, limit, &line, &used);
 
-        /* What is incomplete is all of this one response. Its size counts first: then the verdict
-         * does not hang on how much of it is there. */
+        /* The size counts first, so that the verdict does not depend on how much is there. */
         if (cut == REPLY_LARGE || at + used > policy->reply ||
             (cut == REPLY_MORE && in.n > policy->reply))
             return REPLY_LARGE;
@@ -64,7 +63,7 @@ static enum reply_cut cut_response(
         response->has_literal = true;
     }
     response->all = slice_of(in.p, at);
-    /* Data is not text: no octet of it can be taken for another. */
+    /* A response with literals is data, in which no octet may stand for another. */
     return response->is_clean || !response->has_literal ? REPLY_WHOLE : REPLY_MALFORMED;
 }
 
@@ -79,9 +78,9 @@ static void blank_out(char *text, size_t n)
 }
 
 /*
- * Writes the line to `text` as it is meant, with one blank behind its tag or asterisk, and the tag
- * as the client wrote it: with one command in hand there is no other that it could be. No longer
- * than it came.
+ * Writes the line to `text` as it is meant: one blank behind its tag or asterisk, and the tag as
+ * the client wrote it, since with one command in hand it can be no other. The result is no longer
+ * than the line.
  */
 static struct slice tidy(const struct imap *imap, struct slice line, char text[REPLY_LINE_MAX])
 {
@@ -211,7 +210,7 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
     }
 }
 
-/* It answers the command in hand, and says what such an answer can say. */
+/* The line answers the command in hand, and says what such an answer may say. */
 static bool is_expected(const struct dialog *dialog, struct slice line, struct imap_status *status)
 {
     const struct imap *imap = &dialog->of.imap;
@@ -222,7 +221,7 @@ static bool is_expected(const struct dialog *dialog, struct slice line, struct i
     if (!owed || !imap_tag_cut(line, &tag, &rest) || !imap_status_parse(line, status) ||
         !slice_equal(tag, slice_of(imap->tag, imap->tag_len)))
         return false;
-    if (status->word == IMAP_OK) /* not before it was asked whole */
+    if (status->word == IMAP_OK) /* not before the command is whole */
         return imap->phase == IMAP_ANSWER && may_go_on(dialog);
     return status->word == IMAP_NO || status->word == IMAP_BAD;
 }
@@ -240,7 +239,10 @@ static void take_tagged(
         dialog->logins = DIALOG_LOGINS_REFUSED;
     imap_status_relay(dialog, &status, is_login(dialog), actions);
     end_command(dialog, status.word == IMAP_OK, actions);
-    /* What the backend does not understand is a bad command, too; the client's "*" is none. */
+    /*
+     * What the backend does not understand is a bad command. A "*" that cancels is none, or was
+     * counted.
+     */
     if (status.word == IMAP_BAD && !dialog->is_cancelled)
         dialog_count_bad(dialog, actions);
 }
@@ -267,7 +269,7 @@ static void take_response(
     }
 }
 
-/* A challenge is data: nothing in it is made clean. */
+/* A challenge is data, so it cannot be made clean. */
 static void take_any(struct dialog *dialog, struct response *response, struct actions *actions)
 {
     char text[REPLY_LINE_MAX];
@@ -282,7 +284,10 @@ static void take_any(struct dialog *dialog, struct response *response, struct ac
     take_response(dialog, response, actions);
 }
 
-/* While a command is half given, what the backend says belongs behind it; but its last word. */
+/*
+ * While a command is half given, what the backend says waits until it is whole. Its last word does
+ * not.
+ */
 static bool must_wait(const struct dialog *dialog, struct slice in)
 {
     return dialog->of.imap.phase == IMAP_PART && !slice_starts_nocase(in, SLICE("* BYE"));
@@ -301,7 +306,7 @@ enum reply_cut imap_server(struct dialog *dialog, struct slice in, struct action
     return cut;
 }
 
-/* After LOGOUT it has left in its own way: the client gets what was due (C132). */
+/* Some backends end without an answer to LOGOUT. The client gets the one that was due (C132). */
 bool imap_server_ended(struct dialog *dialog, struct actions *actions)
 {
     struct imap *imap = &dialog->of.imap;

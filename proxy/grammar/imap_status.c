@@ -1,10 +1,10 @@
 /*
- * Status responses [RFC 9051 7.1] and the code in brackets that may begin their text: CAPABILITY
- * is made true, what would lead or mislead the client past us is dropped.
+ * Status responses [RFC 9051 7.1], and the code in brackets that may begin their text. CAPABILITY
+ * is made true. A code that would lead the client round us, or mislead it, is dropped.
  */
 #include "imap_parts.h"
 
-/* Stands where a dropped code leaves no text: the grammar wants one. */
+/* Stands where no text is left behind a dropped code: the grammar of IMAP wants one. */
 #define NO_TEXT SLICE("No more is said")
 
 bool imap_status_parse(struct slice line, struct imap_status *status)
@@ -65,7 +65,7 @@ static bool is_dropped(const struct dialog *dialog, struct slice code, bool logi
                !dialog->legs.server_tls_verified);
 }
 
-/* What goes away may bare another code, so it is looked at again. */
+/* Behind a code that is dropped another one may stand, so the text is looked at again. */
 static struct slice drop_codes(const struct dialog *dialog, struct slice text, bool login)
 {
     struct slice code;
@@ -114,7 +114,7 @@ void imap_status_refuse(
     dialog_reply(actions, text.n > 0 ? text : NO_TEXT);
 }
 
-/* Its line may go on as it came. */
+/* Its line is well formed, and may go on as it came. */
 static bool is_well_put(const struct imap_status *status)
 {
     return status->head.p == status->line.p &&

@@ -101,7 +101,7 @@ struct id_pair {
     struct slice value;
 };
 
-/* The inside of the parentheses; false when there are none. */
+/* What stands between the parentheses. False: there are none. */
 static bool id_inside(struct slice parameters, struct slice *inside)
 {
     struct slice s = slice_trim(parameters);
@@ -112,7 +112,10 @@ static bool id_inside(struct slice parameters, struct slice *inside)
     return true;
 }
 
-/* With a blank behind it, or the end: a backend might read on where we end, and count otherwise. */
+/*
+ * Cuts a string off, behind which a blank must stand, or the end: else a backend might read on
+ * where we stop, and take fields for values.
+ */
 static bool id_string(struct slice *rest, struct slice *string)
 {
     return imap_string_cut(rest, string) && (rest->n == 0 || slice_trim_start(*rest).n < rest->n);
@@ -128,7 +131,7 @@ static bool id_next(struct slice *inside, struct id_pair *pair)
     return true;
 }
 
-/* As a backend reads it, that is, with the backslashes of a quoted string taken away. */
+/* The field is judged as a backend reads it: without the backslashes of a quoted string. */
 static bool is_private(struct slice field)
 {
     char text[2];

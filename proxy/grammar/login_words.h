@@ -7,16 +7,18 @@
 
 #include "mailmux/opening.h"
 
-/* Of IMAP capabilities: LOGINDISABLED is among them [RFC 9051 7.2.2]. */
+/* LOGINDISABLED is among these capabilities of IMAP [RFC 9051 7.2.2]. */
 bool login_is_disabled(struct slice words);
 
-/* Of SASL mechanisms: one takes a password as it is, which all clients know. */
+/*
+ * One of these SASL mechanisms takes a password as it is: PLAIN or LOGIN, which all clients know.
+ */
 bool login_has_plain(struct slice mechanisms);
 
-/* The same as bits of enum opening_offer. */
+/* What these SASL mechanisms offer, as bits of enum opening_offer. */
 unsigned login_offers(struct slice mechanisms);
 
-/* A refusal speaks of TLS, as the one that says what is lacking does. */
+/* The text of a refusal speaks of TLS, as it does where TLS is what is lacking. */
 bool login_wants_tls(struct slice text);
 
 #endif

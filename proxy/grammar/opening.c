@@ -1,4 +1,7 @@
-/* The order of things when we are the client; the words are each protocol's own. */
+/*
+ * What is the same in every protocol when we are the client: the order of the commands, and what
+ * follows from each answer.
+ */
 #include "opening_parts.h"
 
 #include "login_words.h"
@@ -146,7 +149,7 @@ static bool has_identity(const struct opening *opening)
            (identity == SEND_ADDRESS_XCLIENT || identity == SEND_ADDRESS_ID);
 }
 
-/* Whoever cannot be told is not left to guess: it would take the client for us. */
+/* A server that cannot be told who the client is would take it for us, so it gets no client. */
 static struct opening_turn tell_identity(struct opening *opening, size_t used, struct buffer *out)
 {
     const unsigned needed = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
@@ -164,7 +167,7 @@ static struct opening_turn after_greeting(struct opening *opening, size_t used, 
 
     if (plan->goal == OPENING_GREETING)
         return end(opening, used);
-    if (opening->greeting == GREETING_PREAUTH) /* nothing of ours has a place any more */
+    if (opening->greeting == GREETING_PREAUTH) /* a command of ours has no place any more */
         return end(opening, used);
     if (plan->starttls || plan->goal != OPENING_SESSION || (has_identity(opening) && asks_first))
         return say(opening, OPENING_AT_HELLO, used, out);
@@ -185,7 +188,7 @@ static struct opening_turn after_hello(struct opening *opening, size_t used, str
     return has_identity(opening) ? tell_identity(opening, used, out) : end(opening, used);
 }
 
-/* What stands behind the answer was written by nobody who has the key (C73, attack A5). */
+/* Bytes in clear behind the answer may be from another sender than the server (C73, attack A5). */
 static struct opening_turn after_starttls(struct opening *opening, struct slice in, size_t used)
 {
     if (in.n > used)
@@ -216,7 +219,9 @@ void opening_quit(struct opening *opening, struct buffer *out)
 
 /* ---- The server's words ---- */
 
-/* The protocol bounds a greeting's octets alone; its lines are those of a reply (C52). */
+/*
+ * protocol->greeting bounds the octets alone. A greeting may have as many lines as a reply (C52).
+ */
 static bool has_many_lines(const struct opening *opening, struct slice text)
 {
     size_t lines = 0;

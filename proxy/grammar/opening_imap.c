@@ -5,7 +5,9 @@
 #include "login_words.h"
 #include "mailmux/line.h"
 
-/* Most say their capabilities here already; what is asked for later is believed, too. */
+/*
+ * Most servers tell their capabilities in the greeting already. What is asked for later is added.
+ */
 static void greeted(struct opening *opening, struct slice text)
 {
     const struct slice code = SLICE("[CAPABILITY ");
@@ -38,7 +40,7 @@ static void put_end_of_connection(
     char text[ADDRESS_TEXT_MAX];
 
     if (address_family(address) == 0)
-        return; /* Dovecot would refuse a word for it */
+        return; /* Dovecot takes no word for an address that is not known */
     put_pair(out, ip, slice_from(address_ip_text(address, text)));
     put_number_pair(out, port, address_port(address));
 }
@@ -84,7 +86,7 @@ static enum opening_answer go_on(struct opening *opening, struct slice line)
     return opening->skipped > opening->plan->reply ? ANSWER_LARGE : ANSWER_PART;
 }
 
-/* Data that nobody asked for is dropped [attack A8]; its literals are octets, not lines. */
+/* Data that was not asked for is dropped (attack A8). Its literals are octets, not lines. */
 static enum opening_answer take_untagged(struct opening *opening, struct slice line)
 {
     struct slice rest = slice_after(line, 2);

@@ -13,7 +13,7 @@ static void greeted(struct opening *opening, struct slice text)
         opening->offers |= OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
 }
 
-/* What is not known is left out: Dovecot refuses any other value. */
+/* An address that is not known is left out: Dovecot takes no word for one. */
 static void say_identity(const struct opening *opening, struct buffer *out)
 {
     const struct opening_client *client = opening->client;

@@ -4,7 +4,10 @@
 #include "mailmux/line.h"
 #include "smtp_parts.h"
 
-/* What XCLIENT may tell and we know; those after which we may no longer be believed stand last. */
+/*
+ * The attributes of XCLIENT that we can tell. NAME and ADDR stand last: when a server has taken
+ * them, it may no longer believe us.
+ */
 static const struct {
     const char *name;
     enum opening_offer offer;
@@ -25,7 +28,10 @@ static void put_attribute(const struct opening_client *client, enum opening_offe
     const struct address *address = is_ours ? &client->destination : &client->source;
 
     if (attribute == OPENING_OFFERS_XCLIENT_NAME)
-        /* Nobody looked it up; without it the server would go on with the name of this proxy. */
+        /*
+         * The name was not looked up. Without the attribute the server would keep the name of this
+         * proxy.
+         */
         (void)buffer_append(out, SLICE(" NAME=[UNAVAILABLE]"));
     else if (attribute == OPENING_OFFERS_XCLIENT_PORT ||
              attribute == OPENING_OFFERS_XCLIENT_DESTPORT)

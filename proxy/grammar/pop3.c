@@ -26,7 +26,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     switch (pop3_status_parse(line)) {
     case POP3_OK:
         return line_is_clean(line) ? GREETING_READY : GREETING_WRONG;
-    case POP3_ERR: /* a refusal is made clean */
+    case POP3_ERR: /* a refusal need not be clean: it is made so */
         return GREETING_REFUSED;
     case POP3_CHALLENGE:
     case POP3_WRONG:
@@ -36,9 +36,10 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 }
 
 /*
- * What of the greeting is not for the client: where TLS must come first the challenge of APOP,
- * whose digest would travel in clear (C9), and the word by which the backend takes XCLIENT from us
- * (C44). Everything else passes as it is: the digest covers it, brackets included [RFC 1939 7].
+ * How many octets at the start of the text are not for the client: where TLS must come first, the
+ * challenge of APOP, whose digest would travel in clear (C9); and the word that says that the
+ * backend takes XCLIENT from us (C44). 0: none. Everything else passes as it is: the digest covers
+ * it, brackets included [RFC 1939 7].
  */
 static size_t hidden_length(const struct dialog *dialog, struct slice text)
 {

@@ -13,7 +13,10 @@ static void refuse(struct dialog *dialog, struct slice reply, struct actions *ac
     dialog_count_bad(dialog, actions);
 }
 
-/* An honest mistake: the words are the same for any user and any password [RFC 8314 4.1]. */
+/*
+ * This is an honest mistake, and not counted. The words are the same for any user and any password
+ * [RFC 8314 4.1].
+ */
 static void want_tls(struct actions *actions)
 {
     dialog_reply(actions, SLICE("-ERR [AUTH] TLS required"));
@@ -35,14 +38,14 @@ static void lang(struct dialog *dialog, const struct command *command, struct ac
     forward(dialog, command->line, command->arguments.n > 0 ? POP3_SHORT : POP3_LANG, actions);
 }
 
-/* PASS belongs to the USER before it, and to no other login that was tried in between. */
+/* A PASS belongs to the last USER, unless another login was tried in between. */
 static void begin_login(struct dialog *dialog)
 {
     dialog_begin_login(dialog);
     dialog->of.pop3.user_named = false;
 }
 
-/* More than one word may be the name and the password. */
+/* More than one word may be the name and the password, so it is no name. */
 static void user(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     struct slice rest = command->arguments;
@@ -64,7 +67,7 @@ static void pass(struct dialog *dialog, const struct command *command, struct ac
     forward(dialog, command->line, POP3_LOGIN, actions);
 }
 
-/* One word alone may be the digest. */
+/* One word alone may be the digest, so it is no name. */
 static void apop(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     struct slice rest = command->arguments;

@@ -16,14 +16,14 @@ void pop3_client_bad_line(
 
 void pop3_respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions);
 
-/* A line of this verb may be as long as one of a SASL exchange. */
+/* The line begins with AUTH, and may be as long as a line of a SASL exchange. */
 bool pop3_is_auth(struct slice line);
 
 /* ---- pop3_reply.c ---- */
 
 enum pop3_status { POP3_OK, POP3_ERR, POP3_CHALLENGE, POP3_WRONG };
 
-/* What the first line of a reply says. */
+/* What the first line of a reply says [RFC 1939 3, RFC 5034 4]. */
 enum pop3_status pop3_status_parse(struct slice line);
 
 enum reply_cut pop3_server(struct dialog *dialog, struct slice in, struct actions *actions);
@@ -31,11 +31,11 @@ bool pop3_server_ended(struct dialog *dialog, struct actions *actions);
 
 /* ---- pop3_capability.c ---- */
 
-/* Relays a line of the CAPA reply, or of the list that AUTH alone gives, if it is true. */
+/* Relays a line of the answer to CAPA, or to AUTH alone, if it is true for our client. */
 void pop3_capability_relay(struct dialog *dialog, struct slice line, struct actions *actions);
 void pop3_mechanism_relay(const struct dialog *dialog, struct slice line, struct actions *actions);
 
-/* What is ours to add before the end of the CAPA reply. */
+/* Adds what is ours to offer, before the end of the answer to CAPA. */
 void pop3_capability_add(const struct dialog *dialog, struct actions *actions);
 
 #endif

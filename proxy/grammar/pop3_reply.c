@@ -33,7 +33,7 @@ static bool is_ambiguous(const struct dialog *dialog, const struct reply *reply)
            reply->line.p[3] != ' ';
 }
 
-/* The blank was left out; what could be "+OK" is none. */
+/* A challenge whose blank was left out. What could be "+OK" is none. */
 static bool is_glued_challenge(struct slice line)
 {
     return slice_starts(line, SLICE("+")) && !slice_starts_nocase(line, SLICE("+OK")) &&
@@ -96,7 +96,7 @@ static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, st
 
 /* ---- What a reply means ---- */
 
-/* With the blank that belongs behind its first word. */
+/* Relays the line with the blank that belongs behind its first word. */
 static void relay_status(const struct reply *reply, struct actions *actions)
 {
     size_t word = reply->status == POP3_OK ? 3 : 4;
@@ -147,7 +147,7 @@ static void answer_capa(const struct dialog *dialog, struct actions *actions)
     dialog_reply(actions, SLICE("."));
 }
 
-/* It does not say by a code that a password may not come in clear. */
+/* POP3 has no code for a password that may not come in clear, so the words must tell. */
 static bool is_refused_login(const struct pop3 *pop3, const struct reply *reply)
 {
     return reply->status == POP3_ERR && login_wants_tls(reply->line) &&
@@ -243,8 +243,9 @@ enum reply_cut pop3_server(struct dialog *dialog, struct slice in, struct action
 }
 
 /*
- * After QUIT it has left in its own way: the client gets the reply that was due (C132). An error
- * was its last word, as with servers that leave after a login that failed: ours would cover it.
+ * Some backends end without an answer to QUIT. The client gets the one that was due (C132). Where
+ * the last reply was an error, as with servers that end after a login that failed, that stays the
+ * last word: ours would hide it.
  */
 bool pop3_server_ended(struct dialog *dialog, struct actions *actions)
 {

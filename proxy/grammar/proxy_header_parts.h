@@ -34,7 +34,10 @@ enum {
 extern const struct slice proxy_header_v1; /* "PROXY " */
 extern const struct slice proxy_header_v2; /* the signature of twelve octets */
 
-/* Goes on with a CRC32C [RFC 3720 B.4]; it begins with SUM_START and is the complement at last. */
+/*
+ * Adds bytes to a CRC32C [RFC 3720 B.4]. The sum begins as PROXY_HEADER_SUM_START; the checksum is
+ * the complement of the last one.
+ */
 uint32_t proxy_header_sum(uint32_t sum, struct slice bytes);
 
 #endif

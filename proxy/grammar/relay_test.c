@@ -37,7 +37,7 @@ static void say(struct relay_test *test, enum relay_step step, struct buffer *ou
     }
 }
 
-/* The last line of a reply, its end excepted. */
+/* The last line of a reply, without its end. */
 static struct slice last_line(struct slice text)
 {
     size_t begin;
@@ -75,7 +75,7 @@ static const struct {
     {"domain not found", RELAY_FOR_RECIPIENT},
 };
 
-/* The subject and detail of an enhanced code [RFC 3463 3, RFC 7372, RFC 7505]; so it begins. */
+/* How the part of an enhanced code behind its class begins [RFC 3463 3, RFC 7372, RFC 7505]. */
 static const struct {
     const char *detail;
     enum relay_reason reason;
@@ -91,7 +91,10 @@ static const struct {
     {"4.", RELAY_FOR_RECIPIENT},
 };
 
-/* In any case of letters. The recipient, which servers repeat, is no word of theirs. */
+/*
+ * The text holds the words; letters compare without case. The domain of the recipient is skipped,
+ * since servers repeat it.
+ */
 static bool has_words(struct slice text, struct slice words, struct slice recipient)
 {
     struct slice domain = slice_after(recipient, slice_find(recipient, '@') + 1);
@@ -137,7 +140,7 @@ static bool is_about_recipient(unsigned code)
     return code == 550 || code == 551 || code == 553 || code == 554 || code == 513 || code == 571;
 }
 
-/* Of a recipient: the word itself says it, else whatever speaks of nothing else. */
+/* The recipient was refused, and the text speaks of relaying, or of no other reason. */
 static bool refuses_to_relay(
     const struct relay_test *test, const struct smtp_reply_text *reply, enum relay_reason reason)
 {
@@ -198,7 +201,7 @@ static void keep(struct relay_test *test, const struct smtp_reply_text *reply)
     memcpy(answer->text, line.p, answer->n);
 }
 
-/* Another sender could bring another answer. */
+/* Another sender might get another answer. */
 static bool may_ask_again(const struct relay_test *test)
 {
     if (test->now == RELAY_OWN_SENDER || test->sender.n == 0 ||
@@ -209,7 +212,7 @@ static bool may_ask_again(const struct relay_test *test)
 
 /* ---- The conversation ---- */
 
-/* What was answered; false: there is nothing more to say. */
+/* Judges a reply, and finds the next step. False: there is none. */
 static bool take(
     struct relay_test *test, const struct smtp_reply_text *reply, enum relay_step *next)
 {

@@ -79,8 +79,9 @@ static bool octets_end(const struct octets *octets)
 }
 
 /*
- * authzid NUL authcid NUL password [RFC 4616]. Without the second NUL it may be the password; and
- * where all that there is stands before that one, as in "user NUL password NUL".
+ * authzid NUL authcid NUL password [RFC 4616 2]. What stands behind the first NUL is no name where
+ * the second one is missing, or where nothing follows it: in "user NUL password NUL" it is the
+ * password.
  */
 static size_t read_plain(struct octets *octets, char *user, size_t cap)
 {
@@ -286,7 +287,7 @@ static user_reader *find_reader(struct slice mechanism)
     return slice_starts_nocase(mechanism, SLICE("SCRAM-")) ? read_scram : NULL;
 }
 
-/* The RFC ends a name at 20; ours leaves room, and ends what could be anything. */
+/* The limit keeps out what could be anything, and leaves more room than the RFC. */
 bool sasl_is_mechanism(struct slice word)
 {
     enum { NAME_MAX_OCTETS = 32 };

@@ -30,7 +30,10 @@ static bool is_plain_verb(struct slice verb)
     return true;
 }
 
-/* What plaintext leaves behind at the backend decides how STARTTLS undoes it (C33). */
+/*
+ * An unknown command may leave anything behind at the backend, so after it STARTTLS wants a fresh
+ * connection (C33).
+ */
 static void forward_unknown(
     struct dialog *dialog, const struct command *command, struct actions *actions)
 {
@@ -122,14 +125,16 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
         smtp_answer(dialog, SMTP_TLS_FIRST, actions);
         return;
     }
-    /* What is no name could be one that is withheld, to a server that ends words elsewhere. */
+    /*
+     * A server that ends words elsewhere could read a withheld mechanism in what is no name to us.
+     */
     if (sasl_is_withheld(mechanism) || (mechanism.n > 0 && !sasl_is_mechanism(mechanism))) {
         smtp_answer_bad(dialog, SMTP_NO_MECHANISM, actions);
         return;
     }
     dialog->of.smtp.dirty = true;
     (void)slice_word(&rest, &response);
-    /* More words are no response that shows a name: it may have been cut in two. */
+    /* With more words behind it the response may have been cut in two, and shows no name. */
     dialog_begin_exchange(dialog, mechanism, slice_trim(rest).n == 0 ? response : SLICE("="));
     smtp_send(dialog, command->line, SMTP_AUTH, true, actions);
 }
@@ -157,6 +162,7 @@ static void starttls(struct dialog *dialog, const struct command *command, struc
     } else if (dialog->tls_unavailable) {
         smtp_answer(dialog, SMTP_TLS_UNAVAILABLE, actions);
     } else if (smtp->in_transaction && !smtp->dirty) {
+        /* RSET undoes MAIL and RCPT; anything more only a fresh connection undoes (C33). */
         smtp_send(dialog, SLICE("RSET"), SMTP_RESET_FOR_TLS, true, actions);
     } else {
         smtp_answer(dialog, SMTP_GO_AHEAD, actions);
@@ -176,7 +182,7 @@ static void not_permitted(
     smtp_answer_bad(dialog, SMTP_NOT_PERMITTED, actions);
 }
 
-/* When a command is served. */
+/* A command is served before TLS although it is required; before the hello that TLS calls for. */
 enum { BEFORE_TLS = 1, BEFORE_HELLO = 2 };
 
 static const struct {
@@ -206,7 +212,8 @@ static void serve(struct dialog *dialog, const struct command *command, command_
     bool tls_wanted = dialog_needs_tls(dialog);
 
     if (handler == bdat && (tls_wanted || dialog->of.smtp.hello_needed)) {
-        dialog->of.smtp.chunking = false; /* refused: and its octets must not become commands */
+        /* Refused as if it were not offered: so its octets cannot become commands. */
+        dialog->of.smtp.chunking = false;
         bdat(dialog, command, actions);
     } else if (tls_wanted && !(served & BEFORE_TLS)) {
         smtp_answer(dialog, SMTP_TLS_FIRST, actions);
@@ -333,6 +340,7 @@ static void start(
     }
     smtp_reply_relay(&reply, actions);
     dialog->of.smtp.hello_heard = dialog->legs.server_heard_hello;
+    /* 421 is the end. Behind another refusal the client may say QUIT [RFC 5321 3.1]. */
     if (greeting == GREETING_REFUSED && reply.code == 421)
         dialog_close(dialog, actions, REASON_SERVER_REFUSED);
     if (greeting == GREETING_REFUSED)

@@ -29,7 +29,7 @@ static bool is_line_end(char c)
     return c == '\r' || c == '\n';
 }
 
-/* The octet at i, which may be one of the last that went before. */
+/* The octet that stands `back` octets before i. It may have gone on with the input before. */
 static char octet(const struct smtp *smtp, struct slice in, size_t i, size_t back)
 {
     return i >= back ? in.p[i - back] : smtp->tail[SMTP_TAIL + i - back];
@@ -52,7 +52,10 @@ static enum dot judge_dot(const struct smtp *smtp, struct slice in, size_t i)
     return in.p[i + 2] == '\n' ? DOT_END : DOT_LOOK_ALIKE;
 }
 
-/* The first bare CR or LF before `end`, or end; a CR that is the last octet known waits there. */
+/*
+ * Where the first bare CR or LF before `end` stands, or end. A CR that is the last octet of the
+ * input is counted, too: whether an LF follows is not known yet.
+ */
 static size_t find_bare(const struct smtp *smtp, struct slice in, size_t end)
 {
     for (size_t i = 0; i < end; i++) {
@@ -122,8 +125,8 @@ static void end_message(struct dialog *dialog, struct slice in, struct actions *
 }
 
 /*
- * From here on nothing goes to the backend any more. It is left at once: it would wait for the rest
- * and might say something of its own before the client has heard why.
+ * From here on nothing goes to the backend any more. It is left at once, since it would wait for
+ * the rest, and might say something of its own before the client has heard why.
  */
 static void refuse(struct smtp *smtp, struct slice in, size_t octets, struct actions *actions)
 {
@@ -166,7 +169,10 @@ static void refuse_look_alike(struct smtp *smtp, struct slice in, struct actions
     smtp->may_be_over = true;
 }
 
-/* One that goes on may be the end to the client; and to the backend, where it gets there. */
+/*
+ * A look-alike that is not refused may be the end to the client, and to the backend where it
+ * reaches that.
+ */
 static void pass_look_alike(struct smtp *smtp, struct slice in, struct actions *actions)
 {
     pass(smtp, in, 1, actions);

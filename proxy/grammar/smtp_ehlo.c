@@ -7,7 +7,10 @@
 #include "mailmux/line.h"
 #include "mailmux/sasl.h"
 
-/* TLS of their own, the roles swapped, or a private framing: none could be followed (C44, C70). */
+/*
+ * They start a TLS of their own, swap client and server, speak for another client, or begin a
+ * private framing: the dialog could not be followed (C44, C70).
+ */
 static const char *const stripped[] = {
     "STARTTLS", "XCLIENT", "XFORWARD", "TURN", "ATRN", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS", NULL};
 

@@ -1,8 +1,8 @@
 /*
  * EHLO and HELO. STARTTLS makes a client say its hello again [RFC 3207 4.2], and a backend that has
  * heard one in clear, or ours, hears a second one on the same connection. Most take it [RFC 5321
- * 4.1.4]; OpenSMTPD answers 503. So the line of such a hello is kept: refused with 503, it is said
- * once more on a fresh connection, and only the answer to that reaches the client (C132).
+ * 4.1.4]; OpenSMTPD answers 503. So the line of such a hello is kept. If it is refused with 503, it
+ * is said once more on a fresh connection, and the client gets the answer to that alone (C132).
  */
 #include "smtp_parts.h"
 
@@ -31,7 +31,7 @@ bool smtp_hello_refused(struct dialog *dialog, unsigned code, struct actions *ac
 
     if (code != SMTP_CODE_BAD_SEQUENCE || smtp->hello_len == 0)
         return false;
-    smtp->hello_heard = false; /* by the backend that comes: one such try is enough */
+    smtp->hello_heard = false; /* the fresh backend has heard none, so this is tried once */
     actions->next = DIALOG_RENEW_SERVER;
     return true;
 }

@@ -9,7 +9,7 @@
 
 #include "smtp_parts.h"
 
-/* Of UTF-8 [RFC 6531 3.3]. */
+/* An octet of a character beyond ASCII, in UTF-8 [RFC 6531 3.3]. */
 static bool is_eight_bit(char c)
 {
     return (unsigned char)c >= 0x80;
@@ -30,7 +30,10 @@ static bool is_route_octet(char c)
     return c == '%' || c == '!' || c == '@';
 }
 
-/* Its closing quote included; 0: it does not end, or holds what may not stand in it. */
+/*
+ * The length of a quoted string, its quotes included. 0: it does not end, or holds what may not
+ * stand in it.
+ */
 static size_t quoted_length(struct slice in, bool *has_route)
 {
     for (size_t i = 1; i < in.n; i++) {
@@ -58,7 +61,10 @@ static size_t local_length(struct slice in, bool *has_route)
     return n;
 }
 
-/* "[192.0.2.1]"; 0: it does not end, or holds what may not stand in it. */
+/*
+ * The length of an address literal: "[192.0.2.1]". 0: it does not end, or holds what may not stand
+ * in it.
+ */
 static size_t literal_length(struct slice in)
 {
     for (size_t i = 1; i < in.n; i++) {
@@ -70,7 +76,10 @@ static size_t literal_length(struct slice in)
     return 0;
 }
 
-/* Labels with dots between them, and perhaps one behind the last; 0: it is not so. */
+/*
+ * The length of a name: labels with dots between them, and perhaps one behind the last. 0: there is
+ * none.
+ */
 static size_t name_length(struct slice in)
 {
     bool label = false;
@@ -129,7 +138,7 @@ static bool ends_well(struct slice rest, bool is_bracketed)
     return rest.n > 0 && rest.p[0] == '>' && are_parameters(slice_after(rest, 1));
 }
 
-/* The local part is read; *rest begins behind it. */
+/* Reads what follows the local part and its "@". */
 static enum smtp_path parse_domain(
     struct slice rest, bool is_bracketed, bool has_route, struct slice *domain)
 {

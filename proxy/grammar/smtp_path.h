@@ -1,5 +1,5 @@
 /*
- * Reading the path of a RCPT TO and comparing its domain [RFC 5321 4.1.2]. Slices borrow the line.
+ * Reading the path of RCPT TO, and comparing its domain [RFC 5321 4.1.2]. Slices borrow the line.
  * Pure; any thread.
  */
 #ifndef MAILMUX_SMTP_PATH_H
@@ -10,7 +10,7 @@
 enum smtp_path {
     SMTP_PATH_MAILBOX,    /* local part and domain, nothing else in it */
     SMTP_PATH_POSTMASTER, /* <postmaster>, which needs no domain [RFC 5321 4.1.1.3] */
-    SMTP_PATH_ROUTE,      /* names, or may be taken to name, another machine on the way */
+    SMTP_PATH_ROUTE,      /* it names another machine on the way, or may be taken to do so */
     SMTP_PATH_MALFORMED
 };
 

@@ -1,14 +1,15 @@
 /*
- * The queue of outstanding commands [RFC 2920]: each is forwarded, or has a reply of our own that
- * goes out in its place. And the texts of those replies: none has a byte of the client in it; %h
- * stands for our own name.
+ * The queue of outstanding commands [RFC 2920], and the texts of the replies that are ours. No text
+ * has a byte of the client in it; %h stands for our host name.
  */
 #include "smtp_parts.h"
 
 #include "mailmux/check.h"
 
-/* Own replies of one call stop here: the longest and a farewell, with our name in both, still fit
- * DIALOG_EXTRA. */
+/*
+ * After so many octets a call says no more replies of ours. One that was begun before, and a
+ * farewell, with our name in both, still fit DIALOG_EXTRA.
+ */
 enum { OWN_REPLIES_MAX = DIALOG_EXTRA - 1024 };
 
 static const char *const replies[] = {
@@ -55,22 +56,23 @@ static void say(const struct dialog *dialog, enum smtp_reply reply, struct actio
     dialog_reply_named(dialog, replies[reply], actions);
 }
 
-bool smtp_is_lock_step(const struct dialog *dialog)
-{
-    return dialog_offers_tls(dialog);
-}
-
-/* After a command: may the next one be read before its reply? */
+/*
+ * Holds the client behind a barrier, and when the queue is full. In plaintext that may still become
+ * TLS there is one command at a time, so that nothing is outstanding when it does.
+ */
 static void hold_if_needed(struct dialog *dialog, bool barrier)
 {
     struct smtp *smtp = &dialog->of.smtp;
 
-    smtp->barrier = smtp->barrier || barrier || smtp_is_lock_step(dialog);
+    smtp->barrier = smtp->barrier || barrier || dialog_offers_tls(dialog);
     if (dialog->mode == DIALOG_LINES && (smtp->barrier || smtp->queue_len == SMTP_QUEUE_MAX))
         dialog->mode = DIALOG_HELD;
 }
 
-/* A command that was not noted would get the next one's reply: then nothing goes out at all. */
+/*
+ * A command without a place in the queue would get the reply to the next one. So nothing of the
+ * call goes out when there is none.
+ */
 static void push(struct dialog *dialog, enum smtp_command command, enum smtp_reply reply,
     struct actions *actions)
 {
@@ -116,8 +118,9 @@ static void say_bad(struct dialog *dialog, enum smtp_reply reply, struct actions
 }
 
 /*
- * It counts when it is answered: a message before it in the queue may still be taken, and make up
- * for what was bad (C60). Where it may be one too many the client is held until that is known.
+ * A bad command counts when it is answered: a message before it in the queue may still be taken,
+ * and make up for what was bad (C60). Where it may be one too many, the client is held until that
+ * is known.
  */
 void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
 {

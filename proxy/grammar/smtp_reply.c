@@ -1,4 +1,4 @@
-/* The backend's half of SMTP: cutting its replies and giving each to the command it answers. */
+/* The backend's half of SMTP: each reply is given to the command that it answers. */
 #include "smtp_parts.h"
 
 #include "login_words.h"
@@ -9,7 +9,7 @@ enum {
     SMTP_CODE_GOODBYE = 221,
     SMTP_CODE_GO_AHEAD = 354,
     SMTP_CODE_CLOSING = 421,
-    SMTP_CODE_NOT_RECOGNISED = 500, /* a bad command, too (C60) [RFC 5321 4.2.4] */
+    SMTP_CODE_NOT_RECOGNISED = 500, /* counted as a bad command (C60) [RFC 5321 4.2.4] */
     SMTP_CODE_NOT_THERE = 502
 };
 
@@ -50,19 +50,25 @@ static bool is_chunk(enum smtp_command command)
     return command == SMTP_BDAT || command == SMTP_BDAT_LAST;
 }
 
-/* A backend that does not would read the octets as commands (attack A10). */
+/* A backend that does not know BDAT reads the octets of the chunk as commands (attack A10). */
 static bool knows_no_bdat(unsigned code)
 {
     return code == SMTP_CODE_NOT_RECOGNISED || code == SMTP_CODE_NOT_THERE;
 }
 
-/* Only these may be answered 3yz: after it nobody could know what follows (C70). */
+/*
+ * 3yz asks the client to go on. Behind other commands than these it cannot be known with what
+ * (C70).
+ */
 static bool may_continue(enum smtp_command command, unsigned code)
 {
     return code / 100 != 3 || command == SMTP_AUTH || command == SMTP_DATA || is_chunk(command);
 }
 
-/* Behind AUTH and DATA every 3yz says one thing, as Postfix reads it; the client hears it said. */
+/*
+ * Behind AUTH every 3yz means 334, and behind DATA 354, as Postfix reads them. The client gets that
+ * code.
+ */
 static unsigned as_meant(enum smtp_command command, unsigned code)
 {
     if (code / 100 != 3)
@@ -71,8 +77,8 @@ static unsigned as_meant(enum smtp_command command, unsigned code)
 }
 
 /*
- * 530 asks for TLS [RFC 3207 4] or for a login [RFC 4954 6], which cannot come where none is
- * offered; 538 says of a mechanism that it may not be used in clear [RFC 2554 6].
+ * 530 asks for TLS [RFC 3207 4] or for a login [RFC 4954 6]; where no login is offered it means
+ * TLS. 538 says of a mechanism that it may not be used in clear [RFC 2554 6].
  */
 static void note_refused_login(struct dialog *dialog, const struct smtp_reply_text *reply)
 {
@@ -101,7 +107,7 @@ static void answer_early(
     smtp->backend = reply->code == SMTP_CODE_CLOSING         ? SMTP_CLOSING
                     : in_chunk && knows_no_bdat(reply->code) ? SMTP_NO_BDAT
                                                              : SMTP_LEFT;
-    smtp->queue_len = 0; /* 421 is the reply to all of it */
+    smtp->queue_len = 0; /* more than one was owed only to a 421, which answers them all */
     smtp->bad_waiting = 0;
     smtp->barrier = false;
     dialog->cut_short = true;
@@ -110,7 +116,11 @@ static void answer_early(
     actions->leave_server = true;
 }
 
-/* It is about the message or the chunk in hand. A chunk is the last of the queue. */
+/*
+ * The reply is about the message or chunk in hand, whose end has not been seen. A chunk is the last
+ * command of the queue. Where a look-alike has passed, the message may have ended for the backend:
+ * then the reply is not early.
+ */
 static bool is_early(const struct dialog *dialog, unsigned code)
 {
     const struct smtp *smtp = &dialog->of.smtp;
@@ -124,7 +134,7 @@ static bool is_early(const struct dialog *dialog, unsigned code)
 
 /* ---- What a reply means ---- */
 
-/* What the client's next words are, after this reply. */
+/* Learns from a reply that has gone out, and lets the client go on. */
 static void follow(
     struct dialog *dialog, enum smtp_command command, unsigned code, struct actions *actions)
 {
@@ -170,8 +180,9 @@ static void take_reply(
 }
 
 /*
- * A look-alike was the end of the message to the backend, as the operator lets it be, and what
- * stands behind it is commands: of a DATA among them the 354 is all that is seen here.
+ * The operator lets look-alikes pass, and one was the end of the message to the backend. What
+ * stands behind it is commands to the backend, and data to us: we see their replies alone, and of a
+ * DATA among them the 354.
  */
 static void take_loose(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
@@ -187,8 +198,8 @@ static void take_loose(
 }
 
 /*
- * Nothing is owed. A refusal, or 221, is the backend's last word: what it says next is its end. Any
- * other reply could be taken for that to the client's next command.
+ * Nothing is owed. A refusal, or 221, is the backend's last word, and its end follows. Any other
+ * reply could be taken for that to the client's next command.
  */
 static void take_unasked(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
@@ -258,7 +269,7 @@ enum reply_cut smtp_server(struct dialog *dialog, struct slice in, struct action
     return cut;
 }
 
-/* After QUIT it has left in its own way: the client gets the reply that was due (C132). */
+/* Some backends end without an answer to QUIT. The client gets the one that was due (C132). */
 bool smtp_server_ended(struct dialog *dialog, struct actions *actions)
 {
     const struct smtp_pending *owed = smtp_owed(dialog);

@@ -53,7 +53,6 @@ enum reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lin
             return REPLY_MALFORMED; /* the first has none */
         if (last) {
             reply->code = code;
-            reply->lines = lines;
             reply->used = at;
             reply->text = slice_of(in.p, at);
             return REPLY_WHOLE;
