@@ -110,6 +110,56 @@ static void a_line_is_made_clean(void **state)
     assert_int_equal(buffer_held(&out).n, 3);
 }
 
+static void a_servers_line_loses_all_its_returns(void **state)
+{
+    struct slice line = SLICE("");
+    size_t used = 0;
+
+    (void)state;
+    assert_int_equal(line_cut_reply(SLICE("ab\r\r"), 9, &line, &used), REPLY_MORE);
+    assert_int_equal(line_cut_reply(SLICE("ab\r\r\ncd"), 9, &line, &used), REPLY_WHOLE);
+    assert_true(slice_equal(line, SLICE("ab")));
+    assert_int_equal(used, 5);
+    assert_int_equal(line_cut_reply(SLICE("ab\r\r\ncd"), 4, &line, &used), REPLY_LARGE);
+}
+
+static void lines_are_walked_to_the_last_that_ends(void **state)
+{
+    struct slice rest = SLICE("a\r\n\nb\nc");
+    struct slice line = SLICE("");
+
+    (void)state;
+    assert_true(line_next(&rest, &line) && slice_equal(line, SLICE("a")));
+    assert_true(line_next(&rest, &line) && line.n == 0);
+    assert_true(line_next(&rest, &line) && slice_equal(line, SLICE("b")));
+    assert_false(line_next(&rest, &line));
+    assert_true(slice_equal(line, SLICE("b")) && slice_equal(rest, SLICE("c")));
+}
+
+static void an_empty_line_is_one_that_has_ended(void **state)
+{
+    (void)state;
+    assert_int_equal(line_blank(SLICE("\n250 x")), 1);
+    assert_int_equal(line_blank(SLICE("\r\r\n\n")), 3);
+    assert_int_equal(line_blank(SLICE("\r")), 0);
+    assert_int_equal(line_blank(SLICE(" \n")), 0);
+    assert_int_equal(line_blank(SLICE("")), 0);
+}
+
+static void a_name_stands_where_a_text_wants_it(void **state)
+{
+    char memory[16];
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, memory, sizeof(memory));
+    assert_true(line_append_named(&out, "220 %h x", SLICE("mux")));
+    assert_false(line_append_named(&out, "%h!", SLICE("mux")));
+    assert_true(slice_equal(buffer_held(&out), SLICE("220 mux x\r\n")));
+    assert_true(line_append_named(&out, "ok", SLICE("a name that is not wanted")));
+    assert_true(slice_equal(buffer_held(&out), SLICE("220 mux x\r\nok\r\n")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +169,10 @@ int main(void)
         cmocka_unit_test(a_clean_line_has_no_nul_and_no_cr),
         cmocka_unit_test(a_line_is_appended_whole_or_not),
         cmocka_unit_test(a_line_is_made_clean),
+        cmocka_unit_test(a_servers_line_loses_all_its_returns),
+        cmocka_unit_test(lines_are_walked_to_the_last_that_ends),
+        cmocka_unit_test(an_empty_line_is_one_that_has_ended),
+        cmocka_unit_test(a_name_stands_where_a_text_wants_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
