@@ -32,6 +32,7 @@ bool address_parse_ip(struct slice text, uint16_t port, struct address *out);
  */
 bool address_split_port(struct slice text, struct slice *host, uint16_t *port);
 
+/* The family: AF_INET, AF_INET6, or 0 where there is none; the length of its sockaddr; the port. */
 int address_family(const struct address *address);
 socklen_t address_len(const struct address *address);
 uint16_t address_port(const struct address *address);
@@ -55,7 +56,7 @@ bool address_same_host(const struct address *a, const struct address *b);
  */
 bool address_binds_collide(const struct address *a, const struct address *b);
 
-/* "1.2.3.4:25", "[::1]:25"; the second without port and brackets. Returns out. */
+/* Writes "1.2.3.4:25" or "[::1]:25"; address_ip_text without port and brackets. Returns out. */
 const char *address_text(const struct address *address, char out[ADDRESS_TEXT_MAX]);
 const char *address_ip_text(const struct address *address, char out[ADDRESS_TEXT_MAX]);
 

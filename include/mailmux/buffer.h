@@ -34,7 +34,7 @@ void buffer_pool_init(struct buffer_pool *pool, size_t cap, size_t idle_max);
 /* Every buffer must have been given back. */
 void buffer_pool_deinit(struct buffer_pool *pool);
 
-/* An empty buffer, or NULL without memory. The caller gives it back to the same pool. */
+/* An empty buffer, which the caller gives back to the same pool. NULL: there is no memory. */
 struct buffer *buffer_take(struct buffer_pool *pool);
 
 /*

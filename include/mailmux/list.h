@@ -23,10 +23,10 @@ bool list_is_empty(const struct list *list);
 void list_insert_before(struct list *place, struct list *node);
 void list_append(struct list *list, struct list *node);
 
-/* Leaves whatever ring it is in and stands alone; harmless on a node that already does. */
+/* The node leaves its ring and stands alone. One that stands alone already stays as it is. */
 void list_remove(struct list *node);
 
-/* The first node, removed, or NULL. */
+/* Removes and returns the first node; NULL: the list is empty. */
 struct list *list_shift(struct list *list);
 
 #endif

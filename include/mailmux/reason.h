@@ -1,11 +1,11 @@
 /*
- * Why a session ended, and who ended it: one reason each, the last word of its log line. The
- * grammar, the engine and the acceptor name them; only base/reason.c knows their text.
+ * Why a session ended, and which side ended it: one reason each, the last word of its log line. The
+ * grammar, the sessions and the acceptor name them; only base/reason.c knows their text.
  */
 #ifndef MAILMUX_REASON_H
 #define MAILMUX_REASON_H
 
-/* X(NAME, "text in the log", who ended it, kind of attack that it is counted as) */
+/* X(NAME, "text in the log", side that ended it, kind of attack that it is counted as) */
 #define REASONS(X)                                                                                 \
     X(NONE, "none", PROXY, NONE)                                                                   \
     X(QUIT, "quit", CLIENT, NONE)                                                                  \
@@ -77,6 +77,7 @@ enum attack {
     ATTACK_KINDS
 };
 
+/* Constant texts for the log. */
 const char *reason_text(enum reason reason);
 const char *reason_ended_by(enum reason reason);
 enum attack reason_attack(enum reason reason);

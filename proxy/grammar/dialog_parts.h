@@ -99,19 +99,21 @@ typedef void command_handler(
 
 /*
  * These append to actions->to_client or to_server. What does not fit is a fault of ours: then
- * nothing of the call goes out, and the session ends. NULs and CRs in a line for the client become
- * blanks.
+ * nothing of the call goes out, and the session ends. dialog_reply writes a blank for each NUL and
+ * CR; the others append the bytes as they are.
  */
-void dialog_reply(struct actions *actions, struct slice line);   /* the end of a line, with CRLF */
-void dialog_say(struct actions *actions, struct slice text);     /* a part of it, before its end */
-void dialog_forward(struct actions *actions, struct slice line); /* the same for the backend */
-void dialog_forward_part(struct actions *actions, struct slice text);
+void dialog_reply(struct actions *actions, struct slice line);   /* for the client, with CRLF */
+void dialog_say(struct actions *actions, struct slice text);     /* a part of such a line */
+void dialog_forward(struct actions *actions, struct slice line); /* for the backend, with CRLF */
+void dialog_forward_part(struct actions *actions, struct slice text); /* a part of such a line */
 
 /* A line for the client, with CRLF; %h in it becomes our host name. */
 void dialog_reply_named(const struct dialog *dialog, const char *text, struct actions *actions);
 
-/* A part of a line for the client: of a list of mechanisms those that are not withheld, each with a
- * blank before it. */
+/*
+ * A part of a line for the client: those of the mechanisms that are not withheld, each with a blank
+ * before it.
+ */
 void dialog_say_mechanisms(struct slice mechanisms, struct actions *actions);
 
 /*

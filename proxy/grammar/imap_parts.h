@@ -1,9 +1,9 @@
 /*
  * What the files of the IMAP grammar share: imap.c (the protocol), imap_command.c (the client's
- * lines), imap_literal.c (literals, and commands that are not forwarded), imap_name.c (whose LOGIN
- * it is), imap_words.c (tags, strings and the ID command's list), imap_reply.c (the backend's
- * responses), imap_status.c (status responses and their codes), imap_capability.c (capability
- * words).
+ * lines), imap_literal.c (literals, and commands that are not forwarded), imap_name.c (the name
+ * that a LOGIN gives), imap_words.c (tags, strings and the ID command's list), imap_reply.c (the
+ * backend's responses), imap_status.c (status responses and their codes), imap_capability.c
+ * (capability words).
  */
 #ifndef MAILMUX_IMAP_PARTS_H
 #define MAILMUX_IMAP_PARTS_H
@@ -37,13 +37,13 @@ enum imap_list { IMAP_LIST_BAD, IMAP_LIST_CLEAN, IMAP_LIST_PRIVATE };
 
 /*
  * The parameters of an ID command [RFC 2971 3.1]. PRIVATE: some begin with x-, by which a proxy
- * tells a backend who the client is; a client must not (C100).
+ * speaks for a client. A client must not (C100).
  */
 enum imap_list imap_id_check(struct slice parameters);
 
 /*
- * Appends the parameters without the private ones: a list, or NIL. It is no longer than what the
- * client sent; false when it does not fit all the same.
+ * Appends the parameters without the private ones: a list, or NIL. That is no longer than what the
+ * client sent. False: it does not fit, and a part of it is appended.
  */
 bool imap_id_write(struct slice parameters, struct buffer *out);
 

@@ -149,7 +149,7 @@ static bool has_identity(const struct opening *opening)
            (identity == SEND_ADDRESS_XCLIENT || identity == SEND_ADDRESS_ID);
 }
 
-/* A server that cannot be told who the client is would take it for us, so it gets no client. */
+/* A server that cannot be told about the client would take it for us, so it gets no client. */
 static struct opening_turn tell_identity(struct opening *opening, size_t used, struct buffer *out)
 {
     const unsigned needed = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;

@@ -31,12 +31,12 @@ struct opening_words {
     const char *starttls;
     const char *quit;
     bool has_tags;         /* before each command stands a tag, and before its answer as well */
-    bool asks_for_xclient; /* what XCLIENT may say is told by the answer to hello */
+    bool asks_for_xclient; /* the answer to hello says what XCLIENT may tell */
 
     /* Learns from an accepted greeting. NULL: there is nothing to learn. */
     void (*greeted)(struct opening *opening, struct slice text);
 
-    /* Appends the command that tells who the client is, with CRLF. */
+    /* Appends the command that tells the server about the client, with CRLF. */
     void (*say_identity)(const struct opening *opening, struct buffer *out);
 
     /*

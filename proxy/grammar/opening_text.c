@@ -1,6 +1,6 @@
 /*
- * Pieces of commands. What is written here are addresses and numbers, whose letters xtext
- * [RFC 3461 4] and IMAP's quoted strings leave as they are.
+ * Pieces of commands: addresses and numbers. Neither xtext [RFC 3461 4] nor IMAP's quoted strings
+ * would write their letters in another way.
  */
 #include "opening_parts.h"
 

@@ -37,8 +37,8 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 
 /*
  * How many octets at the start of the text are not for the client: where TLS must come first, the
- * challenge of APOP, whose digest would travel in clear (C9); and the word that says that the
- * backend takes XCLIENT from us (C44). 0: none. Everything else passes as it is: the digest covers
+ * challenge of APOP, whose digest would travel in clear (C9); and the word by which the
+ * backend offers XCLIENT to us (C44). 0: none. Everything else passes as it is: the digest covers
  * it, brackets included [RFC 1939 7].
  */
 static size_t hidden_length(const struct dialog *dialog, struct slice text)
