@@ -4,10 +4,12 @@
  * is, and the goodbye. Sessions and health probes open their connections with it. Pure: no I/O, no
  * clock, no heap; it lives in its owner's memory; one thread.
  *
- * Nothing that the server said in clear is believed once TLS is up, and where TLS was asked for
- * nothing goes on without it. However the bytes are cut into segments, what is sent and how it ends
- * are the same. One difference is meant: bytes behind the answer to STARTTLS are an injection if
- * they come in the same input; else they go to TLS, which fails.
+ * Nothing that the server said in clear is believed once TLS is up, but for POP3's word about
+ * XCLIENT, which stands in the greeting alone. Where TLS was asked for nothing goes on without it.
+ *
+ * However the bytes are cut into segments, what is sent and how it ends are the same. One
+ * difference is meant: bytes behind the answer to STARTTLS are an injection if they come in the
+ * same input; else they go to TLS, which fails.
  *
  *     opening_init()
  *     for (;;) switch (turn = opening_feed(bytes not yet used, out)).next
@@ -189,8 +191,9 @@ struct opening_turn opening_feed(struct opening *opening, struct slice in, struc
     __attribute__((warn_unused_result));
 
 /*
- * TLS is up, after OPENING_START_TLS: what was said in clear is forgotten, and `out` gets the hello
- * anew. Where leaves_hello leaves that to the client, the next feed says OPENING_READY.
+ * TLS is up, after OPENING_START_TLS: what was offered in clear is forgotten (see above), and `out`
+ * gets the hello anew. Where leaves_hello leaves that to the client, the next feed says
+ * OPENING_READY.
  */
 void opening_tls_started(struct opening *opening, struct buffer *out);
 
