@@ -183,10 +183,13 @@ static bool run_header(struct approach *approach)
         begin_tls_or_opening(approach);
         break;
     case IO_EOF:
-    case IO_ERR: /* it may have said why */
+    case IO_ERR:
         buffer_clear(approach->output);
         approach->header_lost = true;
-        begin_tls_or_opening(approach);
+        if (approach->plan.opening->goal == OPENING_CONNECT)
+            fail_leg(approach, OPENING_HEADER_LOST);
+        else
+            begin_tls_or_opening(approach); /* it may have said why */
         break;
     }
     return true;

@@ -247,6 +247,18 @@ static void test_connecting_may_be_all(void **state)
     assert_over(OPENING_FINE, "");
 }
 
+/* A server that is connected and takes nothing does not pass. */
+static void test_a_header_that_is_lost_fails_it(void **state)
+{
+    plan.opening.goal = OPENING_CONNECT;
+    plan.header = 1;
+    start();
+    memory_wire_fail(&server, ECONNRESET);
+    run();
+    assert_int_equal(ends, 1);
+    assert_int_equal(probe.result.failure, OPENING_HEADER_LOST);
+}
+
 static void test_asks_whether_it_relays(void **state)
 {
     plan.opening.goal = OPENING_CAPABILITIES;
@@ -404,6 +416,7 @@ int main(void)
         TEST(test_a_header_comes_first_and_names_nobody),
         TEST(test_a_header_may_name_somebody),
         TEST(test_connecting_may_be_all),
+        TEST(test_a_header_that_is_lost_fails_it),
         TEST(test_asks_whether_it_relays),
         TEST(test_a_connection_that_fails),
         TEST(test_a_connection_that_fails_later),
