@@ -18,7 +18,7 @@ struct pool *pool_new(const char *name)
         free(pool);
         return NULL;
     }
-    atomic_init(&pool->references, 1);
+    refcount_init(&pool->references);
     (void)pthread_mutex_init(&pool->lock, NULL);
     atomic_flag_clear(&pool->logins_told);
     list_init(&pool->queue);
@@ -32,7 +32,7 @@ bool pool_has_told_logins(struct pool *pool)
 
 struct pool *pool_ref(struct pool *pool)
 {
-    (void)atomic_fetch_add(&pool->references, 1);
+    refcount_take(&pool->references);
     return pool;
 }
 
@@ -56,7 +56,7 @@ void pool_unref(struct pool **pointer)
     struct pool *pool = *pointer;
 
     *pointer = NULL;
-    if (!pool || atomic_fetch_sub(&pool->references, 1) != 1)
+    if (!pool || !refcount_drop(&pool->references))
         return;
     for (size_t i = 0; i < pool->table.count; i++)
         free(pool->slots[i].name);

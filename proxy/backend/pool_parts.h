@@ -3,6 +3,7 @@
 #ifndef MAILMUX_POOL_PARTS_H
 #define MAILMUX_POOL_PARTS_H
 
+#include "mailmux/refcount.h"
 #include "pool.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,7 +16,7 @@ struct slot {
 };
 
 struct pool {
-    atomic_uint references;
+    struct refcount references;
     char *name;
     atomic_flag logins_told;
     pthread_mutex_t lock;          /* of all that follows */

@@ -1,17 +1,17 @@
 #include "tls_client.h"
 
 #include "mailmux/address.h"
+#include "mailmux/refcount.h"
 #include "tls.h"
 #include "tls_pem.h"
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct tls_client {
-    atomic_uint references;
+    struct refcount references;
     SSL_CTX *context;
     struct tls_applied applied;
     bool chain_counts; /* issuer, dates and name */
@@ -109,7 +109,7 @@ struct tls_client *tls_client_new(
     *fault = (struct tls_fault){0};
     ERR_clear_error();
     if (client) {
-        atomic_init(&client->references, 1);
+        refcount_init(&client->references);
         client->context = SSL_CTX_new(TLS_client_method());
     }
     if (!client || !client->context || !set_verification(client, parameters)) {
@@ -127,18 +127,12 @@ struct tls_client *tls_client_new(
     return client;
 }
 
-struct tls_client *tls_client_ref(struct tls_client *client)
-{
-    (void)atomic_fetch_add_explicit(&client->references, 1, memory_order_relaxed);
-    return client;
-}
-
 void tls_client_unref(struct tls_client **pointer)
 {
     struct tls_client *client = *pointer;
 
     *pointer = NULL;
-    if (!client || atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) > 1)
+    if (!client || !refcount_drop(&client->references))
         return;
     SSL_CTX_free(client->context);
     free(client->pins);
@@ -172,7 +166,8 @@ enum io stream_start_tls_client(struct stream *stream, struct tls_client *client
 {
     if (tls_begin(stream, client->context) != IO_OK)
         return IO_ERR;
-    stream->client = tls_client_ref(client);
+    refcount_take(&client->references);
+    stream->client = client;
     SSL_set_connect_state(stream->ssl);
     if (name ? set_name(stream, name) : !client->chain_counts)
         return IO_OK;

@@ -29,8 +29,7 @@ struct tls_client_parameters {
 struct tls_client *tls_client_new(
     const struct tls_client_parameters *parameters, struct tls_fault *fault);
 
-struct tls_client *tls_client_ref(struct tls_client *client);
-/* Sets the pointer to NULL; NULL is allowed. */
+/* Gives a reference back; streams hold their own. Sets the pointer to NULL; NULL is allowed. */
 void tls_client_unref(struct tls_client **client);
 
 /* "sha256:" and 64 hexadecimal digits or 44 characters of base64; false for anything else. */

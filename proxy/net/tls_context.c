@@ -93,13 +93,12 @@ struct tls_set *tls_set_new(const struct tls_set_parameters *parameters, struct 
     *fault = (struct tls_fault){0};
     ERR_clear_error();
     if (set) {
-        atomic_init(&set->references, 1);
         set->name = strdup(parameters->name);
         set->context = SSL_CTX_new(TLS_server_method());
     }
     if (!set || !set->name || !set->context) {
         tls_fault_library(fault, TLS_CULPRIT_NONE, 0, "cannot set TLS up");
-        tls_set_unref(&set);
+        tls_set_free(&set);
         return NULL;
     }
     tls_server_prepare(set->context);
@@ -108,23 +107,17 @@ struct tls_set *tls_set_new(const struct tls_set_parameters *parameters, struct 
             set->context, &parameters->rules, &parameters->warning, &set->applied, fault) ||
         !load_pairs(set, parameters, fault) || !load_client_certificates(set, parameters, fault) ||
         !tls_names_load(set, parameters, fault))
-        tls_set_unref(&set);
+        tls_set_free(&set);
     ERR_clear_error();
     return set;
 }
 
-struct tls_set *tls_set_ref(struct tls_set *set)
-{
-    (void)atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
-    return set;
-}
-
-void tls_set_unref(struct tls_set **pointer)
+void tls_set_free(struct tls_set **pointer)
 {
     struct tls_set *set = *pointer;
 
     *pointer = NULL;
-    if (!set || atomic_fetch_sub_explicit(&set->references, 1, memory_order_acq_rel) > 1)
+    if (!set)
         return;
     for (size_t i = 0; i < set->name_count; i++)
         free(set->names[i]);

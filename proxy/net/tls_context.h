@@ -1,8 +1,8 @@
 /*
  * TLS toward clients. A tls_set is one certificate set with all that belongs to it, built once (at
- * start or reload), then immutable, shared by all listeners and threads, and freed with its last
- * reference; connections keep what they need of it. A tls_service says how one listener uses sets:
- * a plain value, built by its owner, read by every worker, that must outlive its streams.
+ * start or reload), then immutable; all listeners and threads share it. A tls_service says how one
+ * listener uses sets: a plain value, built by its owner, read by every worker. It must outlive its
+ * streams; of a set they need nothing more once their handshakes are over.
  *
  * The set is chosen in the ClientHello, before a session can be resumed, and every parameter of the
  * chosen one is put on the connection again, because a change of SSL_CTX carries none of them. A
@@ -37,9 +37,8 @@ struct tls_set_parameters {
  */
 struct tls_set *tls_set_new(const struct tls_set_parameters *parameters, struct tls_fault *fault);
 
-struct tls_set *tls_set_ref(struct tls_set *set);
-/* Sets the pointer to NULL; NULL is allowed. */
-void tls_set_unref(struct tls_set **set);
+/* No handshake with it may be under way. Sets the pointer to NULL; NULL is allowed. */
+void tls_set_free(struct tls_set **set);
 
 struct tls_service {
     const char *listener;

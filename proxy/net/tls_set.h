@@ -5,12 +5,10 @@
 #include "mailmux/slice.h"
 #include "tls_context.h"
 #include <openssl/ssl.h>
-#include <stdatomic.h>
 
 enum { TLS_DIGEST_SIZE = 32, TLS_HOST_MAX = 253 };
 
 struct tls_set {
-    atomic_uint references;
     SSL_CTX *context;
     char *name;
     struct tls_applied applied;

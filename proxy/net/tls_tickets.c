@@ -1,6 +1,7 @@
 #include "tls_tickets.h"
 
 #include "mailmux/clock.h"
+#include "mailmux/refcount.h"
 #include "tls_ticket_keys.h"
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -8,14 +9,13 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { IV_SIZE = 16, NOT_OURS = 0, USED = 1, USED_RENEW = 2, FAILED = -1 };
 
 struct tls_tickets {
-    atomic_uint references;
+    struct refcount references;
     pthread_mutex_t lock; /* guards what is below */
     uint64_t period_ms;   /* 0: from files, for ever */
     uint64_t since_ms;    /* when the encrypting key came */
@@ -39,7 +39,7 @@ static struct tls_tickets *make(struct error *error)
         free(tickets);
         return NULL;
     }
-    atomic_init(&tickets->references, 1);
+    refcount_init(&tickets->references);
     return tickets;
 }
 
@@ -71,7 +71,7 @@ struct tls_tickets *tls_tickets_from_files(
 
 struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets)
 {
-    (void)atomic_fetch_add_explicit(&tickets->references, 1, memory_order_relaxed);
+    refcount_take(&tickets->references);
     return tickets;
 }
 
@@ -80,7 +80,7 @@ void tls_tickets_unref(struct tls_tickets **pointer)
     struct tls_tickets *tickets = *pointer;
 
     *pointer = NULL;
-    if (!tickets || atomic_fetch_sub_explicit(&tickets->references, 1, memory_order_acq_rel) > 1)
+    if (!tickets || !refcount_drop(&tickets->references))
         return;
     (void)pthread_mutex_destroy(&tickets->lock);
     OPENSSL_cleanse(&tickets->keys, sizeof(tickets->keys));

@@ -3,6 +3,7 @@
 #include "backend_tls.h"
 #include "certificates.h"
 #include "mailmux/clock.h"
+#include "mailmux/refcount.h"
 #include "pool.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ struct part {
 };
 
 struct snapshot {
-    atomic_uint references;
+    struct refcount references;
     struct config *config;
     struct tls_set **sets; /* as many as config->tls_count; NULL: no listener uses it */
     struct tls_tickets *tickets;
@@ -149,7 +150,7 @@ struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
         config_report_add(report, true, (struct config_origin){0}, "out of memory");
         return NULL;
     }
-    atomic_init(&snapshot->references, 1);
+    refcount_init(&snapshot->references);
     snapshot->config = *config;
     *config = NULL;
     if (!build(snapshot, before, make_certificate, report))
@@ -204,7 +205,7 @@ void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *befor
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
-    (void)atomic_fetch_add(&snapshot->references, 1);
+    refcount_take(&snapshot->references);
     return snapshot;
 }
 
@@ -213,10 +214,10 @@ void snapshot_unref(struct snapshot **pointer)
     struct snapshot *snapshot = *pointer;
 
     *pointer = NULL;
-    if (!snapshot || atomic_fetch_sub(&snapshot->references, 1) != 1)
+    if (!snapshot || !refcount_drop(&snapshot->references))
         return;
     for (size_t i = 0; snapshot->sets && i < snapshot->config->tls_count; i++)
-        tls_set_unref(&snapshot->sets[i]);
+        tls_set_free(&snapshot->sets[i]);
     for (size_t i = 0; snapshot->pools && i < snapshot->config->backend_count; i++)
         pool_unref(&snapshot->pools[i]);
     for (size_t i = 0; snapshot->server_tls && i < snapshot->config->backend_count; i++)

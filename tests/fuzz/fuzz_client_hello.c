@@ -26,7 +26,7 @@ static char *directory;
 static void remove_directory(void)
 {
     for (int i = 0; i < SETS; i++)
-        tls_set_unref(&sets[i]);
+        tls_set_free(&sets[i]);
     certificates_directory_free(&directory);
 }
 

@@ -36,7 +36,7 @@ bool tls_bench_init(struct tls_bench *bench)
 
 void tls_bench_deinit(struct tls_bench *bench)
 {
-    tls_set_unref(&bench->set);
+    tls_set_free(&bench->set);
     certificates_directory_free(&bench->directory);
 }
 

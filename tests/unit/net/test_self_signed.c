@@ -76,7 +76,7 @@ static void test_made_then_reused(void **state)
                           .rules = {.policy = TLS_INTERMEDIATE}},
         &fault);
     assert_non_null(set);
-    tls_set_unref(&set);
+    tls_set_free(&set);
     /* Another name, or garbage: replaced. */
     assert_int_equal(self_signed_ensure(directory, "192.0.2.1", path, &error), SELF_SIGNED_MADE);
     assert_int_equal(self_signed_ensure(directory, "192.0.2.1", path, &error), SELF_SIGNED_REUSED);

@@ -204,7 +204,7 @@ static void test_long_chain_on_a_slow_wire(void **state)
 
     (void)state;
     assert_true(tls_bench_init(&wide));
-    tls_set_unref(&wide.set);
+    tls_set_free(&wide.set);
     wide.set = long_set(wide.directory);
     assert_non_null(wide.set);
     assert_true(tls_bench_begin(&wide, &bench, &peer));

@@ -108,7 +108,7 @@ static int teardown_group(void **state)
 {
     (void)state;
     while (set_count > 0)
-        tls_set_unref(&sets[--set_count]);
+        tls_set_free(&sets[--set_count]);
     tls_tickets_unref(&tickets);
     certificates_directory_free(&directory);
     return 0;
@@ -340,7 +340,7 @@ static void test_sessions_of_services(void **state)
         other.set_count = 1;
         assert_false(crosses(&other, versions[i]));
     }
-    tls_set_unref(&guarded);
+    tls_set_free(&guarded);
 }
 
 /* A set without tickets beside one with; a listener without keys. */
