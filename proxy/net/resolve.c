@@ -376,14 +376,3 @@ struct resolve *resolve_service(
     resolver_wake(resolver);
     return resolve;
 }
-
-void resolve_cancel(struct resolve **pointer)
-{
-    struct resolve *resolve = *pointer;
-
-    *pointer = NULL;
-    if (!resolve)
-        return;
-    resolve->on_done = NULL;
-    resolver_wake(resolve->resolver);
-}

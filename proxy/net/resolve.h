@@ -1,7 +1,7 @@
 /*
  * Looking up the addresses of a host, or of the hosts of a service (SRV, [2782]), without blocking
- * the loop. A lookup belongs to its resolver; it is over with its callback, or when it is
- * cancelled, or when the resolver is freed. One thread: that of the loop.
+ * the loop. A lookup belongs to its resolver, and is over with its last callback or when the
+ * resolver is freed. One thread: that of the loop.
  *
  * What an answer says is not trusted: targets that are no host names, port 0, and the address
  * 0.0.0.0 or ::, which would be this machine, are left out.
@@ -55,20 +55,19 @@ struct resolve_result {
 typedef void resolve_callback(void *owner, const struct resolve_result *result);
 
 /*
- * The callback comes once, or twice where a part of the answer is slow. It may cancel the lookup.
- *
- * The addresses of a host, each with the port: IPv6 first where this machine has a way to it, each
- * family in the order of [6724]. Never calls back before it
- * returns. NULL when it cannot be started; then there is no callback.
+ * Looks up the addresses of a host, each with the port: IPv6 first where this machine has a way to
+ * it, each family in the order of [6724]. The callback comes once, or twice where a part of the
+ * answer is slow; never before this returns. NULL when the lookup cannot be started: then there is
+ * no callback.
  */
 struct resolve *resolve_host(struct resolver *resolver, const char *host, uint16_t port,
     resolve_callback *on_done, void *owner);
 
-/* The same for a service such as _imap._tcp.example.org; ports are those of its records. */
+/*
+ * Looks up the hosts of a service such as _imap._tcp.example.org and their addresses; the ports are
+ * those of its records. Callbacks and NULL as of resolve_host.
+ */
 struct resolve *resolve_service(
     struct resolver *resolver, const char *name, resolve_callback *on_done, void *owner);
-
-/* There will be no callback. Sets the pointer to NULL; NULL is allowed. */
-void resolve_cancel(struct resolve **resolve);
 
 #endif

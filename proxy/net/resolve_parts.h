@@ -37,7 +37,7 @@ struct resolve {
     uint64_t early_ms; /* when a part is reported, if there is one by then */
     bool told_early;
     uint64_t deadline_ms;
-    resolve_callback *on_done; /* NULL: told or cancelled; only c-ares still knows it */
+    resolve_callback *on_done; /* NULL: its owner knows all; only c-ares still knows it */
     void *owner;
     unsigned pending; /* answers that c-ares owes */
     bool is_declined; /* a record had the target "." */

@@ -19,8 +19,8 @@ struct resolver;
 struct resolver *resolver_new(uv_loop_t *loop, const struct address *servers, size_t count);
 
 /*
- * Every lookup is cancelled. May be called from a lookup's callback. Sets the pointer to NULL, NULL
- * is allowed; the memory goes when the loop has closed the handles.
+ * Ends every lookup without a callback. May be called from a lookup's callback. Sets the pointer to
+ * NULL; NULL is allowed. The memory goes when the loop has closed the handles.
  */
 void resolver_free(struct resolver **resolver);
 

@@ -42,12 +42,6 @@ static enum io plain_write(struct stream *stream, struct slice bytes, size_t *pu
     return status;
 }
 
-static bool plain_pending(const struct stream *stream)
-{
-    (void)stream;
-    return false; /* what was not read is still in the kernel, which will say so again */
-}
-
 static enum io plain_shutdown(struct stream *stream)
 {
     (void)stream;
@@ -58,7 +52,6 @@ static const struct stream_ops plain_ops = {
     .handshake = plain_handshake,
     .read = plain_read,
     .write = plain_write,
-    .pending = plain_pending,
     .shutdown = plain_shutdown,
 };
 
@@ -85,10 +78,8 @@ enum io stream_handshake(struct stream *stream)
 enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
 {
     *got = 0;
-    if (stream->failure != STREAM_FINE) {
-        stream->end_due = false;
+    if (stream->failure != STREAM_FINE)
         return IO_ERR;
-    }
     return stream->ops->read(stream, into, cap, got);
 }
 
@@ -123,11 +114,6 @@ enum io stream_flush(struct stream *stream)
         stream->wire->ops->finish(stream->wire);
     }
     return stream->unwritable ? IO_ERR : IO_OK;
-}
-
-bool stream_pending(const struct stream *stream)
-{
-    return stream->end_due || (stream->failure == STREAM_FINE && stream->ops->pending(stream));
 }
 
 bool stream_has_held(const struct stream *stream)

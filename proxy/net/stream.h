@@ -41,7 +41,6 @@ struct stream_ops {
     enum io (*handshake)(struct stream *stream);
     enum io (*read)(struct stream *stream, char *into, size_t cap, size_t *got);
     enum io (*write)(struct stream *stream, struct slice bytes, size_t *put);
-    bool (*pending)(const struct stream *stream);
     enum io (*shutdown)(struct stream *stream);
 };
 
@@ -132,9 +131,6 @@ enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
 
 /* Pushes what is held toward the wire. IO_OK: nothing is held any more. */
 enum io stream_flush(struct stream *stream) __attribute__((warn_unused_result));
-
-/* A read may give bytes although the wire will never report readable again. */
-bool stream_pending(const struct stream *stream);
 
 /* Something of ours waits for the wire to become writable. */
 bool stream_has_held(const struct stream *stream);

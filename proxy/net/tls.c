@@ -191,7 +191,6 @@ static const struct stream_ops tls_ops = {
     .handshake = handshake,
     .read = read_plaintext,
     .write = write_plaintext,
-    .pending = pending,
     .shutdown = shut_down,
 };
 

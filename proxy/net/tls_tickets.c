@@ -104,13 +104,6 @@ static void advance(struct tls_tickets *tickets, uint64_t now_ms)
     OPENSSL_cleanse(&fresh, sizeof(fresh));
 }
 
-void tls_tickets_advance(struct tls_tickets *tickets, uint64_t now_ms)
-{
-    (void)pthread_mutex_lock(&tickets->lock);
-    advance(tickets, now_ms);
-    (void)pthread_mutex_unlock(&tickets->lock);
-}
-
 /* A copy of the key to use; false: a stranger's ticket. */
 static bool find_key(struct tls_tickets *tickets, const unsigned char *name, bool encrypt,
     struct tls_ticket_key *key, bool *is_current)

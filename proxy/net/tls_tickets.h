@@ -31,12 +31,9 @@ struct tls_tickets *tls_tickets_ref(struct tls_tickets *tickets);
 void tls_tickets_unref(struct tls_tickets **tickets);
 
 /*
- * Replaces random keys that are due at now_ms (monotonic). Every use of a ticket does so first, so
- * nobody needs to call it for the rotation to happen. Nothing happens to keys from files.
+ * What SSL_CTX_set_tlsext_ticket_key_evp_cb expects, with the tickets in front. Random keys that
+ * are due by then are replaced first.
  */
-void tls_tickets_advance(struct tls_tickets *tickets, uint64_t now_ms);
-
-/* What SSL_CTX_set_tlsext_ticket_key_evp_cb expects, with the tickets in front. */
 int tls_tickets_use(struct tls_tickets *tickets, unsigned char *name, unsigned char *iv,
     struct evp_cipher_ctx_st *cipher, struct evp_mac_ctx_st *mac, bool encrypt);
 

@@ -173,7 +173,6 @@ struct bench {
     unsigned char packet[2 * PACKET_MAX];
     struct address address; /* of the server */
     struct resolver *resolver;
-    struct resolve *other; /* to be cancelled by the callback */
     bool frees_resolver;
     unsigned questions;
     unsigned calls;
@@ -250,7 +249,6 @@ static void on_done(void *owner, const struct resolve_result *result)
     bench->count = result->count;
     if (result->count > 0)
         memcpy(bench->found, result->addresses, result->count * sizeof(*bench->found));
-    resolve_cancel(&bench->other);
     if (bench->frees_resolver)
         resolver_free(&bench->resolver);
 }
@@ -420,39 +418,6 @@ static void test_services_without_a_server(void **state)
     assert_int_equal(bench.count, 0);
 }
 
-static void test_cancelled(void **state)
-{
-    struct bench bench;
-    struct resolve *resolve;
-
-    for (int i = 0; i < 3; i++) {
-        open_bench(&bench);
-        resolve = i == 0 ? resolve_host(bench.resolver, "silent.test", 25, on_done, &bench)
-                         : resolve_service(bench.resolver, "_imap._tcp.test", on_done, &bench);
-        if (i == 2)
-            (void)uv_run(&bench.loop, UV_RUN_ONCE);
-        resolve_cancel(&resolve);
-        assert_null(resolve);
-        close_bench(&bench);
-        assert_int_equal(bench.calls, 0);
-    }
-}
-
-/* The one that is told first cancels the other, which is on its way or about to be told. */
-static void test_cancelled_by_another(void **state)
-{
-    static const char *const names[] = {"silent.test", "two.test", "not a name"};
-    struct bench bench;
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        open_bench(&bench);
-        assert_non_null(resolve_host(bench.resolver, "not a name", 25, on_done, &bench));
-        bench.other = resolve_host(bench.resolver, names[i], 25, on_done, &bench);
-        close_bench(&bench);
-        assert_int_equal(bench.calls, 1);
-    }
-}
-
 static void test_the_resolver_is_freed(void **state)
 {
     struct bench bench;
@@ -515,8 +480,6 @@ int main(void)
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_a_service_in_part),
         cmocka_unit_test(test_services_without_a_server),
-        cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_cancelled_by_another),
         cmocka_unit_test(test_the_resolver_is_freed),
         cmocka_unit_test(test_a_deadline),
     };
