@@ -70,7 +70,7 @@ bool approach_is_before_greeting(const struct approach *approach)
 bool approach_waits_for_greeting(const struct approach *approach)
 {
     return approach_is_before_greeting(approach) &&
-           (approach->stage == APPROACH_HANDSHAKE ? approach->leg->wire->received == 0
+           (approach->stage == APPROACH_HANDSHAKE ? stream_received(approach->leg) == 0
                                                   : buffer_held(*approach->input).n == 0);
 }
 
@@ -115,10 +115,8 @@ void approach_start(struct approach *approach, struct engine *engine,
         fail_connecting(approach, error);
         return;
     }
-    wire->on_event = plan->on_event;
-    wire->owner = plan->event_owner;
-    stream_open(leg, &engine->streams, wire);
-    wire_watch(wire, WIRE_WRITABLE);
+    stream_open(leg, &engine->streams, wire, plan->on_event, plan->event_owner);
+    stream_watch(leg, WIRE_WRITABLE);
 }
 
 static void start_tls(struct approach *approach)
@@ -150,17 +148,16 @@ static bool was_connected(int error)
 
 static bool run_connecting(struct approach *approach)
 {
-    struct wire *wire = approach->leg->wire;
-    int error;
+    enum io status = stream_connected(approach->leg);
+    int error = stream_error(approach->leg);
 
-    if (!(wire->ready & (unsigned)WIRE_WRITABLE))
+    if (status == IO_AGAIN)
         return false;
-    error = approach->engine->hooks->connected(wire);
-    if (error != 0 && (!was_connected(error) || approach->plan.opening->goal == OPENING_CONNECT)) {
+    if (status != IO_OK &&
+        (!was_connected(error) || approach->plan.opening->goal == OPENING_CONNECT)) {
         fail_connecting(approach, error);
         return true;
     }
-    wire->ready |= (unsigned)WIRE_READABLE; /* worth a try: the greeting may be there */
     if (!approach->plan.write_header) {
         begin_tls_or_opening(approach);
         return true;

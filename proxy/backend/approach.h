@@ -52,7 +52,7 @@ struct approach_plan {
     approach_write_header *write_header; /* NULL: there is none */
     approach_heard *heard;               /* NULL: nothing of it is wanted */
     void *owner;                         /* of both */
-    wire_callback *on_event;             /* events of the leg; approach_step is to be called then */
+    stream_callback *on_event;           /* events of the leg; approach_step is to be called then */
     void *event_owner;
 };
 

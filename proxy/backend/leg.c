@@ -8,19 +8,7 @@
 struct wire *leg_connect(
     struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure)
 {
-    struct socket *sock = socket_connect(engine->loop, to, keepalive_s, failure);
-
-    return sock ? &sock->wire : NULL;
-}
-
-int leg_connected(struct wire *wire)
-{
-    return socket_connect_result((struct socket *)(void *)wire);
-}
-
-bool leg_local_address(const struct wire *wire, struct address *out)
-{
-    return socket_local_address((const struct socket *)(const void *)wire, out);
+    return socket_connect(engine->loop, to, keepalive_s, failure);
 }
 
 bool leg_lacks_means(int failure)
@@ -93,7 +81,7 @@ void leg_wait(struct engine *engine, struct stream *leg, struct buffer **input,
 {
     buffer_give_if_empty(&engine->replies, input);
     buffer_give_if_empty(&engine->lines, output);
-    wire_watch(leg->wire,
+    stream_watch(leg,
         for_output ? (unsigned)WIRE_WRITABLE : (unsigned)WIRE_READABLE | writable_if_held(leg));
 }
 
@@ -104,7 +92,7 @@ enum io leg_handshake(struct stream *leg)
     if (status != IO_ERR)
         status = stream_handshake(leg);
     if (status == IO_AGAIN)
-        wire_watch(leg->wire, (unsigned)WIRE_READABLE | writable_if_held(leg));
+        stream_watch(leg, (unsigned)WIRE_READABLE | writable_if_held(leg));
     return status;
 }
 
@@ -114,8 +102,8 @@ const char *leg_why(const struct stream *leg, const char *what, char out[LEG_WHY
         (void)snprintf(out, LEG_WHY_MAX, "%s: %s", what, leg->detail);
     else if (leg->failure == STREAM_NOT_TLS)
         (void)snprintf(out, LEG_WHY_MAX, "%s: it answers in clear", what);
-    else if (leg->wire->error != 0)
-        (void)snprintf(out, LEG_WHY_MAX, "%s: %s", what, strerror(leg->wire->error));
+    else if (stream_error(leg) != 0)
+        (void)snprintf(out, LEG_WHY_MAX, "%s: %s", what, strerror(stream_error(leg)));
     else
         (void)snprintf(out, LEG_WHY_MAX, "%s", what);
     return out;

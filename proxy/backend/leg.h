@@ -10,11 +10,9 @@
 
 enum { LEG_WHY_MAX = 256 };
 
-/* The engine's hooks where servers are reached by sockets. */
+/* The engine's hook where servers are reached by sockets. */
 struct wire *leg_connect(
     struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure);
-int leg_connected(struct wire *wire);
-bool leg_local_address(const struct wire *wire, struct address *out);
 
 /* This errno of connecting tells of a want of our own, and no server is worse for it. */
 bool leg_lacks_means(int failure);
@@ -35,7 +33,7 @@ enum io leg_read(struct engine *engine, struct stream *leg, struct buffer **inpu
 void leg_wait(struct engine *engine, struct stream *leg, struct buffer **input,
     struct buffer **output, bool for_output);
 
-/* Goes on with TLS. With IO_AGAIN the wire is watched. */
+/* Goes on with TLS. With IO_AGAIN the leg is watched. */
 enum io leg_handshake(struct stream *leg) __attribute__((warn_unused_result));
 
 /* What happened and why: the library's words where it has any. Returns out. */

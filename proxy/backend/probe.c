@@ -9,8 +9,7 @@
 static void close_all(struct probe *probe)
 {
     deadline_clear(&probe->engine->deadlines, &probe->deadline);
-    if (probe->leg.ops)
-        stream_close(&probe->leg, false);
+    stream_close(&probe->leg, false);
     buffer_give(&probe->engine->replies, &probe->input);
     buffer_give(&probe->engine->lines, &probe->output);
     approach_drop(&probe->approach);
@@ -26,7 +25,6 @@ static bool write_header(void *owner, struct buffer *out)
 {
     struct probe *probe = owner;
     const struct opening_client *client = probe->plan.client;
-    const struct engine_hooks *using = probe->engine->hooks;
     struct proxy_header header = {.version = probe->plan.header, .command = PROXY_HEADER_LOCAL};
 
     if (client) {
@@ -34,8 +32,8 @@ static bool write_header(void *owner, struct buffer *out)
         header.has_addresses = true;
         header.source = client->source;
         header.destination = client->destination;
-    } else if (header.version == 1 && using->local_address) {
-        header.has_addresses = using->local_address(probe->leg.wire, &header.source);
+    } else if (header.version == 1) {
+        header.has_addresses = stream_local_address(&probe->leg, &header.source);
         header.destination = probe->address;
     }
     return proxy_header_write(&header, out);
@@ -139,9 +137,9 @@ static void step(struct probe *probe)
         continue;
 }
 
-static void on_event(void *owner, struct wire *wire, unsigned events)
+static void on_event(void *owner, struct stream *leg, unsigned events)
 {
-    (void)wire;
+    (void)leg;
     (void)events;
     step(owner);
 }
@@ -181,7 +179,7 @@ void probe_start(struct probe *probe, struct engine *engine, const struct probe_
     approach_start(&probe->approach, engine, &approach, address, &probe->leg, &probe->input);
     /* A failure at once is reported in a turn of its own. */
     deadline_set(&engine->deadlines, &probe->deadline, CLASS_CONNECT,
-        probe->leg.ops ? now_ms + plan->timeout_ms : now_ms);
+        stream_is_open(&probe->leg) ? now_ms + plan->timeout_ms : now_ms);
 }
 
 void probe_stop(struct probe *probe)

@@ -29,7 +29,7 @@ void probe_note_tls(struct probe *probe)
     struct probe_result *result = &probe->result;
     struct tls_info info;
 
-    if (!probe->leg.ops)
+    if (!stream_is_open(&probe->leg))
         return;
     (void)stream_tls_info(&probe->leg, &info);
     result->has_tls = probe->leg.handshaken;

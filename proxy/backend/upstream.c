@@ -107,7 +107,7 @@ bool upstream_step(struct upstream *upstream)
 
 void upstream_start(struct upstream *upstream, struct engine *engine, const struct route *route,
     const struct upstream_client *client, struct stream *leg, struct buffer **input,
-    wire_callback *on_event, void *owner)
+    stream_callback *on_event, void *owner)
 {
     *upstream = (struct upstream){.engine = engine,
         .route = route,

@@ -57,7 +57,7 @@ struct upstream {
     const struct route *route;
     struct stream *leg;
     struct buffer **input; /* what was read from the leg */
-    wire_callback *on_event;
+    stream_callback *on_event;
     void *owner;
     struct upstream_client client;
     enum upstream_phase phase;
@@ -97,7 +97,7 @@ struct upstream {
  */
 void upstream_start(struct upstream *upstream, struct engine *engine, const struct route *route,
     const struct upstream_client *client, struct stream *leg, struct buffer **input,
-    wire_callback *on_event, void *owner);
+    stream_callback *on_event, void *owner);
 
 /*
  * The client's TLS has begun, and where logins are expected the backend should know: it has been

@@ -3,7 +3,7 @@
 
 void upstream_poke(struct upstream *upstream)
 {
-    upstream->on_event(upstream->owner, upstream->leg->wire, 0);
+    upstream->on_event(upstream->owner, upstream->leg, 0);
 }
 
 static void on_try_deadline(struct deadline *deadline)

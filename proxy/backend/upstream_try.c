@@ -36,8 +36,7 @@ static void log_failure(const struct upstream *upstream, const char *why)
 static unsigned leave(struct upstream *upstream)
 {
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
-    if (upstream->leg->ops)
-        stream_close(upstream->leg, false);
+    stream_close(upstream->leg, false);
     buffer_give(&upstream->engine->replies, upstream->input);
     approach_drop(&upstream->approach);
     upstream_release(upstream);

@@ -54,8 +54,7 @@ struct checks {
     struct job jobs[CHECKS_AT_ONCE];
 };
 
-static const struct engine_hooks hooks = {
-    .connect = leg_connect, .connected = leg_connected, .local_address = leg_local_address};
+static const struct engine_hooks hooks = {.connect = leg_connect};
 
 static const struct config_backend *backend_of(const struct snapshot *snapshot, size_t backend)
 {

@@ -48,8 +48,7 @@ static void hook_wake(struct engine *engine)
     (void)uv_async_send(&LIST_ENTRY(engine, struct worker, engine)->wake);
 }
 
-static const struct engine_hooks hooks = {
-    .connect = leg_connect, .connected = leg_connected, .wake = hook_wake};
+static const struct engine_hooks hooks = {.connect = leg_connect, .wake = hook_wake};
 
 /* ---- The inbox ---- */
 
@@ -57,12 +56,12 @@ static void begin_session(struct worker *worker, struct connection *connection)
 {
     const struct service *service = snapshot_service(connection->snapshot, connection->listener);
     struct address local = {0}; /* stays so when the connection is gone already */
-    struct socket *sock;
+    struct wire *wire;
 
     (void)socket_name(connection->fd, &local);
-    sock = socket_from_accepted(&worker->loop, connection->fd, service->route.keepalive_s);
-    if (!sock || !session_start(&worker->sessions, service, &sock->wire, &connection->client,
-                     &local, connection->snapshot))
+    wire = socket_from_accepted(&worker->loop, connection->fd, service->route.keepalive_s);
+    if (!wire || !session_start(&worker->sessions, service, wire, &connection->client, &local,
+                     connection->snapshot))
         release(worker, connection->snapshot);
     free(connection);
 }

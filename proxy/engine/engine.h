@@ -47,15 +47,11 @@ struct engine;
 /* What the owner of an engine does for it. */
 struct engine_hooks {
     /*
-     * Begins to connect: WIRE_WRITABLE will be reported, then connected() asked. NULL: *failure, an
-     * errno. May be NULL with connected where nothing is connected.
+     * Begins to connect: WIRE_WRITABLE will be reported. NULL: *failure is an errno. The hook may
+     * be NULL where nothing is connected.
      */
     struct wire *(*connect)(
         struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure);
-    /* 0: connected; else an errno. */
-    int (*connected)(struct wire *wire);
-    /* Our end of it, once connected. False: not known. May be NULL: never known. */
-    bool (*local_address)(const struct wire *wire, struct address *out);
     /*
      * Any thread: there is post. The engine's own thread is to call engine_read_post soon. May be
      * NULL where nothing is posted.

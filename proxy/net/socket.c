@@ -10,9 +10,24 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+struct socket {
+    struct wire wire; /* first */
+    uv_poll_t poll;
+    int fd;
+    unsigned polled;      /* what the poll is armed for, in enum wire_event */
+    bool fin_is_reported; /* one-shot, as are hang-ups */
+    bool hangup_is_reported;
+    int failure; /* errno that a poll has found: the kernel gives each but once */
+};
+
 static struct socket *socket_of(struct wire *wire)
 {
-    return (struct socket *)(void *)wire; /* the wire is its first member */
+    return (struct socket *)(void *)wire;
+}
+
+static int fd_of(const struct wire *wire)
+{
+    return ((const struct socket *)(const void *)wire)->fd;
 }
 
 static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
@@ -31,10 +46,7 @@ static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
         return IO_EOF;
     if (n == 0)
         errno = sock->failure;
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return IO_AGAIN;
-    wire->error = errno;
-    return IO_ERR;
+    return errno == EAGAIN ? IO_AGAIN : IO_ERR;
 }
 
 static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
@@ -49,9 +61,10 @@ static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
         *sent = (size_t)n;
         return n > 0 ? IO_OK : IO_AGAIN;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
+    if (errno == EAGAIN)
         return IO_AGAIN;
-    wire->error = sock->failure != 0 ? sock->failure : errno;
+    if (sock->failure != 0)
+        errno = sock->failure;
     return IO_ERR;
 }
 
@@ -60,7 +73,7 @@ static size_t unacknowledged(const struct wire *wire)
 {
     int n = 0;
 
-    if (ioctl(((const struct socket *)(const void *)wire)->fd, SIOCOUTQ, &n) != 0 || n < 0)
+    if (ioctl(fd_of(wire), SIOCOUTQ, &n) != 0 || n < 0)
         return 0;
     return (size_t)n;
 }
@@ -70,13 +83,13 @@ static void set_patience(struct wire *wire, uint64_t ms)
     unsigned value = ms < INT_MAX ? (unsigned)ms : INT_MAX;
 
     /* Without it TCP gives up by itself, in a quarter of an hour or more. */
-    (void)setsockopt(socket_of(wire)->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value));
+    (void)setsockopt(fd_of(wire), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value));
 }
 
 static void finish(struct wire *wire)
 {
     /* It fails only where the connection is gone already, which receive will tell. */
-    (void)shutdown(socket_of(wire)->fd, SHUT_WR);
+    (void)shutdown(fd_of(wire), SHUT_WR);
 }
 
 /* The kernel's notice of a disconnect also stands for a mere FIN: is the peer gone both ways? */
@@ -93,9 +106,7 @@ static void arm(struct socket *sock, unsigned wanted)
 {
     int events = 0;
 
-    if (sock->wire.ended)
-        wanted &= ~(unsigned)WIRE_READABLE; /* the end stays readable: it would call for ever */
-    if (sock->hangup_is_told)
+    if (sock->hangup_is_reported)
         wanted &= ~(unsigned)WIRE_HANGUP;
     if (wanted == sock->polled)
         return;
@@ -105,7 +116,7 @@ static void arm(struct socket *sock, unsigned wanted)
         events |= UV_WRITABLE;
     /* After a FIN DISCONNECT would call for ever; what poll always reports comes with any event. */
     if (wanted & WIRE_HANGUP)
-        events |= sock->fin_is_told ? UV_PRIORITIZED : UV_DISCONNECT;
+        events |= sock->fin_is_reported ? UV_PRIORITIZED : UV_DISCONNECT;
     sock->polled = wanted;
     if (events == 0)
         (void)uv_poll_stop(&sock->poll);
@@ -124,25 +135,29 @@ static unsigned take_disconnect(struct socket *sock, bool is_fin)
     unsigned wanted = sock->polled;
     bool is_gone = is_hung_up(sock->fd);
 
-    sock->hangup_is_told = is_gone || !is_fin; /* urgent data would be reported for ever, too */
-    sock->fin_is_told = true;
+    sock->hangup_is_reported = is_gone || !is_fin; /* urgent data would be reported for ever, too */
+    sock->fin_is_reported = true;
     sock->polled = 0;
     arm(sock, wanted);
-    if (sock->hangup_is_told)
-        sock->wire.watched &= ~(unsigned)WIRE_HANGUP;
     if (is_gone)
         return WIRE_HANGUP;
     return is_fin ? (unsigned)WIRE_FIN : 0;
 }
 
-/* It is kept, since asking takes it from the socket, and the next call would see a mere end. */
-static void keep_failure(struct socket *sock)
+/* Asking takes it from the socket, and the next call would see a mere end. */
+static int take_error(int fd)
 {
     int problem = 0;
     socklen_t n = sizeof(problem);
 
-    if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &problem, &n) == 0 && problem != 0)
-        sock->failure = sock->wire.error = problem;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &n) == 0 ? problem : errno;
+}
+
+static int connect_result(const struct wire *wire)
+{
+    const struct socket *sock = (const struct socket *)(const void *)wire;
+
+    return sock->failure != 0 ? sock->failure : take_error(sock->fd);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -152,11 +167,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     if (status < 0) {
         /* POLLERR: libuv has stopped the handle. Whatever was waited for will now say why. */
+        int problem = take_error(sock->fd);
+
         report = sock->polled;
+
         sock->polled = 0;
-        sock->wire.watched = 0;
-        sock->hangup_is_told = true;
-        keep_failure(sock);
+        sock->hangup_is_reported = true;
+        if (problem != 0)
+            sock->failure = problem;
+        wire_fail(&sock->wire, problem);
     } else {
         if (events & UV_READABLE)
             report |= WIRE_READABLE;
@@ -167,6 +186,20 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (report != 0)
         wire_report(&sock->wire, report); /* may close the socket: nothing after this */
+}
+
+bool socket_name(int fd, struct address *out)
+{
+    struct sockaddr_storage storage = {0};
+    socklen_t n = sizeof(storage);
+
+    return getsockname(fd, (struct sockaddr *)&storage, &n) == 0 &&
+           address_from_socket((const struct sockaddr *)&storage, out);
+}
+
+static bool local_address(const struct wire *wire, struct address *out)
+{
+    return socket_name(fd_of(wire), out);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -187,7 +220,6 @@ static void close_socket(struct wire *wire, bool reset)
 {
     struct socket *sock = socket_of(wire);
 
-    wire->on_event = NULL;
     uv_close((uv_handle_t *)&sock->poll, on_closed);
     socket_discard(sock->fd, reset);
     sock->fd = -1;
@@ -197,6 +229,8 @@ static const struct wire_ops socket_ops = {
     .receive = receive,
     .send = transmit,
     .finish = finish,
+    .connect_result = connect_result,
+    .local_address = local_address,
     .unacknowledged = unacknowledged,
     .set_patience = set_patience,
     .watch = watch,
@@ -222,7 +256,7 @@ static void set_options(int fd, unsigned keepalive_s)
     set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
 }
 
-static struct socket *socket_new(uv_loop_t *loop, int fd)
+static struct wire *socket_new(uv_loop_t *loop, int fd, unsigned ready)
 {
     struct socket *sock = calloc(1, sizeof(*sock));
 
@@ -232,28 +266,25 @@ static struct socket *socket_new(uv_loop_t *loop, int fd)
     }
     sock->poll.data = sock;
     sock->fd = fd;
-    sock->wire.ops = &socket_ops;
-    return sock;
+    wire_init(&sock->wire, &socket_ops, ready);
+    return &sock->wire;
 }
 
-struct socket *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s)
+struct wire *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s)
 {
-    struct socket *sock;
+    struct wire *wire;
 
     set_options(fd, keepalive_s);
-    sock = socket_new(loop, fd); /* uv_poll_init makes it non-blocking */
-    if (!sock) {
+    wire = socket_new(loop, fd, WIRE_WRITABLE); /* uv_poll_init makes it non-blocking */
+    if (!wire)
         socket_discard(fd, false);
-        return NULL;
-    }
-    sock->wire.ready = WIRE_WRITABLE;
-    return sock;
+    return wire;
 }
 
-struct socket *socket_connect(
+struct wire *socket_connect(
     uv_loop_t *loop, const struct address *to, unsigned keepalive_s, int *failure)
 {
-    struct socket *sock;
+    struct wire *wire;
     int fd = socket(address_family(to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 
     if (fd < 0) {
@@ -267,40 +298,12 @@ struct socket *socket_connect(
         (void)close(fd);
         return NULL;
     }
-    sock = socket_new(loop, fd);
-    if (!sock) {
+    wire = socket_new(loop, fd, 0);
+    if (!wire) {
         *failure = ENOMEM;
         (void)close(fd);
     }
-    return sock;
-}
-
-int socket_connect_result(struct socket *sock)
-{
-    int problem = 0;
-    socklen_t n = sizeof(problem);
-
-    if (sock->failure != 0)
-        return sock->failure;
-    if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &problem, &n) != 0)
-        problem = errno;
-    if (problem != 0)
-        sock->wire.error = problem;
-    return problem;
-}
-
-bool socket_name(int fd, struct address *out)
-{
-    struct sockaddr_storage storage = {0};
-    socklen_t n = sizeof(storage);
-
-    return getsockname(fd, (struct sockaddr *)&storage, &n) == 0 &&
-           address_from_socket((const struct sockaddr *)&storage, out);
-}
-
-bool socket_local_address(const struct socket *sock, struct address *out)
-{
-    return socket_name(sock->fd, out);
+    return wire;
 }
 
 int socket_listen(const struct address *at, int backlog, int *failure, struct error *error)

@@ -62,9 +62,51 @@ void stream_lose_output(struct stream *stream)
     buffer_give(stream->context->pool, &stream->held);
 }
 
-void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire)
+static void on_wire_event(void *owner, unsigned events)
 {
-    *stream = (struct stream){.ops = &plain_ops, .wire = wire, .context = context};
+    struct stream *stream = owner;
+
+    if (stream->on_event)
+        stream->on_event(stream->owner, stream, events);
+}
+
+void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire,
+    stream_callback *on_event, void *owner)
+{
+    *stream = (struct stream){
+        .ops = &plain_ops, .wire = wire, .context = context, .on_event = on_event, .owner = owner};
+    wire->on_event = on_wire_event;
+    wire->owner = stream;
+}
+
+bool stream_is_open(const struct stream *stream)
+{
+    return stream->ops != NULL;
+}
+
+void stream_watch(struct stream *stream, unsigned events)
+{
+    wire_watch(stream->wire, events);
+}
+
+unsigned stream_watched(const struct stream *stream)
+{
+    return stream->wire->watched;
+}
+
+enum io stream_connected(struct stream *stream)
+{
+    return wire_connected(stream->wire);
+}
+
+bool stream_local_address(const struct stream *stream, struct address *out)
+{
+    return stream->wire->ops->local_address(stream->wire, out);
+}
+
+void stream_set_patience(struct stream *stream, uint64_t ms)
+{
+    stream->wire->ops->set_patience(stream->wire, ms);
 }
 
 enum io stream_handshake(struct stream *stream)
@@ -126,6 +168,49 @@ bool stream_is_tls(const struct stream *stream)
     return stream->ssl != NULL;
 }
 
+int stream_error(const struct stream *stream)
+{
+    return stream->wire ? stream->wire->error : 0;
+}
+
+bool stream_peer_finished(const struct stream *stream)
+{
+    return (stream->wire->ready & WIRE_FIN) != 0;
+}
+
+bool stream_has_ended(const struct stream *stream)
+{
+    return stream->wire->ended;
+}
+
+uint64_t stream_received(const struct stream *stream)
+{
+    return stream->wire->received;
+}
+
+uint64_t stream_delivered(const struct stream *stream)
+{
+    size_t under_way = stream->wire->ops->unacknowledged(stream->wire);
+
+    return stream->wire->sent > under_way ? stream->wire->sent - under_way : 0;
+}
+
+bool stream_is_delivered(const struct stream *stream)
+{
+    return !stream->held && stream->wire->ops->unacknowledged(stream->wire) == 0;
+}
+
+void stream_note_reset(struct stream *stream)
+{
+    if (stream->failure == STREAM_FINE)
+        stream->failure = STREAM_RESET;
+}
+
+enum io stream_read_raw(struct stream *stream, char *into, size_t cap, size_t *got)
+{
+    return wire_receive(stream->wire, into, cap, got);
+}
+
 void stream_shutdown(struct stream *stream, bool truncated)
 {
     if (stream->finished)
@@ -148,6 +233,6 @@ void stream_close(struct stream *stream, bool reset)
     free(stream->server_name);
     buffer_give(stream->context->pool, &stream->held);
     buffer_give_cleansed(stream->context->pool, &stream->prefix);
-    stream->wire->ops->close(stream->wire, reset);
+    wire_close(stream->wire, reset);
     *stream = (struct stream){0};
 }

@@ -1,9 +1,9 @@
 /*
- * A stream is one non-blocking byte stream, plain or TLS, over a wire. The session reads and writes
- * plaintext and never learns which it is; stream_start_tls_* is the only way from one to the other.
+ * A stream is one non-blocking byte stream, plain or TLS, over a wire. Its owner reads and writes
+ * plaintext and never learns what is below; stream_start_tls_* is the only way from plain to TLS.
  *
- * Owned by its session, on one worker thread. It owns its wire and its TLS state. A stream is
- * zeroed memory until stream_open and again after stream_close.
+ * It belongs to one worker thread. It owns its wire and its TLS state. A stream is zeroed memory
+ * until stream_open and again after stream_close, and must not be moved in between.
  *
  * Encrypted output goes through the worker's cork, one write for all records of a call. What the
  * wire did not take is kept in `held`, one buffer at most; while there is any, stream_write
@@ -46,7 +46,7 @@ struct stream_ops {
 
 enum stream_failure {
     STREAM_FINE,
-    STREAM_RESET, /* the socket failed: errno in wire->error */
+    STREAM_RESET, /* the connection failed: see stream_error */
     /* TLS ended without close_notify: what came may be incomplete [RFC 8446 6.1]; or it ended
      * before the peer's first byte. */
     STREAM_TRUNCATED,
@@ -60,36 +60,66 @@ enum stream_failure {
 
 enum { STREAM_DETAIL_MAX = 160 };
 
-/*
- * Everything but `failure`, `detail`, `handshaken`, `finished` and `unwritable` is private to net.
- */
+/* events: what became true, of enum wire_event. May close the stream. */
+typedef void stream_callback(void *owner, struct stream *stream, unsigned events);
+
 struct stream {
+    /* To be read by the owner: */
+    enum stream_failure failure;
+    char detail[STREAM_DETAIL_MAX]; /* for the log: the library's own words; may be empty */
+    bool handshaken;                /* TLS is up; always false on a plain stream */
+    bool finished;                  /* our direction has been shut down */
+    bool unwritable; /* the wire has refused a write: the peer hears nothing more of ours */
+
+    /* Private to net: */
     const struct stream_ops *ops; /* NULL: not open */
     struct wire *wire;
     const struct stream_context *context;
+    stream_callback *on_event;
+    void *owner;
     struct buffer *held;   /* encrypted bytes that the wire did not take yet */
     struct buffer *prefix; /* read before TLS began, and TLS from its first byte on */
     struct ssl_st *ssl;
     const struct tls_service *service; /* server role only */
     const struct tls_set *set;         /* the one that the ClientHello chose */
     struct tls_client *client;         /* client role only */
-    char *server_name;  /* the name asked for: by the client, or of the backend by us */
-    bool handshaken;    /* TLS is up; always false on a plain stream */
-    bool finished;      /* our direction has been shut down */
-    bool unwritable;    /* the wire has refused a write: the peer hears nothing more of ours */
-    bool finish_due;    /* ... but the FIN waits until `held` is empty */
-    bool heard;         /* the peer's first byte of TLS has been looked at */
-    bool starved;       /* TLS needs more bytes from the wire before it can give any */
-    bool end_due;       /* the end came behind bytes: the next read tells it */
-    bool buffers_freed; /* see tls.c */
-    enum stream_failure failure;
-    char detail[STREAM_DETAIL_MAX]; /* for the log: the library's own words; may be empty */
-    uint64_t key_update_window_ms;  /* see tls.c */
+    char *server_name;             /* the name asked for: by the client, or of the backend by us */
+    bool finish_due;               /* it is finished, but the FIN waits until `held` is empty */
+    bool heard;                    /* the peer's first byte of TLS has been looked at */
+    bool starved;                  /* TLS needs more bytes from the wire before it can give any */
+    bool end_due;                  /* the end came behind bytes: the next read tells it */
+    bool buffers_freed;            /* see tls.c */
+    uint64_t key_update_window_ms; /* see tls.c */
     unsigned key_updates;
 };
 
-/* A plain stream over the wire, which is taken. */
-void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire);
+/*
+ * A plain stream over the wire, which is taken. on_event gets what stream_watch has asked for, from
+ * the loop and never from inside a call.
+ */
+void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire,
+    stream_callback *on_event, void *owner);
+
+bool stream_is_open(const struct stream *stream);
+
+/* Reports these events from now on (a mask of enum wire_event), and no other. */
+void stream_watch(struct stream *stream, unsigned events);
+
+/* What stream_watch was last given, without what cannot come any more. */
+unsigned stream_watched(const struct stream *stream);
+
+/*
+ * Whether the wire, which has begun to connect, is connected. IO_AGAIN: not yet, watch
+ * WIRE_WRITABLE. IO_ERR: it is not, see stream_error; what the peer said before it reset the
+ * connection may still be read.
+ */
+enum io stream_connected(struct stream *stream) __attribute__((warn_unused_result));
+
+/* Our own end of the connection; false where it is not known. */
+bool stream_local_address(const struct stream *stream, struct address *out);
+
+/* The stream fails when the peer's kernel acknowledges nothing of what waits for it for so long. */
+void stream_set_patience(struct stream *stream, uint64_t ms);
 
 /*
  * Turns the stream into TLS. Nothing may be held. *prefix (prefix and *prefix may be NULL) is taken
@@ -136,6 +166,31 @@ enum io stream_flush(struct stream *stream) __attribute__((warn_unused_result));
 bool stream_has_held(const struct stream *stream);
 
 bool stream_is_tls(const struct stream *stream);
+
+/* The errno behind the connection's last failure, or 0: there was none, or it is not open. */
+int stream_error(const struct stream *stream);
+
+/* WIRE_FIN was reported: the peer says nothing behind what waits to be read. */
+bool stream_peer_finished(const struct stream *stream);
+
+/* All that came over the wire has been read, to the peer's end or the connection's. */
+bool stream_has_ended(const struct stream *stream);
+
+/* Octets that came over the wire so far, those of TLS itself included. */
+uint64_t stream_received(const struct stream *stream);
+
+/* Octets that have reached the peer's kernel so far: more of them is progress. */
+uint64_t stream_delivered(const struct stream *stream);
+
+/* Nothing of what was written is still on its way. */
+bool stream_is_delivered(const struct stream *stream);
+
+/* The owner was told of a hang-up: what has not failed before fails by STREAM_RESET now. */
+void stream_note_reset(struct stream *stream);
+
+/* Behind a failure of TLS: reads what still comes, undeciphered, so that it can be dropped. */
+enum io stream_read_raw(struct stream *stream, char *into, size_t cap, size_t *got)
+    __attribute__((warn_unused_result));
 
 /*
  * What is known about TLS (net/tls_info.h), the server name also when the handshake failed. False

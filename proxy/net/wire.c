@@ -1,5 +1,12 @@
 #include "wire.h"
 
+#include <errno.h>
+
+void wire_init(struct wire *wire, const struct wire_ops *ops, unsigned ready)
+{
+    *wire = (struct wire){.ops = ops, .ready = ready};
+}
+
 enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
 {
     enum io status;
@@ -21,9 +28,10 @@ enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
         break;
     case IO_EOF:
     case IO_ERR:
+        if (status == IO_ERR)
+            wire->error = errno;
         wire->ended = true;
-        /* The end stays readable: left armed, it would be reported for ever. */
-        wire_watch(wire, wire->watched & ~(unsigned)WIRE_READABLE);
+        wire_watch(wire, wire->watched);
         break;
     }
     return status;
@@ -43,20 +51,30 @@ enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
         wire->sent += *sent;
     if (status == IO_AGAIN || (status == IO_OK && *sent < bytes.n))
         wire->ready &= ~(unsigned)WIRE_WRITABLE;
-    if (status == IO_ERR)
+    if (status == IO_ERR) {
+        wire->error = errno;
         wire->ready |= (unsigned)WIRE_READABLE; /* its last words, or why it is gone */
+    }
     return status;
 }
 
-uint64_t wire_delivered(const struct wire *wire)
+enum io wire_connected(struct wire *wire)
 {
-    size_t under_way = wire->ops->unacknowledged(wire);
+    int error;
 
-    return wire->sent > under_way ? wire->sent - under_way : 0;
+    if (!(wire->ready & WIRE_WRITABLE))
+        return IO_AGAIN;
+    wire->ready |= (unsigned)WIRE_READABLE; /* the peer's first words may be there already */
+    error = wire->ops->connect_result(wire);
+    if (error != 0)
+        wire->error = error;
+    return error == 0 ? IO_OK : IO_ERR;
 }
 
 void wire_watch(struct wire *wire, unsigned events)
 {
+    if (wire->ended)
+        events &= ~(unsigned)WIRE_READABLE;
     if (wire->watched == events)
         return;
     wire->watched = events;
@@ -69,5 +87,18 @@ void wire_report(struct wire *wire, unsigned events)
     if (events & WIRE_FIN)
         wire->ready |= (unsigned)WIRE_READABLE; /* the end is there to be read */
     if (wire->on_event)
-        wire->on_event(wire->owner, wire, events);
+        wire->on_event(wire->owner, events);
+}
+
+void wire_fail(struct wire *wire, int error)
+{
+    wire->watched = 0;
+    if (error != 0)
+        wire->error = error;
+}
+
+void wire_close(struct wire *wire, bool reset)
+{
+    wire->on_event = NULL;
+    wire->ops->close(wire, reset);
 }

@@ -54,7 +54,7 @@ bool pipe_reserve(struct pipe *pipe, struct engine *engine, size_t octets)
 /* Writes until the sink takes no more; what is left. */
 static struct slice write_to(struct pipe *pipe, struct stream *sink, struct slice bytes)
 {
-    if (!sink->ops)
+    if (!stream_is_open(sink))
         pipe->fault = PIPE_SINK_GONE;
     while (bytes.n > 0 && pipe->fault == PIPE_FINE) {
         size_t put;
@@ -90,7 +90,7 @@ bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine)
     struct slice rest;
     bool moved = false;
 
-    if (!sink->ops)
+    if (!stream_is_open(sink))
         return false;
     if (pipe->fault == PIPE_FINE && stream_has_held(sink)) {
         enum io status = stream_flush(sink);
@@ -112,7 +112,7 @@ bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine)
 bool pipe_has_output(const struct pipe *pipe, const struct stream *sink)
 {
     return pipe->fault == PIPE_FINE &&
-           (buffer_held(pipe->out).n > 0 || (sink->ops && stream_has_held(sink)));
+           (buffer_held(pipe->out).n > 0 || (stream_is_open(sink) && stream_has_held(sink)));
 }
 
 bool pipe_is_cut(const struct pipe *pipe, const struct stream *sink)

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void session_on_event(void *owner, struct wire *wire, unsigned events)
+void session_on_event(void *owner, struct stream *leg, unsigned events)
 {
     struct session *session = owner;
 
-    if ((events & (unsigned)WIRE_HANGUP) && wire == session->leg[LEG_CLIENT].wire)
+    if ((events & (unsigned)WIRE_HANGUP) && leg == &session->leg[LEG_CLIENT])
         session_enter(session, session_lose_client(session));
     session_step(session);
 }
@@ -48,7 +48,7 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     struct session *session = calloc(1, sizeof(*session));
 
     if (!session) {
-        wire->ops->close(wire, true);
+        wire_close(wire, true);
         return NULL;
     }
     session->sessions = sessions;
@@ -65,10 +65,9 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     sessions->count++;
     (void)atomic_fetch_add(&sessions->totals->alive, 1);
     session_init_deadlines(session);
-    wire->on_event = session_on_event;
-    wire->owner = session;
-    wire->ops->set_patience(wire, service->config->timeouts.stalled);
-    stream_open(&session->leg[LEG_CLIENT], &session->engine->streams, wire);
+    stream_open(
+        &session->leg[LEG_CLIENT], &session->engine->streams, wire, session_on_event, session);
+    stream_set_patience(&session->leg[LEG_CLIENT], service->config->timeouts.stalled);
     session_step(session);
     return session;
 }

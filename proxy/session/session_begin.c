@@ -40,7 +40,7 @@ static unsigned start_tls(struct session *session)
 {
     struct buffer *prefix = NULL;
 
-    session->tls_from = session->leg[LEG_CLIENT].wire->received;
+    session->tls_from = stream_received(&session->leg[LEG_CLIENT]);
     if (take_prefix(session, &prefix) &&
         stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, &prefix) == IO_OK)
         return SESSION_HANDSHAKE;
@@ -178,7 +178,7 @@ static enum reason handshake_reason(const struct session *session)
 /* A client that has not begun its TLS has nothing to lose, and could read no farewell. */
 unsigned session_drain_handshake(struct session *session)
 {
-    if (session->leg[LEG_CLIENT].wire->received > session->tls_from)
+    if (stream_received(&session->leg[LEG_CLIENT]) > session->tls_from)
         return SESSION_WAIT;
     return session_give_up(session, REASON_SHUTDOWN);
 }

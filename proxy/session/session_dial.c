@@ -47,7 +47,7 @@ static bool has_left(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
-    if ((session->leg[LEG_CLIENT].wire->ready & (unsigned)WIRE_FIN) == 0 && !client->ended)
+    if (!stream_peer_finished(&session->leg[LEG_CLIENT]) && !client->ended)
         return false;
     while (pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines))
         continue;

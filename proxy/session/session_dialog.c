@@ -189,10 +189,10 @@ static unsigned go_on(struct session *session, unsigned next)
 
 void session_begin_dialog(struct session *session)
 {
-    struct wire *server = session->leg[LEG_SERVER].wire;
+    struct stream *server = &session->leg[LEG_SERVER];
 
-    if (server)
-        server->ops->set_patience(server, timeouts(session)->stalled);
+    if (stream_is_open(server))
+        stream_set_patience(server, timeouts(session)->stalled);
     set_deadlines(session);
 }
 
@@ -234,7 +234,8 @@ static unsigned feed(struct session *session, int side, bool *moved)
 
 static bool may_read(const struct session *session, int side)
 {
-    if (!session->leg[side].ops || pipe_has_output(&session->pipe[side], &session->leg[1 - side]))
+    if (!stream_is_open(&session->leg[side]) ||
+        pipe_has_output(&session->pipe[side], &session->leg[1 - side]))
         return false;
     return side == LEG_SERVER || dialog_wants_client(session->dialog);
 }
@@ -336,7 +337,7 @@ static unsigned take_ends(struct session *session)
     if (client->fault == PIPE_NO_MEMORY || server->fault == PIPE_NO_MEMORY)
         return session_give_up(session, REASON_NO_MEMORY);
     /* Where it takes nothing any more its end comes, behind its last words. */
-    if (session->leg[LEG_SERVER].ops && server->ended)
+    if (stream_is_open(&session->leg[LEG_SERVER]) && server->ended)
         return take_server_end(session);
     if (server->fault == PIPE_SINK_GONE)
         return session_lose_client(session);

@@ -13,9 +13,9 @@
 /* The kernel has waited in vain for what it holds to be acknowledged. */
 static bool has_stalled(const struct session *session, int leg)
 {
-    struct wire *wire = session->leg[leg].wire;
+    const struct stream *stream = &session->leg[leg];
 
-    return wire && wire->error == ETIMEDOUT && wire->ops->unacknowledged(wire) > 0;
+    return stream_error(stream) == ETIMEDOUT && !stream_is_delivered(stream);
 }
 
 enum reason session_end_reason(const struct session *session, int leg)
@@ -80,8 +80,7 @@ unsigned session_lose_client(struct session *session)
     client->truncated = client->truncated || !client->ended;
     client->ended = true;
     session->pipe[LEG_SERVER].fault = PIPE_SINK_GONE;
-    if (session->leg[LEG_CLIENT].failure == STREAM_FINE)
-        session->leg[LEG_CLIENT].failure = STREAM_RESET;
+    stream_note_reset(&session->leg[LEG_CLIENT]);
     return session_give_up(session, session_end_reason(session, LEG_CLIENT));
 }
 
@@ -127,7 +126,7 @@ static bool has_client_ended(const struct session *session)
 {
     const struct stream *client = &session->leg[LEG_CLIENT];
 
-    return has_tls_failed(client) ? client->wire->ended : session->pipe[LEG_CLIENT].ended;
+    return has_tls_failed(client) ? stream_has_ended(client) : session->pipe[LEG_CLIENT].ended;
 }
 
 /* Drops what the client still says. IO_AGAIN: nothing more is there now. */
@@ -143,7 +142,7 @@ static enum io drop_input(struct session *session)
     if (has_client_ended(session))
         return IO_EOF;
     if (has_tls_failed(client))
-        return wire_receive(client->wire, engine->scratch, sizeof(engine->scratch), &got);
+        return stream_read_raw(client, engine->scratch, sizeof(engine->scratch), &got);
     status = stream_read(client, engine->scratch, sizeof(engine->scratch), &got);
     if (status == IO_EOF || status == IO_ERR) {
         pipe->ended = true;
@@ -197,7 +196,7 @@ void session_begin_linger(struct session *session)
 static bool may_close(const struct session *session)
 {
     return has_client_ended(session) &&
-           (!session->pipe[LEG_SERVER].is_torn || session_is_delivered(session));
+           (!session->pipe[LEG_SERVER].is_torn || stream_is_delivered(&session->leg[LEG_CLIENT]));
 }
 
 unsigned session_run_linger(struct session *session)
@@ -216,9 +215,11 @@ unsigned session_run_linger(struct session *session)
 /* Has all of it arrived; if not, has any more of it since the last look? */
 unsigned session_look_at_linger(struct session *session)
 {
-    uint64_t delivered = wire_delivered(session->leg[LEG_CLIENT].wire);
+    const struct stream *client = &session->leg[LEG_CLIENT];
+    uint64_t delivered = stream_delivered(client);
     uint64_t now = now_ms(session);
-    bool is_quiet = session_is_delivered(session) && delivered == session->linger_delivered;
+    bool is_quiet =
+        stream_is_delivered(&session->leg[LEG_CLIENT]) && delivered == session->linger_delivered;
     bool was_paused =
         deadline_queue_has_stalled(&session->engine->deadlines, session->linger_moved_ms);
     uint64_t patience = is_quiet ? SESSION_LINGER_MS : session->service->config->timeouts.stalled;

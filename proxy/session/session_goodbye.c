@@ -35,7 +35,7 @@ static bool can_hear(const struct session *session)
 {
     const struct stream *server = &session->leg[LEG_SERVER];
 
-    return server->ops && !server->unwritable && !server->finished &&
+    return stream_is_open(server) && !server->unwritable && !server->finished &&
            server->failure == STREAM_FINE && !session->pipe[LEG_SERVER].ended &&
            session->pipe[LEG_CLIENT].fault == PIPE_FINE &&
            !pipe_has_output(&session->pipe[LEG_CLIENT], server);
@@ -214,7 +214,7 @@ void session_run_parting(struct session *session)
 unsigned session_parting_events(const struct session *session)
 {
     if (session->parting == PARTING_ARRIVING) /* as the upstream has it */
-        return session->leg[LEG_SERVER].wire->watched;
+        return stream_watched(&session->leg[LEG_SERVER]);
     if (pipe_has_output(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER]))
         return WIRE_WRITABLE;
     return WIRE_READABLE;

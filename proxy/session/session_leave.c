@@ -6,13 +6,6 @@
 
 /* ---- The client ---- */
 
-bool session_is_delivered(const struct session *session)
-{
-    const struct stream *client = &session->leg[LEG_CLIENT];
-
-    return !stream_has_held(client) && client->wire->ops->unacknowledged(client->wire) == 0;
-}
-
 /*
  * Cut in the middle of what the server was saying the client must not take it for the whole. TLS
  * says so by a missing close_notify; in clear only RST does, which also drops what waits in the
@@ -25,10 +18,10 @@ void session_leave_client(struct session *session)
     bool is_cut;
     bool resets;
 
-    if (!client->ops)
+    if (!stream_is_open(client))
         return;
     is_cut = pipe_is_cut(server, client);
-    resets = is_cut && (!stream_is_tls(client) || !session_is_delivered(session));
+    resets = is_cut && (!stream_is_tls(client) || !stream_is_delivered(client));
     if (client->handshaken && !client->finished && !stream_has_held(client))
         stream_shutdown(client, is_cut || server->truncated);
     stream_close(client, resets);
@@ -44,7 +37,7 @@ static void close_server(struct session *session)
     bool is_inside = session->dialog && dialog_is_inside(session->dialog);
     bool is_cut = pipe_is_cut(client, server);
 
-    if (!server->ops)
+    if (!stream_is_open(server))
         return;
     if (!stream_has_held(server))
         stream_shutdown(server, is_inside || is_cut || client->truncated);

@@ -51,8 +51,8 @@ void session_clear_deadlines(struct session *session);
 
 /* ---- session.c ---- */
 
-/* What the wires of both legs report to; the upstream's deadlines, too. */
-void session_on_event(void *owner, struct wire *wire, unsigned events);
+/* What both legs report to; the upstream's deadlines, too. */
+void session_on_event(void *owner, struct stream *leg, unsigned events);
 
 /* ---- session_begin.c ---- */
 
@@ -133,9 +133,6 @@ unsigned session_look_at_linger(struct session *session);
 void session_begin_death(struct session *session);
 
 /* ---- session_leave.c ---- */
-
-/* All that the client was sent has reached it. */
-bool session_is_delivered(const struct session *session);
 
 /* The client's leg is closed, with a reset where it would else take a part for the whole. */
 void session_leave_client(struct session *session);

@@ -212,7 +212,7 @@ static void mind_stall(struct session *session, int leg, bool has_output)
     if (!has_output) {
         deadline_clear(queue, &stall->deadline);
     } else if (!deadline_is_set(&stall->deadline)) {
-        stall->delivered = wire_delivered(session->leg[leg].wire);
+        stall->delivered = stream_delivered(&session->leg[leg]);
         deadline_set(queue, &stall->deadline, CLASS_STALLED,
             uv_now(session->engine->loop) + timeouts(session)->stalled);
     }
@@ -221,15 +221,16 @@ static void mind_stall(struct session *session, int leg, bool has_output)
 static void watch_leg(
     struct session *session, int leg, unsigned (*wanted)(const struct session *session))
 {
-    bool is_open = session->leg[leg].ops != NULL;
-    unsigned events = wanted && is_open ? wanted(session) : 0;
+    struct stream *stream = &session->leg[leg];
+    bool is_mine = wanted && stream_is_open(stream);
+    unsigned events = is_mine ? wanted(session) : 0;
 
-    if (wanted && is_open)
-        wire_watch(session->leg[leg].wire, events);
+    if (is_mine)
+        stream_watch(stream, events);
     mind_stall(session, leg, (events & (unsigned)WIRE_WRITABLE) != 0);
 }
 
-/* Tells both wires which events are of use. */
+/* Tells both legs which events are of use. */
 static void watch(struct session *session)
 {
     watch_leg(session, LEG_CLIENT, phase_of(session)->client);
@@ -331,7 +332,7 @@ static void on_parting_deadline(struct deadline *deadline)
 static void on_stall(struct session *session, int leg)
 {
     struct stall *stall = &session->stall[leg];
-    uint64_t delivered = wire_delivered(session->leg[leg].wire);
+    uint64_t delivered = stream_delivered(&session->leg[leg]);
 
     if (delivered == stall->delivered)
         session_enter(session, session_stall(session, leg));

@@ -25,8 +25,7 @@ struct tour {
     struct visit_counts counts;
 };
 
-static const struct engine_hooks hooks = {
-    .connect = leg_connect, .connected = leg_connected, .local_address = leg_local_address};
+static const struct engine_hooks hooks = {.connect = leg_connect};
 
 /* ---- Whom ---- */
 

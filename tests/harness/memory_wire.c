@@ -66,7 +66,7 @@ static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
 
     memory->receive_calls++;
     if (n == 0 && memory->failure != 0) {
-        wire->error = memory->failure;
+        errno = memory->failure;
         return IO_ERR;
     }
     if (n == 0)
@@ -98,7 +98,7 @@ static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
 
     memory->send_calls++;
     if (memory->failure != 0 || memory->finished) {
-        wire->error = memory->failure != 0 ? memory->failure : EPIPE;
+        errno = memory->failure != 0 ? memory->failure : EPIPE;
         return IO_ERR;
     }
     n = n > 0 ? allowed(&memory->sends, n) : 0;
@@ -116,6 +116,18 @@ static void finish(struct wire *wire)
     memory->finished = true;
     if (memory->peer)
         memory->peer->inbox_ended = true;
+}
+
+static int connect_result(const struct wire *wire)
+{
+    return ((const struct memory_wire *)(const void *)wire)->refusal;
+}
+
+static bool local_address(const struct wire *wire, struct address *out)
+{
+    (void)wire;
+    (void)out;
+    return false;
 }
 
 static size_t unacknowledged(const struct wire *wire)
@@ -142,8 +154,6 @@ static void close_memory(struct wire *wire, bool reset)
 
     memory->closed = true;
     memory->closed_with_reset = reset;
-    wire->on_event = NULL;
-    wire->watched = 0;
     if (memory->peer && reset)
         memory->peer->failure = ECONNRESET;
     else if (memory->peer)
@@ -154,6 +164,8 @@ static const struct wire_ops memory_ops = {
     .receive = receive,
     .send = transmit,
     .finish = finish,
+    .connect_result = connect_result,
+    .local_address = local_address,
     .unacknowledged = unacknowledged,
     .set_patience = set_patience,
     .watch = watch,
@@ -162,8 +174,14 @@ static const struct wire_ops memory_ops = {
 
 void memory_wire_init(struct memory_wire *wire)
 {
-    *wire = (struct memory_wire){.wire = {.ops = &memory_ops}};
-    wire->wire.ready = WIRE_READABLE | WIRE_WRITABLE;
+    *wire = (struct memory_wire){0};
+    wire_init(&wire->wire, &memory_ops, WIRE_READABLE | WIRE_WRITABLE);
+}
+
+void memory_wire_init_connecting(struct memory_wire *wire, int refusal)
+{
+    *wire = (struct memory_wire){.refusal = refusal};
+    wire_init(&wire->wire, &memory_ops, 0);
 }
 
 void memory_wire_init_pair(struct memory_wire *a, struct memory_wire *b)
@@ -242,8 +260,6 @@ unsigned memory_wire_poll(struct memory_wire *wire)
     if (wire->closed)
         return 0;
     events = memory_wire_state(wire) & wire->wire.watched;
-    if (wire->wire.ended)
-        events &= ~(unsigned)WIRE_READABLE;
     if (events & WIRE_HANGUP)
         wire->wire.watched &= ~(unsigned)WIRE_HANGUP; /* told once, as by a socket */
     if (events != 0)

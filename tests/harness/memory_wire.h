@@ -43,6 +43,7 @@ struct memory_wire {
     size_t window; /* send takes no more while so much waits unread; 0: no bound */
     bool inbox_ended;
     int failure; /* errno of every receive (behind the inbox) and send; 0: none */
+    int refusal; /* errno of connecting; 0: it is connected */
     /* What was seen: */
     unsigned receive_calls;
     unsigned send_calls;
@@ -55,6 +56,8 @@ struct memory_wire {
 
 /* Readable and writable at once, as an accepted socket that has been written to. */
 void memory_wire_init(struct memory_wire *wire);
+/* The same, but the kernel has still to decide whether it is connected. */
+void memory_wire_init_connecting(struct memory_wire *wire, int refusal);
 /* Two ends of one connection. */
 void memory_wire_init_pair(struct memory_wire *a, struct memory_wire *b);
 void memory_wire_deinit(struct memory_wire *wire);

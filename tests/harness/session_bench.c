@@ -73,17 +73,9 @@ static struct wire *hook_connect(
         return NULL;
     }
     bench->server = &bench->servers[bench->dials++];
-    memory_wire_init(bench->server);
+    memory_wire_init_connecting(bench->server, bench->refusal_errno);
     set_pace(bench, bench->server);
-    bench->server->wire.ready = 0; /* until the kernel has decided */
     return &bench->server->wire;
-}
-
-static int hook_connected(struct wire *wire)
-{
-    const struct session *session = wire->owner;
-
-    return bench_of(session->engine)->refusal_errno;
 }
 
 static void on_ended(struct sessions *sessions, struct session *session)
@@ -100,8 +92,7 @@ static void hook_wake(struct engine *engine)
     (void)engine;
 }
 
-static const struct engine_hooks hooks = {
-    .connect = hook_connect, .connected = hook_connected, .wake = hook_wake};
+static const struct engine_hooks hooks = {.connect = hook_connect, .wake = hook_wake};
 
 /* ---- Its own life ---- */
 

@@ -11,7 +11,7 @@ void stream_bench_open(struct stream_bench *bench)
         abort();
     buffer_pool_init(&bench->pool, CORK_SIZE, 4);
     bench->context = (struct stream_context){.cork = bench->cork, .pool = &bench->pool};
-    stream_open(&bench->stream, &bench->context, &bench->wire.wire);
+    stream_open(&bench->stream, &bench->context, &bench->wire.wire, NULL, NULL);
 }
 
 bool stream_bench_close(struct stream_bench *bench)

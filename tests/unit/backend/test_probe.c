@@ -35,19 +35,12 @@ static struct wire *hook_connect(
     *failure = connect_errno;
     if (connect_errno != 0)
         return NULL;
-    memory_wire_init(&server);
+    memory_wire_init_connecting(&server, refusal_errno);
     server.receives = (struct memory_script){.sizes = &pace, .count = pace > 0 ? 1 : 0};
-    server.wire.ready = 0;
     return &server.wire;
 }
 
-static int hook_connected(struct wire *wire)
-{
-    (void)wire;
-    return refusal_errno;
-}
-
-static const struct engine_hooks hooks = {.connect = hook_connect, .connected = hook_connected};
+static const struct engine_hooks hooks = {.connect = hook_connect};
 
 static int set_up(void **state)
 {

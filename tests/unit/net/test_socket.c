@@ -28,11 +28,10 @@ struct heard {
     unsigned calls;
 };
 
-static void on_event(void *owner, struct wire *wire, unsigned events)
+static void on_event(void *owner, unsigned events)
 {
     struct heard *heard = owner;
 
-    (void)wire;
     heard->events |= events;
     heard->calls++;
 }
@@ -83,15 +82,15 @@ static void run_until(uv_loop_t *loop, const struct heard *heard, unsigned event
     assert_int_equal(heard->events & events, events);
 }
 
-static struct socket *connect_to(struct listener *listener, struct heard *heard)
+static struct wire *connect_to(struct listener *listener, struct heard *heard)
 {
     int failure = 0;
-    struct socket *sock = socket_connect(&listener->loop, &listener->address, 60, &failure);
+    struct wire *wire = socket_connect(&listener->loop, &listener->address, 60, &failure);
 
-    assert_non_null(sock);
-    sock->wire.on_event = on_event;
-    sock->wire.owner = heard;
-    return sock;
+    assert_non_null(wire);
+    wire->on_event = on_event;
+    wire->owner = heard;
+    return wire;
 }
 
 static int accept_next(struct listener *listener)
@@ -108,24 +107,27 @@ static int accept_next(struct listener *listener)
     return fd;
 }
 
-static void end(struct listener *listener, struct socket *sock, bool reset)
+static void end(struct listener *listener, struct wire *wire, bool reset)
 {
-    sock->wire.ops->close(&sock->wire, reset);
+    wire_close(wire, reset);
     (void)uv_run(&listener->loop, UV_RUN_DEFAULT);
 }
 
 /* A connected socket, and the plain descriptor of its peer. */
-static struct socket *connected(struct listener *listener, struct heard *heard, int *peer)
+static struct wire *connected(struct listener *listener, struct heard *heard, int *peer)
 {
-    struct socket *sock = connect_to(listener, heard);
+    struct wire *wire = connect_to(listener, heard);
+    char byte;
+    size_t n;
 
-    wire_watch(&sock->wire, WIRE_WRITABLE);
+    wire_watch(wire, WIRE_WRITABLE);
     run_until(&listener->loop, heard, WIRE_WRITABLE);
-    assert_int_equal(socket_connect_result(sock), 0);
-    wire_watch(&sock->wire, 0);
+    assert_int_equal(wire_connected(wire), IO_OK);
+    assert_int_equal(wire_receive(wire, &byte, 1, &n), IO_AGAIN); /* it looks for early words */
+    wire_watch(wire, 0);
     *peer = accept_next(listener);
     *heard = (struct heard){0};
-    return sock;
+    return wire;
 }
 
 static void test_connect_and_talk(void **state)
@@ -136,38 +138,39 @@ static void test_connect_and_talk(void **state)
     char bytes[16];
     size_t n;
     int fd;
-    struct socket *sock = connected(listener, &heard, &fd);
+    struct wire *wire = connected(listener, &heard, &fd);
 
-    assert_true(socket_local_address(sock, &local));
-    assert_int_equal(wire_send(&sock->wire, SLICE("hello"), &n), IO_OK);
+    assert_true(wire->ops->local_address(wire, &local));
+    assert_int_equal(wire_send(wire, SLICE("hello"), &n), IO_OK);
     assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 5);
     assert_int_equal(send(fd, "there", 5, MSG_NOSIGNAL), 5);
-    assert_int_equal(wire_receive(&sock->wire, bytes, sizeof(bytes), &n), IO_AGAIN);
-    wire_watch(&sock->wire, WIRE_READABLE);
+    assert_int_equal(wire_receive(wire, bytes, sizeof(bytes), &n), IO_AGAIN);
+    wire_watch(wire, WIRE_READABLE);
     run_until(&listener->loop, &heard, WIRE_READABLE);
-    assert_int_equal(wire_receive(&sock->wire, bytes, sizeof(bytes), &n), IO_OK);
+    assert_int_equal(wire_receive(wire, bytes, sizeof(bytes), &n), IO_OK);
     assert_int_equal(n, 5);
-    sock->wire.ops->finish(&sock->wire);
+    wire->ops->finish(wire);
     assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 0);
     (void)close(fd);
-    end(listener, sock, false);
+    end(listener, wire, false);
 }
 
 static void test_refused(void **state)
 {
     struct listener *listener = *state;
     struct heard heard = {0};
-    struct socket *sock;
+    struct wire *wire;
 
     (void)close(listener->fd);
     listener->fd = -1;
-    sock = connect_to(listener, &heard);
-    wire_watch(&sock->wire, WIRE_WRITABLE);
+    wire = connect_to(listener, &heard);
+    wire_watch(wire, WIRE_WRITABLE);
     run_until(&listener->loop, &heard, WIRE_WRITABLE);
-    assert_int_equal(socket_connect_result(sock), ECONNREFUSED);
-    assert_int_equal(sock->wire.watched, 0); /* the poll has stopped itself */
+    assert_int_equal(wire_connected(wire), IO_ERR);
+    assert_int_equal(wire->error, ECONNREFUSED);
+    assert_int_equal(wire->watched, 0); /* the poll has stopped itself */
     assert_int_equal(heard.calls, 1);
-    end(listener, sock, false);
+    end(listener, wire, false);
 }
 
 static void turn(uv_loop_t *loop, int turns)
@@ -184,23 +187,23 @@ static void test_fin_is_no_hangup(void **state)
     char byte;
     size_t n;
     int fd;
-    struct socket *sock = connected(listener, &heard, &fd);
+    struct wire *wire = connected(listener, &heard, &fd);
 
-    wire_watch(&sock->wire, WIRE_HANGUP);
+    wire_watch(wire, WIRE_HANGUP);
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
     turn(&listener->loop, 100);
     assert_int_equal(heard.calls, 1);
     assert_int_equal(heard.events, WIRE_FIN);
-    assert_true((sock->wire.ready & (unsigned)WIRE_FIN) != 0);
-    wire_watch(&sock->wire, WIRE_READABLE);
+    assert_true((wire->ready & (unsigned)WIRE_FIN) != 0);
+    wire_watch(wire, WIRE_READABLE);
     run_until(&listener->loop, &heard, WIRE_READABLE);
-    assert_int_equal(wire_receive(&sock->wire, &byte, 1, &n), IO_EOF);
+    assert_int_equal(wire_receive(wire, &byte, 1, &n), IO_EOF);
     heard = (struct heard){0};
-    wire_watch(&sock->wire, WIRE_READABLE); /* refused: it would never stop */
+    wire_watch(wire, WIRE_READABLE); /* refused: it would never stop */
     turn(&listener->loop, 100);
     assert_int_equal(heard.calls, 0);
     (void)close(fd);
-    end(listener, sock, false);
+    end(listener, wire, false);
 }
 
 static void test_reset_is_a_hangup(void **state)
@@ -210,19 +213,19 @@ static void test_reset_is_a_hangup(void **state)
     char byte;
     size_t n;
     int fd;
-    struct socket *sock = connected(listener, &heard, &fd);
+    struct wire *wire = connected(listener, &heard, &fd);
 
-    wire_watch(&sock->wire, WIRE_HANGUP);
+    wire_watch(wire, WIRE_HANGUP);
     socket_discard(fd, true);
     run_until(&listener->loop, &heard, WIRE_HANGUP);
     assert_int_equal(heard.events, WIRE_HANGUP);
-    wire_watch(&sock->wire, WIRE_HANGUP);
+    wire_watch(wire, WIRE_HANGUP);
     turn(&listener->loop, 100);
     assert_int_equal(heard.calls, 1);
-    sock->wire.ready |= WIRE_READABLE;
-    assert_int_equal(wire_receive(&sock->wire, &byte, 1, &n), IO_ERR);
-    assert_int_equal(sock->wire.error, ECONNRESET);
-    end(listener, sock, false);
+    wire->ready |= WIRE_READABLE;
+    assert_int_equal(wire_receive(wire, &byte, 1, &n), IO_ERR);
+    assert_int_equal(wire->error, ECONNRESET);
+    end(listener, wire, false);
 }
 
 static void test_reset_while_reading(void **state)
@@ -232,16 +235,16 @@ static void test_reset_while_reading(void **state)
     char byte;
     size_t n;
     int fd;
-    struct socket *sock = connected(listener, &heard, &fd);
+    struct wire *wire = connected(listener, &heard, &fd);
 
-    wire_watch(&sock->wire, WIRE_READABLE);
+    wire_watch(wire, WIRE_READABLE);
     socket_discard(fd, true);
     run_until(&listener->loop, &heard, WIRE_READABLE);
     assert_int_equal(heard.events, WIRE_READABLE);
-    assert_int_equal(wire_receive(&sock->wire, &byte, 1, &n), IO_ERR);
+    assert_int_equal(wire_receive(wire, &byte, 1, &n), IO_ERR);
     turn(&listener->loop, 100);
     assert_int_equal(heard.calls, 1);
-    end(listener, sock, false);
+    end(listener, wire, false);
 }
 
 /* Closing with reset: the peer gets RST; and the descriptors are as many as before. */
@@ -256,10 +259,10 @@ static void test_close_with_reset(void **state)
         struct heard heard = {0};
         char byte;
         int fd;
-        struct socket *sock = connected(listener, &heard, &fd);
+        struct wire *wire = connected(listener, &heard, &fd);
         struct pollfd query = {.fd = fd, .events = POLLIN};
 
-        end(listener, sock, i % 2 == 0);
+        end(listener, wire, i % 2 == 0);
         assert_int_equal(poll(&query, 1, GIVE_UP_MS), 1);
         assert_int_equal(recv(fd, &byte, 1, 0), i % 2 == 0 ? -1 : 0);
         (void)close(fd);
@@ -276,13 +279,13 @@ static void test_full_send_buffer(void **state)
     size_t total = 0;
     size_t n;
     int fd;
-    struct socket *sock = connected(listener, &heard, &fd);
+    struct wire *wire = connected(listener, &heard, &fd);
 
-    while (wire_send(&sock->wire, slice_of(bytes, sizeof(bytes)), &n) == IO_OK)
+    while (wire_send(wire, slice_of(bytes, sizeof(bytes)), &n) == IO_OK)
         total += n;
-    assert_int_equal(sock->wire.ready & WIRE_WRITABLE, 0);
-    assert_int_equal(sock->wire.sent, total);
-    wire_watch(&sock->wire, WIRE_WRITABLE);
+    assert_int_equal(wire->ready & WIRE_WRITABLE, 0);
+    assert_int_equal(wire->sent, total);
+    wire_watch(wire, WIRE_WRITABLE);
     for (uint64_t until = clock_monotonic_ms() + GIVE_UP_MS;
          !(heard.events & WIRE_WRITABLE) && clock_monotonic_ms() < until;) {
         (void)recv(fd, bytes, sizeof(bytes), 0);
@@ -290,7 +293,7 @@ static void test_full_send_buffer(void **state)
     }
     assert_int_equal(heard.events, WIRE_WRITABLE);
     (void)close(fd);
-    end(listener, sock, true);
+    end(listener, wire, true);
 }
 
 static void test_listen_errors(void **state)
@@ -311,18 +314,18 @@ static void test_from_accepted(void **state)
     struct listener *listener = *state;
     struct heard heard = {0};
     int plain;
-    struct socket *client = connected(listener, &heard, &plain);
-    struct socket *server = socket_from_accepted(&listener->loop, plain, 600);
+    struct wire *client = connected(listener, &heard, &plain);
+    struct wire *server = socket_from_accepted(&listener->loop, plain, 600);
     char bytes[8];
     size_t n;
 
     assert_non_null(server);
-    assert_int_equal(wire_send(&server->wire, SLICE("* OK\r\n"), &n), IO_OK);
-    wire_watch(&client->wire, WIRE_READABLE);
+    assert_int_equal(wire_send(server, SLICE("* OK\r\n"), &n), IO_OK);
+    wire_watch(client, WIRE_READABLE);
     run_until(&listener->loop, &heard, WIRE_READABLE);
-    assert_int_equal(wire_receive(&client->wire, bytes, sizeof(bytes), &n), IO_OK);
+    assert_int_equal(wire_receive(client, bytes, sizeof(bytes), &n), IO_OK);
     assert_int_equal(n, 6);
-    server->wire.ops->close(&server->wire, false);
+    wire_close(server, false);
     end(listener, client, false);
 }
 
