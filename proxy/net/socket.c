@@ -78,12 +78,16 @@ static size_t unacknowledged(const struct wire *wire)
     return (size_t)n;
 }
 
+static void set_number(int fd, int level, int option, int value)
+{
+    /* A connection serves without any of these, too. */
+    (void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
 static void set_patience(struct wire *wire, uint64_t ms)
 {
-    unsigned value = ms < INT_MAX ? (unsigned)ms : INT_MAX;
-
     /* Without it TCP gives up by itself, in a quarter of an hour or more. */
-    (void)setsockopt(fd_of(wire), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value));
+    set_number(fd_of(wire), IPPROTO_TCP, TCP_USER_TIMEOUT, ms < INT_MAX ? (int)ms : INT_MAX);
 }
 
 static void finish(struct wire *wire)
@@ -236,12 +240,6 @@ static const struct wire_ops socket_ops = {
     .watch = watch,
     .close = close_socket,
 };
-
-static void set_number(int fd, int level, int option, int value)
-{
-    /* A connection serves without any of these, too. */
-    (void)setsockopt(fd, level, option, &value, sizeof(value));
-}
 
 static void set_options(int fd, unsigned keepalive_s)
 {

@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum io plain_handshake(struct stream *stream)
-{
-    (void)stream;
-    return IO_OK;
-}
-
 /*
  * A send takes the socket's error with it, so that the end behind a reset looks like any other.
  * Only where the peer's FIN had come before is the error EPIPE, and the end clean.
@@ -33,33 +27,21 @@ static enum io plain_read(struct stream *stream, char *into, size_t cap, size_t 
     return status;
 }
 
+/* The wire has refused a write, so nothing waits for it any more. */
+static void lose_output(struct stream *stream)
+{
+    stream->unwritable = true;
+    stream->finish_due = false;
+    buffer_give(stream->context->pool, &stream->held);
+}
+
 static enum io plain_write(struct stream *stream, struct slice bytes, size_t *put)
 {
     enum io status = wire_send(stream->wire, bytes, put);
 
     if (status == IO_ERR)
-        stream_lose_output(stream);
+        lose_output(stream);
     return status;
-}
-
-static enum io plain_shutdown(struct stream *stream)
-{
-    (void)stream;
-    return IO_OK;
-}
-
-static const struct stream_ops plain_ops = {
-    .handshake = plain_handshake,
-    .read = plain_read,
-    .write = plain_write,
-    .shutdown = plain_shutdown,
-};
-
-void stream_lose_output(struct stream *stream)
-{
-    stream->unwritable = true;
-    stream->finish_due = false;
-    buffer_give(stream->context->pool, &stream->held);
 }
 
 static void on_wire_event(void *owner, unsigned events)
@@ -73,15 +55,15 @@ static void on_wire_event(void *owner, unsigned events)
 void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire,
     stream_callback *on_event, void *owner)
 {
-    *stream = (struct stream){
-        .ops = &plain_ops, .wire = wire, .context = context, .on_event = on_event, .owner = owner};
+    *stream =
+        (struct stream){.wire = wire, .context = context, .on_event = on_event, .owner = owner};
     wire->on_event = on_wire_event;
     wire->owner = stream;
 }
 
 bool stream_is_open(const struct stream *stream)
 {
-    return stream->ops != NULL;
+    return stream->wire != NULL;
 }
 
 void stream_watch(struct stream *stream, unsigned events)
@@ -114,7 +96,9 @@ enum io stream_handshake(struct stream *stream)
     /* A flight that did not fit: the peer says nothing before it has all of it. */
     if (stream_flush(stream) == IO_ERR && stream->failure == STREAM_FINE)
         stream->failure = STREAM_RESET;
-    return stream->failure == STREAM_FINE ? stream->ops->handshake(stream) : IO_ERR;
+    if (stream->failure != STREAM_FINE)
+        return IO_ERR;
+    return stream->ssl ? tls_handshake(stream) : IO_OK;
 }
 
 enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
@@ -122,7 +106,7 @@ enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
     *got = 0;
     if (stream->failure != STREAM_FINE)
         return IO_ERR;
-    return stream->ops->read(stream, into, cap, got);
+    return stream->ssl ? tls_read(stream, into, cap, got) : plain_read(stream, into, cap, got);
 }
 
 enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
@@ -134,7 +118,7 @@ enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
         return IO_OK;
     if (stream->held)
         return IO_AGAIN;
-    return stream->ops->write(stream, bytes, put);
+    return stream->ssl ? tls_write(stream, bytes, put) : plain_write(stream, bytes, put);
 }
 
 enum io stream_flush(struct stream *stream)
@@ -144,7 +128,7 @@ enum io stream_flush(struct stream *stream)
         enum io status = wire_send(stream->wire, buffer_held(stream->held), &sent);
 
         if (status == IO_ERR)
-            stream_lose_output(stream);
+            lose_output(stream);
         if (status != IO_OK)
             return status;
         buffer_consume(stream->held, sent);
@@ -215,8 +199,8 @@ void stream_shutdown(struct stream *stream, bool truncated)
 {
     if (stream->finished)
         return;
-    if (!truncated && stream->failure == STREAM_FINE)
-        (void)stream->ops->shutdown(stream);
+    if (!truncated && stream->failure == STREAM_FINE && stream->handshaken)
+        tls_shut_down(stream);
     stream->finished = true;
     stream->finish_due = true;
     /* IO_AGAIN: the FIN follows later. IO_ERR: nobody is there to read it. */
@@ -226,7 +210,7 @@ void stream_shutdown(struct stream *stream, bool truncated)
 
 void stream_close(struct stream *stream, bool reset)
 {
-    if (!stream->ops)
+    if (!stream->wire)
         return;
     SSL_free(stream->ssl);
     tls_client_unref(&stream->client);

@@ -37,13 +37,6 @@ struct stream_context {
 
 struct stream;
 
-struct stream_ops {
-    enum io (*handshake)(struct stream *stream);
-    enum io (*read)(struct stream *stream, char *into, size_t cap, size_t *got);
-    enum io (*write)(struct stream *stream, struct slice bytes, size_t *put);
-    enum io (*shutdown)(struct stream *stream);
-};
-
 enum stream_failure {
     STREAM_FINE,
     STREAM_RESET, /* the connection failed: see stream_error */
@@ -72,14 +65,13 @@ struct stream {
     bool unwritable; /* the wire has refused a write: the peer hears nothing more of ours */
 
     /* Private to net: */
-    const struct stream_ops *ops; /* NULL: not open */
-    struct wire *wire;
+    struct wire *wire; /* NULL: not open */
     const struct stream_context *context;
     stream_callback *on_event;
     void *owner;
-    struct buffer *held;   /* encrypted bytes that the wire did not take yet */
-    struct buffer *prefix; /* read before TLS began, and TLS from its first byte on */
-    struct ssl_st *ssl;
+    struct buffer *held;               /* encrypted bytes that the wire did not take yet */
+    struct buffer *prefix;             /* read before TLS began, and TLS from its first byte on */
+    struct ssl_st *ssl;                /* NULL: plain */
     const struct tls_service *service; /* server role only */
     const struct tls_set *set;         /* the one that the ClientHello chose */
     struct tls_client *client;         /* client role only */

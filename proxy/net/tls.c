@@ -80,7 +80,7 @@ static enum io settle(struct stream *stream, int result)
     return why == SSL_ERROR_ZERO_RETURN ? IO_EOF : IO_AGAIN;
 }
 
-static enum io handshake(struct stream *stream)
+enum io tls_handshake(struct stream *stream)
 {
     enum io status;
 
@@ -118,9 +118,9 @@ static bool pending(const struct stream *stream)
     return !stream->starved && (stream->prefix || SSL_has_pending(stream->ssl));
 }
 
-static enum io read_plaintext(struct stream *stream, char *into, size_t cap, size_t *got)
+enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got)
 {
-    enum io status = handshake(stream);
+    enum io status = tls_handshake(stream);
     int result = 1;
 
     if (status != IO_OK)
@@ -151,9 +151,9 @@ static enum io read_plaintext(struct stream *stream, char *into, size_t cap, siz
     return IO_OK;
 }
 
-static enum io write_plaintext(struct stream *stream, struct slice bytes, size_t *put)
+enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
 {
-    enum io status = handshake(stream);
+    enum io status = tls_handshake(stream);
     int result = 1;
 
     if (status != IO_OK)
@@ -176,23 +176,13 @@ static enum io write_plaintext(struct stream *stream, struct slice bytes, size_t
     return *put > 0 && status == IO_AGAIN ? IO_OK : status;
 }
 
-/* Not after a failure: the library forbids it, and the peer must not see a clean end. */
-static enum io shut_down(struct stream *stream)
+void tls_shut_down(struct stream *stream)
 {
-    if (!stream->handshaken)
-        return IO_OK;
     ERR_clear_error();
     (void)SSL_shutdown(stream->ssl); /* once; whether the peer answers is seen by reading on */
     ERR_clear_error();
-    return tls_cork_flush(stream);
+    (void)tls_cork_flush(stream); /* that it failed is noted in the stream */
 }
-
-static const struct stream_ops tls_ops = {
-    .handshake = handshake,
-    .read = read_plaintext,
-    .write = write_plaintext,
-    .shutdown = shut_down,
-};
 
 enum io tls_begin(struct stream *stream, SSL_CTX *context)
 {
@@ -215,7 +205,6 @@ enum io tls_begin(struct stream *stream, SSL_CTX *context)
     }
     SSL_set_bio(ssl, bio, bio);
     stream->ssl = ssl;
-    stream->ops = &tls_ops;
     return IO_OK;
 }
 

@@ -9,10 +9,18 @@
 struct tls_set;
 
 /*
- * An SSL on the stream's wire, which belongs to the stream from now on; TLS is its operations. The
- * context is what a set or a client has made. IO_ERR without memory.
+ * Puts an SSL, made of the context of a set or a client, on the stream's wire: the stream is TLS
+ * from now on. IO_ERR without memory.
  */
 enum io tls_begin(struct stream *stream, SSL_CTX *context);
+
+/* What stream.h says of a stream that is TLS and has not failed. */
+enum io tls_handshake(struct stream *stream);
+enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got);
+enum io tls_write(struct stream *stream, struct slice bytes, size_t *put);
+
+/* close_notify. Not after a failure: the library forbids it, and no clean end may be seen. */
+void tls_shut_down(struct stream *stream);
 
 /* The stream of an SSL, in callbacks. */
 struct stream *tls_stream(const SSL *ssl);
@@ -23,9 +31,6 @@ BIO *tls_bio_new(struct stream *stream);
 /* Sends the cork's bytes, keeping in `held` what the wire does not take. IO_ERR: the wire takes
  * nothing any more, or there is no memory, which is a failure. The cork is empty afterwards. */
 enum io tls_cork_flush(struct stream *stream);
-
-/* stream.c: the wire has refused a write, so nothing waits for it any more. */
-void stream_lose_output(struct stream *stream);
 
 /* SSL_CTX_set_msg_callback: counts KeyUpdates. */
 void tls_message_seen(int is_written, int version, int content_type, const void *bytes, size_t n,

@@ -153,7 +153,7 @@ enum io tls_cork_flush(struct stream *stream)
         enum io status = wire_send(stream->wire, rest, &sent);
 
         if (status == IO_ERR) {
-            stream_lose_output(stream);
+            stream->unwritable = true;
             return IO_ERR;
         }
         if (status != IO_OK)
