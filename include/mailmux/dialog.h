@@ -259,8 +259,11 @@ void dialog_server_renewed(struct dialog *dialog, struct actions *actions);
 /* TLS is up on the client leg, after DIALOG_START_TLS: what was said in plaintext is forgotten. */
 void dialog_tls_started(struct dialog *dialog);
 
-/* No command is half given, and no answer is owed: a farewell may be said. */
+/* The client may give a command and none is under way: a farewell may be said. */
 bool dialog_at_boundary(const struct dialog *dialog);
+
+/* All that was asked of the backend is answered; unlike at a boundary the dialog may be over. */
+bool dialog_is_settled(const struct dialog *dialog);
 
 /*
  * The backend has a part of a message, chunk or literal, and must not take it for the whole (A32).

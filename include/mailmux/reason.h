@@ -79,7 +79,8 @@ enum attack {
 
 /* Constant texts for the log. */
 const char *reason_text(enum reason reason);
-const char *reason_ended_by(enum reason reason);
+enum party reason_party(enum reason reason);
+const char *party_text(enum party party);
 enum attack reason_attack(enum reason reason);
 const char *attack_text(enum attack attack);
 

@@ -26,9 +26,14 @@ const char *reason_text(enum reason reason)
     return reasons[reason].text;
 }
 
-const char *reason_ended_by(enum reason reason)
+enum party reason_party(enum reason reason)
 {
-    return parties[reasons[reason].party];
+    return reasons[reason].party;
+}
+
+const char *party_text(enum party party)
+{
+    return parties[party];
 }
 
 enum attack reason_attack(enum reason reason)

@@ -378,5 +378,10 @@ void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *ac
 
 bool dialog_at_boundary(const struct dialog *dialog)
 {
-    return rules_of(dialog)->at_boundary(dialog);
+    return dialog->mode == DIALOG_LINES && rules_of(dialog)->is_settled(dialog);
+}
+
+bool dialog_is_settled(const struct dialog *dialog)
+{
+    return !dialog_is_inside(dialog) && rules_of(dialog)->is_settled(dialog);
 }

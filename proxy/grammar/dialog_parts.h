@@ -64,8 +64,8 @@ struct dialog_rules {
     /* TLS is up on the client's leg. Resets dialog->of. NULL: all of it becomes zero. */
     void (*tls_started)(struct dialog *dialog);
 
-    /* See dialog_at_boundary. */
-    bool (*at_boundary)(const struct dialog *dialog);
+    /* No command is half given and no answer is owed, whatever the mode. */
+    bool (*is_settled)(const struct dialog *dialog);
 
     /* The backend has a whole command and will answer it. Not asked inside a SASL exchange. */
     bool (*is_owed)(const struct dialog *dialog);

@@ -80,9 +80,9 @@ static size_t line_limit(const struct dialog *dialog, struct slice in)
     return dialog->policy->line;
 }
 
-static bool at_boundary(const struct dialog *dialog)
+static bool is_settled(const struct dialog *dialog)
 {
-    return dialog->of.imap.phase == IMAP_READY && dialog->mode == DIALOG_LINES;
+    return dialog->of.imap.phase == IMAP_READY;
 }
 
 static bool is_owed(const struct dialog *dialog)
@@ -112,7 +112,7 @@ static const struct dialog_rules rules = {
     .respond = imap_respond,
     .passes = imap_name_passes,
     .server = imap_server,
-    .at_boundary = at_boundary,
+    .is_settled = is_settled,
     .is_owed = is_owed,
     .server_ended = imap_server_ended,
 };

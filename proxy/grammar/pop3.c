@@ -90,9 +90,9 @@ static size_t line_limit(const struct dialog *dialog, struct slice in)
     return pop3_is_auth(in) ? dialog->policy->sasl_line : dialog->policy->line;
 }
 
-static bool at_boundary(const struct dialog *dialog)
+static bool is_settled(const struct dialog *dialog)
 {
-    return dialog->of.pop3.command == POP3_NONE && dialog->mode == DIALOG_LINES;
+    return dialog->of.pop3.command == POP3_NONE;
 }
 
 static bool is_owed(const struct dialog *dialog)
@@ -121,7 +121,7 @@ static const struct dialog_rules rules = {
     .client_bad_line = pop3_client_bad_line,
     .respond = pop3_respond,
     .server = pop3_server,
-    .at_boundary = at_boundary,
+    .is_settled = is_settled,
     .is_owed = is_owed,
     .server_ended = pop3_server_ended,
 };

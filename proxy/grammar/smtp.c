@@ -354,9 +354,9 @@ static void tls_started(struct dialog *dialog)
     dialog->of.smtp = (struct smtp){.hello_needed = true, .hello_heard = hello_heard};
 }
 
-static bool at_boundary(const struct dialog *dialog)
+static bool is_settled(const struct dialog *dialog)
 {
-    return dialog->of.smtp.queue_len == 0 && dialog->mode == DIALOG_LINES;
+    return dialog->of.smtp.queue_len == 0;
 }
 
 /* A chunk that is cut short gets no answer: the backend waits for the rest of it. */
@@ -376,7 +376,7 @@ static const struct dialog_rules rules = {
     .message = smtp_message,
     .server = smtp_server,
     .tls_started = tls_started,
-    .at_boundary = at_boundary,
+    .is_settled = is_settled,
     .is_owed = is_owed,
     .server_ended = smtp_server_ended,
     .server_renewed = smtp_server_renewed,

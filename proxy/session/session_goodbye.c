@@ -10,25 +10,15 @@
 
 /* ---- Is one owed? ---- */
 
-/* The dialog may be over by now; what it has asked of the server was answered before that. */
-static bool is_at_boundary(struct dialog *dialog)
-{
-    enum dialog_mode mode = dialog->mode;
-    bool answer = false;
-
-    if (!dialog_is_inside(dialog)) {
-        dialog->mode = DIALOG_LINES;
-        answer = dialog_at_boundary(dialog);
-        dialog->mode = mode;
-    }
-    return answer;
-}
-
-/* Or it cannot be said: a server that refused a chunk may still be waiting for its octets. */
+/*
+ * Or it cannot be said: a server that refused a chunk may still be waiting for its octets. A client
+ * may be wordless all the same, where it gave its QUIT or BDAT together with a hello for which the
+ * server was changed.
+ */
 static bool has_said_goodbye(enum reason reason)
 {
     return reason == REASON_QUIT || reason == REASON_BDAT_REFUSED ||
-           strcmp(reason_ended_by(reason), "server") == 0;
+           reason_party(reason) == PARTY_SERVER;
 }
 
 static bool can_hear(const struct session *session)
@@ -68,7 +58,7 @@ static bool is_owed_goodbye(struct session *session)
     if (session->phase == SESSION_DELAY)
         return session->upstream.greeting == GREETING_READY &&
                !has_more_to_say(session, session->upstream.greeting_len);
-    return session->dialog && is_at_boundary(session->dialog) && !has_more_to_say(session, 0);
+    return session->dialog && dialog_is_settled(session->dialog) && !has_more_to_say(session, 0);
 }
 
 static enum parting first_step(struct session *session)

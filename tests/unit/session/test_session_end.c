@@ -179,6 +179,33 @@ static void test_the_goodbye_is_said_once(void **state)
     end();
 }
 
+/*
+ * A client that gave its QUIT together with a hello, for which the server was changed, has said no
+ * word to the new one but that: it hears no second goodbye.
+ */
+static void test_a_quit_behind_a_hello_is_said_once(void **state)
+{
+    (void)state;
+    proves("C133");
+    session_bench_begin(&bench, 0);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "220 first\r\n");
+    say(BENCH_CLIENT, "EHLO c.example\r\n");
+    say(BENCH_SERVER, "250 first\r\n");
+    say(BENCH_CLIENT, "STARTTLS\r\n");
+    session_bench_start_tls(&bench);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_CLIENT, "EHLO c.example\r\nQUIT\r\n");
+    say(BENCH_SERVER, "503 again\r\n");
+    assert_int_equal(bench.dials, 2);
+    session_bench_forget(&bench);
+    say(BENCH_SERVER, "220 second\r\n");
+    say(BENCH_SERVER, "250 second\r\n");
+    say(BENCH_SERVER, "221 bye\r\n");
+    assert_heard(BENCH_SERVER, "EHLO c.example\r\nQUIT\r\n");
+    end();
+}
+
 #define FRESH(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -190,6 +217,7 @@ int main(void)
         FRESH(test_a_reset_during_the_farewell_is_no_reason),
         FRESH(test_the_end_of_a_relay_waits_for_room),
         FRESH(test_the_goodbye_is_said_once),
+        FRESH(test_a_quit_behind_a_hello_is_said_once),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
