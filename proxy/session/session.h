@@ -49,6 +49,13 @@ struct stall {
     uint64_t delivered;
 };
 
+/* Our end is said: how the client takes what was sent. */
+struct lingering {
+    uint64_t since_ms;
+    uint64_t moved_ms;  /* when it last acknowledged anything */
+    uint64_t delivered; /* what it had of it by then */
+};
+
 enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256, SESSION_ID_MAX = 40 };
 
 /* What the log line needs after the stream is gone. */
@@ -82,9 +89,7 @@ struct session {
     struct deadline parting_deadline;
     struct stall stall[2];
     enum parting parting;
-    uint64_t linger_since_ms; /* while it lingers */
-    uint64_t linger_moved_ms; /* when the client last acknowledged anything */
-    uint64_t linger_delivered;
+    struct lingering linger;
     uint64_t words_from;      /* octets of the client before this connection to its server */
     uint64_t tls_from;        /* octets of the wire before the client's TLS */
     enum reason phase_reason; /* what expiry of the phase's deadline means */

@@ -188,8 +188,7 @@ void session_begin_linger(struct session *session)
     if (!server->shut)
         stream_shutdown(&session->leg[LEG_CLIENT], pipe_is_cut(server, &session->leg[LEG_CLIENT]));
     server->shut = true;
-    session->linger_since_ms = session->linger_moved_ms = now_ms(session);
-    session->linger_delivered = 0;
+    session->linger = (struct lingering){.since_ms = now_ms(session), .moved_ms = now_ms(session)};
 }
 
 /* Nothing is left to wait for: the kernel delivers what is under way, unless it must reset. */
@@ -215,20 +214,19 @@ unsigned session_run_linger(struct session *session)
 /* Has all of it arrived; if not, has any more of it since the last look? */
 unsigned session_look_at_linger(struct session *session)
 {
+    struct lingering *linger = &session->linger;
     const struct stream *client = &session->leg[LEG_CLIENT];
     uint64_t delivered = stream_delivered(client);
     uint64_t now = now_ms(session);
-    bool is_quiet =
-        stream_is_delivered(&session->leg[LEG_CLIENT]) && delivered == session->linger_delivered;
-    bool was_paused =
-        deadline_queue_has_stalled(&session->engine->deadlines, session->linger_moved_ms);
+    bool is_quiet = stream_is_delivered(client) && delivered == linger->delivered;
+    bool was_paused = deadline_queue_has_stalled(&session->engine->deadlines, linger->moved_ms);
     uint64_t patience = is_quiet ? SESSION_LINGER_MS : session->service->config->timeouts.stalled;
 
-    if (delivered != session->linger_delivered || was_paused)
-        session->linger_moved_ms = now;
-    session->linger_delivered = delivered;
-    if ((is_quiet && session->wants_drain) || now - session->linger_moved_ms >= patience ||
-        now - session->linger_since_ms >= SESSION_ENDING_MAX_MS) {
+    if (delivered != linger->delivered || was_paused)
+        linger->moved_ms = now;
+    linger->delivered = delivered;
+    if ((is_quiet && session->wants_drain) || now - linger->moved_ms >= patience ||
+        now - linger->since_ms >= SESSION_ENDING_MAX_MS) {
         session->pipe[LEG_SERVER].is_torn = session->pipe[LEG_SERVER].is_torn || !is_quiet;
         return after_client(session);
     }
