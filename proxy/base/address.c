@@ -6,17 +6,12 @@
 
 bool address_from_socket(const struct sockaddr *from, struct address *out)
 {
-    if (from->sa_family == AF_INET) {
-        *out = (struct address){0};
-        memcpy(&out->socket.v4, from, sizeof(out->socket.v4));
-        return true;
-    }
-    if (from->sa_family == AF_INET6) {
-        *out = (struct address){0};
-        memcpy(&out->socket.v6, from, sizeof(out->socket.v6));
-        return true;
-    }
-    return false;
+    if (from->sa_family != AF_INET && from->sa_family != AF_INET6)
+        return false;
+    *out = (struct address){0};
+    out->socket.any.sa_family = from->sa_family;
+    memcpy(&out->socket, from, address_len(out));
+    return true;
 }
 
 bool address_parse_ip(struct slice text, uint16_t port, struct address *out)

@@ -145,18 +145,14 @@ void buffer_filled(struct buffer *buffer, size_t n)
 bool buffer_append(struct buffer *buffer, struct slice bytes)
 {
     size_t room;
-    char *space;
 
     if (bytes.n > buffer_room(buffer))
         return false;
     if (bytes.n == 0)
         return true;
-    if (bytes.n > buffer->cap - buffer->tail) {
-        space = buffer_space(buffer, &room);
-    } else {
-        space = buffer->data + buffer->tail;
-    }
-    memcpy(space, bytes.p, bytes.n);
+    if (bytes.n > buffer->cap - buffer->tail)
+        (void)buffer_space(buffer, &room);
+    memcpy(buffer->data + buffer->tail, bytes.p, bytes.n);
     buffer_filled(buffer, bytes.n);
     return true;
 }

@@ -15,22 +15,14 @@ static size_t place_count;
 static pthread_mutex_t places_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint_fast64_t failures;
 
-/* The lock is held. */
-static bool is_known(const char *file, int line)
-{
-    for (size_t i = 0; i < place_count; i++) {
-        if (places[i].file == file && places[i].line == line)
-            return true;
-    }
-    return false;
-}
-
 static bool take_place(const char *file, int line)
 {
     bool is_new;
 
     (void)pthread_mutex_lock(&places_lock);
-    is_new = place_count < PLACES_MAX && !is_known(file, line);
+    is_new = place_count < PLACES_MAX;
+    for (size_t i = 0; i < place_count; i++)
+        is_new = is_new && (places[i].file != file || places[i].line != line);
     if (is_new)
         places[place_count++] = (struct place){file, line};
     (void)pthread_mutex_unlock(&places_lock);

@@ -323,6 +323,14 @@ int socket_listen(const struct address *at, int backlog, int *failure, struct er
     return -1;
 }
 
+/* It is about a connection that died in the queue [accept(2)]. */
+static bool is_stillborn(int error)
+{
+    return error == EINTR || error == ECONNABORTED || error == EPROTO || error == ENETDOWN ||
+           error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH ||
+           error == ENETUNREACH || error == EPERM;
+}
+
 int socket_accept(int listener, struct address *peer)
 {
     for (;;) {
@@ -330,26 +338,11 @@ int socket_accept(int listener, struct address *peer)
         socklen_t n = sizeof(from);
         int fd = accept4(listener, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd >= 0) {
-            if (address_from_socket((const struct sockaddr *)&from, peer))
-                return fd;
+        if (fd >= 0 && address_from_socket((const struct sockaddr *)&from, peer))
+            return fd;
+        if (fd >= 0)
             (void)close(fd);
-            continue;
-        }
-        switch (errno) {
-        case EINTR:
-        case ECONNABORTED: /* these are about a connection that died in the queue [accept(2)] */
-        case EPROTO:
-        case ENETDOWN:
-        case ENOPROTOOPT:
-        case EHOSTDOWN:
-        case ENONET:
-        case EHOSTUNREACH:
-        case ENETUNREACH:
-        case EPERM:
-            continue;
-        default:
+        else if (!is_stillborn(errno))
             return -errno;
-        }
     }
 }

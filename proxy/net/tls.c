@@ -5,6 +5,7 @@
  */
 #include "tls.h"
 
+#include "mailmux/check.h"
 #include "mailmux/clock.h"
 #include "tls_client.h"
 #include <openssl/err.h>
@@ -189,10 +190,8 @@ enum io tls_begin(struct stream *stream, SSL_CTX *context)
     SSL *ssl;
     BIO *bio;
 
-    if (stream->ssl) {
-        set_detail(stream, "TLS is on already", "");
+    if (!check_holds(!stream->ssl))
         return IO_ERR;
-    }
     ERR_clear_error();
     ssl = SSL_new(context);
     bio = tls_bio_new(stream);

@@ -45,21 +45,30 @@ static bool load_client_ca(struct tls_set *set, const char *path, struct tls_fau
     return true;
 }
 
+static int accept_all(int ok, X509_STORE_CTX *store)
+{
+    (void)ok;
+    (void)store; /* keeps its error, which becomes the verify result of the connection */
+    return 1;
+}
+
 static bool load_client_certificates(
     struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault)
 {
+    bool is_required = parameters->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE;
+
     set->client_certificate = parameters->client_certificate;
     if (parameters->client_certificate == TLS_CLIENT_CERTIFICATE_NONE)
         return true;
-    if (parameters->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE &&
-        !parameters->client_ca) {
+    if (is_required && !parameters->client_ca) {
         tls_fault_library(fault, TLS_CULPRIT_CLIENT_CERTIFICATE, 0,
             "client_certificate = require needs client_ca, the file with the authorities that may "
             "sign them");
         return false;
     }
-    SSL_CTX_set_verify(set->context, tls_server_verify_mode(set->client_certificate),
-        set->client_certificate == TLS_CLIENT_CERTIFICATE_REQUEST ? tls_server_accept_all : NULL);
+    SSL_CTX_set_verify(set->context,
+        SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+        is_required ? NULL : accept_all);
     return !parameters->client_ca || load_client_ca(set, parameters->client_ca, fault);
 }
 

@@ -100,15 +100,13 @@ bool stream_tls_info(const struct stream *stream, struct tls_info *info)
     if (!stream->ssl)
         return false;
     info->sni = stream->server_name;
-    if (!stream->handshaken) {
-        look_at_peer(stream->ssl, info);
+    look_at_peer(stream->ssl, info);
+    if (!stream->handshaken)
         return true;
-    }
     info->version = SSL_get_version(stream->ssl);
     info->cipher = SSL_get_cipher_name(stream->ssl);
     info->group = group_of(stream->ssl);
     info->alpn = alpn_of(stream);
     info->resumed = SSL_session_reused(stream->ssl) == 1;
-    look_at_peer(stream->ssl, info);
     return true;
 }

@@ -15,18 +15,16 @@ bool tls_pem_check(const char *path, const char *what, enum tls_culprit culprit,
     struct tls_fault *fault)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int problem = errno;
+    int problem = fd < 0 ? errno : 0;
     struct stat status;
 
-    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
-        (void)close(fd);
-        fd = -1;
-        problem = EINVAL;
-    }
     if (fd >= 0) {
+        if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+            problem = EINVAL;
         (void)close(fd);
-        return true;
     }
+    if (problem == 0)
+        return true;
     fault->culprit = culprit;
     fault->index = index;
     error_set(&fault->error, "cannot read the %s %s: %s", what, path,

@@ -36,43 +36,23 @@ void tls_fault_library(
     ERR_clear_error();
 }
 
-static int protocol_of(enum tls_version version)
-{
-    switch (version) {
-    case TLS_VERSION_BY_POLICY:
-        return 0;
-    case TLS_1_0:
-        return TLS1_VERSION;
-    case TLS_1_1:
-        return TLS1_1_VERSION;
-    case TLS_1_2:
-        return TLS1_2_VERSION;
-    case TLS_1_3:
-        return TLS1_3_VERSION;
-    }
-    return 0;
-}
+static const int protocols[] = {[TLS_VERSION_BY_POLICY] = 0,
+    [TLS_1_0] = TLS1_VERSION,
+    [TLS_1_1] = TLS1_1_VERSION,
+    [TLS_1_2] = TLS1_2_VERSION,
+    [TLS_1_3] = TLS1_3_VERSION};
 
-static int lowest_of(enum tls_policy policy)
-{
-    switch (policy) {
-    case TLS_MODERN:
-        return TLS1_3_VERSION;
-    case TLS_INTERMEDIATE:
-        return TLS1_2_VERSION;
-    case TLS_LEGACY:
-        return TLS1_VERSION;
-    }
-    return TLS1_2_VERSION;
-}
+static const int lowest[] = {[TLS_MODERN] = TLS1_3_VERSION,
+    [TLS_INTERMEDIATE] = TLS1_2_VERSION,
+    [TLS_LEGACY] = TLS1_VERSION};
 
 static bool set_versions(SSL_CTX *context, const struct tls_rules *rules,
     struct tls_applied *applied, struct tls_fault *fault)
 {
-    applied->maximum = protocol_of(rules->maximum);
-    applied->minimum = protocol_of(rules->minimum);
+    applied->maximum = protocols[rules->maximum];
+    applied->minimum = protocols[rules->minimum];
     if (applied->minimum == 0)
-        applied->minimum = lowest_of(rules->policy);
+        applied->minimum = lowest[rules->policy];
     if (applied->maximum != 0 && applied->maximum < applied->minimum) {
         tls_fault_library(fault, TLS_CULPRIT_VERSION, 0,
             "the highest TLS version is below the lowest; "

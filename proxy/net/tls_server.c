@@ -14,26 +14,6 @@ static const uint64_t OPTIONS_OF_A_SET = SSL_OP_NO_TICKET;
 
 enum { SNI_HEADER = 5, SNI_HOST_NAME = 0 };
 
-int tls_server_verify_mode(enum tls_client_certificate wanted)
-{
-    switch (wanted) {
-    case TLS_CLIENT_CERTIFICATE_NONE:
-        return SSL_VERIFY_NONE;
-    case TLS_CLIENT_CERTIFICATE_REQUEST:
-        return SSL_VERIFY_PEER;
-    case TLS_CLIENT_CERTIFICATE_REQUIRE:
-        return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    }
-    return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-}
-
-int tls_server_accept_all(int ok, X509_STORE_CTX *store)
-{
-    (void)ok;
-    (void)store; /* keeps its error, which becomes the verify result of the connection */
-    return 1;
-}
-
 /* The host name of the ClientHello as sent [RFC 6066 3]; empty: none, or malformed (the library
  * will refuse that later). */
 static struct slice hello_name(SSL *ssl)
@@ -125,9 +105,8 @@ static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_
             SSL_set_max_proto_version(ssl, set->applied.maximum) != 1 ||
             SSL_set1_groups_list(ssl, set->applied.groups) != 1)
             return false;
-        SSL_set_verify(ssl, tls_server_verify_mode(set->client_certificate),
-            set->client_certificate == TLS_CLIENT_CERTIFICATE_REQUEST ? tls_server_accept_all
-                                                                      : NULL);
+        SSL_set_verify(
+            ssl, SSL_CTX_get_verify_mode(set->context), SSL_CTX_get_verify_callback(set->context));
         (void)SSL_clear_options(ssl, OPTIONS_OF_A_SET);
         (void)SSL_set_options(ssl, options);
     }

@@ -32,8 +32,4 @@ const struct tls_set *tls_names_choose(const struct tls_service *service, const 
 /* tls_server.c: the callbacks that every set's SSL_CTX needs. */
 void tls_server_prepare(SSL_CTX *context);
 
-/* How client certificates are asked for, as SSL_set_verify wants it. */
-int tls_server_verify_mode(enum tls_client_certificate wanted);
-int tls_server_accept_all(int ok, X509_STORE_CTX *store);
-
 #endif

@@ -17,22 +17,15 @@ enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
     if (!(wire->ready & WIRE_READABLE))
         return IO_AGAIN;
     status = wire->ops->receive(wire, into, cap, got);
-    switch (status) {
-    case IO_OK:
+    if (status == IO_OK)
         wire->received += *got;
-        if (*got < cap)
-            wire->ready &= ~(unsigned)WIRE_READABLE;
-        break;
-    case IO_AGAIN:
+    if (status == IO_AGAIN || (status == IO_OK && *got < cap))
         wire->ready &= ~(unsigned)WIRE_READABLE;
-        break;
-    case IO_EOF:
-    case IO_ERR:
-        if (status == IO_ERR)
-            wire->error = errno;
+    if (status == IO_ERR)
+        wire->error = errno;
+    if (status == IO_EOF || status == IO_ERR) {
         wire->ended = true;
         wire_watch(wire, wire->watched);
-        break;
     }
     return status;
 }
