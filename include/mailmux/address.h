@@ -46,7 +46,7 @@ bool address_is_loopback(const struct address *address);
 /* An IPv4-mapped IPv6 address becomes the IPv4 address that it means. */
 void address_unmap(struct address *address);
 
-/* Same family, same bytes; the port counts in the first, not in the second. */
+/* Whether family, address and port are equal; address_same_host does not compare the port. */
 bool address_equal(const struct address *a, const struct address *b);
 bool address_same_host(const struct address *a, const struct address *b);
 

@@ -1,6 +1,6 @@
 /*
- * A bounded byte buffer with a head and a tail cursor, taken from a free list. It refuses what does
- * not fit and never grows by itself. A pool and its buffers belong to one thread.
+ * A bounded byte buffer with a head and a tail cursor, from a free list. It refuses what does not
+ * fit and never grows by itself. A pool and its buffers belong to one thread.
  *
  *     data .... head ======= tail ....... cap
  *               what is held  room (after compaction: cap - held)
@@ -53,7 +53,7 @@ void buffer_give_if_empty(struct buffer_pool *pool, struct buffer **buffer);
 /* As buffer_give, with the bytes overwritten first: for buffers that may have held credentials. */
 void buffer_give_cleansed(struct buffer_pool *pool, struct buffer **buffer);
 
-/* A buffer on the caller's memory, for code that brings its own. */
+/* Makes a buffer of the caller's memory. It belongs to no pool. */
 void buffer_init(struct buffer *buffer, char *data, size_t cap);
 
 /* What is held; valid until the next call on this buffer. NULL counts as an empty buffer. */

@@ -15,7 +15,7 @@
 /* The condition, as true or false. It is evaluated once. */
 #define check_holds(condition) ((condition) || check_failed(__FILE__, __LINE__, #condition))
 
-/* Takes note of a failed check. Always returns false. The texts must be constants. */
+/* Logs and counts a failed check, and returns false. The texts must be constants. */
 bool check_failed(const char *file, int line, const char *condition) __attribute__((cold));
 
 /* How many checks have failed since the start of the process. */

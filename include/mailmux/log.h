@@ -28,7 +28,10 @@ struct log_line {
 /* For the whole process; call before there are threads. */
 void log_setup(enum log_format format, enum log_level lowest);
 
-/* Begins a line with its time, level and event. Fields that do not fit the line are left out. */
+/*
+ * Begins a line with its time, level and event, to which the next two add fields. Those that do not
+ * fit are left out. log_write writes the line and ends it.
+ */
 void log_open(struct log_line *line, enum log_level level, const char *event);
 void log_text(struct log_line *line, const char *key, struct slice value);
 void log_number(struct log_line *line, const char *key, uint64_t value);

@@ -1,11 +1,11 @@
 /*
- * Why a session ended, and which side ended it: one reason each, the last word of its log line. The
- * grammar, the sessions and the acceptor name them; only base/reason.c knows their text.
+ * Why a session ended, and which party ended it: one reason each, the last word of its log line.
+ * Texts are constants. Any thread.
  */
 #ifndef MAILMUX_REASON_H
 #define MAILMUX_REASON_H
 
-/* X(NAME, "text in the log", side that ended it, kind of attack that it is counted as) */
+/* X(NAME, "text in the log", the party that ended it, kind of attack that it is counted as) */
 #define REASONS(X)                                                                                 \
     X(NONE, "none", PROXY, NONE)                                                                   \
     X(QUIT, "quit", CLIENT, NONE)                                                                  \
@@ -77,7 +77,6 @@ enum attack {
     ATTACK_KINDS
 };
 
-/* Constant texts for the log. */
 const char *reason_text(enum reason reason);
 enum party reason_party(enum reason reason);
 const char *party_text(enum party party);

@@ -48,7 +48,7 @@ struct slice slice_from(const char *text);
 
 bool slice_equal(struct slice a, struct slice b);
 
-/* ASCII letters compare without case; every other byte as it is. */
+/* With _nocase ASCII letters are compared without case, every other byte as it is. */
 bool slice_equal_nocase(struct slice a, struct slice b);
 bool slice_starts(struct slice s, struct slice prefix);
 bool slice_starts_nocase(struct slice s, struct slice prefix);
@@ -57,7 +57,7 @@ bool slice_starts_nocase(struct slice s, struct slice prefix);
 bool slice_starts_word(struct slice s, struct slice word);
 bool slice_ends_nocase(struct slice s, struct slice suffix);
 
-/* The part stands somewhere in it, ASCII letters compared without case. */
+/* Whether the part stands anywhere in s; ASCII letters are compared without case. */
 bool slice_has_nocase(struct slice s, struct slice part);
 
 /* The slice without its first n bytes; empty when it has fewer. */

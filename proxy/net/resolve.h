@@ -45,8 +45,8 @@ struct resolve_gap {
  */
 struct resolve_result {
     const char *error; /* NULL: answered; else why there is no address, a constant */
-    bool is_early; /* there are addresses, and questions that are still open: once more follows */
-    size_t gap_count; /* beside an error: 0 where the question for the service failed itself */
+    bool is_early;     /* there are addresses, and open questions: a second callback follows */
+    size_t gap_count;  /* beside an error: 0 where the question for the service failed itself */
     const struct resolve_gap *gaps;
     size_t count; /* 0 without an error: the service says that it is not offered [2782] */
     const struct resolve_address *addresses; /* no repetitions; the best priority first */

@@ -1,6 +1,6 @@
 /*
- * What resolver.c (c-ares on the loop) and resolve.c (one lookup) share. Nothing is told to an
- * owner from inside c-ares: a lookup that is over waits in `over` until the resolver settles.
+ * What resolver.c (c-ares on the loop) and resolve.c (one lookup) share. No owner is called back
+ * from inside c-ares: a lookup that is over waits in `over` until the resolver settles.
  */
 #ifndef MAILMUX_RESOLVE_PARTS_H
 #define MAILMUX_RESOLVE_PARTS_H
@@ -54,7 +54,7 @@ struct resolve_record {
     char host[256];
 };
 
-/* Enters a new lookup and gives it the channel. False: there is none to be had. */
+/* Enters a new lookup and gives it the channel. False: no channel can be opened. */
 bool resolver_enter(struct resolver *resolver, struct resolve *resolve);
 
 /* Not DNS servers of its own: files and search domains count, too. */
@@ -69,10 +69,10 @@ void resolver_wake(struct resolver *resolver);
 /* Tells the owner, if there is still one, and frees the lookup unless c-ares still knows it. */
 void resolve_tell(struct resolve *resolve);
 
-/* Some of it was found already: tells the owner so. False: there is nothing yet. */
+/* Tells the owner what was found already. False: there is nothing yet. */
 bool resolve_tell_early(struct resolve *resolve);
 
-/* For lookups that nobody waits for and c-ares does not know. */
+/* Frees a lookup that no owner waits for and c-ares does not know. */
 void resolve_discard(struct resolve *resolve);
 
 /*

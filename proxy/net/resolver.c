@@ -175,7 +175,7 @@ void resolver_wake(struct resolver *resolver)
         (void)uv_timer_start(&resolver->timer, on_timer, 0, 0);
 }
 
-/* The oldest lookup that somebody waits for, or NULL. */
+/* The oldest lookup whose owner still waits for it, or NULL. */
 static struct resolve *oldest_wanted(struct resolver *resolver)
 {
     for (struct list *node = resolver->busy.next; node != &resolver->busy; node = node->next) {
@@ -187,7 +187,8 @@ static struct resolve *oldest_wanted(struct resolver *resolver)
     return NULL;
 }
 
-/* Tells one lookup what it has so far, whose time for that has come; false: there is none. */
+/* Tells the owner of one lookup, whose time for that has come, what there is; false: no such one.
+ */
 static bool tell_one_early(struct resolver *resolver)
 {
     for (struct list *node = resolver->busy.next; node != &resolver->busy; node = node->next) {
@@ -233,7 +234,7 @@ static void set_timer(struct resolver *resolver, const struct resolve *oldest)
 
 /*
  * Tells the owners what is over, and then looks after channel and timer. Called from the loop only,
- * never from inside c-ares. An owner may do anything when he is told, free the resolver included.
+ * never from inside c-ares. An owner may do anything in its callback, free the resolver included.
  */
 static void settle(struct resolver *resolver)
 {

@@ -1,8 +1,8 @@
 /*
- * Who answers questions about names: the system as it is configured (resolv.conf, nsswitch.conf,
- * /etc/hosts), or DNS servers of one's own. c-ares on a libuv loop, without threads; a channel and
- * its sockets exist only while something is looked up, so that a change of the system's
- * configuration is seen by the next lookup. One thread: that of the loop.
+ * What answers questions about names: the system as it is configured (resolv.conf, nsswitch.conf,
+ * /etc/hosts), or DNS servers that the caller names. It is c-ares on a libuv loop, without threads.
+ * A channel and its sockets exist only while something is looked up, so that the next lookup sees a
+ * change of the system's configuration. One thread: that of the loop.
  */
 #ifndef MAILMUX_RESOLVER_H
 #define MAILMUX_RESOLVER_H
@@ -13,8 +13,8 @@
 struct resolver;
 
 /*
- * With servers, only they are asked, and names are taken as they are, without search domains. The
- * servers are copied. NULL: no memory.
+ * A resolver that the caller frees; NULL without memory. Where servers are given (they are copied),
+ * only they are asked, and names are taken as they are, without search domains.
  */
 struct resolver *resolver_new(uv_loop_t *loop, const struct address *servers, size_t count);
 
@@ -24,7 +24,7 @@ struct resolver *resolver_new(uv_loop_t *loop, const struct address *servers, si
  */
 void resolver_free(struct resolver **resolver);
 
-/* The version of c-ares that is linked. */
+/* The version of c-ares that is linked, as a constant text. */
 const char *resolver_version(void);
 
 #endif

@@ -118,7 +118,8 @@ static void arm(struct socket *sock, unsigned wanted)
         events |= UV_READABLE;
     if (wanted & WIRE_WRITABLE)
         events |= UV_WRITABLE;
-    /* After a FIN DISCONNECT would call for ever; what poll always reports comes with any event. */
+    /* After a FIN the poll would report DISCONNECT for ever; with any event comes what poll always
+     * reports. */
     if (wanted & WIRE_HANGUP)
         events |= sock->fin_is_reported ? UV_PRIORITIZED : UV_DISCONNECT;
     sock->polled = wanted;
@@ -133,13 +134,13 @@ static void watch(struct wire *wire, unsigned events)
     arm(socket_of(wire), events);
 }
 
-/* Level-triggered, it would not stop: what is reported now is not armed again. */
+/* What is reported now is not armed again: level-triggered, it would not stop. */
 static unsigned take_disconnect(struct socket *sock, bool is_fin)
 {
     unsigned wanted = sock->polled;
     bool is_gone = is_hung_up(sock->fd);
 
-    sock->hangup_is_reported = is_gone || !is_fin; /* urgent data would be reported for ever, too */
+    sock->hangup_is_reported = is_gone || !is_fin; /* so would urgent data */
     sock->fin_is_reported = true;
     sock->polled = 0;
     arm(sock, wanted);

@@ -203,7 +203,7 @@ void stream_shutdown(struct stream *stream, bool truncated)
         tls_shut_down(stream);
     stream->finished = true;
     stream->finish_due = true;
-    /* IO_AGAIN: the FIN follows later. IO_ERR: nobody is there to read it. */
+    /* IO_AGAIN: the FIN follows later. IO_ERR: there is no peer to read it. */
     if (stream_flush(stream) == IO_ERR)
         stream->finish_due = false;
 }

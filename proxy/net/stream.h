@@ -123,9 +123,10 @@ enum io stream_start_tls_server(struct stream *stream, const struct tls_service 
     struct buffer **prefix) __attribute__((warn_unused_result));
 
 /*
- * The same toward a backend. name: what its certificate must say, a host name (which is sent as
- * SNI, too) or an IP literal; NULL where nothing is verified or the pin alone decides.
- * The stream keeps a reference of its own to the client (net/tls_client.h).
+ * Turns the stream into TLS toward a backend, as above. name: what its certificate must say, a host
+ * name (which is sent as SNI, too) or an IP literal; NULL where nothing is verified or the pin
+ * alone decides. IO_ERR without memory, or where a name is needed and this one is of no use. The
+ * stream keeps a reference of its own to the client (net/tls_client.h).
  */
 enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
     __attribute__((warn_unused_result));
@@ -154,7 +155,7 @@ enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
 /* Pushes what is held toward the wire. IO_OK: nothing is held any more. */
 enum io stream_flush(struct stream *stream) __attribute__((warn_unused_result));
 
-/* Something of ours waits for the wire to become writable. */
+/* Something that was written waits for the wire to become writable. */
 bool stream_has_held(const struct stream *stream);
 
 bool stream_is_tls(const struct stream *stream);
@@ -177,7 +178,7 @@ uint64_t stream_delivered(const struct stream *stream);
 /* Nothing of what was written is still on its way. */
 bool stream_is_delivered(const struct stream *stream);
 
-/* The owner was told of a hang-up: what has not failed before fails by STREAM_RESET now. */
+/* After a WIRE_HANGUP: a stream that has not failed before has failed by STREAM_RESET now. */
 void stream_note_reset(struct stream *stream);
 
 /* Behind a failure of TLS: reads what still comes, undeciphered, so that it can be dropped. */
@@ -199,10 +200,10 @@ bool stream_tls_info(const struct stream *stream, struct tls_info *info);
 void stream_shutdown(struct stream *stream, bool truncated);
 
 /*
- * The end; reset sends RST, where something would be lost silently. The stream is zeroed. It says
- * nothing to the peer: an orderly end calls stream_shutdown, and stream_flush while it holds,
- * first. (The kernel sends RST of its own when unread bytes are left in the socket: read them
- * first.)
+ * The end. reset sends RST, for where something would be lost silently. The stream is zeroed;
+ * closing it twice is harmless. It says nothing to the peer: for an orderly end call
+ * stream_shutdown first, and stream_flush while something is held. (The kernel sends an RST of its
+ * own when unread bytes are left in the socket: read them first.)
  */
 void stream_close(struct stream *stream, bool reset);
 

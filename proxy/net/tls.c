@@ -15,7 +15,7 @@ enum {
     RECORD_PLAINTEXT_MAX = 16384,
     RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048,
     KEY_UPDATES_MAX =
-        32, /* a minute; each makes us answer, and costs us twice what it costs them */
+        32, /* a minute; each makes us answer, and costs us twice what it costs the peer */
     KEY_UPDATE_WINDOW_MS = 60000
 };
 
@@ -28,7 +28,7 @@ static void set_detail(struct stream *stream, const char *text, const char *more
 
 static enum stream_failure failure_of(const struct stream *stream, int reason)
 {
-    /* Who left before the first byte of a handshake has not failed at it. */
+    /* A peer that left before the first byte of a handshake has not failed at it. */
     if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING && (stream->handshaken || !stream->heard))
         return STREAM_TRUNCATED;
     if (stream->handshaken)

@@ -1,6 +1,7 @@
 /*
- * TLS toward backends: what one backend section says, built once, immutable, shared by all threads,
- * freed with its last reference. No session is ever resumed: none can serve two names or clients.
+ * TLS toward backends: what one backend section says, built once, immutable and shared by all
+ * threads. It is freed with its last reference. No session is ever resumed: none can serve two
+ * names or clients.
  */
 #ifndef MAILMUX_TLS_CLIENT_H
 #define MAILMUX_TLS_CLIENT_H
@@ -25,7 +26,7 @@ struct tls_client_parameters {
     struct tls_warning warning;
 };
 
-/* NULL with *fault filled. Blocks on the disk. */
+/* A reference that the caller gives back, or NULL with *fault filled. Blocks on the disk. */
 struct tls_client *tls_client_new(
     const struct tls_client_parameters *parameters, struct tls_fault *fault);
 

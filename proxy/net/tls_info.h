@@ -1,5 +1,5 @@
-/* What the log, PROXY headers and policies want to know about the TLS of a stream: a plain value,
- * by stream_tls_info. Its pointers are valid until the stream is closed. One thread. */
+/* What stream_tls_info tells of the TLS of a stream, for the log, PROXY headers and policies: a
+ * plain value. Its pointers are valid until the stream is closed. One thread. */
 #ifndef MAILMUX_TLS_INFO_H
 #define MAILMUX_TLS_INFO_H
 
@@ -10,8 +10,8 @@ enum { TLS_INFO_NAME_MAX = 128 };
 
 enum tls_peer {
     TLS_PEER_UNKNOWN,    /* it showed no certificate */
-    TLS_PEER_UNVERIFIED, /* it did, and nobody vouches for it; where that ended the handshake its
-                            contents are not known */
+    TLS_PEER_UNVERIFIED, /* it did, and the certificate is not trusted; where that ended the
+                            handshake its contents are not known */
     TLS_PEER_VERIFIED
 };
 
@@ -20,7 +20,7 @@ enum tls_peer_fault {
     TLS_FAULT_NONE,
     TLS_FAULT_EXPIRED,
     TLS_FAULT_NAME, /* it is for other names */
-    TLS_FAULT_TRUST /* nobody that is trusted vouches for it, or whatever else */
+    TLS_FAULT_TRUST /* no trusted authority has signed it, or any other fault */
 };
 
 /* NULL: not known (yet). What the peer chose is foreign text: it may hold any byte but NUL. */

@@ -43,11 +43,11 @@ struct tls_fault {
     struct error error;
 };
 
-/* Something the operator should hear although it is no failure. Called inside the constructor. */
+/* Told by a constructor: something that the operator should hear although it is no failure. */
 typedef void tls_warn(void *owner, enum tls_culprit culprit, size_t index, const char *text);
 
 struct tls_warning {
-    tls_warn *warn; /* NULL: nobody listens */
+    tls_warn *warn; /* NULL: warnings are dropped */
     void *owner;
 };
 
@@ -60,14 +60,18 @@ struct tls_applied {
 };
 
 /*
- * Sets versions, ciphers, groups, security level, options and modes. A group that the library does
- * not know is left out with a warning; when none is left it is a failure.
+ * Sets versions, ciphers, groups, security level, options and modes, and says in *applied what was
+ * set. A group that the library does not know is left out with a warning. False, with *fault
+ * filled, when no group is left or anything else cannot be set.
  */
 bool tls_policy_apply(struct ssl_ctx_st *context, const struct tls_rules *rules,
     const struct tls_warning *warning, struct tls_applied *applied, struct tls_fault *fault)
     __attribute__((warn_unused_result));
 
-/* Whether the rules could be applied, for a set that has no certificate to be tried with. */
+/*
+ * Whether the rules can be applied; else false with *fault filled. For a set that has no
+ * certificate with which it could be built.
+ */
 bool tls_policy_check(const struct tls_rules *rules, const struct tls_warning *warning,
     struct tls_fault *fault) __attribute__((warn_unused_result));
 

@@ -19,11 +19,11 @@ struct tls_set {
     char **names; /* lower case */
 };
 
-/* tls_names.c: whom a set serves, by its parameters or its certificates. */
+/* tls_names.c: the names that a set serves, from its parameters or its certificates. */
 bool tls_names_load(
     struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault);
 
-/* Lower case, letters, digits, hyphen, underscore and dots, no dot at the end; false: no name. */
+/* Writes the name in lower case and without a dot at the end. False: it is no host name. */
 bool tls_names_normalise(struct slice name, char out[TLS_HOST_MAX + 1]);
 
 /* The set that serves a normalised name: an exact match before a wildcard; NULL: none. */

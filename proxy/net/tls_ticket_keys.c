@@ -71,7 +71,7 @@ static bool read_file(
         error_set(error, "cannot read the ticket keys in %s: %s", path, strerror(errno));
         return false;
     }
-    setbuf(file, NULL); /* no copy of a key is left in a buffer that nobody cleanses */
+    setbuf(file, NULL); /* no copy of a key is left in a buffer that is not cleansed */
     *n = fread(out, 1, FILE_SIZE_MAX, file);
     (void)fclose(file);
     return true;

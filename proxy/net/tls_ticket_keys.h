@@ -21,6 +21,7 @@ struct tls_ticket_keys {
     struct tls_ticket_key key[TLS_TICKET_KEYS_MAX];
 };
 
+/* False: *failed is the index of the file, *error says why. The caller cleanses *keys. */
 bool tls_ticket_keys_load(struct tls_ticket_keys *keys, const char *const *files, size_t count,
     size_t *failed, struct error *error) __attribute__((warn_unused_result));
 

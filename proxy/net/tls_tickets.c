@@ -17,7 +17,7 @@ enum { IV_SIZE = 16, NOT_OURS = 0, USED = 1, USED_RENEW = 2, FAILED = -1 };
 struct tls_tickets {
     struct refcount references;
     pthread_mutex_t lock; /* guards what is below */
-    uint64_t period_ms;   /* 0: from files, for ever */
+    uint64_t period_ms;   /* 0: keys from files, which never change */
     uint64_t since_ms;    /* when the encrypting key came */
     struct tls_ticket_keys keys;
 };
@@ -98,13 +98,13 @@ static void advance(struct tls_tickets *tickets, uint64_t now_ms)
         return;
     keys->key[1] = keys->key[0];
     keys->key[0] = fresh;
-    /* Nobody came for two periods: then the one before is too old as well. */
+    /* No ticket was used for two periods: then the key before is too old as well. */
     keys->count = age_ms / tickets->period_ms < 2 ? 2 : 1;
     tickets->since_ms = now_ms;
     OPENSSL_cleanse(&fresh, sizeof(fresh));
 }
 
-/* A copy of the key to use; false: a stranger's ticket. */
+/* A copy of the key to use; false: the ticket is not ours. */
 static bool find_key(struct tls_tickets *tickets, const unsigned char *name, bool encrypt,
     struct tls_ticket_key *key, bool *is_current)
 {

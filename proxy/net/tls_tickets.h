@@ -1,7 +1,7 @@
 /*
  * The keys of session tickets, shared by all workers, listeners and sets. Either random and
  * rotating (a ticket is good for one to two periods), or from files that several machines share.
- * Any thread: a mutex guards the keys. Freed with the last reference.
+ * Any thread: a mutex guards the keys. They are freed with the last reference.
  */
 #ifndef MAILMUX_TLS_TICKETS_H
 #define MAILMUX_TLS_TICKETS_H
@@ -22,7 +22,7 @@ struct tls_tickets *tls_tickets_new(uint64_t period_ms, struct error *error);
 /*
  * Keys from files: 48 or 80 raw bytes each, as nginx has them (the first file encrypts, all
  * decrypt); or one text file with a key in base64 per line, as HAProxy has them (the last but one
- * line encrypts). On failure *failed is the number of the file.
+ * line encrypts). NULL on failure: *failed is the index of the file, *error says why.
  */
 struct tls_tickets *tls_tickets_from_files(
     const char *const *files, size_t count, size_t *failed, struct error *error);
