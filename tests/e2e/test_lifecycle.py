@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from mailmux_e2e import CEILING
+from mailmux_e2e import CEILING, until
 from mailmux_e2e.client import Client, Closed, End
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import imap, server, smtp
@@ -39,14 +39,6 @@ def open_session(front, n):
     if not implicit:
         client.starttls(protocol)
     return protocol, client
-
-
-def until(condition):
-    """Looks again and again until it is true; for what sends no event."""
-    end = time.monotonic() + CEILING
-    while not condition():
-        assert time.monotonic() < end, "it never became true"
-        time.sleep(0.01)
 
 
 def test_two_hundred_sessions_at_once(front):
@@ -229,6 +221,13 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_used_in_a_second(pid):
+    """A look at the processor while nothing happens: not a wait for anything."""
+    before = cpu_seconds(pid)
+    time.sleep(1)
+    return cpu_seconds(pid) - before
+
+
 @pytest.mark.parametrize("sessions", ["auto", 1000], ids=["foreseen", "unforeseen"])
 def test_too_few_descriptors_neither_spin_nor_kill(front, sessions):
     front.open_files = 128
@@ -239,10 +238,9 @@ def test_too_few_descriptors_neither_spin_nor_kill(front, sessions):
              for _ in range(150)]
     established.send(NOOP["smtp"])
     assert b"noop" in established.read_line()
-    # A look at the processor over a second in which nothing happens: not a wait for anything.
-    before = cpu_seconds(front.pid)
-    time.sleep(1)
-    assert cpu_seconds(front.pid) - before < 0.5
+    # One that spins is busy in each of these seconds; one that does not may be in the first, where
+    # the machine is slow and the crowd still comes in.
+    assert any(cpu_used_in_a_second(front.pid) < 0.5 for _ in range(5))
     established.send(NOOP["smtp"])
     assert b"noop" in established.read_line()
     for one in crowd:

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from mailmux_e2e import CEILING
+from mailmux_e2e import until
 from mailmux_e2e.attacks import READY, ways
 from mailmux_e2e.client import Client
 from mailmux_e2e.servers import smtp
@@ -210,13 +210,6 @@ def test_who_is_exempt_is_told_by_the_proxy_header(proxy, new_backend):
 
 
 # Postfix
-
-def until(condition):
-    end = time.monotonic() + CEILING
-    while not condition():
-        assert time.monotonic() < end, "it never became true"
-        time.sleep(0.02)
-
 
 def smuggle(client, form):
     """Sends a message that ends in this form, with a second one behind it; gives their ids."""
