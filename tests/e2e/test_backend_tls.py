@@ -252,7 +252,7 @@ def test_a_server_that_is_silent_in_its_handshake_is_left_for_the_next(
         front, new_backend, begin, mode):
     silent = new_backend([*(starttls("imap") if mode == "starttls" else []), hang()])
     good = new_backend(tls_server("imap", mode, begin))
-    front.proxy.section("timeouts", handshake="500ms", connect_deadline="20s", drain="2s")
+    front.proxy.section("timeouts", handshake="1500ms", connect_deadline="20s", drain="2s")
     front.serve("imap", silent.port, good.port, tls=mode)
     for _ in range(2):
         assert front.connect().read_line() == (OWN_GREETING if mode == "starttls" else GREETING)["imap"]

@@ -150,7 +150,7 @@ def test_nobody_is_checked_unasked(proxy, new_backend, new_client, check):
 
 def test_a_server_that_does_not_answer_the_goodbye_is_good(serve, proxy, new_backend):
     backend = new_backend([send(b"220 slow to part\r\n"), wait_for_end()])
-    serve("smtp", [backend.port], check_timeout="300ms")
+    serve("smtp", [backend.port], check_timeout="1s")
     assert received(backend, 3) == [LEAVE["smtp"]] * 3
     assert not proxy.events("check-failed")
 
@@ -238,7 +238,7 @@ def test_in_clear_where_tls_should_be_is_told(serve, proxy, new_backend, certifi
 def test_as_many_in_a_row_as_are_configured_change_the_mark(serve, proxy, new_backend):
     bad, good = [send(b"421 4.3.2 busy\r\n"), wait_for_end()], server("smtp")
     backend = new_backend(bad, bad, good, bad, bad, bad, good, bad, good, good, good)
-    serve("smtp", [backend.port], fall=3, rise=3, check_timeout="500ms")
+    serve("smtp", [backend.port], fall=3, rise=3, check_timeout="1s")
     up = proxy.wait_for_event("server-up")
     assert up.fields["marks"] == "3"
     assert up.fields["why"] == "its check passed"
@@ -274,7 +274,7 @@ def test_all_down_is_answered_at_once_and_over_with_one_check(serve, proxy, prot
 def test_a_session_never_tries_what_checks_have_found_down(serve, proxy, new_backend):
     bad = new_backend([hang()])
     good = new_backend(server("smtp"))
-    connect = serve("smtp", [bad.port, good.port], fall=1, check_timeout="300ms")
+    connect = serve("smtp", [bad.port, good.port], fall=1, check_timeout="1s")
     proxy.wait_for_event("server-down")
     for _ in range(4):
         assert connect().read_line() == b"220 old.example ESMTP\r\n"
@@ -296,7 +296,7 @@ def test_maintenance_is_left_alone_and_drain_is_not(proxy, new_backend):
 
 def test_marks_and_times_outlive_a_reload(serve, proxy, new_backend):
     bad, good = new_backend([hang()]), new_backend(server("smtp"))
-    connect = serve("smtp", [bad.port, good.port], fall=1, check_timeout="300ms")
+    connect = serve("smtp", [bad.port, good.port], fall=1, check_timeout="1s")
     proxy.wait_for_event("server-down")
     assert proxy.reload().event == "reloaded"
     good.finished(len(good.connections) + 2)

@@ -628,7 +628,7 @@ def test_no_client_can_mark_a_server_down_by_who_it_is(
            [*trusting(protocol, "none", begin)[:1], *read_until_identity(protocol), how()])
     backend = new_backend(shy, shy, shy, [*([take_v1] if word == "proxy-v1" else []),
                                           *trusting(protocol, "none", begin)])
-    front.proxy.section("timeouts", greeting="500ms", connect_deadline="10s", drain="2s")
+    front.proxy.section("timeouts", greeting="1s", connect_deadline="10s", drain="2s")
     front.serve(protocol, backend.port, send_client_address=word, fall=1)
     for _ in range(3):
         assert front.connect().read_to_end().startswith((b"* BYE ", b"421 4.4.1 "))

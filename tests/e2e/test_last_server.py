@@ -78,7 +78,7 @@ def test_a_server_that_is_slow_before_its_tls_is_waited_for(
     slow = new_backend([wait_for(go_on), start_tls(certificates.rsa),
                         *server("smtp", greeting=b"220 slow\r\n")])
     connect = serve(protocol, [slow.port], tls="implicit", verify="no",
-                    timeouts={"connect_deadline": "300ms", "greeting": "1m", "handshake": "500ms"})
+                    timeouts={"connect_deadline": "300ms", "greeting": "1m", "handshake": "2s"})
     client = connect()
     slow.connection()
     other = new_backend([wait_for(go_on)])

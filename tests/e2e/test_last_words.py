@@ -308,7 +308,7 @@ def test_a_client_that_leaves_the_kernel_with_its_words_is_cut(legs, leg):
 @pytest.mark.conformance("C136")
 @each_leg
 def test_a_client_that_reads_slowly_is_served(legs, leg):
-    legs.proxy.section("timeouts", stalled="700ms", drain="2s")
+    legs.proxy.section("timeouts", stalled="2s", drain="2s")
     body = b"x" * 8000000
     legs.serve(leg, "imap", [*IMAP_LOGIN, expect(b"b FETCH\r\n"), send(body), close()])
     client = legs.logged_in()

@@ -13,14 +13,14 @@ from mailmux_e2e.steps import start_tls, tell, wait_for, wait_for_end
 GREETING = {"smtp": b"220 good.example ESMTP\r\n", "imap": b"* OK good one\r\n",
             "pop3": b"+OK good one\r\n"}
 CLIENTS = 4
-PAUSE = 1.6  # longer than any timer below; it is the fault, not a wait
+PAUSE = 2.6  # longer than any timer below; it is the fault, not a wait
 
 
 @pytest.fixture
 def serve(proxy, new_client):
     def start(protocol, ports, **settings):
-        proxy.section("timeouts", connect="1s", greeting="1s", connect_deadline="1s",
-                      handshake="1s", drain="2s")
+        proxy.section("timeouts", connect="2s", greeting="2s", connect_deadline="2s",
+                      handshake="2s", drain="2s")
         proxy.section("proxy", workers=1, hostname="mail.example.test",
                       state_directory=proxy.directory / "state")
         proxy.backend("server", *ports, **{"fall": 1, **settings})
@@ -122,7 +122,7 @@ def test_a_check_is_not_failed_by_a_pause(serve, proxy, new_backend, pause):
     go_on = threading.Event()
     asked = threading.Event()
     backend = new_backend([tell(asked), wait_for(go_on), *smtp()], smtp())
-    serve("smtp", [backend.port], check="greeting", check_interval="500ms", check_timeout="1s")
+    serve("smtp", [backend.port], check="greeting", check_interval="500ms", check_timeout="2s")
     assert asked.wait(CEILING)
     pause(go_on.set)
     backend.connection(2)
@@ -135,7 +135,7 @@ def test_a_check_that_a_pause_has_spoilt_is_no_news(serve, proxy, new_backend, p
     """Its server stays silent behind the pause, too; the next check passes."""
     asked = threading.Event()
     backend = new_backend([tell(asked), wait_for_end()], smtp(), smtp())
-    serve("smtp", [backend.port], check="greeting", check_interval="500ms", check_timeout="500ms")
+    serve("smtp", [backend.port], check="greeting", check_interval="500ms", check_timeout="1500ms")
     assert asked.wait(CEILING)
     pause(lambda: None)
     backend.connection(2)

@@ -15,7 +15,7 @@ from mailmux_e2e.steps import close, expect, expect_line, send, tell, wait_for
 pytestmark = pytest.mark.conformance("C134")
 each_protocol = pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3"])
 NOOP = {"smtp": b"NOOP\r\n", "imap": b"a NOOP\r\n", "pop3": b"NOOP\r\n"}
-LIMIT, PAUSE_S = "700ms", 1.5
+LIMIT, PAUSE_S = "1500ms", 2.5
 
 
 @contextmanager
