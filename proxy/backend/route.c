@@ -34,8 +34,8 @@ static struct opening_plan opening_of(
 /* Without a setting each protocol has its own [RFC 5321 4.5.3.2.1]. */
 static uint64_t greeting_ms_of(const struct config *config, enum config_protocol protocol)
 {
-    const uint64_t smtp_ms = 60 * 1000;
-    const uint64_t other_ms = 10 * 1000;
+    const uint64_t smtp_ms = 60000;
+    const uint64_t other_ms = 10000;
 
     if (config->timeouts.greeting != 0)
         return config->timeouts.greeting;

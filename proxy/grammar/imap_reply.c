@@ -270,9 +270,11 @@ static void take_response(
 }
 
 /* A challenge is data, so it cannot be made clean. */
-static void take_any(struct dialog *dialog, struct response *response, struct actions *actions)
+static void take_any(
+    struct dialog *dialog, const struct response *response, struct actions *actions)
 {
     char text[REPLY_LINE_MAX];
+    struct response tidied = *response;
 
     actions->used = response->all.n;
     if (slice_starts(response->line, SLICE("+")) && !response->is_clean) {
@@ -280,8 +282,8 @@ static void take_any(struct dialog *dialog, struct response *response, struct ac
         return;
     }
     if (!slice_starts(response->line, SLICE("+")))
-        response->line = tidy(&dialog->of.imap, response->line, text);
-    take_response(dialog, response, actions);
+        tidied.line = tidy(&dialog->of.imap, response->line, text);
+    take_response(dialog, &tidied, actions);
 }
 
 /*

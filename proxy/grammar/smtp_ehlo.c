@@ -122,7 +122,7 @@ void smtp_ehlo_relay(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
 {
     struct slice rest = reply->text;
-    struct slice held; /* a line is written when it is known whether one follows */
+    struct slice held = SLICE(""); /* a line is written when it is known whether one follows */
     struct slice text;
 
     dialog->of.smtp.chunking = offers(reply, SLICE("CHUNKING"));

@@ -54,7 +54,7 @@ static void copy_common_name(const X509 *certificate, char out[TLS_INFO_NAME_MAX
 
 static int64_t seconds_left(const X509 *certificate)
 {
-    const int64_t day = 24 * 60 * 60;
+    const int64_t day = 86400;
     int days = 0;
     int seconds = 0;
 
