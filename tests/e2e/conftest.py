@@ -23,6 +23,7 @@ from mailmux_e2e.servers import server  # noqa: E402
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "conformance(*numbers): statements that the test proves")
+    config.addinivalue_line("markers", "quick: one of the few that tests/run --quick runs")
     config.pluginmanager.register(conformance.Conformance(), "mailmux-conformance")
 
 

@@ -69,6 +69,7 @@ def counts(backends):
 # The methods
 
 
+@pytest.mark.quick
 def test_sessions_are_shared_by_weight(serve, named):
     backends = [named("a"), named("b"), named("c")]
     connect = serve([backends[0].port, f"{backends[1].port} weight=3", backends[2].port])

@@ -271,6 +271,7 @@ def test_all_down_is_answered_at_once_and_over_with_one_check(serve, proxy, prot
     ports.release()
 
 
+@pytest.mark.quick
 def test_a_session_never_tries_what_checks_have_found_down(serve, proxy, new_backend):
     bad = new_backend([hang()])
     good = new_backend(server("smtp"))

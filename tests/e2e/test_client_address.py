@@ -122,6 +122,7 @@ def test_the_header_comes_before_everything_else(
         assert connection.header[12:14] == b"\x21\x11"
 
 
+@pytest.mark.quick
 @pytest.mark.conformance("C99")
 @pytest.mark.parametrize("version", ["proxy-v1", "proxy-v2"])
 def test_the_header_of_an_ipv6_client(front, new_backend, version):

@@ -344,6 +344,7 @@ def test_include_within_a_section(check):
 
 # Several problems, and none
 
+@pytest.mark.quick
 def test_all_problems_are_reported_at_once(check):
     checked = check("[proxy]\nworkers = x\nuser mail\ncolour = red\n"
                     "[listner a]\nbind = 1\n"
@@ -451,10 +452,12 @@ def test_the_shipped_file_shows_every_setting_and_its_default():
         assert defaults.get(key, value) == value, key
 
 
+@pytest.mark.quick
 def test_the_reference_is_up_to_date():
     assert mailmux("--reference").stdout == (REPOSITORY / "docs/reference.md").read_text()
 
 
+@pytest.mark.quick
 def test_the_manual_page_is_up_to_date():
     assert mailmux("--man").stdout == (REPOSITORY / "docs/man/mailmux.ini.5").read_text()
 

@@ -34,6 +34,7 @@ def serve(proxy, new_client):
     return start
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("protocol", GREETING)
 def test_a_server_that_refuses_is_left_for_the_next(serve, new_backend, protocol):
     ports = Ports()

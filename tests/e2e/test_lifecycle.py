@@ -84,6 +84,7 @@ def settled_descriptors(front):
 FAREWELL = {"smtp": b"421 4.3.2 ", "imap": b"* BYE ", "pop3": b"-ERR"}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_with_a_farewell(front, new_client, number):
     front.start()

@@ -55,6 +55,7 @@ def greetings(connect, count):
 
 # Hosts
 
+@pytest.mark.quick
 def test_both_addresses_of_a_name_serve(serve, proxy, dns, twins):
     dns.set(NAME, "127.0.0.2", "127.0.0.3")
     connect = serve(dns.resolver, f"{NAME}:{twins[0].port}")

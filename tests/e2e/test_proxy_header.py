@@ -152,6 +152,7 @@ def test_a_header_in_any_segments(front, protocol, tls, header):
         assert front.session()["client"] == f"{CLIENT}:40000"
 
 
+@pytest.mark.quick
 @pytest.mark.conformance("C96")
 def test_commands_behind_a_header_are_served_in_order(front):
     front = front("smtp", "none")

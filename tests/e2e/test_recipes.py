@@ -63,6 +63,7 @@ def deliver(port: int) -> None:
 MESSAGE = b"Subject: x\r\n\r\nHello\r\n.\r\n"
 
 
+@pytest.mark.quick
 def test_legacy_tls(follow):
     def body(networks: Networks) -> None:
         with networks.there():

@@ -96,6 +96,7 @@ def test_twenty_megabytes_appended_to_dovecot(proxy, legacy, new_client, tls):
     assert int(fields["bytes_in"]) > len(message) and int(fields["bytes_out"]) > len(message)
 
 
+@pytest.mark.quick
 def test_bytes_of_any_value_pass_both_ways(bench):
     every = bytes(range(256)) * 8
     test = bench("imap", login_script(expect(every), send(every), wait_for_end()))

@@ -48,6 +48,7 @@ def der(pair):
     return ssl.PEM_cert_to_DER_cert(pair.certificate.read_text())
 
 
+@pytest.mark.quick
 @pytest.mark.conformance("C95")
 def test_a_new_certificate_serves_and_open_sessions_live(front, certificates):
     client = connect(front)

@@ -71,6 +71,7 @@ def test_a_hundred_megabytes_pass_bit_by_bit(proxy, new_backend, new_client, tls
     assert client.smtp(b"QUIT").startswith(b"221 ")
 
 
+@pytest.mark.quick
 @pytest.mark.conformance("C66")
 def test_a_small_message_passes_byte_by_byte(bench):
     test = bench("smtp", smtp())

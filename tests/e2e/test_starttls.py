@@ -30,6 +30,7 @@ def is_alive(client, protocol):
     return say(client, protocol, noop).startswith((b"250 ", b"z OK ", b"+OK"))
 
 
+@pytest.mark.quick
 @pytest.mark.conformance("C16")
 @each_protocol
 def test_the_byte_behind_the_answer_is_tls(bench, protocol):

@@ -50,6 +50,7 @@ def test_plaintext_on_an_implicit_port_gets_no_reply(front, name, words):
     assert [line.fields["reason"] for line in front.lines[before:]] == ["plaintext-on-tls-port"] * 2
 
 
+@pytest.mark.quick
 @pytest.mark.conformance("C82")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @each_listener
