@@ -2,8 +2,8 @@
  * Certificates for tests, made on the spot in a directory of the test's own, so that nothing that
  * expires is kept in the tree. One thread; abort() on any failure.
  */
-#ifndef MAILMUX_CERTIFICATES_H
-#define MAILMUX_CERTIFICATES_H
+#ifndef MAILMUX_HARNESS_CERTIFICATES_H
+#define MAILMUX_HARNESS_CERTIFICATES_H
 
 #include <stdbool.h>
 #include <stddef.h>
