@@ -9,7 +9,7 @@ bool tls_names_normalise(struct slice name, char out[TLS_HOST_MAX + 1])
 {
     size_t n = name.n > 0 && name.p[name.n - 1] == '.' ? name.n - 1 : name.n;
 
-    if (n == 0 || n > TLS_HOST_MAX)
+    if (n == 0 || n > TLS_HOST_MAX || name.p[n - 1] == '.')
         return false;
     for (size_t i = 0; i < n; i++) {
         char c = name.p[i];
