@@ -1,3 +1,4 @@
+#include "dns_server.h"
 #include "resolve_parts.h"
 
 #include <setjmp.h>
@@ -9,172 +10,48 @@
 
 #include <cmocka.h>
 
-/* ---- A DNS server on the loop of the test ---- */
+/* ---- What the DNS server of the test knows ---- */
 
-enum { TYPE_A = 1, TYPE_AAAA = 28, TYPE_SRV = 33, PACKET_MAX = 512, HEADER = 12 };
-enum { NXDOMAIN = 3, SERVFAIL = 2, NO_ANSWER = -1 };
-
-/* What is answered to a question for a name and a type; several rows are several records. */
-struct row {
-    const char *name;
-    int type;
-    int rcode;
-    const char *address; /* or of a service: */
-    uint16_t priority;
-    uint16_t weight;
-    uint16_t port;
-    const char *target;
+static const struct dns_row rows[] = {
+    DNS_HOST("two.test", DNS_TYPE_A, "192.0.2.1"),
+    DNS_HOST("two.test", DNS_TYPE_A, "192.0.2.2"),
+    DNS_HOST("two.test", DNS_TYPE_A, "192.0.2.1"),
+    DNS_HOST("mapped.test", DNS_TYPE_AAAA, "::ffff:192.0.2.7"),
+    DNS_HOST("six.test", DNS_TYPE_AAAA, "2001:db8::1"),
+    DNS_HOST("hostile.test", DNS_TYPE_A, "0.0.0.0"),
+    DNS_HOST("hostile.test", DNS_TYPE_AAAA, "::"),
+    DNS_HOST("half.test", DNS_TYPE_A, "192.0.2.9"),
+    DNS_HOST("mail.whole", DNS_TYPE_A, "192.0.2.1"),
+    DNS_HOST("mail.whole.search.test", DNS_TYPE_AAAA, "2001:db8::9"),
+    DNS_HOST("six.whole", DNS_TYPE_AAAA, "2001:db8::6"),
+    DNS_HOST("six.whole.search.test", DNS_TYPE_A, "192.0.2.99"),
+    DNS_HOST("short.search.test", DNS_TYPE_A, "192.0.2.2"),
+    DNS_HOST("short.search.test", DNS_TYPE_AAAA, "2001:db8::2"),
+    DNS_FAILS("half.test", DNS_TYPE_AAAA, DNS_SERVFAIL),
+    DNS_FAILS("broken.test", DNS_TYPE_A, DNS_SERVFAIL),
+    DNS_FAILS("broken.test", DNS_TYPE_AAAA, DNS_SERVFAIL),
+    DNS_FAILS("silent.test", DNS_TYPE_A, DNS_NO_ANSWER),
+    DNS_FAILS("silent.test", DNS_TYPE_AAAA, DNS_NO_ANSWER),
+    DNS_SERVICE("_imap._tcp.test", 20, 7, 1143, "six.test"),
+    DNS_SERVICE("_imap._tcp.test", 10, 0, 143, "two.test"),
+    DNS_SERVICE("_partial._tcp.test", 0, 1, 1, "two.test"),
+    DNS_SERVICE("_partial._tcp.test", 0, 1, 2, "broken.test"),
+    DNS_SERVICE("_partial._tcp.test", 0, 1, 3, "gone.test"),
+    DNS_SERVICE("_gone._tcp.test", 0, 1, 3, "gone.test"),
+    DNS_SERVICE("_none._tcp.test", 0, 0, 0, ""),
+    DNS_SERVICE("_wrong._tcp.test", 0, 0, 0, "two.test"),
+    DNS_SERVICE("_silent._tcp.test", 0, 0, 25, "silent.test"),
+    DNS_SERVICE("_silent._tcp.test", 0, 0, 25, "two.test"),
 };
-
-#define HOST(host, kind, ip)                                                                       \
-    {                                                                                              \
-        .name = (host), .type = (kind), .address = (ip)                                            \
-    }
-#define FAILS(host, kind, how)                                                                     \
-    {                                                                                              \
-        .name = (host), .type = (kind), .rcode = (how)                                             \
-    }
-#define SERVICE(service, rank, share, number, host)                                                \
-    {                                                                                              \
-        .name = (service), .type = TYPE_SRV, .priority = (rank), .weight = (share),                \
-        .port = (number), .target = (host)                                                         \
-    }
-
-static const struct row rows[] = {
-    HOST("two.test", TYPE_A, "192.0.2.1"),
-    HOST("two.test", TYPE_A, "192.0.2.2"),
-    HOST("two.test", TYPE_A, "192.0.2.1"),
-    HOST("mapped.test", TYPE_AAAA, "::ffff:192.0.2.7"),
-    HOST("six.test", TYPE_AAAA, "2001:db8::1"),
-    HOST("hostile.test", TYPE_A, "0.0.0.0"),
-    HOST("hostile.test", TYPE_AAAA, "::"),
-    HOST("half.test", TYPE_A, "192.0.2.9"),
-    HOST("mail.whole", TYPE_A, "192.0.2.1"),
-    HOST("mail.whole.search.test", TYPE_AAAA, "2001:db8::9"),
-    HOST("six.whole", TYPE_AAAA, "2001:db8::6"),
-    HOST("six.whole.search.test", TYPE_A, "192.0.2.99"),
-    HOST("short.search.test", TYPE_A, "192.0.2.2"),
-    HOST("short.search.test", TYPE_AAAA, "2001:db8::2"),
-    FAILS("half.test", TYPE_AAAA, SERVFAIL),
-    FAILS("broken.test", TYPE_A, SERVFAIL),
-    FAILS("broken.test", TYPE_AAAA, SERVFAIL),
-    FAILS("silent.test", TYPE_A, NO_ANSWER),
-    FAILS("silent.test", TYPE_AAAA, NO_ANSWER),
-    SERVICE("_imap._tcp.test", 20, 7, 1143, "six.test"),
-    SERVICE("_imap._tcp.test", 10, 0, 143, "two.test"),
-    SERVICE("_partial._tcp.test", 0, 1, 1, "two.test"),
-    SERVICE("_partial._tcp.test", 0, 1, 2, "broken.test"),
-    SERVICE("_partial._tcp.test", 0, 1, 3, "gone.test"),
-    SERVICE("_gone._tcp.test", 0, 1, 3, "gone.test"),
-    SERVICE("_none._tcp.test", 0, 0, 0, ""),
-    SERVICE("_wrong._tcp.test", 0, 0, 0, "two.test"),
-    SERVICE("_silent._tcp.test", 0, 0, 25, "silent.test"),
-    SERVICE("_silent._tcp.test", 0, 0, 25, "two.test"),
-};
-
-static void put_16(unsigned char *at, unsigned value)
-{
-    at[0] = (unsigned char)(value >> 8);
-    at[1] = (unsigned char)value;
-}
-
-static size_t put_name(unsigned char *at, const char *name)
-{
-    size_t n = 0;
-
-    while (*name) {
-        size_t label = strcspn(name, ".");
-
-        at[n++] = (unsigned char)label;
-        memcpy(at + n, name, label);
-        n += label;
-        name += label + (name[label] == '.' ? 1 : 0);
-    }
-    at[n++] = 0;
-    return n;
-}
-
-static size_t get_name(const unsigned char *at, char *name)
-{
-    size_t n = 0;
-
-    while (at[n] != 0) {
-        memcpy(name + n, at + n + 1, at[n]);
-        name[n + at[n]] = '.';
-        n += 1U + at[n];
-    }
-    name[n > 0 ? n - 1 : 0] = '\0';
-    return n + 1;
-}
-
-static size_t put_record(unsigned char *at, const struct row *row)
-{
-    unsigned char *data = at + 12;
-    size_t n;
-
-    put_16(at, 0xc000 + HEADER); /* the name of the question */
-    put_16(at + 2, (unsigned)row->type);
-    put_16(at + 4, 1);
-    memset(at + 6, 0, 4);
-    if (row->type == TYPE_SRV) {
-        put_16(data, row->priority);
-        put_16(data + 2, row->weight);
-        put_16(data + 4, row->port);
-        n = 6 + put_name(data + 6, row->target);
-    } else {
-        struct address address;
-
-        assert_true(address_parse_ip(slice_from(row->address), 1, &address));
-        n = row->type == TYPE_A ? 4 : 16;
-        memcpy(data,
-            row->type == TYPE_A ? (const void *)&address.socket.v4.sin_addr
-                                : (const void *)&address.socket.v6.sin6_addr,
-            n);
-    }
-    put_16(at + 10, (unsigned)n);
-    return 12 + n;
-}
-
-/* Turns the question into its answer; 0: none. */
-static size_t answer(unsigned char *packet, size_t n)
-{
-    char name[PACKET_MAX];
-    size_t end = HEADER + get_name(packet + HEADER, name);
-    int type = packet[end] << 8 | packet[end + 1];
-    bool is_known = false;
-    unsigned count = 0;
-    int rcode = 0;
-
-    n = end + 4;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (strcmp(rows[i].name, name) != 0)
-            continue;
-        is_known = true;
-        if (rows[i].type != type)
-            continue;
-        if (rows[i].rcode == NO_ANSWER)
-            return 0;
-        rcode = rows[i].rcode;
-        if (rcode == 0) {
-            n += put_record(packet + n, &rows[i]);
-            count++;
-        }
-    }
-    put_16(packet + 2, 0x8180U + (unsigned)(is_known ? rcode : NXDOMAIN));
-    put_16(packet + 6, count);
-    return n;
-}
 
 /* ---- The bench ---- */
 
 struct bench {
     uv_loop_t loop;
-    uv_udp_t server;
-    unsigned char packet[2 * PACKET_MAX];
+    struct dns_server dns;
     struct address address; /* of the server */
     struct resolver *resolver;
     bool frees_resolver;
-    unsigned questions;
     unsigned calls;
     const char *error;
     size_t gap_count;
@@ -183,47 +60,18 @@ struct bench {
     struct resolve_address found[RESOLVE_MAX];
 };
 
-static void give_packet(uv_handle_t *handle, size_t wanted, uv_buf_t *buffer)
-{
-    struct bench *bench = handle->data;
-
-    *buffer = uv_buf_init((char *)bench->packet, PACKET_MAX);
-}
-
-static void on_question(uv_udp_t *server, ssize_t n, const uv_buf_t *buffer,
-    const struct sockaddr *from, unsigned flags)
-{
-    struct bench *bench = server->data;
-    uv_buf_t out;
-
-    if (n <= 0)
-        return;
-    bench->questions++;
-    n = (ssize_t)answer(bench->packet, (size_t)n);
-    out = uv_buf_init((char *)bench->packet, (unsigned)n);
-    if (n > 0)
-        assert_int_equal(uv_udp_try_send(server, &out, 1, from), n);
-}
-
 static void open_bench(struct bench *bench)
 {
-    struct sockaddr_storage bound;
-    int len = sizeof(bound);
     struct address address;
 
     *bench = (struct bench){.error = "no callback"};
     assert_int_equal(uv_loop_init(&bench->loop), 0);
     assert_true(address_parse_ip(SLICE("127.0.0.1"), 0, &address));
-    assert_int_equal(uv_udp_init(&bench->loop, &bench->server), 0);
-    bench->server.data = bench;
-    assert_int_equal(uv_udp_bind(&bench->server, &address.socket.any, 0), 0);
-    assert_int_equal(
-        uv_udp_getsockname(&bench->server, (struct sockaddr *)(void *)&bound, &len), 0);
-    assert_true(address_from_socket((struct sockaddr *)(void *)&bound, &address));
-    assert_int_equal(uv_udp_recv_start(&bench->server, give_packet, on_question), 0);
-    uv_unref((uv_handle_t *)&bench->server);
-    bench->address = address;
-    bench->resolver = resolver_new(&bench->loop, &address, 1);
+    dns_server_open(&bench->dns, &bench->loop, &address);
+    bench->dns.rows = rows;
+    bench->dns.count = sizeof(rows) / sizeof(rows[0]);
+    bench->address = bench->dns.address;
+    bench->resolver = resolver_new(&bench->loop, &bench->address, 1);
     assert_non_null(bench->resolver);
 }
 
@@ -232,7 +80,7 @@ static void close_bench(struct bench *bench)
 {
     assert_int_equal(uv_run(&bench->loop, UV_RUN_DEFAULT), 0);
     resolver_free(&bench->resolver);
-    uv_close((uv_handle_t *)&bench->server, NULL);
+    dns_server_close(&bench->dns);
     assert_int_equal(uv_run(&bench->loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&bench->loop), 0);
 }
@@ -330,7 +178,7 @@ static void test_of_the_system(void **state)
     assert_int_equal(bench.calls, 1);
     assert_null(bench.error);
     assert_int_equal(address_port(&bench.found[0].address), 143);
-    assert_int_equal(bench.questions, 0);
+    assert_int_equal(bench.dns.questions, 0);
 }
 
 /* A wildcard of a search domain adds nothing to a name that is whole. */
