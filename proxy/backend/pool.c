@@ -337,17 +337,8 @@ bool pool_look(struct pool *pool, size_t slot, struct pool_server *server)
 
     (void)pthread_mutex_lock(&pool->lock);
     is_there = slot < pool->table.count && pool->table.servers[slot].is_listed;
-    if (is_there) {
-        const struct balance_server *state = &pool->table.servers[slot];
-
-        *server = (struct pool_server){.generation = pool->slots[slot].generation,
-            .address = pool->slots[slot].at.address,
-            .state = state->state,
-            .backup = state->backup,
-            .sessions = state->sessions,
-            .health = state->health};
-        (void)snprintf(server->name, sizeof(server->name), "%s", pool->slots[slot].name);
-    }
+    if (is_there)
+        pool_copy_server(pool, slot, server);
     (void)pthread_mutex_unlock(&pool->lock);
     return is_there;
 }

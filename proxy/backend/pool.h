@@ -69,6 +69,7 @@ struct pool_server {
     enum config_server_state state; /* in maintenance it is not to be checked */
     bool backup;
     uint32_t sessions;
+    uint32_t max_sessions; /* 0: no limit */
     struct health health;
 };
 
@@ -172,6 +173,12 @@ bool pool_has_told_logins(struct pool *pool);
 
 /* Slots are numbered from 0 to below BALANCE_SERVERS_MAX. False: no server is there at present. */
 bool pool_look(struct pool *pool, size_t slot, struct pool_server *server);
+
+/*
+ * Logs its state: one line for each server with its mark and its places, then one for the backend
+ * with its queue. A server that is no longer configured has a line while sessions are open on it.
+ */
+void pool_log_state(struct pool *pool, uint64_t now_ms);
 
 /*
  * A check of that server passed, or failed and why (NULL: it passed); ignored when the slot is

@@ -1,5 +1,5 @@
 /* What the files of the pool share: pool.c (its servers), pool_session.c (choosing, waiting,
- * marks). */
+ * marks), pool_state.c (its state, for the log and for checks). */
 #ifndef MAILMUX_POOL_PARTS_H
 #define MAILMUX_POOL_PARTS_H
 
@@ -29,6 +29,9 @@ struct pool {
     size_t queue_len;
     size_t queue_size;
 };
+
+/* The state of a slot. The lock is held. */
+void pool_copy_server(const struct pool *pool, size_t slot, struct pool_server *server);
 
 /* Gives the waiting sessions, in order, what there is for them. The lock is held. */
 void pool_serve_queue(struct pool *pool, uint64_t now_ms);

@@ -3,7 +3,6 @@
 
 #include "mailmux/check.h"
 #include "mailmux/log.h"
-#include <stdio.h>
 
 void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake)
 {
@@ -279,10 +278,7 @@ static enum health_change note(struct pool *pool, size_t slot, enum health_event
     change = health_note(&state->health, &pool->table.health, event, now_ms);
     if (change == HEALTH_UNCHANGED)
         return change;
-    *server = (struct pool_server){.address = pool->slots[slot].at.address,
-        .sessions = state->sessions,
-        .health = state->health};
-    (void)snprintf(server->name, sizeof(server->name), "%s", pool->slots[slot].name);
+    pool_copy_server(pool, slot, server);
     pool_serve_queue(pool, now_ms); /* there is one server more for them, or one less */
     return change;
 }

@@ -73,6 +73,18 @@ static const struct phase phases[UPSTREAM_PHASES] = {
         fail, wait, NULL},
 };
 
+const char *upstream_way(const struct upstream *upstream)
+{
+    static const char *const stages[] = {[APPROACH_CONNECTING] = "connecting",
+        [APPROACH_HEADER] = "proxy-header",
+        [APPROACH_HANDSHAKE] = "handshake",
+        [APPROACH_OPENING] = "opening",
+        [APPROACH_OVER] = "over"};
+
+    return upstream->phase == UPSTREAM_TRYING ? stages[upstream->approach.stage]
+                                              : phases[upstream->phase].name;
+}
+
 /* The only door. */
 static void enter(struct upstream *upstream, unsigned next)
 {

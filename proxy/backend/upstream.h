@@ -126,6 +126,9 @@ bool upstream_step(struct upstream *upstream);
  */
 void upstream_stop(struct upstream *upstream);
 
+/* How far it is, for the log: its phase, or the stage of its approach. A constant. */
+const char *upstream_way(const struct upstream *upstream);
+
 /* The session on the chosen server is over. */
 void upstream_release(struct upstream *upstream);
 

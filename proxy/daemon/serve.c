@@ -8,6 +8,7 @@
 #include "mailmux/log.h"
 #include "names.h"
 #include "privileges.h"
+#include "state_dump.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -47,6 +48,7 @@ struct server {
     size_t worker_count;
     atomic_size_t workers_over;
     struct totals totals;
+    struct state_dump state;
     bool draining;
     bool checks_over; /* while draining */
     bool failed;
@@ -72,6 +74,7 @@ static void end_loop(struct server *server)
     drop_coming(&server->coming);
     names_stop(&server->names);
     checks_stop(server->checks);
+    state_dump_close(&server->state);
     for (int i = 0; i < SIGNALS; i++) {
         close_handle((uv_handle_t *)&server->signals[i]);
         (void)signal(signal_numbers[i], SIG_IGN); /* we are leaving: one more changes nothing */
@@ -298,12 +301,18 @@ static void end(struct server *server, const char *why)
         begin_drain(server, why);
 }
 
+static void log_state(struct server *server)
+{
+    log_counters(server, "counters");
+    state_dump_begin(&server->state, server->snapshot, server->workers, server->worker_count);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
 
     if (number == SIGUSR1)
-        log_counters(server, "counters");
+        log_state(server);
     else if (number != SIGHUP)
         end(server, number == SIGINT ? "SIGINT" : "SIGTERM");
     else if (!server->draining)
@@ -321,7 +330,8 @@ static bool start_workers(struct server *server, const struct config *config)
         server->totals.seed = clock_monotonic_ms(); /* an id, no secret */
     server->workers = calloc(wanted, sizeof(struct worker *));
     for (size_t i = 0; server->workers && i < wanted; i++) {
-        server->workers[i] = worker_start(&server->totals, worker_is_over, server, &error);
+        server->workers[i] =
+            worker_start((unsigned)i, &server->totals, worker_is_over, server, &error);
         if (!server->workers[i]) {
             log_message(LOG_ERROR, "start-failed", "%s", error.text);
             return false;
@@ -336,6 +346,7 @@ static void init_loop(struct server *server)
     (void)uv_loop_init(&server->loop);
     (void)uv_async_init(&server->loop, &server->worker_over, on_worker_over);
     (void)uv_timer_init(&server->loop, &server->patience);
+    state_dump_init(&server->state, &server->loop);
     server->worker_over.data = server;
     server->patience.data = server;
     for (int i = 0; i < SIGNALS; i++) {

@@ -10,10 +10,11 @@ struct worker {
     pthread_t thread;
     uv_loop_t loop;
     uv_async_t wake;
-    pthread_mutex_t lock; /* of the inbox and the two orders */
+    pthread_mutex_t lock; /* of the inbox and the orders */
     struct list inbox;
     bool drain_ordered;
     bool cut_ordered;
+    bool state_ordered; /* until it is carried out */
     atomic_size_t load;
     bool over; /* the loop is ending */
     worker_done *on_done;
@@ -90,6 +91,7 @@ static void on_wake(uv_async_t *wake)
     struct list *node;
     bool drain;
     bool cut;
+    bool log_state;
 
     list_init(&taken);
     (void)pthread_mutex_lock(&worker->lock);
@@ -97,6 +99,8 @@ static void on_wake(uv_async_t *wake)
         list_append(&taken, node);
     drain = worker->drain_ordered;
     cut = worker->cut_ordered;
+    log_state = worker->state_ordered;
+    worker->state_ordered = false;
     (void)pthread_mutex_unlock(&worker->lock);
     while ((node = list_shift(&taken)) != NULL) {
         struct connection *connection = LIST_ENTRY(node, struct connection, node);
@@ -112,6 +116,8 @@ static void on_wake(uv_async_t *wake)
         sessions_drain(&worker->sessions);
     if (cut)
         sessions_cut(&worker->sessions);
+    if (log_state && !worker->over)
+        sessions_log_state(&worker->sessions);
     if (!worker->over)
         engine_end_turn(&worker->engine);
     end_if_over(worker);
@@ -148,7 +154,7 @@ static bool init_loop(struct worker *worker, struct error *error)
 }
 
 struct worker *worker_start(
-    struct totals *totals, worker_done *on_done, void *owner, struct error *error)
+    unsigned number, struct totals *totals, worker_done *on_done, void *owner, struct error *error)
 {
     struct worker *worker = calloc(1, sizeof(*worker));
 
@@ -167,6 +173,7 @@ struct worker *worker_start(
     (void)pthread_mutex_init(&worker->lock, NULL);
     engine_init(&worker->engine, &worker->loop, &hooks, &totals->stalls);
     sessions_init(&worker->sessions, &worker->engine, totals, on_ended);
+    worker->sessions.worker = number;
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
         error_set(error, "cannot start a worker: no thread could be started");
         engine_deinit(&worker->engine);
@@ -222,6 +229,14 @@ void worker_drain(struct worker *worker)
 void worker_cut(struct worker *worker)
 {
     order(worker, true);
+}
+
+void worker_log_state(struct worker *worker)
+{
+    (void)pthread_mutex_lock(&worker->lock);
+    worker->state_ordered = true;
+    (void)pthread_mutex_unlock(&worker->lock);
+    (void)uv_async_send(&worker->wake);
 }
 
 void worker_join(struct worker **pointer)

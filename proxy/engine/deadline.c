@@ -167,6 +167,7 @@ void deadline_set(struct deadline_queue *queue, struct deadline *deadline, unsig
     deadline->expires_ms = expires_ms == 0 ? 1 : expires_ms;
     deadline->duration_ms = expires_ms > now ? expires_ms - now : 0;
     deadline->renewals = 0;
+    deadline->class_index = class_index;
     insert(&queue->classes[class_index], deadline);
     queue->count++;
     if (queue->armed_ms == 0 || deadline->expires_ms < queue->armed_ms)

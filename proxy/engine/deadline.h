@@ -40,6 +40,7 @@ struct deadline {
     uint64_t expires_ms;  /* monotonic; 0: not set */
     uint64_t duration_ms; /* from its setting */
     unsigned renewals;    /* since its setting */
+    unsigned class_index; /* of its last setting */
     deadline_callback *on_expiry;
 };
 

@@ -2,6 +2,24 @@
 
 #include "mailmux/log.h"
 
+static const char *const class_names[ENGINE_CLASSES] = {[CLASS_PROXY_HEADER] = "proxy-header",
+    [CLASS_HANDSHAKE] = "handshake",
+    [CLASS_CONNECT] = "connect",
+    [CLASS_CONNECT_DEADLINE] = "connect-deadline",
+    [CLASS_GREETING] = "greeting",
+    [CLASS_FIRST_COMMAND] = "first-command",
+    [CLASS_LINE] = "line",
+    [CLASS_LOGIN] = "login",
+    [CLASS_COMMAND] = "command",
+    [CLASS_DATA] = "data",
+    [CLASS_LOOK_ALIKE] = "look-alike",
+    [CLASS_IDLE] = "idle",
+    [CLASS_HALF_CLOSED] = "half-closed",
+    [CLASS_GREETING_DELAY] = "greeting-delay",
+    [CLASS_LINGER] = "linger",
+    [CLASS_QUEUE] = "queue",
+    [CLASS_STALLED] = "stalled"};
+
 static void run_all(struct list *tasks)
 {
     struct list *node;
@@ -78,6 +96,11 @@ void engine_deinit(struct engine *engine)
     buffer_pool_deinit(&engine->lines);
     buffer_pool_deinit(&engine->replies);
     (void)pthread_mutex_destroy(&engine->post_lock);
+}
+
+const char *engine_class_name(const struct deadline *deadline)
+{
+    return deadline->class_index < ENGINE_CLASSES ? class_names[deadline->class_index] : "other";
 }
 
 /* ---- Tasks of its own thread ---- */

@@ -39,7 +39,8 @@ enum engine_class {
     CLASS_GREETING_DELAY,
     CLASS_LINGER,
     CLASS_QUEUE,
-    CLASS_STALLED
+    CLASS_STALLED,
+    ENGINE_CLASSES
 };
 
 struct engine;
@@ -89,6 +90,9 @@ void engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hoo
 
 /* Runs what waits for the end of the turn. Run the loop once more afterwards. */
 void engine_deinit(struct engine *engine);
+
+/* The name of the class that a deadline was last set with, for the log. A constant. */
+const char *engine_class_name(const struct deadline *deadline);
 
 void engine_task_init(struct engine_task *task, void (*run)(struct engine_task *task));
 

@@ -147,6 +147,11 @@ bool stream_has_held(const struct stream *stream)
     return stream->held != NULL;
 }
 
+size_t stream_held(const struct stream *stream)
+{
+    return buffer_held(stream->held).n;
+}
+
 bool stream_is_tls(const struct stream *stream)
 {
     return stream->ssl != NULL;
@@ -179,9 +184,14 @@ uint64_t stream_delivered(const struct stream *stream)
     return stream->wire->sent > under_way ? stream->wire->sent - under_way : 0;
 }
 
+uint64_t stream_unacknowledged(const struct stream *stream)
+{
+    return stream->wire->ops->unacknowledged(stream->wire);
+}
+
 bool stream_is_delivered(const struct stream *stream)
 {
-    return !stream->held && stream->wire->ops->unacknowledged(stream->wire) == 0;
+    return !stream->held && stream_unacknowledged(stream) == 0;
 }
 
 void stream_note_reset(struct stream *stream)

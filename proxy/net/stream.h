@@ -158,6 +158,9 @@ enum io stream_flush(struct stream *stream) __attribute__((warn_unused_result));
 /* Something that was written waits for the wire to become writable. */
 bool stream_has_held(const struct stream *stream);
 
+/* How many octets of that, as they go over the wire. */
+size_t stream_held(const struct stream *stream);
+
 bool stream_is_tls(const struct stream *stream);
 
 /* The errno behind the connection's last failure, or 0: there was none, or it is not open. */
@@ -174,6 +177,9 @@ uint64_t stream_received(const struct stream *stream);
 
 /* Octets that have reached the peer's kernel so far: more of them is progress. */
 uint64_t stream_delivered(const struct stream *stream);
+
+/* Octets that were sent and have not reached the peer's kernel, as far as ours knows. */
+uint64_t stream_unacknowledged(const struct stream *stream);
 
 /* Nothing of what was written is still on its way. */
 bool stream_is_delivered(const struct stream *stream);

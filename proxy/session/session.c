@@ -64,7 +64,7 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     list_append(&sessions->live, &session->node);
     sessions->count++;
     (void)atomic_fetch_add(&sessions->totals->alive, 1);
-    session_init_deadlines(session);
+    session_init_phases(session);
     stream_open(
         &session->leg[LEG_CLIENT], &session->engine->streams, wire, session_on_event, session);
     stream_set_patience(&session->leg[LEG_CLIENT], service->config->timeouts.stalled);

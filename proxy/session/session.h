@@ -75,6 +75,8 @@ struct session {
     struct engine *engine;
     const struct service *service;
     enum session_phase phase;
+    const char *phase_name;  /* of its row */
+    uint64_t phase_since_ms; /* of uv_now */
     enum reason reason;
     bool stepping;
     bool wants_drain; /* end at the next command boundary */

@@ -249,6 +249,7 @@ static void count(const struct session *session)
 void session_begin_death(struct session *session)
 {
     struct engine *engine = session->engine;
+    struct sessions *sessions = session->sessions;
     struct log_line line;
 
     session_clear_deadlines(session);
@@ -260,7 +261,9 @@ void session_begin_death(struct session *session)
     pipe_deinit(&session->pipe[LEG_CLIENT], &engine->lines, engine);
     pipe_deinit(&session->pipe[LEG_SERVER], &engine->replies, engine);
     engine_forget(&session->again);
+    if (sessions->logged == &session->node)
+        sessions->logged = session->node.prev;
     list_remove(&session->node);
-    session->sessions->count--;
+    sessions->count--;
     engine_run_at_end(engine, &session->burial);
 }

@@ -95,12 +95,11 @@ void session_tell_logins(const struct session *session)
     log_write(&line);
 }
 
-void session_describe(const struct session *session, struct log_line *line)
+void session_describe_parties(const struct session *session, struct log_line *line)
 {
     char client[ADDRESS_TEXT_MAX];
     char via[ADDRESS_TEXT_MAX];
 
-    log_open(line, LOG_INFO, "session");
     log_text(line, "id", slice_from(session->id));
     log_text(line, "listener", slice_from(session->service->listener->name));
     log_text(line, "client", slice_from(address_text(&session->client, client)));
@@ -111,6 +110,12 @@ void session_describe(const struct session *session, struct log_line *line)
     if (session->user.n > 0)
         log_text(line, "user", slice_of(session->user.text, session->user.n));
     log_server(line, session);
+}
+
+void session_describe(const struct session *session, struct log_line *line)
+{
+    log_open(line, LOG_INFO, "session");
+    session_describe_parties(session, line);
     log_number(line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
     log_number(line, "bytes_out", session->pipe[LEG_SERVER].sent);
     log_number(line, "duration_ms", clock_monotonic_ms() - session->started_ms);

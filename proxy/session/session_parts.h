@@ -3,7 +3,8 @@
  * the door between them, the step), session_begin.c (up to the client's TLS), session_dial.c (the
  * way to a backend), session_dialog.c, session_relay.c, session_end.c (how it ends),
  * session_goodbye.c (what the server is owed), session_leave.c (how the legs are left),
- * session_deadlines.c, session_log.c.
+ * session_deadlines.c, session_log.c (its line at the end), session_state.c (its line while it
+ * lives).
  *
  * A phase is one row in the table and one function that runs it. To add one: its name in enum
  * session_phase, its row, its function, and its bit in the rows of those that it may be followed
@@ -40,7 +41,8 @@ enum session_next {
  */
 void session_enter(struct session *session, unsigned next);
 
-void session_init_deadlines(struct session *session);
+/* In the first phase, with no deadline set. */
+void session_init_phases(struct session *session);
 
 /* ---- session_deadlines.c ---- */
 
@@ -163,7 +165,18 @@ void session_note_server_tls(struct session *session);
 /* The first session of a backend whose server takes no login without TLS says so. */
 void session_tell_logins(const struct session *session);
 
+/* Who takes part in it: the client, the server, the TLS of both, the user. */
+void session_describe_parties(const struct session *session, struct log_line *line);
+
 /* Begins the line that a session leaves behind, which log_write ends. */
 void session_describe(const struct session *session, struct log_line *line);
+
+/* ---- session_state.c ---- */
+
+/*
+ * Begins the line that tells what it does now, what it waits for and what it holds, which log_write
+ * ends. It changes nothing.
+ */
+void session_describe_state(const struct session *session, struct log_line *line);
 
 #endif

@@ -244,6 +244,13 @@ static bool may_follow(const struct session *session, unsigned phase)
     return phase < SESSION_PHASES && (phases[phase].follows & (1u << session->phase)) != 0;
 }
 
+static void note_phase(struct session *session, enum session_phase phase)
+{
+    session->phase = phase;
+    session->phase_name = phases[phase].name;
+    session->phase_since_ms = uv_now(session->engine->loop);
+}
+
 void session_enter(struct session *session, unsigned next)
 {
     const struct phase *row;
@@ -257,7 +264,7 @@ void session_enter(struct session *session, unsigned next)
     if (phase_of(session)->leave)
         phase_of(session)->leave(session);
     row = &phases[next];
-    session->phase = (enum session_phase)next;
+    note_phase(session, (enum session_phase)next);
     session_set_deadline(
         session, row->class_index, row->lasts ? row->lasts(session) : 0, row->expiry);
     if (row->begin)
@@ -352,8 +359,9 @@ static void on_server_stall(struct deadline *deadline)
     on_stall(LIST_ENTRY(deadline, struct session, stall[LEG_SERVER].deadline), LEG_SERVER);
 }
 
-void session_init_deadlines(struct session *session)
+void session_init_phases(struct session *session)
 {
+    note_phase(session, SESSION_ACCEPTED);
     deadline_init(&session->phase_deadline, on_phase_deadline);
     deadline_init(&session->line_deadline, on_line_deadline);
     deadline_init(&session->login_deadline, on_login_deadline);

@@ -18,6 +18,9 @@ struct sessions {
     struct list live;
     size_t count; /* of live */
     bool is_draining;
+    unsigned worker;             /* its number, for the log */
+    struct engine_task log_rest; /* goes on with the lines of sessions_log_state */
+    struct list *logged;         /* up to here, in live, they are written; NULL: none is wanted */
 };
 
 /* In the caller's memory. Engine and totals must outlive it; all sessions must be over before. */
@@ -29,5 +32,12 @@ void sessions_drain(struct sessions *sessions);
 
 /* Ends and frees all that are left, without ceremony. */
 void sessions_cut(struct sessions *sessions);
+
+/*
+ * Logs the state of each session and then of the worker, one line each. It writes some of the lines
+ * now and some in each turn of the loop, so that no session has to wait. A call while lines are
+ * still being written does nothing.
+ */
+void sessions_log_state(struct sessions *sessions);
 
 #endif

@@ -49,7 +49,7 @@ static int set_up(void **state)
     memset(&totals, 0, sizeof(totals));
     server = listen_at(SERVER_PORT);
     for (size_t i = 0; i < WORKERS; i++) {
-        workers[i] = worker_start(&totals, on_done, NULL, &error);
+        workers[i] = worker_start((unsigned)i, &totals, on_done, NULL, &error);
         assert_non_null(workers[i]);
     }
     log_catch(LOG_INFO);

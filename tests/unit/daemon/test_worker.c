@@ -40,7 +40,7 @@ static int set_up(void **state)
     server = listen_at(SERVER_PORT);
     door = listen_at(LISTENER_PORT);
     snapshot = snapshot_of(text);
-    worker = worker_start(&totals, on_done, &over[1], &error);
+    worker = worker_start(0, &totals, on_done, &over[1], &error);
     assert_non_null(worker);
     log_catch(LOG_INFO);
     return 0;
