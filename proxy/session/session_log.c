@@ -119,6 +119,7 @@ void session_describe(const struct session *session, struct log_line *line)
     log_number(line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
     log_number(line, "bytes_out", session->pipe[LEG_SERVER].sent);
     log_number(line, "duration_ms", clock_monotonic_ms() - session->started_ms);
+    log_text(line, "phase", slice_from(session->last_phase));
     log_text(line, "reason", slice_from(reason_text(session->reason)));
     log_text(line, "ended_by", slice_from(party_text(reason_party(session->reason))));
     if (session->leg[LEG_CLIENT].detail[0] &&

@@ -248,6 +248,8 @@ static void note_phase(struct session *session, enum session_phase phase)
 {
     session->phase = phase;
     session->phase_name = phases[phase].name;
+    if ((unsigned)OF_LIFE & (1u << phase))
+        session->last_phase = phases[phase].name;
     session->phase_since_ms = uv_now(session->engine->loop);
 }
 

@@ -51,6 +51,7 @@ def test_one_line_tells_of_a_session(proxy, new_backend, name):
         "listener": name, "client": f"{address[0]}:{address[1]}", "protocol": protocol,
         "sni": "mail.example.test", "tls": "TLSv1.3", "user": "alice", "backend": backend,
         "server": f"{backend}1", "tries": "1",
+        "phase": "dialog" if protocol == "smtp" else "half-closed",
         "reason": "quit" if protocol == "smtp" else "server-closed",
         "ended_by": "client" if protocol == "smtp" else "server"}
     assert {key: fields.get(key) for key in expected} == expected
@@ -75,6 +76,7 @@ def test_sessions_that_come_to_nothing_have_their_line_too(proxy, new_backend, n
         reach_tls(proxy.ports[name], name, context)
     fields = proxy.wait_for_event("session", 2).fields
     assert fields["reason"] == "alpn-mismatch" and fields["ended_by"] == "proxy"
+    assert fields["phase"] == "handshake"
     assert fields["sni"] == "mail.example.test"
 
 
