@@ -28,6 +28,16 @@ struct log_line {
 /* For the whole process; call before there are threads. */
 void log_setup(enum log_format format, enum log_level lowest);
 
+/* Set by log_setup and read by log_is_on; nothing else uses it. */
+extern enum log_level log_lowest;
+
+/* Whether lines of this level are written. A caller that asks saves the work for those that are
+ * not. */
+static inline bool log_is_on(enum log_level level)
+{
+    return level >= log_lowest;
+}
+
 /*
  * Begins a line with its time, level and event, to which the next two add fields. Those that do not
  * fit are left out. log_write writes the line and ends it.

@@ -6,6 +6,7 @@
 
 #include "mailmux/check.h"
 #include "mailmux/clock.h"
+#include "mailmux/log.h"
 
 /* ---- The ends ---- */
 
@@ -85,12 +86,26 @@ const char *upstream_way(const struct upstream *upstream)
                                               : phases[upstream->phase].name;
 }
 
+static void trace(const struct upstream *upstream, const char *to)
+{
+    struct log_line line;
+
+    log_open(&line, LOG_DEBUG, "way");
+    log_text(&line, "id", upstream->client.id);
+    log_text(&line, "backend", slice_from(upstream->route->backend->name));
+    log_text(&line, "from", slice_from(phases[upstream->phase].name));
+    log_text(&line, "to", slice_from(to));
+    log_write(&line);
+}
+
 /* The only door. */
 static void enter(struct upstream *upstream, unsigned next)
 {
     while (next != UPSTREAM_WAIT) {
         if (!check_holds((phases[next].follows & (1u << upstream->phase)) != 0))
             return;
+        if (log_is_on(LOG_DEBUG))
+            trace(upstream, phases[next].name);
         if (phases[upstream->phase].leave)
             phases[upstream->phase].leave(upstream);
         upstream->phase = (enum upstream_phase)next;

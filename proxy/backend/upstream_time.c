@@ -1,15 +1,24 @@
 /* The two deadlines of the way to a backend: of what is under way, and of all of it. */
 #include "upstream_parts.h"
 
+#include "mailmux/log.h"
+
 void upstream_poke(struct upstream *upstream)
 {
     upstream->on_event(upstream->owner, upstream->leg, 0);
+}
+
+static void note_expiry(const struct upstream *upstream, const struct deadline *deadline)
+{
+    if (log_is_on(LOG_DEBUG))
+        engine_trace_expiry(deadline, upstream->client.id);
 }
 
 static void on_try_deadline(struct deadline *deadline)
 {
     struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, try_deadline);
 
+    note_expiry(upstream, deadline);
     if (upstream->expiry == EXPIRY_NONE)
         upstream->expiry = EXPIRY_TRY;
     upstream_poke(upstream);
@@ -19,6 +28,7 @@ static void on_deadline(struct deadline *deadline)
 {
     struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, deadline);
 
+    note_expiry(upstream, deadline);
     upstream->expiry = EXPIRY_ALL;
     upstream_poke(upstream);
 }

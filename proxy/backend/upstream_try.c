@@ -6,6 +6,7 @@
 
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
+#include "tls_info.h"
 
 static const struct config_timeouts *timeouts(const struct upstream *upstream)
 {
@@ -19,15 +20,21 @@ static struct pool *pool_of(const struct upstream *upstream)
 
 /* ---- Its end ---- */
 
-static void log_failure(const struct upstream *upstream, const char *why)
+static void log_server(const struct upstream *upstream, struct log_line *line)
 {
     char address[ADDRESS_TEXT_MAX];
+
+    log_text(line, "backend", slice_from(upstream->route->backend->name));
+    log_text(line, "server", slice_from(upstream->choice.name));
+    log_text(line, "address", slice_from(address_text(&upstream->choice.address, address)));
+}
+
+static void log_failure(const struct upstream *upstream, const char *why)
+{
     struct log_line line;
 
     log_open(&line, LOG_WARNING, "try-failed");
-    log_text(&line, "backend", slice_from(upstream->route->backend->name));
-    log_text(&line, "server", slice_from(upstream->choice.name));
-    log_text(&line, "address", slice_from(address_text(&upstream->choice.address, address)));
+    log_server(upstream, &line);
     log_text(&line, "why", slice_from(why));
     log_write(&line);
 }
@@ -205,6 +212,20 @@ static bool write_header(void *owner, struct buffer *out)
     return upstream_write_header(owner, out);
 }
 
+static void trace_try(const struct upstream *upstream)
+{
+    static const char *const standings[] = {
+        [POOL_UP] = "up", [POOL_ON_TRIAL] = "trial", [POOL_LAST_RESORT] = "last-resort"};
+    struct log_line line;
+
+    log_open(&line, LOG_DEBUG, "try");
+    log_text(&line, "id", upstream->client.id);
+    log_number(&line, "n", upstream->tries);
+    log_server(upstream, &line);
+    log_text(&line, "why", slice_from(standings[upstream->choice.standing]));
+    log_write(&line);
+}
+
 unsigned upstream_begin_try(struct upstream *upstream)
 {
     const struct route *route = upstream->route;
@@ -224,6 +245,8 @@ unsigned upstream_begin_try(struct upstream *upstream)
 
     upstream->tries++;
     upstream->try_began_ms = now_ms(upstream);
+    if (log_is_on(LOG_DEBUG))
+        trace_try(upstream);
     if (!backend->tls_name &&
         !pool_host_of(pool_of(upstream), upstream->choice.name, upstream->host)) {
         log_failure(upstream, "no longer configured");
@@ -240,10 +263,15 @@ unsigned upstream_begin_try(struct upstream *upstream)
 unsigned upstream_run_try(struct upstream *upstream)
 {
     enum upstream_expiry expiry = upstream->expiry;
+    bool was_up = upstream->leg->handshaken;
+    enum approach_result result;
 
     upstream->expiry = EXPIRY_NONE;
     judge(upstream, expiry);
-    switch (approach_step(&upstream->approach)) {
+    result = approach_step(&upstream->approach);
+    if (log_is_on(LOG_DEBUG) && upstream->leg->handshaken && !was_up)
+        tls_info_trace(upstream->leg, upstream->client.id, "server");
+    switch (result) {
     case APPROACH_WAITS:
         if (is_stage_over(upstream))
             set_stage_deadline(upstream);

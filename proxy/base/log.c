@@ -10,7 +10,7 @@ static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
 
 static enum log_format log_format = LOG_FORMAT_TEXT;
-static enum log_level log_lowest = LOG_INFO;
+enum log_level log_lowest = LOG_INFO;
 
 /* Kept free at the end of every line for a closing brace and the newline. */
 enum { LOG_TAIL = 4 };
@@ -86,7 +86,7 @@ void log_open(struct log_line *line, enum log_level level, const char *event)
     char stamp[CLOCK_STAMP_MAX];
     int n;
 
-    line->wanted = level >= log_lowest;
+    line->wanted = log_is_on(level);
     line->n = 0;
     if (!line->wanted)
         return;

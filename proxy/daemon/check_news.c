@@ -43,6 +43,21 @@ static void tell_outcome(
     news->failure = result->failure;
 }
 
+void check_news_trace(
+    const struct check_subject *subject, const struct probe_result *result, uint64_t duration_ms)
+{
+    struct log_line line;
+
+    open_line(&line, subject, LOG_DEBUG, "check");
+    if (result->has_tls)
+        log_text(&line, "tls", slice_from(result->tls_version));
+    log_number(&line, "duration_ms", duration_ms);
+    log_text(&line, "result", result->failure == OPENING_FINE ? SLICE("passed") : SLICE("failed"));
+    if (result->failure != OPENING_FINE)
+        log_text(&line, "why", slice_from(result->why));
+    log_write(&line);
+}
+
 /* ---- What is offered ---- */
 
 void check_reference_forget(struct check_reference *reference, size_t slot)

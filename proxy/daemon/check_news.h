@@ -39,6 +39,10 @@ struct check_reference {
 /* The server that was in the slot is gone. */
 void check_reference_forget(struct check_reference *reference, size_t slot);
 
+/* Logs at level debug that a check is over. The caller asks log_is_on first. */
+void check_news_trace(
+    const struct check_subject *subject, const struct probe_result *result, uint64_t duration_ms);
+
 /* Takes note of a check that is over, and tells what is new. */
 void check_news_tell(struct check_news *news, struct check_reference *reference,
     const struct check_subject *subject, const struct probe_result *result);

@@ -121,10 +121,12 @@ static void on_done(void *owner, struct probe *probe)
     struct job *job = owner;
     struct checks *checks = job->checks;
     struct watch *watch = job->watch;
-    const struct config_backend *backend = backend_of(job->snapshot, job->backend);
-    struct pool *pool = snapshot_pool(job->snapshot, job->backend);
+    struct check_subject subject = {backend_of(job->snapshot, job->backend),
+        snapshot_pool(job->snapshot, job->backend), &job->server, job->slot};
     bool is_spoilt = is_spoilt_by_pause(job);
 
+    if (log_is_on(LOG_DEBUG))
+        check_news_trace(&subject, &probe->result, uv_now(checks->engine.loop) - job->began_ms);
     if (!is_spoilt)
         note_result(job, &probe->result);
     if (watch && watch->targets[job->slot].generation == job->server.generation) {
@@ -132,8 +134,7 @@ static void on_done(void *owner, struct probe *probe)
 
         target->is_running = false;
         if (!is_spoilt)
-            check_news_tell(&target->news, &watch->reference,
-                &(struct check_subject){backend, pool, &job->server, job->slot}, &probe->result);
+            check_news_tell(&target->news, &watch->reference, &subject, &probe->result);
     }
     job->watch = NULL;
     snapshot_unref(&job->snapshot);

@@ -103,6 +103,16 @@ const char *engine_class_name(const struct deadline *deadline)
     return deadline->class_index < ENGINE_CLASSES ? class_names[deadline->class_index] : "other";
 }
 
+void engine_trace_expiry(const struct deadline *deadline, struct slice id)
+{
+    struct log_line line;
+
+    log_open(&line, LOG_DEBUG, "deadline");
+    log_text(&line, "id", id);
+    log_text(&line, "class", slice_from(engine_class_name(deadline)));
+    log_write(&line);
+}
+
 /* ---- Tasks of its own thread ---- */
 
 void engine_task_init(struct engine_task *task, void (*run)(struct engine_task *task))

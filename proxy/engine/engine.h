@@ -94,6 +94,10 @@ void engine_deinit(struct engine *engine);
 /* The name of the class that a deadline was last set with, for the log. A constant. */
 const char *engine_class_name(const struct deadline *deadline);
 
+/* Logs at level debug that it has expired. id: of the session that it belongs to. The caller asks
+ * log_is_on first. */
+void engine_trace_expiry(const struct deadline *deadline, struct slice id);
+
 void engine_task_init(struct engine_task *task, void (*run)(struct engine_task *task));
 
 /* At the next turn of the loop, when others have had theirs. Once, however often it is asked for.

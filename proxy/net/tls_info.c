@@ -1,5 +1,6 @@
 #include "tls_info.h"
 
+#include "mailmux/log.h"
 #include "tls.h"
 #include "tls_context.h"
 #include <openssl/x509.h>
@@ -109,4 +110,21 @@ bool stream_tls_info(const struct stream *stream, struct tls_info *info)
     info->alpn = alpn_of(stream);
     info->resumed = SSL_session_reused(stream->ssl) == 1;
     return true;
+}
+
+void tls_info_trace(const struct stream *stream, struct slice id, const char *leg)
+{
+    struct log_line line;
+    struct tls_info info;
+
+    (void)stream_tls_info(stream, &info);
+    log_open(&line, LOG_DEBUG, "tls-up");
+    log_text(&line, "id", id);
+    log_text(&line, "leg", slice_from(leg));
+    log_text(&line, "version", slice_from(info.version));
+    log_text(&line, "cipher", slice_from(info.cipher));
+    if (info.group)
+        log_text(&line, "group", slice_from(info.group));
+    log_text(&line, "resumed", info.resumed ? SLICE("yes") : SLICE("no"));
+    log_write(&line);
 }

@@ -3,8 +3,10 @@
 #ifndef MAILMUX_TLS_INFO_H
 #define MAILMUX_TLS_INFO_H
 
-#include <stdbool.h>
+#include "mailmux/slice.h"
 #include <stdint.h>
+
+struct stream;
 
 enum { TLS_INFO_NAME_MAX = 128 };
 
@@ -37,5 +39,11 @@ struct tls_info {
     int64_t peer_seconds;              /* until its certificate expires; less than 0: since */
     char peer_name[TLS_INFO_NAME_MAX]; /* the common name in its certificate; may be empty */
 };
+
+/*
+ * Logs at level debug that the TLS of a stream is up, which it is. id: the session's; leg:
+ * "client" or "server". The caller asks log_is_on first.
+ */
+void tls_info_trace(const struct stream *stream, struct slice id, const char *leg);
 
 #endif

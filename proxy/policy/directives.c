@@ -113,7 +113,9 @@ const struct directive directives[] = {
         .help = "The form of the log lines on standard error."},
     {SECTION_PROXY, "log_level", VALUE_CHOICE, FIELD(config_proxy, log_level),
         .needs_restart = true, .choices = log_levels, .fallback = "info",
-        .help = "The least important kind of line that is still logged."},
+        .help = "The least important kind of line that is still logged. debug adds a line for each "
+                "step of a session (its phases, the servers that are tried, TLS, deadlines) and "
+                "for each health check; what clients and servers say is never logged."},
     {SECTION_PROXY, "core_dumps", VALUE_CHOICE, FIELD(config_proxy, core_dumps),
         .needs_restart = true, .choices = no_or_yes, .fallback = "no",
         .help = "Whether a crash may leave a core file, which would hold keys and passwords, and "

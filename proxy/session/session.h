@@ -76,7 +76,7 @@ struct session {
     const struct service *service;
     enum session_phase phase;
     const char *phase_name;  /* of its row */
-    const char *last_phase;  /* of its life: what the end has met */
+    const char *last_phase;  /* before its end */
     uint64_t phase_since_ms; /* of uv_now */
     enum reason reason;
     bool stepping;

@@ -203,6 +203,8 @@ unsigned session_run_handshake(struct session *session)
     session_note_tls(session);
     if (status != IO_OK)
         return end_handshake(session);
+    if (log_is_on(LOG_DEBUG))
+        tls_info_trace(&session->leg[LEG_CLIENT], slice_from(session->id), "client");
     if (!session->dialog)
         return SESSION_DIAL;
     dialog_tls_started(session->dialog);

@@ -47,6 +47,8 @@ static unsigned carry_out(struct session *session, const struct actions *actions
 {
     keep_user(session);
     session_tell_logins(session);
+    if (log_is_on(LOG_DEBUG))
+        session_trace_actions(session, actions);
     if (actions->leave_server)
         session_leave_server(session);
     switch (actions->next) {

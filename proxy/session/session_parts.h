@@ -4,7 +4,7 @@
  * way to a backend), session_dialog.c, session_relay.c, session_end.c (how it ends),
  * session_goodbye.c (what the server is owed), session_leave.c (how the legs are left),
  * session_deadlines.c, session_log.c (its line at the end), session_state.c (its line while it
- * lives).
+ * lives), session_trace.c (its steps at level debug).
  *
  * A phase is one row in the table and one function that runs it. To add one: its name in enum
  * session_phase, its row, its function, and its bit in the rows of those that it may be followed
@@ -171,11 +171,19 @@ void session_describe_parties(const struct session *session, struct log_line *li
 /* Begins the line that a session leaves behind, which log_write ends. */
 void session_describe(const struct session *session, struct log_line *line);
 
+/* ---- session_trace.c: lines of level debug; the callers ask log_is_on first ---- */
+
+/* It leaves its phase for the one of that name. */
+void session_trace_phase(const struct session *session, const char *to);
+
+/* What its dialog wants done. */
+void session_trace_actions(const struct session *session, const struct actions *actions);
+
 /* ---- session_state.c ---- */
 
 /*
- * Begins the line that tells what it does now, what it waits for and what it holds, which log_write
- * ends. It changes nothing.
+ * Begins a line on what the session does now, what it waits for and what it holds. log_write ends
+ * it.
  */
 void session_describe_state(const struct session *session, struct log_line *line);
 

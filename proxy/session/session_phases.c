@@ -263,6 +263,8 @@ void session_enter(struct session *session, unsigned next)
         session->reason = REASON_FAULT;
         next = SESSION_DEAD;
     }
+    if (log_is_on(LOG_DEBUG))
+        session_trace_phase(session, phases[next].name);
     if (phase_of(session)->leave)
         phase_of(session)->leave(session);
     row = &phases[next];
@@ -302,15 +304,22 @@ void session_drain(struct session *session)
 
 /* ---- Deadlines ---- */
 
-static void expire(struct session *session)
+static void note_expiry(const struct session *session, const struct deadline *deadline)
 {
+    if (log_is_on(LOG_DEBUG))
+        engine_trace_expiry(deadline, slice_from(session->id));
+}
+
+static void expire(struct session *session, const struct deadline *deadline)
+{
+    note_expiry(session, deadline);
     session_enter(session, phase_of(session)->expire(session));
     session_step(session);
 }
 
 static void on_phase_deadline(struct deadline *deadline)
 {
-    expire(LIST_ENTRY(deadline, struct session, phase_deadline));
+    expire(LIST_ENTRY(deadline, struct session, phase_deadline), deadline);
 }
 
 static void on_line_deadline(struct deadline *deadline)
@@ -318,7 +327,7 @@ static void on_line_deadline(struct deadline *deadline)
     struct session *session = LIST_ENTRY(deadline, struct session, line_deadline);
 
     session->phase_reason = REASON_TIMEOUT_LINE;
-    expire(session);
+    expire(session, deadline);
 }
 
 static void on_login_deadline(struct deadline *deadline)
@@ -326,13 +335,14 @@ static void on_login_deadline(struct deadline *deadline)
     struct session *session = LIST_ENTRY(deadline, struct session, login_deadline);
 
     session->phase_reason = REASON_TIMEOUT_LOGIN;
-    expire(session);
+    expire(session, deadline);
 }
 
 static void on_parting_deadline(struct deadline *deadline)
 {
     struct session *session = LIST_ENTRY(deadline, struct session, parting_deadline);
 
+    note_expiry(session, deadline);
     session_leave_server(session);
     session_step(session);
 }
@@ -343,6 +353,7 @@ static void on_stall(struct session *session, int leg)
     struct stall *stall = &session->stall[leg];
     uint64_t delivered = stream_delivered(&session->leg[leg]);
 
+    note_expiry(session, &stall->deadline);
     if (delivered == stall->delivered)
         session_enter(session, session_stall(session, leg));
     stall->delivered = delivered;

@@ -283,6 +283,7 @@ HALF_A_LOGIN = {
     "imap": [b"a LOGIN alice " + SECRET], "pop3": [b"USER alice\r\n", b"PASS " + SECRET]}
 
 
+@pytest.mark.conformance("C118")
 @pytest.mark.parametrize("protocol", HALF_A_LOGIN)
 def test_a_password_that_is_held_is_not_told(proxy, new_backend, new_client, protocol):
     serve(proxy, new_backend(server(protocol)), protocol)
