@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void session_on_event(void *owner, struct stream *leg, unsigned events)
+static void on_event(void *owner, struct stream *leg, unsigned events)
 {
     struct session *session = owner;
 
@@ -53,6 +53,7 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     }
     session->sessions = sessions;
     session->engine = sessions->engine;
+    session->on_event = on_event;
     session->service = service;
     session->client = *client;
     session->local = *local;
@@ -65,8 +66,7 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     sessions->count++;
     (void)atomic_fetch_add(&sessions->totals->alive, 1);
     session_init_phases(session);
-    stream_open(
-        &session->leg[LEG_CLIENT], &session->engine->streams, wire, session_on_event, session);
+    stream_open(&session->leg[LEG_CLIENT], &session->engine->streams, wire, on_event, session);
     stream_set_patience(&session->leg[LEG_CLIENT], service->config->timeouts.stalled);
     session_step(session);
     return session;

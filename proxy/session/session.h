@@ -73,6 +73,7 @@ struct session {
     struct engine_task burial; /* it is over */
     struct sessions *sessions;
     struct engine *engine;
+    stream_callback *on_event; /* both legs report to it, and the upstream's deadlines */
     const struct service *service;
     enum session_phase phase;
     const char *phase_name;  /* of its row */

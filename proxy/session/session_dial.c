@@ -12,7 +12,7 @@ void session_begin_dial(struct session *session)
         .id = slice_from(session->id)};
 
     upstream_start(&session->upstream, session->engine, &session->service->route, &client,
-        &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session_on_event, session);
+        &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session->on_event, session);
 }
 
 /*

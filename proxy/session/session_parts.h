@@ -51,11 +51,6 @@ void session_set_deadline(
     struct session *session, enum engine_class class_index, uint64_t ms, enum reason expiry);
 void session_clear_deadlines(struct session *session);
 
-/* ---- session.c ---- */
-
-/* What both legs report to; the upstream's deadlines, too. */
-void session_on_event(void *owner, struct stream *leg, unsigned events);
-
 /* ---- session_begin.c ---- */
 
 unsigned session_run_accepted(struct session *session);
