@@ -287,14 +287,17 @@ bool dialog_feed(
     struct dialog *dialog, enum dialog_side side, struct slice in, struct actions *actions)
 {
     struct queued before = queued_in(actions);
-    bool ending = dialog->mode == DIALOG_ENDING;
+    enum dialog_mode mode = dialog->mode;
     bool did;
 
     *actions = actions_of(actions->to_client, actions->to_server);
     did =
         side == DIALOG_CLIENT ? feed_client(dialog, in, actions) : feed_server(dialog, in, actions);
-    if (ending && dialog->mode != DIALOG_OVER)
+    if (mode == DIALOG_ENDING && dialog->mode != DIALOG_OVER)
         dialog->mode = DIALOG_ENDING; /* no reply lets the client speak again */
+    else if (side == DIALOG_SERVER && mode == DIALOG_DISCARD &&
+             (dialog->mode == DIALOG_LINES || dialog->mode == DIALOG_HELD))
+        dialog->mode = DIALOG_DISCARD; /* nor does it make a command of the rest of a line */
     if (did)
         finish(dialog, before, actions);
     return did;
