@@ -141,17 +141,6 @@ unsigned session_run_upgrade(struct session *session)
                                                               : start_tls(session);
 }
 
-/* Counted among the handshakes in flight, of all workers, until it is over. */
-void session_begin_handshake(struct session *session)
-{
-    (void)atomic_fetch_add(&session->sessions->totals->handshakes, 1);
-}
-
-void session_leave_handshake(struct session *session)
-{
-    (void)atomic_fetch_sub(&session->sessions->totals->handshakes, 1);
-}
-
 static enum reason handshake_reason(const struct session *session)
 {
     switch (session->leg[LEG_CLIENT].failure) {

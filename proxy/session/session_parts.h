@@ -36,7 +36,7 @@ enum session_next {
 /* ---- session_phases.c ---- */
 
 /*
- * The only door: checks that this phase may follow, leaves the one before, sets the deadline of the
+ * The only door: checks that this phase may follow, counts handshakes, sets the deadline of the
  * new one, and begins it. Does nothing with SESSION_WAIT and SESSION_AGAIN, or when it is dead.
  */
 void session_enter(struct session *session, unsigned next);
@@ -56,8 +56,6 @@ void session_clear_deadlines(struct session *session);
 unsigned session_run_accepted(struct session *session);
 unsigned session_run_proxy_header(struct session *session);
 unsigned session_run_upgrade(struct session *session);
-void session_begin_handshake(struct session *session);
-void session_leave_handshake(struct session *session);
 unsigned session_run_handshake(struct session *session);
 unsigned session_drain_handshake(struct session *session);
 

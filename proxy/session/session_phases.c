@@ -134,7 +134,7 @@ struct phase {
     const char *name;
     unsigned follows;                                  /* a bit for each phase it may follow */
     void (*begin)(struct session *session);            /* or NULL */
-    void (*leave)(struct session *session);            /* or NULL */
+    bool is_handshake;                                 /* counted among those in flight */
     unsigned (*run)(struct session *session);          /* one turn; see enum session_next */
     unsigned (*expire)(struct session *session);       /* its deadline has passed */
     unsigned (*drain)(struct session *session);        /* the process ends */
@@ -155,44 +155,44 @@ enum {
 };
 
 static const struct phase phases[SESSION_PHASES] = {
-    [SESSION_ACCEPTED] = {"accepted", 0, NULL, NULL, session_run_accepted, give_up,
+    [SESSION_ACCEPTED] = {"accepted", 0, NULL, false, session_run_accepted, give_up,
         cut_for_shutdown, client_reads, NULL, NULL, CLASS_PROXY_HEADER, REASON_NONE},
-    [SESSION_PROXY_HEADER] = {"proxy-header", AFTER(ACCEPTED), NULL, NULL, session_run_proxy_header,
-        give_up, cut_for_shutdown, client_reads, NULL, proxy_header_ms, CLASS_PROXY_HEADER,
-        REASON_TIMEOUT_PROXY_HEADER},
+    [SESSION_PROXY_HEADER] = {"proxy-header", AFTER(ACCEPTED), NULL, false,
+        session_run_proxy_header, give_up, cut_for_shutdown, client_reads, NULL, proxy_header_ms,
+        CLASS_PROXY_HEADER, REASON_TIMEOUT_PROXY_HEADER},
     [SESSION_HANDSHAKE] = {"handshake", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(UPGRADE),
-        session_begin_handshake, session_leave_handshake, session_run_handshake, give_up,
-        session_drain_handshake, client_reads, server_waits, handshake_ms, CLASS_HANDSHAKE,
-        REASON_TIMEOUT_HANDSHAKE},
+        NULL, true, session_run_handshake, give_up, session_drain_handshake, client_reads,
+        server_waits, handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
     [SESSION_DIAL] = {"dial", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE),
-        session_begin_dial, NULL, session_run_dial, give_up, say_shutdown, client_waits, NULL, NULL,
-        CLASS_CONNECT, REASON_NONE},
-    [SESSION_DELAY] = {"delay", AFTER(DIAL), NULL, NULL, session_run_delay, session_end_delay,
+        session_begin_dial, false, session_run_dial, give_up, say_shutdown, client_waits, NULL,
+        NULL, CLASS_CONNECT, REASON_NONE},
+    [SESSION_DELAY] = {"delay", AFTER(DIAL), NULL, false, session_run_delay, session_end_delay,
         say_shutdown, client_waits, server_waits, delay_ms, CLASS_GREETING_DELAY, REASON_NONE},
     [SESSION_DIALOG] = {"dialog", AFTER(DIAL) | AFTER(DELAY) | AFTER(HANDSHAKE) | AFTER(RENEW),
-        session_begin_dialog, NULL, session_run_dialog, session_expire_dialog, session_drain_dialog,
-        session_dialog_client_events, server_reads, NULL, CLASS_COMMAND, REASON_NONE},
-    [SESSION_UPGRADE] = {"upgrade", AFTER(DIALOG), NULL, NULL, session_run_upgrade, give_up,
+        session_begin_dialog, false, session_run_dialog, session_expire_dialog,
+        session_drain_dialog, session_dialog_client_events, server_reads, NULL, CLASS_COMMAND,
+        REASON_NONE},
+    [SESSION_UPGRADE] = {"upgrade", AFTER(DIALOG), NULL, true, session_run_upgrade, give_up,
         cut_for_shutdown, client_is_told, server_waits, handshake_ms, CLASS_HANDSHAKE,
         REASON_TIMEOUT_HANDSHAKE},
-    [SESSION_RENEW] = {"renew", AFTER(HANDSHAKE) | AFTER(DIALOG), session_begin_renewal, NULL,
+    [SESSION_RENEW] = {"renew", AFTER(HANDSHAKE) | AFTER(DIALOG), session_begin_renewal, false,
         session_run_renewal, give_up, say_shutdown, client_is_told, NULL, NULL, CLASS_CONNECT,
         REASON_NONE},
     [SESSION_RELAY] = {"relay", AFTER(DIAL) | AFTER(DELAY) | AFTER(DIALOG), session_begin_relay,
-        NULL, session_run_relay, session_expire_relay, wait, session_relay_client_events,
+        false, session_run_relay, session_expire_relay, wait, session_relay_client_events,
         server_reads, idle_ms, CLASS_IDLE, REASON_TIMEOUT_IDLE},
-    [SESSION_HALF_CLOSED] = {"half-closed", AFTER(RELAY), NULL, NULL, session_run_relay,
+    [SESSION_HALF_CLOSED] = {"half-closed", AFTER(RELAY), NULL, false, session_run_relay,
         session_expire_half_closed, wait, session_relay_client_events, server_reads, half_closed_ms,
         CLASS_HALF_CLOSED, REASON_TIMEOUT_LINGER},
-    [SESSION_FAREWELL] = {"farewell", OF_LIFE, NULL, NULL, session_run_farewell, give_up, wait,
+    [SESSION_FAREWELL] = {"farewell", OF_LIFE, NULL, false, session_run_farewell, give_up, wait,
         client_leaves, session_parting_events, farewell_ms, CLASS_LINGER, REASON_NONE},
-    [SESSION_LINGER] = {"linger", AFTER(FAREWELL) | AFTER(HALF_CLOSED), session_begin_linger, NULL,
+    [SESSION_LINGER] = {"linger", AFTER(FAREWELL) | AFTER(HALF_CLOSED), session_begin_linger, false,
         session_run_linger, session_look_at_linger, session_look_at_linger, client_reads,
         session_parting_events, linger_ms, CLASS_LINGER, REASON_NONE},
-    [SESSION_GOODBYE] = {"goodbye", OF_LIFE | OF_END, session_begin_goodbye, NULL,
+    [SESSION_GOODBYE] = {"goodbye", OF_LIFE | OF_END, session_begin_goodbye, false,
         session_run_goodbye, give_up, end, NULL, session_parting_events, NULL, CLASS_LINGER,
         REASON_NONE},
-    [SESSION_DEAD] = {"dead", OF_LIFE | OF_END | AFTER(GOODBYE), session_begin_death, NULL, NULL,
+    [SESSION_DEAD] = {"dead", OF_LIFE | OF_END | AFTER(GOODBYE), session_begin_death, false, NULL,
         NULL, wait, NULL, NULL, NULL, CLASS_LINGER, REASON_NONE},
 };
 
@@ -244,6 +244,21 @@ static bool may_follow(const struct session *session, unsigned phase)
     return phase < SESSION_PHASES && (phases[phase].follows & (1u << session->phase)) != 0;
 }
 
+/*
+ * The handshakes in flight are those of all workers. An upgrade counts from before its go-ahead
+ * goes out, so that a client that has the go-ahead is counted.
+ */
+static void count_handshake(
+    struct session *session, const struct phase *from, const struct phase *to)
+{
+    struct totals *totals = session->sessions->totals;
+
+    if (to->is_handshake && !from->is_handshake)
+        (void)atomic_fetch_add(&totals->handshakes, 1);
+    else if (from->is_handshake && !to->is_handshake)
+        (void)atomic_fetch_sub(&totals->handshakes, 1);
+}
+
 static void note_phase(struct session *session, enum session_phase phase)
 {
     session->phase = phase;
@@ -265,9 +280,8 @@ void session_enter(struct session *session, unsigned next)
     }
     if (log_is_on(LOG_DEBUG))
         session_trace_phase(session, phases[next].name);
-    if (phase_of(session)->leave)
-        phase_of(session)->leave(session);
     row = &phases[next];
+    count_handshake(session, phase_of(session), row);
     note_phase(session, (enum session_phase)next);
     session_set_deadline(
         session, row->class_index, row->lasts ? row->lasts(session) : 0, row->expiry);
