@@ -391,6 +391,18 @@ static int finish(struct server *server)
     return server->failed || atomic_load(&server->totals.alive) > 0 ? 1 : 0;
 }
 
+/* libuv aborts where its loops get no descriptors, and sessions need some, too. */
+static bool has_descriptors(const struct server *server)
+{
+    const size_t least = DESCRIPTORS_KEPT + DESCRIPTORS_PER_SESSION;
+
+    if (server->descriptors < least)
+        log_message(LOG_ERROR, "start-failed",
+            "at most %zu files may be open (RLIMIT_NOFILE), and at least %zu are needed",
+            server->descriptors, least);
+    return server->descriptors >= least;
+}
+
 int serve(const char *file)
 {
     static struct server server;
@@ -398,11 +410,17 @@ int serve(const char *file)
 
     server.file = file;
     server.descriptors = privileges_raise_descriptors();
-    (void)signal(SIGPIPE, SIG_IGN);
-    snapshot = load_first(file);
-    if (!snapshot)
+    if (!has_descriptors(&server))
         return 1;
-    init_loop(&server);
+    (void)signal(SIGPIPE, SIG_IGN);
+    init_loop(&server); /* a signal that comes while the file is read waits for the loop */
+    snapshot = load_first(file);
+    if (!snapshot) {
+        end_loop(&server);
+        (void)uv_run(&server.loop, UV_RUN_DEFAULT);
+        (void)uv_loop_close(&server.loop);
+        return 1;
+    }
     if (!start(&server, snapshot)) {
         server.failed = true;
         begin_drain(&server, "failure");
