@@ -1,9 +1,9 @@
 /*
- * Networks in CIDR notation [RFC 4632 3.1, RFC 4291 2.3]: lists of addresses that are trusted with
- * something. By value, pure; any thread.
+ * Networks in CIDR notation [RFC 4632 3.1, RFC 4291 2.3], for lists of trusted addresses. Plain
+ * values, pure; any thread.
  *
- * An IPv4-mapped IPv6 address is the IPv4 address that it means, in a network as in what is
- * compared with it.
+ * IPv4-mapped IPv6 addresses count as IPv4: a network inside ::ffff:0:0/96 is read as the IPv4
+ * network, and an IPv4 network matches the mapped form of its addresses.
  */
 #ifndef MAILMUX_CIDR_H
 #define MAILMUX_CIDR_H
@@ -12,25 +12,27 @@
 #include "mailmux/error.h"
 
 struct cidr {
-    struct address network; /* its port is 0, its bits below the mask, too */
+    struct address network; /* port 0; the bits after the prefix are 0 */
     unsigned bits;          /* length of the prefix */
 };
 
-/* Room for "ipv6/128" and its NUL. */
+/* Room for an IPv6 address, "/128" and a NUL. */
 enum { CIDR_TEXT_MAX = ADDRESS_TEXT_MAX + 4 };
 
 /*
- * "10.0.0.0/8", "2001:db8::/32", or an address alone. Bits below the mask are an error: whoever
- * wrote them meant another network, or one address. The error says what would be right.
+ * Reads "10.0.0.0/8", "2001:db8::/32" or a single address. A bit that is set after the prefix is
+ * an error, because the text may mean another network or one address. Returns false on an error;
+ * the error text then says what would be right, and *out is not changed.
  */
 bool cidr_parse(struct slice text, struct cidr *out, struct error *error);
 
+/* Returns whether the address is in the network. Its port does not matter. */
 bool cidr_matches(const struct cidr *cidr, const struct address *address);
 
-/* Whether any of them does; false where there is none. */
+/* Returns whether any network of the list matches. It is false for an empty list. */
 bool cidr_list_matches(const struct cidr *list, size_t count, const struct address *address);
 
-/* As cidr_parse reads it; a single address without its length. Returns out. */
+/* Writes the network as cidr_parse reads it. A single address has no "/length". Returns out. */
 const char *cidr_text(const struct cidr *cidr, char out[CIDR_TEXT_MAX]);
 
 #endif

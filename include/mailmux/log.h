@@ -1,8 +1,10 @@
 /*
- * One structured line per event on standard error, as text or JSON, written in one call so that
- * lines of several threads never mix. The only place where foreign bytes are escaped: whatever is
- * outside 0x20..0x7e becomes \xNN, and a field ends at LOG_FIELD_MAX bytes (attack A21). Nothing
- * secret may be passed in. Any thread.
+ * One structured line per event on standard error, as text or JSON. A line is written in one call,
+ * so that lines of several threads never mix. Any thread.
+ *
+ * Foreign bytes are escaped here and nowhere else (attack A21). A byte outside 0x20..0x7e becomes
+ * \xNN, in JSON \u00NN; a quote and a backslash get a backslash. A field shows at most
+ * LOG_FIELD_MAX bytes of its value. A caller must not pass in anything secret.
  *
  *     struct log_line line;
  *     log_open(&line, LOG_INFO, "session");
@@ -19,35 +21,42 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 enum { LOG_LINE_MAX = 4096, LOG_FIELD_MAX = 256 };
 
+/* A line while it is built, in the caller's memory. Its members are private to log.c. */
 struct log_line {
     bool wanted;
     size_t n;
     char text[LOG_LINE_MAX];
 };
 
-/* For the whole process; call before there are threads. */
+/*
+ * Sets the format and the lowest level that is written, for the whole process. Call it before other
+ * threads exist.
+ */
 void log_setup(enum log_format format, enum log_level lowest);
 
-/* Set by log_setup and read by log_is_on; nothing else uses it. */
+/* Private: log_setup sets it, log_is_on reads it. */
 extern enum log_level log_lowest;
 
-/* Whether lines of this level are written. A caller that asks saves the work for those that are
- * not. */
+/*
+ * Returns whether lines of this level are written. A caller asks it to save the work for lines that
+ * are not.
+ */
 static inline bool log_is_on(enum log_level level)
 {
     return level >= log_lowest;
 }
 
 /*
- * Begins a line with its time, level and event, to which the next two add fields. Those that do not
- * fit are left out. log_write writes the line and ends it.
+ * log_open begins a line with its time, level and event. log_text and log_number add a field; a
+ * field that does not fit is left out as a whole. log_write writes the line and ends it. Keys and
+ * events are constants: they are not escaped.
  */
 void log_open(struct log_line *line, enum log_level level, const char *event);
 void log_text(struct log_line *line, const char *key, struct slice value);
 void log_number(struct log_line *line, const char *key, uint64_t value);
 void log_write(struct log_line *line);
 
-/* A whole line with one field, "message". */
+/* Writes a whole line with one field, "message", which may be up to LOG_LINE_MAX / 2 bytes long. */
 void log_message(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

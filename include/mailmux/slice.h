@@ -1,6 +1,6 @@
 /*
- * A slice borrows bytes: it owns nothing and is valid until the buffer behind it is next written,
- * consumed or given back. It is never terminated by NUL. Any thread; no state.
+ * A slice borrows bytes. It owns nothing, and is valid until the buffer behind it is next written,
+ * consumed or given back. No NUL follows its bytes. Any thread; no state.
  */
 #ifndef MAILMUX_SLICE_H
 #define MAILMUX_SLICE_H
@@ -14,7 +14,7 @@ struct slice {
     size_t n;
 };
 
-/* A slice over a string literal, its NUL left out. */
+/* A slice over a string literal, without its NUL. */
 #define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
 
 static inline struct slice slice_of(const char *p, size_t n)
@@ -22,7 +22,7 @@ static inline struct slice slice_of(const char *p, size_t n)
     return (struct slice){p, n};
 }
 
-/* What a byte is in ASCII; every byte from 0x80 on is none of these. */
+/* The class of a byte in ASCII. A byte from 0x80 on is in none of them. */
 static inline bool byte_is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -43,59 +43,67 @@ static inline bool byte_is_letter_or_digit(char c)
     return byte_is_letter(c) || byte_is_digit(c);
 }
 
-/* The bytes of a C string; NULL gives the empty slice. */
+/* Returns the bytes of a C string, without its NUL. NULL gives an empty slice. */
 struct slice slice_from(const char *text);
 
 bool slice_equal(struct slice a, struct slice b);
 
-/* With _nocase ASCII letters are compared without case, every other byte as it is. */
+/* A function with _nocase compares ASCII letters without case, and every other byte as it is. */
 bool slice_equal_nocase(struct slice a, struct slice b);
 bool slice_starts(struct slice s, struct slice prefix);
 bool slice_starts_nocase(struct slice s, struct slice prefix);
 
-/* As slice_starts_nocase, and neither a letter nor a digit follows the word. */
+/*
+ * Like slice_starts_nocase, but the word must end there: neither a letter nor a digit may follow.
+ */
 bool slice_starts_word(struct slice s, struct slice word);
 bool slice_ends_nocase(struct slice s, struct slice suffix);
 
-/* Whether the part stands anywhere in s; ASCII letters are compared without case. */
+/* Returns whether the part stands anywhere in s. ASCII letters are compared without case. */
 bool slice_has_nocase(struct slice s, struct slice part);
 
-/* The slice without its first n bytes; empty when it has fewer. */
+/* Returns the slice without its first n bytes, or an empty slice if it has fewer. */
 struct slice slice_after(struct slice s, size_t n);
 
-/* Without blanks (SP, HT) at both ends, at the start alone, or at the end alone. */
+/* Return the slice without blanks (SP, HT) at both ends, at its start, or at its end. */
 struct slice slice_trim(struct slice s);
 struct slice slice_trim_start(struct slice s);
 struct slice slice_trim_end(struct slice s);
 
-/* The offset of the first such byte, or s.n. */
+/* Returns the offset of the first such byte, or s.n if there is none. */
 size_t slice_find(struct slice s, char byte);
 
 /*
- * Cuts the next word off *rest: blanks (SP, HT) are skipped, then bytes up to the next blank taken.
- * Returns false, and leaves *word alone, when nothing is left.
+ * Cuts the next word off *rest. It skips blanks (SP, HT) and takes the bytes up to the next blank.
+ * Returns false if no word is left; *word is not changed then.
  */
 bool slice_word(struct slice *rest, struct slice *word);
 
-/* One of the words of a list, with blanks between them, is this one; letters without case. */
+/*
+ * Returns whether the word is in a list of words with blanks between them. ASCII letters are
+ * compared without case.
+ */
 bool slice_has_word(struct slice list, struct slice word);
 
-/* The word is one of `words`, which ends with NULL; letters without case. */
+/*
+ * Returns whether the word is one of `words`, which ends with NULL. ASCII letters are compared
+ * without case.
+ */
 bool slice_is_one_of(struct slice word, const char *const *words);
 
 /*
- * Cuts *rest at the first separator: the part before it goes to *part, *rest is what follows.
- * Returns false when *rest was already exhausted (its pointer is NULL then).
+ * Cuts *rest at the first separator. The part before it goes to *part, the part after it stays in
+ * *rest. Returns false if *rest was used up by the call before (its pointer is NULL then).
  */
 bool slice_split(struct slice *rest, char separator, struct slice *part);
 
 /*
- * A decimal number of digits alone, at most max. Returns false for an empty slice, any other byte
- * and every overflow; *value is written on success only.
+ * Reads a decimal number. Returns false for an empty slice, for a byte that is no digit, and for a
+ * number above max. *value is written only on success.
  */
 bool slice_number(struct slice s, uint64_t max, uint64_t *value);
 
-/* The number in decimal. The slice borrows `memory`. */
+/* Writes the number in decimal into `memory`, which the returned slice borrows. */
 enum { SLICE_DECIMAL_MAX = 10 };
 struct slice slice_decimal(uint32_t number, char memory[SLICE_DECIMAL_MAX]);
 
