@@ -4,7 +4,10 @@
 
 static void on_timer(uv_timer_t *timer);
 
-/* The deadline that expires first, or NULL. Each class is sorted, so only the heads count. */
+/*
+ * Returns the deadline that expires first, or NULL. Each class is sorted, so only its first one
+ * counts.
+ */
 static struct deadline *earliest_of(const struct deadline_queue *queue)
 {
     struct deadline *earliest = NULL;
@@ -21,6 +24,7 @@ static struct deadline *earliest_of(const struct deadline_queue *queue)
     return earliest;
 }
 
+/* Sets the timer to the first deadline, or stops it when none is set. */
 static void arm(struct deadline_queue *queue)
 {
     const struct deadline *earliest = earliest_of(queue);
@@ -36,7 +40,7 @@ static void arm(struct deadline_queue *queue)
         &queue->timer, on_timer, earliest->expires_ms > now ? earliest->expires_ms - now : 0, 0);
 }
 
-/* Behind those of its class that expire no later. */
+/* Puts the deadline behind those of its class that expire no later. */
 static void insert(struct list *ring, struct deadline *deadline)
 {
     struct list *place = ring;
@@ -49,6 +53,10 @@ static void insert(struct list *ring, struct deadline *deadline)
 
 /* ---- Pauses ---- */
 
+/*
+ * Gives every deadline its time back after a pause. All are moved to a list of their own first,
+ * because the new times may change their order: a deadline that begins anew can pass others.
+ */
 static void put_off(struct deadline_queue *queue, uint64_t now, uint64_t late_ms)
 {
     struct list moved;
@@ -71,6 +79,7 @@ static void put_off(struct deadline_queue *queue, uint64_t now, uint64_t late_ms
     }
 }
 
+/* Deadlines move first, so that on_stall finds them as they will be. */
 static void take_stall(struct deadline_queue *queue, uint64_t now, uint64_t late_ms)
 {
     queue->stall_ms = now;
@@ -92,7 +101,11 @@ static void expire_due(struct deadline_queue *queue, uint64_t now)
     struct list due;
     struct list *node;
 
-    /* Those due leave first: one that a callback sets again, even to the past, waits a turn. */
+    /*
+     * All that are due are taken out before the first callback: a deadline that a callback sets
+     * again, even to the past, then waits for the next turn. They stay set until their own
+     * callback, so a callback can still clear another one of them.
+     */
     list_init(&due);
     queue->armed_ms = 0;
     while ((deadline = earliest_of(queue)) != NULL && deadline->expires_ms <= now) {
@@ -107,7 +120,10 @@ static void expire_due(struct deadline_queue *queue, uint64_t now)
     }
 }
 
-/* The timer fires again behind one look at the sockets: 0 would be before it. */
+/*
+ * Lets the loop look at its sockets before a deadline expires. libuv runs timers before it polls; a
+ * timer of 0 ms could fire again before the poll, and 1 ms cannot.
+ */
 static void look_first(struct deadline_queue *queue, uint64_t now)
 {
     queue->has_looked = true;
@@ -115,6 +131,7 @@ static void look_first(struct deadline_queue *queue, uint64_t now)
     (void)uv_timer_start(&queue->timer, on_timer, 1, 0);
 }
 
+/* A pause is taken into account first, because it puts off what would be due now. */
 static void on_timer(uv_timer_t *timer)
 {
     struct deadline_queue *queue = timer->data;
@@ -139,7 +156,7 @@ void deadline_queue_init(struct deadline_queue *queue, uv_loop_t *loop, deadline
     *queue = (struct deadline_queue){.on_stall = on_stall};
     for (unsigned i = 0; i < DEADLINE_CLASSES; i++)
         list_init(&queue->classes[i]);
-    (void)uv_timer_init(loop, &queue->timer); /* never fails */
+    (void)uv_timer_init(loop, &queue->timer); /* cannot fail */
     queue->timer.data = queue;
     uv_unref((uv_handle_t *)&queue->timer);
 }
@@ -162,7 +179,7 @@ void deadline_set(struct deadline_queue *queue, struct deadline *deadline, unsig
     uint64_t now = uv_now(queue->timer.loop);
 
     if (!check_holds(class_index < DEADLINE_CLASSES))
-        class_index = 0; /* slower, and right all the same */
+        class_index = 0; /* the class only decides the speed */
     deadline_clear(queue, deadline);
     deadline->expires_ms = expires_ms == 0 ? 1 : expires_ms;
     deadline->duration_ms = expires_ms > now ? expires_ms - now : 0;
@@ -178,7 +195,10 @@ void deadline_clear(struct deadline_queue *queue, struct deadline *deadline)
 {
     if (!deadline_is_set(deadline))
         return;
-    /* The timer stays as it is: firing early once costs less than setting it back each time. */
+    /*
+     * The timer is left as it is: to let it fire too early once costs less than to set it each
+     * time.
+     */
     list_remove(&deadline->node);
     deadline->expires_ms = 0;
     queue->count--;

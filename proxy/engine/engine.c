@@ -37,7 +37,10 @@ static void on_idle(uv_idle_t *idle)
     struct list turn;
     struct list *node;
 
-    /* Those that ask again from inside wait for the next turn. */
+    /*
+     * The list is emptied first, so that a task that is asked for again from inside waits for the
+     * next turn.
+     */
     list_init(&turn);
     while ((node = list_shift(&engine->next_turn)) != NULL)
         list_append(&turn, node);
@@ -46,7 +49,7 @@ static void on_idle(uv_idle_t *idle)
         (void)uv_idle_stop(idle);
 }
 
-/* A pause of the process is worth a line: peers may have lost patience. */
+/* Each pause gets a log line, because peers may have given up meanwhile. */
 static void on_stall(struct deadline_queue *deadlines, uint64_t ms)
 {
     struct engine *engine = LIST_ENTRY(deadlines, struct engine, deadlines);
@@ -113,7 +116,7 @@ void engine_trace_expiry(const struct deadline *deadline, struct slice id)
     log_write(&line);
 }
 
-/* ---- Tasks of its own thread ---- */
+/* ---- Tasks of the engine's own thread ---- */
 
 void engine_task_init(struct engine_task *task, void (*run)(struct engine_task *task))
 {
@@ -149,7 +152,7 @@ void engine_end_turn(struct engine *engine)
 void engine_post(struct engine *engine, struct engine_task *task)
 {
     (void)pthread_mutex_lock(&engine->post_lock);
-    list_remove(&task->node); /* it may be on its way already, and comes once */
+    list_remove(&task->node); /* it may be posted already; it runs once */
     list_append(&engine->post, &task->node);
     (void)pthread_mutex_unlock(&engine->post_lock);
     engine->hooks->wake(engine);
@@ -176,7 +179,7 @@ void engine_read_post(struct engine *engine)
 {
     struct list *node;
 
-    /* One by one: a task may call back those behind it. */
+    /* One by one, and without the lock: a task may post, or withdraw a task behind it. */
     while ((node = take_post(engine)) != NULL) {
         struct engine_task *task = LIST_ENTRY(node, struct engine_task, node);
 

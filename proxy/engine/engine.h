@@ -1,8 +1,9 @@
 /*
- * The ground of one thread: its loop, deadlines, free lists, scratch and cork; tasks that are put
- * off, and tasks from other threads; and the way connections are made, so that tests can put memory
- * in the place of sockets. It knows neither sessions nor servers. Owned by a worker, the checks or
- * a test.
+ * What one thread needs to serve connections: its loop, deadlines, free lists of buffers, scratch
+ * memory and cork; tasks for later, and tasks from other threads. It makes connections through a
+ * hook, so that tests can use memory in the place of sockets. It knows neither sessions nor
+ * servers. A worker, the health checks or a test owns it. One thread, except where a function says
+ * otherwise.
  */
 #ifndef MAILMUX_ENGINE_H
 #define MAILMUX_ENGINE_H
@@ -15,13 +16,16 @@
 #include <uv.h>
 
 enum {
-    ENGINE_LINE_BUFFER = 16 * 1024,  /* input of a client before the relay; more for longer lines */
-    ENGINE_REPLY_BUFFER = 68 * 1024, /* a whole reply of a backend, or what a peer does not take */
-    ENGINE_SCRATCH = 48 * 1024, /* one read of a relay: as many records as one write of TLS takes */
-    ENGINE_IDLE_BUFFERS = 64    /* given-back buffers that a worker keeps of each kind */
+    ENGINE_LINE_BUFFER = 16 * 1024, /* input of a client before the relay; grown for longer lines */
+    ENGINE_REPLY_BUFFER = 68 * 1024, /* a whole reply of a server, or output that waits */
+    ENGINE_SCRATCH = 48 * 1024,      /* one read of a relay; one write of TLS takes it as a whole */
+    ENGINE_IDLE_BUFFERS = 64         /* unused buffers of each kind that an engine keeps */
 };
 
-/* Which settings of [timeouts] a deadline follows; one FIFO each. */
+/*
+ * The class of a deadline. One class for each setting of [timeouts] or other duration, so that the
+ * deadlines of a class have one duration (see deadline.h).
+ */
 enum engine_class {
     CLASS_PROXY_HEADER,
     CLASS_HANDSHAKE,
@@ -45,22 +49,26 @@ enum engine_class {
 
 struct engine;
 
-/* What the owner of an engine does for it. */
+/* What the owner of an engine provides. */
 struct engine_hooks {
     /*
-     * Begins to connect: WIRE_WRITABLE will be reported. NULL: *failure is an errno. The hook may
-     * be NULL where nothing is connected.
+     * Begins to connect, and returns the wire, which belongs to the caller. WIRE_WRITABLE is
+     * reported when it is connected or has failed. Returns NULL with an errno in *failure when it
+     * fails at once. keepalive_s is as in net/socket.h. NULL where nothing connects.
      */
     struct wire *(*connect)(
         struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure);
     /*
-     * Any thread: there is post. The engine's own thread is to call engine_read_post soon. May be
-     * NULL where nothing is posted.
+     * Makes the engine's own thread call engine_read_post soon. Called from any thread. NULL where
+     * nothing is posted.
      */
     void (*wake)(struct engine *engine);
 };
 
-/* Something to do on the engine's thread, later. It lives in what it is for. */
+/*
+ * Something to do later on the engine's thread. It lives in the object that it is for. run may free
+ * that object.
+ */
 struct engine_task {
     struct list node;
     void (*run)(struct engine_task *task);
@@ -69,7 +77,7 @@ struct engine_task {
 struct engine {
     uv_loop_t *loop;
     const struct engine_hooks *hooks;
-    atomic_uint_fast64_t *stalls; /* the process's count of pauses; NULL: not counted */
+    atomic_uint_fast64_t *stalls; /* counts the pauses of the process; NULL: they are not counted */
     struct deadline_queue deadlines;
     struct stream_context streams;
     struct buffer_pool lines;
@@ -78,49 +86,78 @@ struct engine {
     char scratch[ENGINE_SCRATCH];
     struct list next_turn;
     struct list end_of_turn;
-    uv_idle_t idle;            /* runs while next_turn has a task */
-    uv_check_t check;          /* the end of the turn */
-    pthread_mutex_t post_lock; /* of the post alone */
+    uv_idle_t idle;            /* active while next_turn has a task */
+    uv_check_t check;          /* calls engine_end_turn */
+    pthread_mutex_t post_lock; /* guards post alone */
     struct list post;
 };
 
-/* In the caller's memory. The hooks and the count of stalls (or NULL) must outlive it. */
+/*
+ * Initialises an engine in the caller's memory. The loop, the hooks and the counter of pauses
+ * (which may be NULL) must outlive it.
+ */
 void engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hooks *hooks,
     atomic_uint_fast64_t *stalls);
 
-/* Runs what waits for the end of the turn. Run the loop once more afterwards. */
+/*
+ * Runs the tasks that wait for the end of the turn, closes the handles and frees the buffers. No
+ * deadline may be set. The loop must run once more before the engine's memory goes.
+ */
 void engine_deinit(struct engine *engine);
 
-/* The name of the class that a deadline was last set with, for the log. A constant. */
+/*
+ * Returns the name of the class that the deadline was last set with, for the log. It is a constant.
+ */
 const char *engine_class_name(const struct deadline *deadline);
 
-/* Logs at level debug that it has expired. id: of the session that it belongs to. The caller asks
- * log_is_on first. */
+/*
+ * Logs at level debug that a deadline has expired. id: the session that it belongs to. The caller
+ * asks log_is_on first.
+ */
 void engine_trace_expiry(const struct deadline *deadline, struct slice id);
 
+/* Makes a task that waits nowhere. It must not be initialised again while it waits. */
 void engine_task_init(struct engine_task *task, void (*run)(struct engine_task *task));
 
-/* At the next turn of the loop, when others have had theirs. Once, however often it is asked for.
+/*
+ * Runs the task in the next turn of the loop, after the sockets have been served. A task that is
+ * asked for twice runs once.
  */
 void engine_run_next_turn(struct engine *engine, struct engine_task *task);
 
-/* When no callback is under way any more: for what frees the memory that they use. */
+/*
+ * Runs the task at the end of this turn, when no callback is on the stack any more. It is for a
+ * task that frees memory which callbacks may still use.
+ */
 void engine_run_at_end(struct engine *engine, struct engine_task *task);
 
-/* Takes it back; harmless when it was not asked for, or has run. Its own thread, and not for post.
+/*
+ * Withdraws a task of the two functions above. It may have run already, or may never have been
+ * asked for. Not for a posted task.
  */
 void engine_forget(struct engine_task *task);
 
-/* Any thread: it runs when the engine reads its post. A task that is under way comes once. */
+/*
+ * Posts the task: it runs on the engine's own thread when that reads its post. Any thread. A task
+ * that is posted twice before it runs runs once. A task must not be posted and asked for by
+ * engine_run_* at the same time.
+ */
 void engine_post(struct engine *engine, struct engine_task *task);
 
-/* Calls it back if it has not run; harmless when it was not posted. Then its memory may go. */
+/*
+ * Withdraws a posted task, which may have run already or may never have been posted. Call it on the
+ * engine's own thread: then the task is not running, and its memory may be freed afterwards unless
+ * another thread can still post it.
+ */
 void engine_unpost(struct engine *engine, struct engine_task *task);
 
-/* Runs all that were posted. */
+/* Runs all posted tasks, on the engine's own thread. */
 void engine_read_post(struct engine *engine);
 
-/* Ends the turn; the loop's check handle does so, and tests that run no loop. */
+/*
+ * Ends the turn: runs the tasks of engine_run_at_end. The loop's check handle calls it, and so do
+ * tests that run no loop.
+ */
 void engine_end_turn(struct engine *engine);
 
 #endif
