@@ -10,9 +10,9 @@
 
 enum { RESOLVE_GAPS_MAX = RESOLVE_MAX * RESOLVE_FAMILIES };
 
-/* ---- What is told ---- */
+/* ---- What is reported ---- */
 
-/* Whether the host has answered that there is nothing, rather than not answered. */
+/* Returns whether there was an answer. "There is nothing" is an answer, too. */
 static bool is_answer(int status)
 {
     return status == ARES_SUCCESS || status == ARES_ENOTFOUND || status == ARES_ENODATA;
@@ -46,7 +46,7 @@ static bool is_among(
     return false;
 }
 
-/* Adds the addresses of one answer; returns how many there are now. */
+/* Adds the addresses of one answer. Returns how many there are now. */
 static size_t collect(const struct resolve_target *target, const struct resolve_question *question,
     struct resolve_address out[RESOLVE_MAX], size_t count)
 {
@@ -69,7 +69,7 @@ static size_t collect(const struct resolve_target *target, const struct resolve_
     return count;
 }
 
-/* Asks the kernel alone: connecting a UDP socket sends nothing. */
+/* Returns whether this machine has a route to it. Connecting a UDP socket sends nothing. */
 static bool has_way(const struct resolve_question *question)
 {
     const struct ares_addrinfo_node *node = question->found ? question->found->nodes : NULL;
@@ -92,8 +92,9 @@ static size_t name_length(const struct resolve_question *question)
 }
 
 /*
- * With search domains the two questions may have been answered about two names, of which the one
- * that is tried first is meant: a wildcard of a search domain must not add to a name that is whole.
+ * Returns whether the answer counts. With search domains, the answers for A and AAAA may be about
+ * two names. Then the one counts that c-ares tries first: a wildcard of a search domain must not
+ * add addresses to a name that exists as it is.
  */
 static bool is_meant(const struct resolve_target *target, const struct resolve_question *question,
     const struct resolve_question *other)
@@ -104,7 +105,7 @@ static bool is_meant(const struct resolve_target *target, const struct resolve_q
     if (length == 0 || other_length == 0 ||
         strcasecmp(question->found->name, other->found->name) == 0)
         return true;
-    if (length == other_length) /* of two search domains */
+    if (length == other_length) /* both are from search domains */
         return question < other;
     return (length < other_length) == target->is_whole;
 }
@@ -119,7 +120,9 @@ static size_t collect_meant(const struct resolve_target *target, size_t index,
                : count;
 }
 
-/* IPv6 first, where there is a way. */
+/*
+ * IPv6 comes first if there is a route. questions[0] is IPv4, or both families in the hosts file.
+ */
 static size_t collect_target(
     const struct resolve_target *target, struct resolve_address out[RESOLVE_MAX], size_t count)
 {
@@ -132,7 +135,7 @@ static size_t collect_target(
     return collect_meant(target, 1 - first, out, count);
 }
 
-/* The last failure, or why there was nothing. */
+/* Adds the gaps. Returns the first failure, or else why there was nothing, or ARES_SUCCESS. */
 static int take_gaps(const struct resolve_target *target, struct resolve_gap *gaps, size_t *count)
 {
     int failure = ARES_SUCCESS;
@@ -194,12 +197,14 @@ void resolve_tell(struct resolve *resolve)
     resolve->on_done = NULL;
     if (on_done)
         result = result_of(resolve, addresses, gaps);
+    /* Freed before the callback, in which the owner may free the resolver. */
     if (resolve->pending == 0)
         resolve_discard(resolve);
     if (on_done)
         on_done(owner, &result);
 }
 
+/* The lookup goes on afterwards. */
 bool resolve_tell_early(struct resolve *resolve)
 {
     struct resolve_address addresses[RESOLVE_MAX];
@@ -216,6 +221,7 @@ bool resolve_tell_early(struct resolve *resolve)
 
 /* ---- What is asked ---- */
 
+/* Counts one answer that c-ares no longer owes. The lookup is over with the last. */
 static void forget_one(struct resolve *resolve)
 {
     if (--resolve->pending == 0)
@@ -231,7 +237,7 @@ static void on_addresses(void *data, int status, int timeouts, struct ares_addri
     forget_one(question->resolve);
 }
 
-/* In the system's own file: then the file is the answer, and no DNS server is asked. */
+/* Returns whether the system's hosts file has it. Then that is the answer, not the DNS. */
 static bool is_in_file(struct resolve *resolve, const char *host)
 {
     static const int families[RESOLVE_FAMILIES] = {AF_INET, AF_INET6};
@@ -247,7 +253,10 @@ static bool is_in_file(struct resolve *resolve, const char *host)
     return false;
 }
 
-/* As c-ares has it: enough dots, one unless the system says otherwise. */
+/*
+ * Returns whether c-ares tries the name as it is before the search domains. It does if the name has
+ * enough dots: one, unless the system says otherwise.
+ */
 static bool is_whole(struct resolve *resolve, const char *host)
 {
     struct ares_options options;
@@ -264,7 +273,10 @@ static bool is_whole(struct resolve *resolve, const char *host)
     return dots >= enough;
 }
 
-/* So that addresses of one host are known again in the next answer [FNV-1a]. */
+/*
+ * Returns a number for a host and port, by which their addresses are known again in the next answer
+ * [FNV-1a].
+ */
 static uint32_t origin_of(const char *host, uint16_t port)
 {
     uint32_t sum = 2166136261U;
@@ -299,7 +311,8 @@ static void ask_target(
         .priority = record->priority,
         .weight = record->weight,
         .is_whole = is_whole(resolve, host)};
-    resolve->pending++; /* an answer may come at once: the lookup is not over between the two */
+    resolve->pending++; /* an answer may come at once, and must not end the lookup between the
+                           questions */
     if (is_in_file(resolve, host)) {
         ask(resolve, target, host, AF_UNSPEC);
     } else {

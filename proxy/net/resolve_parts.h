@@ -1,6 +1,7 @@
 /*
- * What resolver.c (c-ares on the loop) and resolve.c (one lookup) share. No owner is called back
- * from inside c-ares: a lookup that is over waits in `over` until the resolver settles.
+ * What resolver.c (c-ares on the loop), resolve.c (one lookup) and resolve_records.c share. An
+ * owner is never called back from inside c-ares: a lookup that is over waits in `over` until the
+ * resolver reports it from the loop.
  */
 #ifndef MAILMUX_RESOLVE_PARTS_H
 #define MAILMUX_RESOLVE_PARTS_H
@@ -13,19 +14,19 @@
 struct resolve_question {
     struct resolve *resolve;
     int family;
-    int status; /* of c-ares; ARES_ETIMEOUT until it has answered */
+    int status; /* a status of c-ares; ARES_ETIMEOUT before the answer */
     struct ares_addrinfo *found;
 };
 
 enum { RESOLVE_FAMILIES = 2 };
 
-/* A host of the lookup, and what has been found of it. */
+/* A host of the lookup, and what has been found about it. */
 struct resolve_target {
     uint32_t origin;
     uint16_t port;
     uint16_t priority;
     uint16_t weight;
-    bool is_whole; /* it is tried as it is before the search domains are */
+    bool is_whole; /* c-ares tries the name as it is before it adds search domains */
     size_t question_count;
     struct resolve_question questions[RESOLVE_FAMILIES];
 };
@@ -34,19 +35,19 @@ struct resolve {
     struct list node; /* in `busy` while c-ares owes an answer, then in `over` */
     struct resolver *resolver;
     ares_channel channel;
-    uint64_t early_ms; /* when a part is reported, if there is one by then */
+    uint64_t early_ms; /* when a part may be reported */
     bool told_early;
     uint64_t deadline_ms;
-    resolve_callback *on_done; /* NULL: its owner knows all; only c-ares still knows it */
+    resolve_callback *on_done; /* NULL: the last callback is done, but c-ares still owes answers */
     void *owner;
     unsigned pending; /* answers that c-ares owes */
     bool is_declined; /* a record had the target "." */
-    int status;       /* of the question for records; of a host always ARES_SUCCESS */
+    int status;       /* status of the question for SRV records; for a host ARES_SUCCESS */
     size_t target_count;
     struct resolve_target targets[RESOLVE_MAX];
 };
 
-/* A record of a service; the host is a valid name with a dot behind it. */
+/* A record of a service. The host is a valid name with a dot at its end. */
 struct resolve_record {
     uint16_t priority;
     uint16_t weight;
@@ -54,30 +55,46 @@ struct resolve_record {
     char host[256];
 };
 
-/* Enters a new lookup and gives it the channel. False: no channel can be opened. */
+/*
+ * Adds a new lookup to the resolver and gives it the channel. Returns false if no channel can be
+ * opened.
+ */
 bool resolver_enter(struct resolver *resolver, struct resolve *resolve);
 
-/* Not DNS servers of its own: files and search domains count, too. */
+/*
+ * Returns whether the system's configuration is used, with its files and search domains, and not
+ * servers that the caller has named.
+ */
 bool resolver_asks_system(const struct resolver *resolver);
 
-/* c-ares owes the lookup nothing more. */
+/*
+ * c-ares owes the lookup nothing more. Queues it for its last callback, or frees it if that is
+ * done.
+ */
 void resolver_leave(struct resolve *resolve);
 
-/* To be called after anything that was asked of c-ares or of a lookup, on the way to the loop. */
+/*
+ * Makes the loop report and set timers soon. Call it after anything that was asked of c-ares or of
+ * a lookup.
+ */
 void resolver_wake(struct resolver *resolver);
 
-/* Tells the owner, if there is still one, and frees the lookup unless c-ares still knows it. */
+/*
+ * Calls the owner back for the last time, unless that is done already. Frees the lookup unless
+ * c-ares still owes it answers; then the last answer frees it.
+ */
 void resolve_tell(struct resolve *resolve);
 
-/* Tells the owner what was found already. False: there is nothing yet. */
+/* Calls the owner back with what was found so far. Returns false if that is nothing. */
 bool resolve_tell_early(struct resolve *resolve);
 
-/* Frees a lookup that no owner waits for and c-ares does not know. */
+/* Frees a lookup to which c-ares owes nothing, without a callback. */
 void resolve_discard(struct resolve *resolve);
 
 /*
- * The records of an answer, the best priority first and otherwise in its order, at most
- * RESOLVE_MAX. Records that cannot be used are left out; *is_declined: one had the target ".".
+ * Writes the usable records of an answer, at most RESOLVE_MAX, the best priority first and
+ * otherwise in their order, and returns their number. *is_declined: a record had the target ".",
+ * which means that the domain does not offer the service (RFC 2782).
  */
 size_t resolve_records(
     const struct ares_srv_reply *reply, struct resolve_record *records, bool *is_declined);

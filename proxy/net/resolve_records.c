@@ -1,4 +1,4 @@
-/* Which records of a service can be used, and in which order. */
+/* Decides which records of a service can be used, and in which order. */
 #include "resolve_parts.h"
 
 #include <stdio.h>
@@ -12,7 +12,10 @@ static bool is_host_byte(char c)
            c == '_';
 }
 
-/* Anything else that the DNS can carry, escaped by c-ares, is no name of a mail server. */
+/*
+ * Returns whether it is a host name. The DNS can carry other bytes, which c-ares escapes; such a
+ * name is none of a mail server.
+ */
 static bool is_host_name(const char *name)
 {
     size_t label = 0;
@@ -30,13 +33,13 @@ static bool is_host_name(const char *name)
     return label > 0;
 }
 
-/* c-ares gives the root, ".", as the empty name. */
+/* c-ares gives the root, ".", as an empty name. */
 static bool is_root(const char *name)
 {
     return name[0] == '\0' || strcmp(name, ".") == 0;
 }
 
-/* Keeps the order of priorities; the worst one falls out when there are too many. */
+/* Inserts a record in the order of priorities. If there are too many the worst one is dropped. */
 static size_t insert(struct resolve_record *records, size_t count, const struct ares_srv_reply *at)
 {
     size_t place = count;
@@ -49,7 +52,10 @@ static size_t insert(struct resolve_record *records, size_t count, const struct 
         return count;
     if (count == RESOLVE_MAX)
         count--;
-    /* The dot behind it: a name of the DNS, no address, no name for search domains. */
+    /*
+     * The dot at the end makes it an absolute name: it is not taken for an address, and search
+     * domains are not added.
+     */
     (void)snprintf(record.host, sizeof(record.host), "%.253s.", at->host);
     memmove(&records[place + 1], &records[place], (count - place) * sizeof(*records));
     records[place] = record;

@@ -8,13 +8,13 @@ struct resolver {
     uv_timer_t timer;
     ares_channel channel; /* NULL while nothing is looked up */
     struct list sockets;
-    struct list busy; /* the oldest, whose deadline is the nearest, first */
+    struct list busy; /* lookups to which c-ares owes answers, the oldest first */
     struct list over;
     size_t server_count;
     struct ares_addr_port_node servers[];
 };
 
-/* One socket of c-ares; it opens and closes the descriptor itself. */
+/* The watch on one socket. c-ares itself opens and closes the descriptor. */
 struct socket_watch {
     struct list node;
     struct resolver *resolver;
@@ -30,7 +30,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct socket_watch *watch = poll->data;
     struct resolver *resolver = watch->resolver;
-    /* In case of an error both: c-ares looks at the socket and finds it. */
+    /* After an error both, so that c-ares looks at the socket and finds the error. */
     bool reads = status < 0 || (events & UV_READABLE) != 0;
     bool writes = status < 0 || (events & UV_WRITABLE) != 0;
 
@@ -56,7 +56,7 @@ static struct socket_watch *find_watch(struct resolver *resolver, ares_socket_t 
     return NULL;
 }
 
-/* Without memory the socket is not watched, and its questions end by their time. */
+/* Returns NULL without memory. Then the socket is not watched, and its questions time out. */
 static struct socket_watch *new_watch(struct resolver *resolver, ares_socket_t fd)
 {
     struct socket_watch *watch = calloc(1, sizeof(*watch));
@@ -74,7 +74,10 @@ static struct socket_watch *new_watch(struct resolver *resolver, ares_socket_t f
     return watch;
 }
 
-/* c-ares tells what it waits for; nothing more means that it is about to close the socket. */
+/*
+ * c-ares says here what it waits for on a socket. Nothing means that it is about to close the
+ * socket.
+ */
 static void on_socket_state(void *data, ares_socket_t fd, int reads, int writes)
 {
     struct resolver *resolver = data;
@@ -106,6 +109,7 @@ static ares_channel open_channel(struct resolver *resolver)
     int given = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
     ares_channel channel;
 
+    /* "b" asks the DNS and no files. ARES_OPT_DOMAINS without domains means no search domains. */
     if (resolver->server_count > 0) {
         options.lookups = only_dns;
         given |= ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS;
@@ -120,7 +124,10 @@ static ares_channel open_channel(struct resolver *resolver)
     return channel;
 }
 
-/* What c-ares still owed comes to an end with it, untold. */
+/*
+ * Closes the channel. c-ares answers every open question with ARES_EDESTRUCTION; the owners are not
+ * called back.
+ */
 static void close_channel(struct resolver *resolver)
 {
     ares_channel channel = resolver->channel;
@@ -175,7 +182,10 @@ void resolver_wake(struct resolver *resolver)
         (void)uv_timer_start(&resolver->timer, on_timer, 0, 0);
 }
 
-/* The oldest lookup whose owner still waits for it, or NULL. */
+/*
+ * Returns the oldest lookup whose last callback is not done yet, or NULL. Its deadline is the
+ * nearest.
+ */
 static struct resolve *oldest_wanted(struct resolver *resolver)
 {
     for (struct list *node = resolver->busy.next; node != &resolver->busy; node = node->next) {
@@ -187,7 +197,10 @@ static struct resolve *oldest_wanted(struct resolver *resolver)
     return NULL;
 }
 
-/* Tells the owner of one lookup, whose time for that has come, what there is; false: no such one.
+/*
+ * Calls back the owner of one lookup whose early time has come, if it has found anything. Returns
+ * false if there is no such lookup. It does not go on to the next one, because the callback may
+ * change the list.
  */
 static bool tell_one_early(struct resolver *resolver)
 {
@@ -201,7 +214,7 @@ static bool tell_one_early(struct resolver *resolver)
     return false;
 }
 
-/* Of all that is looked up: when a part may be reported next. */
+/* Returns when a part of any lookup may be reported next, but at most `until`. */
 static uint64_t next_early(const struct resolver *resolver, uint64_t until)
 {
     uint64_t now = uv_now(resolver->loop);
@@ -216,7 +229,10 @@ static uint64_t next_early(const struct resolver *resolver, uint64_t until)
     return until;
 }
 
-/* Until c-ares has something to do in time, or a lookup has lasted too long. */
+/*
+ * Sets the timer to the time when c-ares has something to do, a part may be reported, or the oldest
+ * lookup reaches its limit.
+ */
 static void set_timer(struct resolver *resolver, const struct resolve *oldest)
 {
     uint64_t now = uv_now(resolver->loop);
@@ -227,14 +243,16 @@ static void set_timer(struct resolver *resolver, const struct resolve *oldest)
     struct timeval wait;
     const struct timeval *nearest = ares_timeout(resolver->channel, &longest, &wait);
 
-    /* One more: the loop's clock and that of c-ares round differently. */
+    /* One more millisecond, because the loop's clock and that of c-ares round differently. */
     wait_ms = (uint64_t)nearest->tv_sec * 1000 + (uint64_t)nearest->tv_usec / 1000 + 1;
     (void)uv_timer_start(&resolver->timer, on_timer, wait_ms, 0);
 }
 
 /*
- * Tells the owners what is over, and then looks after channel and timer. Called from the loop only,
- * never from inside c-ares. An owner may do anything in its callback, free the resolver included.
+ * Reports what can be reported, and then closes the channel or sets the timer. It is called from
+ * the loop only, never from inside c-ares. An owner may do anything in its callback, even free the
+ * resolver: its memory lives until the timer's handle is closed, and after each callback the lists
+ * are looked at anew.
  */
 static void settle(struct resolver *resolver)
 {

@@ -17,9 +17,9 @@
 
 enum {
     SERIAL_SIZE = 16,
-    COMMON_NAME_MAX = 64, /* X.520's bound */
+    COMMON_NAME_MAX = 64, /* the limit of X.520 */
     DAY_S = 24 * 60 * 60,
-    LIFETIME_DAYS = 3650, /* it vouches for nothing, so nothing is won by changing it often */
+    LIFETIME_DAYS = 3650, /* it proves nothing, so changing it often gains nothing */
     RENEW_DAYS = 30
 };
 
@@ -43,7 +43,10 @@ static X509_EXTENSION *make_names(const char *hostname)
 {
     char text[300];
 
-    /* The name has no byte that means something here: see is_hostname. */
+    /*
+     * The text is a small language of OpenSSL's. The name has no byte that means something in it:
+     * see is_hostname.
+     */
     (void)snprintf(text, sizeof(text), "%s:%s", is_ip(hostname) ? "IP" : "DNS", hostname);
     return X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, text);
 }
@@ -64,7 +67,7 @@ static bool set_serial(X509 *certificate)
 
     if (RAND_bytes(bytes, sizeof(bytes)) != 1)
         return false;
-    bytes[0] &= 0x7f; /* positive, and never more than 16 bytes */
+    bytes[0] &= 0x7f; /* positive, and at most 16 bytes */
     number = BN_bin2bn(bytes, sizeof(bytes), NULL);
     is_fine = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
     BN_free(number);
@@ -91,6 +94,10 @@ static bool fill(X509 *certificate, EVP_PKEY *key, const char *hostname)
            X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
+/*
+ * Returns whether the file has a key and a certificate that fit together and the name, and that are
+ * valid for 30 days more.
+ */
 static bool is_usable(const char *path, const char *hostname)
 {
     FILE *file = fopen(path, "re");
@@ -116,7 +123,10 @@ static bool write_pem(FILE *file, EVP_PKEY *key, X509 *certificate)
            PEM_write_X509(file, certificate) == 1 && fflush(file) == 0 && fsync(fileno(file)) == 0;
 }
 
-/* A temporary file beside it, then one rename: readers see the old pair or the new one. */
+/*
+ * Writes a temporary file next to it and renames it, so that readers see the old pair or the new
+ * one.
+ */
 static bool save(const char *path, EVP_PKEY *key, X509 *certificate, struct error *error)
 {
     char temporary[SELF_SIGNED_PATH_MAX + 8];
@@ -125,7 +135,7 @@ static bool save(const char *path, EVP_PKEY *key, X509 *certificate, struct erro
     FILE *file;
 
     (void)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-    fd = mkostemp(temporary, O_CLOEXEC); /* its mode is 0600 */
+    fd = mkostemp(temporary, O_CLOEXEC); /* with mode 0600 */
     file = fd < 0 ? NULL : fdopen(fd, "w");
     if (file) {
         is_fine = write_pem(file, key, certificate);
@@ -160,7 +170,7 @@ static bool make(const char *path, const char *hostname, struct error *error)
     return is_saved;
 }
 
-/* With its parents; each that is missing is ours alone. */
+/* Makes the directory and its missing parents, all with mode 0700. */
 static bool make_directory(const char *directory, struct error *error)
 {
     char path[SELF_SIGNED_PATH_MAX];
@@ -169,7 +179,7 @@ static bool make_directory(const char *directory, struct error *error)
     (void)snprintf(path, sizeof(path), "%s", directory);
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        (void)mkdir(path, 0700); /* one that fails and matters makes the last one fail */
+        (void)mkdir(path, 0700); /* if a failure matters, the last mkdir fails, too */
         *slash = '/';
     }
     if ((mkdir(path, 0700) == 0 || errno == EEXIST) && stat(path, &status) == 0) {

@@ -1,7 +1,7 @@
 /*
- * The embedded default: a self-signed ECDSA P-256 certificate for a host name, made at the first
- * start and kept in the state directory. Certificate and key are in one file, so that the two can
- * never disagree. Any thread; no state; blocks on the disk.
+ * The default certificate: self-signed, ECDSA P-256, for a host name. It is made at the first start
+ * and kept in the state directory. Certificate and key are in one file, so that they always belong
+ * together. Any thread; no state; blocks on the disk.
  */
 #ifndef MAILMUX_SELF_SIGNED_H
 #define MAILMUX_SELF_SIGNED_H
@@ -10,13 +10,14 @@
 
 enum { SELF_SIGNED_PATH_MAX = 4096 };
 
+/* What self_signed_ensure did. */
 enum self_signed { SELF_SIGNED_FAILED, SELF_SIGNED_REUSED, SELF_SIGNED_MADE };
 
 /*
- * Makes sure that the directory (made with mode 0700) has a file (mode 0600) with a key and a valid
- * certificate for the host name or IP literal, and gives its path, which serves as certificate and
- * as key. A file that is unreadable as such, has expired or is for another name is replaced in one
- * step.
+ * Makes sure that the directory has a file with a key and a certificate for the host name or IP
+ * literal, and writes its path, which serves as certificate and as key. A missing directory is made
+ * with mode 0700, the file with mode 0600. A file that cannot be used, is for another name, or
+ * expires within 30 days is replaced in one step. On SELF_SIGNED_FAILED the error is filled.
  */
 enum self_signed self_signed_ensure(const char *directory, const char *hostname,
     char path[SELF_SIGNED_PATH_MAX], struct error *error) __attribute__((warn_unused_result));

@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 struct socket {
-    struct wire wire; /* first */
+    struct wire wire; /* must be first: see socket_of */
     uv_poll_t poll;
     int fd;
-    unsigned polled;      /* what the poll is armed for, in enum wire_event */
-    bool fin_is_reported; /* one-shot, as are hang-ups */
+    unsigned polled;      /* events that the poll is armed for, in enum wire_event */
+    bool fin_is_reported; /* each of the two is reported once */
     bool hangup_is_reported;
-    int failure; /* errno that a poll has found: the kernel gives each but once */
+    int failure; /* errno found by a poll, since the kernel gives each error once */
 };
 
 static struct socket *socket_of(struct wire *wire)
@@ -44,6 +44,10 @@ static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
     }
     if (n == 0 && (sock->failure == 0 || sock->failure == EPIPE))
         return IO_EOF;
+    /*
+     * recv gives an end after a poll has cleared the socket's error, so the kept error counts.
+     * EPIPE is the exception: the peer had ended in order before our write failed.
+     */
     if (n == 0)
         errno = sock->failure;
     return errno == EAGAIN ? IO_AGAIN : IO_ERR;
@@ -68,7 +72,7 @@ static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
     return IO_ERR;
 }
 
-/* The FIN counts as one octet that no call has sent: it is no progress when it alone arrives. */
+/* The kernel counts an unacknowledged FIN as one octet. */
 static size_t unacknowledged(const struct wire *wire)
 {
     int n = 0;
@@ -80,23 +84,23 @@ static size_t unacknowledged(const struct wire *wire)
 
 static void set_number(int fd, int level, int option, int value)
 {
-    /* A connection serves without any of these, too. */
+    /* Failures are ignored: a connection works without any of these options. */
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
 static void set_patience(struct wire *wire, uint64_t ms)
 {
-    /* Without it TCP gives up by itself, in a quarter of an hour or more. */
+    /* Without it TCP itself gives up only after a quarter of an hour or more. */
     set_number(fd_of(wire), IPPROTO_TCP, TCP_USER_TIMEOUT, ms < INT_MAX ? (int)ms : INT_MAX);
 }
 
 static void finish(struct wire *wire)
 {
-    /* It fails only where the connection is gone already, which receive will tell. */
+    /* It fails only if the connection is gone already, and receive finds that. */
     (void)shutdown(fd_of(wire), SHUT_WR);
 }
 
-/* The kernel's notice of a disconnect also stands for a mere FIN: is the peer gone both ways? */
+/* UV_DISCONNECT also comes for a mere FIN. Returns whether the peer is gone both ways. */
 static bool is_hung_up(int fd)
 {
     struct pollfd query = {.fd = fd};
@@ -118,15 +122,17 @@ static void arm(struct socket *sock, unsigned wanted)
         events |= UV_READABLE;
     if (wanted & WIRE_WRITABLE)
         events |= UV_WRITABLE;
-    /* After a FIN the poll would report DISCONNECT for ever; with any event comes what poll always
-     * reports. */
+    /*
+     * After a FIN, UV_DISCONNECT would be reported for ever. A poll for any event also reports
+     * hang-ups and errors, so the harmless UV_PRIORITIZED is armed instead.
+     */
     if (wanted & WIRE_HANGUP)
         events |= sock->fin_is_reported ? UV_PRIORITIZED : UV_DISCONNECT;
     sock->polled = wanted;
     if (events == 0)
         (void)uv_poll_stop(&sock->poll);
     else if (uv_poll_start(&sock->poll, events, on_poll) != 0)
-        sock->polled = 0; /* cannot happen on a handle that is not closing; deadlines cover it */
+        sock->polled = 0; /* impossible unless the handle closes; deadlines cover it */
 }
 
 static void watch(struct wire *wire, unsigned events)
@@ -134,13 +140,16 @@ static void watch(struct wire *wire, unsigned events)
     arm(socket_of(wire), events);
 }
 
-/* What is reported now is not armed again: level-triggered, it would not stop. */
+/*
+ * Decides what UV_DISCONNECT or UV_PRIORITIZED means. What is reported now is not armed again: the
+ * poll is level-triggered and would not stop.
+ */
 static unsigned take_disconnect(struct socket *sock, bool is_fin)
 {
     unsigned wanted = sock->polled;
     bool is_gone = is_hung_up(sock->fd);
 
-    sock->hangup_is_reported = is_gone || !is_fin; /* so would urgent data */
+    sock->hangup_is_reported = is_gone || !is_fin; /* urgent data would repeat, too */
     sock->fin_is_reported = true;
     sock->polled = 0;
     arm(sock, wanted);
@@ -149,7 +158,7 @@ static unsigned take_disconnect(struct socket *sock, bool is_fin)
     return is_fin ? (unsigned)WIRE_FIN : 0;
 }
 
-/* Asking takes it from the socket, and the next call would see a mere end. */
+/* Reads the socket's error, which also clears it: the next call would see a mere end. */
 static int take_error(int fd)
 {
     int problem = 0;
@@ -171,7 +180,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     unsigned report = 0;
 
     if (status < 0) {
-        /* POLLERR: libuv has stopped the handle. Whatever was waited for will now say why. */
+        /*
+         * POLLERR: libuv has stopped the poll. All that was watched is reported, so that the owner
+         * calls and learns the error.
+         */
         int problem = take_error(sock->fd);
 
         report = sock->polled;
@@ -190,7 +202,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             report |= take_disconnect(sock, (events & UV_DISCONNECT) != 0);
     }
     if (report != 0)
-        wire_report(&sock->wire, report); /* may close the socket: nothing after this */
+        wire_report(&sock->wire, report); /* may free the socket: nothing after this */
 }
 
 bool socket_name(int fd, struct address *out)
@@ -274,7 +286,7 @@ struct wire *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s)
     struct wire *wire;
 
     set_options(fd, keepalive_s);
-    wire = socket_new(loop, fd, WIRE_WRITABLE); /* uv_poll_init makes it non-blocking */
+    wire = socket_new(loop, fd, WIRE_WRITABLE); /* uv_poll_init makes the descriptor non-blocking */
     if (!wire)
         socket_discard(fd, false);
     return wire;
@@ -291,6 +303,7 @@ struct wire *socket_connect(
         return NULL;
     }
     set_options(fd, keepalive_s);
+    /* After EINTR the kernel goes on connecting, too. */
     if (connect(fd, &to->socket.any, address_len(to)) != 0 && errno != EINPROGRESS &&
         errno != EINTR) {
         *failure = errno;
@@ -324,7 +337,7 @@ int socket_listen(const struct address *at, int backlog, int *failure, struct er
     return -1;
 }
 
-/* It is about a connection that died in the queue [accept(2)]. */
+/* Returns whether the error is about a connection that died in the queue [accept(2)]. */
 static bool is_stillborn(int error)
 {
     return error == EINTR || error == ECONNABORTED || error == EPROTO || error == ENETDOWN ||

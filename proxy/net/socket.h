@@ -1,12 +1,12 @@
 /*
  * TCP sockets: wires over a non-blocking descriptor and one uv_poll_t, and the calls that make
- * descriptors. Such a wire owns both; it lives until wire_close, and its memory until the loop has
- * run the close callback. One worker thread (the loop's); the functions that take or give a bare
- * descriptor: any thread.
+ * descriptors. A socket wire owns both. It lives until wire_close, and its memory until the loop
+ * has run the close callback. It belongs to the thread of its loop. socket_name, socket_listen,
+ * socket_accept and socket_discard may be called on any thread.
  *
- * Polls are level-triggered, and libuv 1.44 calls back for ever where nothing is consumed. So
- * HANGUP is reported once, and after an error of the poll nothing is armed until the owner watches
- * again. An end of one direction alone is no WIRE_HANGUP, but WIRE_FIN, which is reported once too.
+ * Polls are level-triggered, and libuv 1.44 calls back for ever if nothing is consumed. So
+ * WIRE_HANGUP is reported once, and after an error of the poll nothing is armed until the owner
+ * watches again. The end of one direction alone is WIRE_FIN, which is reported once, too.
  */
 #ifndef MAILMUX_SOCKET_H
 #define MAILMUX_SOCKET_H
@@ -17,35 +17,37 @@
 #include <uv.h>
 
 /*
- * A wire on a connected descriptor, which is taken in every case. keepalive_s: idle seconds before
- * the kernel probes a silent peer, 0 for never. NULL without memory or descriptors.
+ * Returns a wire on a connected descriptor, or NULL without memory or descriptors. The descriptor
+ * is taken in both cases. keepalive_s: seconds of silence after which the kernel probes the peer;
+ * 0: never.
  */
 struct wire *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s);
 
 /*
- * Begins to connect. When WIRE_WRITABLE is reported it is connected, or has failed
- * (stream_connected). Where it fails at once: NULL, and *failure is an errno.
+ * Begins to connect. WIRE_WRITABLE is reported when the wire is connected or has failed (see
+ * stream_connected). Returns NULL with an errno in *failure if it fails at once.
  */
 struct wire *socket_connect(
     uv_loop_t *loop, const struct address *to, unsigned keepalive_s, int *failure);
 
-/* Our own end of the connection; false when the kernel does not know it any more. */
+/* Writes our own address of a connection. Returns false if the kernel does not know it any more. */
 bool socket_name(int fd, struct address *out);
 
 /*
- * A listening descriptor (SO_REUSEADDR, IPV6_V6ONLY, close-on-exec, non-blocking), or -1 with the
- * error text and, in *failure, the errno.
+ * Returns a listening descriptor (SO_REUSEADDR, IPV6_V6ONLY, close-on-exec, non-blocking), or -1
+ * with the error text and with the errno in *failure.
  */
 int socket_listen(const struct address *at, int backlog, int *failure, struct error *error);
 
 /*
- * Takes the next connection off a listening descriptor: a non-blocking, close-on-exec descriptor,
- * or a negative errno. -EAGAIN: none is waiting (errors of one connection that is already gone are
- * skipped). -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM: none can be taken now.
+ * Takes the next connection off a listening descriptor. Returns a descriptor (non-blocking,
+ * close-on-exec) with the peer's address in *peer, or a negative errno. -EAGAIN: no connection
+ * waits. -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM: none can be taken now. A connection that is already
+ * gone is skipped.
  */
 int socket_accept(int listener, struct address *peer);
 
-/* Closes a descriptor that never became a socket, with RST if asked. */
+/* Closes a descriptor that no wire has taken, with RST if reset. */
 void socket_discard(int fd, bool reset);
 
 #endif

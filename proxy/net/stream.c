@@ -8,8 +8,9 @@
 #include <string.h>
 
 /*
- * A send takes the socket's error with it, so that the end behind a reset looks like any other.
- * Only where the peer's FIN had come before is the error EPIPE, and the end clean.
+ * A send that fails takes the error from the socket, so that the end after a reset looks like any
+ * other end. The error of the send tells them apart: EPIPE means that the peer's FIN had come
+ * before, and the end is clean.
  */
 static bool is_reset_behind_write(const struct stream *stream)
 {
@@ -27,7 +28,7 @@ static enum io plain_read(struct stream *stream, char *into, size_t cap, size_t 
     return status;
 }
 
-/* The wire has refused a write, so nothing waits for it any more. */
+/* After a write has failed: drops all output that waits. */
 static void lose_output(struct stream *stream)
 {
     stream->unwritable = true;
@@ -93,7 +94,7 @@ void stream_set_patience(struct stream *stream, uint64_t ms)
 
 enum io stream_handshake(struct stream *stream)
 {
-    /* A flight that did not fit: the peer says nothing before it has all of it. */
+    /* Output that did not fit goes first: the peer says nothing before it has all of it. */
     if (stream_flush(stream) == IO_ERR && stream->failure == STREAM_FINE)
         stream->failure = STREAM_RESET;
     if (stream->failure != STREAM_FINE)
@@ -213,7 +214,7 @@ void stream_shutdown(struct stream *stream, bool truncated)
         tls_shut_down(stream);
     stream->finished = true;
     stream->finish_due = true;
-    /* IO_AGAIN: the FIN follows later. IO_ERR: there is no peer to read it. */
+    /* IO_AGAIN: stream_flush sends the FIN later. IO_ERR: no peer is left to read it. */
     if (stream_flush(stream) == IO_ERR)
         stream->finish_due = false;
 }

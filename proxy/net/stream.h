@@ -1,13 +1,15 @@
 /*
- * A stream is one non-blocking byte stream, plain or TLS, over a wire. Its owner reads and writes
- * plaintext and never learns what is below; stream_start_tls_* is the only way from plain to TLS.
+ * A stream is a non-blocking byte stream, plain or TLS, over a wire. Its owner reads and writes
+ * plaintext and never learns what is below. stream_start_tls_server and stream_start_tls_client are
+ * the only ways from plain to TLS.
  *
- * It belongs to one worker thread. It owns its wire and its TLS state. A stream is zeroed memory
+ * A stream belongs to one worker thread, and owns its wire and its TLS state. It is zeroed memory
  * until stream_open and again after stream_close, and must not be moved in between.
  *
- * Encrypted output goes through the worker's cork, one write for all records of a call. What the
- * wire did not take is kept in `held`, one buffer at most; while there is any, stream_write
- * answers IO_AGAIN. So an idle stream holds no buffer, and a peer that does not read costs one.
+ * Encrypted output gathers in the worker's cork and goes out in one write for all records of a
+ * call. What the wire does not take is kept in `held`, which is one buffer at most. While anything
+ * is held, stream_write returns IO_AGAIN. So an idle stream holds no buffer, and a peer that does
+ * not read costs one.
  */
 #ifndef MAILMUX_STREAM_H
 #define MAILMUX_STREAM_H
@@ -23,13 +25,13 @@ struct ssl_st;
 
 enum { CORK_SIZE = 64 * 1024 };
 
-/* One per worker: empty between calls. */
+/* Output of TLS that is about to be written. One per worker; it is empty between calls. */
 struct cork {
     size_t n;
     char bytes[CORK_SIZE];
 };
 
-/* What streams of one worker share. The pool's buffers hold at least CORK_SIZE bytes. */
+/* What the streams of one worker share. The pool's buffers must hold at least CORK_SIZE bytes. */
 struct stream_context {
     struct cork *cork;
     struct buffer_pool *pool;
@@ -40,176 +42,203 @@ struct stream;
 enum stream_failure {
     STREAM_FINE,
     STREAM_RESET, /* the connection failed: see stream_error */
-    /* TLS ended without close_notify: what came may be incomplete [RFC 8446 6.1]; or it ended
-     * before the peer's first byte. */
+    /*
+     * TLS ended without close_notify, so that what came may be incomplete [RFC 8446 6.1]; or the
+     * peer left before its first byte of TLS.
+     */
     STREAM_TRUNCATED,
-    STREAM_HANDSHAKE,    /* TLS could not be agreed on; text in stream->detail */
+    STREAM_HANDSHAKE,    /* no agreement on TLS; text in stream->detail */
     STREAM_NOT_TLS,      /* the peer sent something that is no TLS record */
     STREAM_TLS_PROTOCOL, /* a TLS error after the handshake */
-    STREAM_ALPN,         /* the client offered only other protocols: alert 120 was sent */
-    STREAM_SNI,          /* strict_sni and an unknown name: alert 112 was sent */
+    STREAM_ALPN,         /* the client offered other protocols only; alert 120 was sent */
+    STREAM_SNI,          /* strict_sni, and the name is unknown; alert 112 was sent */
     STREAM_KEY_UPDATES   /* more KeyUpdates than allowed in a minute */
 };
 
 enum { STREAM_DETAIL_MAX = 160 };
 
-/* events: what became true, of enum wire_event. May close the stream. */
+/*
+ * events: what became true, a mask of enum wire_event. 0 is possible when the owner calls it
+ * itself. The callback may close the stream.
+ */
 typedef void stream_callback(void *owner, struct stream *stream, unsigned events);
 
 struct stream {
-    /* To be read by the owner: */
+    /* For the owner to read: */
     enum stream_failure failure;
     char detail[STREAM_DETAIL_MAX]; /* for the log: the library's own words; may be empty */
     bool handshaken;                /* TLS is up; always false on a plain stream */
     bool finished;                  /* our direction has been shut down */
-    bool unwritable; /* the wire has refused a write: the peer hears nothing more of ours */
+    bool unwritable;                /* a write to the wire has failed: the peer gets nothing more */
 
     /* Private to net: */
     struct wire *wire; /* NULL: not open */
     const struct stream_context *context;
     stream_callback *on_event;
     void *owner;
-    struct buffer *held;               /* encrypted bytes that the wire did not take yet */
-    struct buffer *prefix;             /* read before TLS began, and TLS from its first byte on */
+    struct buffer *held;               /* encrypted bytes that the wire has not taken yet */
+    struct buffer *prefix;             /* read before TLS began, but part of TLS */
     struct ssl_st *ssl;                /* NULL: plain */
     const struct tls_service *service; /* server role only */
-    const struct tls_set *set;         /* the one that the ClientHello chose */
+    const struct tls_set *set;         /* chosen by the ClientHello */
     struct tls_client *client;         /* client role only */
-    char *server_name;             /* the name asked for: by the client, or of the backend by us */
-    bool finish_due;               /* it is finished, but the FIN waits until `held` is empty */
-    bool heard;                    /* the peer's first byte of TLS has been looked at */
-    bool starved;                  /* TLS needs more bytes from the wire before it can give any */
-    bool end_due;                  /* the end came behind bytes: the next read tells it */
-    bool buffers_freed;            /* see tls.c */
-    uint64_t key_update_window_ms; /* see tls.c */
+    char *server_name;                 /* asked for by the client, or of the backend by us */
+    bool finish_due;                   /* the FIN is sent once `held` is empty */
+    bool heard;                        /* the peer's first byte of TLS was checked */
+    bool starved;                      /* TLS needs bytes from the wire before it can give any */
+    bool end_due;                      /* the end came after bytes: the next read returns it */
+    bool buffers_freed;                /* see tls.c */
+    uint64_t key_update_window_ms;     /* see tls.c */
     unsigned key_updates;
 };
 
 /*
- * A plain stream over the wire, which is taken. on_event gets what stream_watch has asked for, from
- * the loop and never from inside a call.
+ * Opens a plain stream over the wire, which the stream takes. on_event gets the events that
+ * stream_watch has asked for, from the loop and never from inside a call.
  */
 void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire,
     stream_callback *on_event, void *owner);
 
 bool stream_is_open(const struct stream *stream);
 
-/* Reports these events from now on (a mask of enum wire_event), and no other. */
+/* Reports these events from now on (a mask of enum wire_event), and no others. */
 void stream_watch(struct stream *stream, unsigned events);
 
-/* What stream_watch was last given, without what cannot come any more. */
+/*
+ * Returns the mask of the last stream_watch, without WIRE_READABLE if the peer has ended, and 0
+ * after an error has stopped the watching.
+ */
 unsigned stream_watched(const struct stream *stream);
 
 /*
- * Whether the wire, which has begun to connect, is connected. IO_AGAIN: not yet, watch
- * WIRE_WRITABLE. IO_ERR: it is not, see stream_error; what the peer said before it reset the
- * connection may still be read.
+ * Returns IO_OK when the wire is connected. IO_AGAIN: it still connects; watch WIRE_WRITABLE.
+ * IO_ERR: it is not connected, see stream_error; what the peer sent before it reset the connection
+ * may still be read.
  */
 enum io stream_connected(struct stream *stream) __attribute__((warn_unused_result));
 
-/* Our own end of the connection; false where it is not known. */
+/* Writes our own address of the connection. Returns false if it is not known. */
 bool stream_local_address(const struct stream *stream, struct address *out);
 
-/* The stream fails when the peer's kernel acknowledges nothing of what waits for it for so long. */
+/*
+ * From now on the stream fails when the peer's kernel acknowledges nothing for so long while octets
+ * wait for it.
+ */
 void stream_set_patience(struct stream *stream, uint64_t ms);
 
 /*
- * Turns the stream into TLS. Nothing may be held. *prefix (prefix and *prefix may be NULL) is taken
- * in every case: plaintext that was read and not consumed, and that is the start of the peer's TLS;
- * it must come from the context's pool. Afterwards call stream_handshake until it says IO_OK.
- * IO_ERR only without memory. The service (net/tls_context.h) must outlive the stream.
+ * Turns the stream into TLS, in the server role. Nothing may be held. prefix and *prefix may be
+ * NULL. *prefix is plaintext that was read and not consumed: it is the start of the peer's TLS. It
+ * must come from the context's pool; the stream takes it in every case and sets it to NULL. Returns
+ * IO_ERR only without memory. Call stream_handshake afterwards, until it returns IO_OK. The service
+ * (net/tls_context.h) must outlive the stream.
  */
 enum io stream_start_tls_server(struct stream *stream, const struct tls_service *service,
     struct buffer **prefix) __attribute__((warn_unused_result));
 
 /*
- * Turns the stream into TLS toward a backend, as above. name: what its certificate must say, a host
- * name (which is sent as SNI, too) or an IP literal; NULL where nothing is verified or the pin
- * alone decides. IO_ERR without memory, or where a name is needed and this one is of no use. The
- * stream keeps a reference of its own to the client (net/tls_client.h).
+ * Turns the stream into TLS, in the client role toward a backend. name is what the certificate must
+ * carry: a host name, which is sent as SNI, too, or an IP literal. It is NULL if nothing is
+ * verified or if a pin alone decides. Returns IO_ERR without memory, or if a name is needed and
+ * this one cannot be used. The stream takes a reference of its own to the client
+ * (net/tls_client.h).
  */
 enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
     __attribute__((warn_unused_result));
 
 /*
- * IO_OK at once on a plain stream. What is held is pushed on first. After IO_ERR, failure says what
- * happened and the alert is out.
+ * Goes on with the handshake; returns IO_OK when TLS is up, and at once on a plain stream. What is
+ * held is sent first. After IO_ERR, failure says what happened, and an alert has been sent where
+ * TLS has one.
  */
 enum io stream_handshake(struct stream *stream) __attribute__((warn_unused_result));
 
 /*
- * Up to cap bytes of plaintext. IO_EOF is a clean end; a truncated one is IO_ERR. A write that
- * failed is no failure of reading: what the peer said before it was gone still comes, and then its
- * end.
+ * Reads up to cap bytes of plaintext; *got is how many. IO_EOF is a clean end; an end without
+ * close_notify is IO_ERR. A write that has failed does not stop reading: what the peer sent before
+ * it was gone still comes, and then its end.
  */
 enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
 
 /*
- * Takes some of the bytes. IO_AGAIN: none were taken; present the same ones again when writable.
- * IO_ERR: none will be any more; the peer's last words may still be read.
+ * Takes some of the bytes; *put is how many. IO_AGAIN: none were taken; call again with the same
+ * bytes when the stream is writable. IO_ERR: no more will be taken; the peer's last words may still
+ * be read.
  */
 enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
     __attribute__((warn_unused_result));
 
-/* Pushes what is held toward the wire. IO_OK: nothing is held any more. */
+/* Sends what is held. IO_OK: nothing is held any more. */
 enum io stream_flush(struct stream *stream) __attribute__((warn_unused_result));
 
-/* Something that was written waits for the wire to become writable. */
+/* Returns whether encrypted output waits for the wire to become writable. */
 bool stream_has_held(const struct stream *stream);
 
-/* How many octets of that, as they go over the wire. */
+/* Returns how many octets are held, as they go over the wire. */
 size_t stream_held(const struct stream *stream);
 
 bool stream_is_tls(const struct stream *stream);
 
-/* The errno behind the connection's last failure, or 0: there was none, or it is not open. */
+/*
+ * Returns the errno of the connection's last failure. It is 0 if there was none or if the stream is
+ * not open.
+ */
 int stream_error(const struct stream *stream);
 
-/* WIRE_FIN was reported: the peer says nothing behind what waits to be read. */
+/*
+ * Returns whether WIRE_FIN was reported: after what waits to be read, the peer sends nothing more.
+ */
 bool stream_peer_finished(const struct stream *stream);
 
-/* All that came over the wire has been read, to the peer's end or the connection's. */
+/* Returns whether all has been read, up to the end of the peer's direction or of the connection. */
 bool stream_has_ended(const struct stream *stream);
 
-/* Octets that came over the wire so far, those of TLS itself included. */
+/* Returns how many octets have been read from the wire, those of TLS itself included. */
 uint64_t stream_received(const struct stream *stream);
 
-/* Octets that have reached the peer's kernel so far: more of them is progress. */
+/* Returns how many octets have reached the peer's kernel. If the number grows there is progress. */
 uint64_t stream_delivered(const struct stream *stream);
 
-/* Octets that were sent and have not reached the peer's kernel, as far as ours knows. */
+/* Returns how many octets were sent but not acknowledged by the peer's kernel yet. */
 uint64_t stream_unacknowledged(const struct stream *stream);
 
-/* Nothing of what was written is still on its way. */
+/* Returns whether all that was written has reached the peer's kernel. */
 bool stream_is_delivered(const struct stream *stream);
 
-/* After a WIRE_HANGUP: a stream that has not failed before has failed by STREAM_RESET now. */
+/*
+ * For the owner, after WIRE_HANGUP. The failure becomes STREAM_RESET unless the stream has failed
+ * before.
+ */
 void stream_note_reset(struct stream *stream);
 
-/* Behind a failure of TLS: reads what still comes, undeciphered, so that it can be dropped. */
+/*
+ * After a failure of TLS: reads what still comes, without decrypting it, so that the owner can drop
+ * it.
+ */
 enum io stream_read_raw(struct stream *stream, char *into, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
 
 /*
- * What is known about TLS (net/tls_info.h), the server name also when the handshake failed. False
- * on a plain stream; *info is cleared then. Its strings are valid until stream_close.
+ * Fills *info with what is known about the TLS (net/tls_info.h). The server name is known even if
+ * the handshake failed. Returns false on a plain stream; *info is zeroed then. Its strings are
+ * valid until stream_close.
  */
 bool stream_tls_info(const struct stream *stream, struct tls_info *info);
 
 /*
- * Ends our direction in order: close_notify (TLS), then FIN. Nothing may be held before; where the
- * wire is too full for close_notify it is held afterwards, and stream_flush sends the FIN behind
- * it. truncated: the other leg ended without a clean end, so no close_notify is sent
- * [RFC 8446 6.1, C93]. Nothing may be written afterwards; reading goes on.
+ * Ends our direction in order: close_notify (TLS), then FIN. Nothing may be held before. If the
+ * wire is too full for close_notify, it is held, and stream_flush sends it and the FIN. truncated:
+ * the other leg ended without a clean end, so no close_notify is sent [RFC 8446 6.1, C93]. Nothing
+ * may be written afterwards; reading goes on.
  */
 void stream_shutdown(struct stream *stream, bool truncated);
 
 /*
- * The end. reset sends RST, for where something would be lost silently. The stream is zeroed;
- * closing it twice is harmless. It says nothing to the peer: for an orderly end call
- * stream_shutdown first, and stream_flush while something is held. (The kernel sends an RST of its
- * own when unread bytes are left in the socket: read them first.)
+ * Closes the stream and zeroes it. Closing it twice is harmless. With reset the peer gets RST, for
+ * an end that must not look like a clean one. Nothing else is said to the peer: for an end in order
+ * call stream_shutdown first, and stream_flush while something is held. Note that the kernel itself
+ * sends RST if unread bytes are left in the socket.
  */
 void stream_close(struct stream *stream, bool reset);
 

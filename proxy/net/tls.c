@@ -1,7 +1,7 @@
 /*
- * The operations of a stream that is TLS. Each of them: empty the library's error queue (it is one
- * per thread, and another connection's error would be taken for ours), call the library, understand
- * its answer, and send what it has corked.
+ * The operations of a stream that is TLS. Each one empties the library's error queue, calls the
+ * library, interprets its answer, and sends what has gathered in the cork. The queue belongs to the
+ * thread, so an old entry could be an error of another connection.
  */
 #include "tls.h"
 
@@ -15,7 +15,7 @@ enum {
     RECORD_PLAINTEXT_MAX = 16384,
     RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048,
     KEY_UPDATES_MAX =
-        32, /* a minute; each makes us answer, and costs us twice what it costs the peer */
+        32, /* per minute; each one makes us answer, and costs us twice what it costs the peer */
     KEY_UPDATE_WINDOW_MS = 60000
 };
 
@@ -28,7 +28,7 @@ static void set_detail(struct stream *stream, const char *text, const char *more
 
 static enum stream_failure failure_of(const struct stream *stream, int reason)
 {
-    /* A peer that left before the first byte of a handshake has not failed at it. */
+    /* A peer that left before its first byte has not failed at a handshake. */
     if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING && (stream->handshaken || !stream->heard))
         return STREAM_TRUNCATED;
     if (stream->handshaken)
@@ -43,7 +43,10 @@ static enum stream_failure failure_of(const struct stream *stream, int reason)
     }
 }
 
-/* After SSL_ERROR_SSL or SSL_ERROR_SYSCALL: what happened, once. Empties the error queue. */
+/*
+ * Called after SSL_ERROR_SSL or SSL_ERROR_SYSCALL. Notes the first failure and empties the error
+ * queue.
+ */
 static void note_failure(struct stream *stream, int why)
 {
     unsigned long code = ERR_peek_error();
@@ -54,7 +57,7 @@ static void note_failure(struct stream *stream, int why)
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         more = X509_verify_cert_error_string(SSL_get_verify_result(stream->ssl));
     if (stream->failure != STREAM_FINE) {
-        /* A callback has decided already. */
+        /* One of our callbacks has set the failure already. */
     } else if (why == SSL_ERROR_SYSCALL) {
         stream->failure = STREAM_RESET;
     } else {
@@ -66,14 +69,14 @@ static void note_failure(struct stream *stream, int why)
     ERR_clear_error();
 }
 
-/* The common end of every operation; result is what the library returned. */
+/* Ends every operation. result is what the library returned. */
 static enum io settle(struct stream *stream, int result)
 {
     int why = result > 0 ? SSL_ERROR_NONE : SSL_get_error(stream->ssl, result);
 
     if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL)
         note_failure(stream, why);
-    (void)tls_cork_flush(stream); /* an alert, too; that it failed is noted in the stream */
+    (void)tls_cork_flush(stream); /* sends alerts, too; the stream notes a failure */
     if (stream->failure != STREAM_FINE)
         return IO_ERR;
     if (why == SSL_ERROR_NONE)
@@ -89,6 +92,7 @@ enum io tls_handshake(struct stream *stream)
         return IO_OK;
     ERR_clear_error();
     status = settle(stream, SSL_do_handshake(stream->ssl));
+    /* A handshake cannot go on without output, although a stream that is up still reads then. */
     if (stream->unwritable && status != IO_ERR) {
         stream->failure = STREAM_RESET;
         return IO_ERR;
@@ -99,8 +103,9 @@ enum io tls_handshake(struct stream *stream)
 }
 
 /*
- * In the client role the server's tickets, read after the handshake, leave both record buffers
- * allocated, and no mode frees them: once is enough, after the first read that leaves none in use.
+ * In the client role, reading the server's tickets after the handshake leaves both record buffers
+ * allocated, and no mode frees them. This frees them once, after the first read that leaves neither
+ * in use.
  */
 static void free_buffers(struct stream *stream)
 {
@@ -109,8 +114,9 @@ static void free_buffers(struct stream *stream)
 }
 
 /*
- * Half a record makes SSL_has_pending true for ever: `starved` tells it from a whole one. Where an
- * answer of TLS itself (to a KeyUpdate) did not fit, reading goes on when nothing is held any more.
+ * Returns whether a read can go on without the wire. Half a record makes SSL_has_pending true for
+ * ever, so `starved` tells it from a whole record. If TLS could not send an answer of its own (to a
+ * KeyUpdate), reading goes on when nothing is held any more.
  */
 static bool pending(const struct stream *stream)
 {
@@ -139,7 +145,7 @@ enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got)
         if (result <= 0)
             break;
         *got += n;
-        /* One more call would only learn that the wire has nothing. */
+        /* One more call could only learn that the wire has nothing. */
         if (!pending(stream) && !(stream->wire->ready & WIRE_READABLE))
             break;
     }
@@ -147,6 +153,7 @@ enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got)
     stream->starved = status == IO_AGAIN && !SSL_want_write(stream->ssl);
     if (*got == 0)
         return status;
+    /* The bytes are returned now, and the end by the next call. */
     stream->end_due = status == IO_EOF || status == IO_ERR;
     free_buffers(stream);
     return IO_OK;
@@ -159,7 +166,7 @@ enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
 
     if (status != IO_OK)
         return status;
-    /* Whole records into the cork while one more is sure to fit. */
+    /* Whole records go into the cork as long as one more is sure to fit. */
     while (*put < bytes.n && CORK_SIZE - stream->context->cork->n >= RECORD_MAX) {
         size_t rest = bytes.n - *put;
         size_t n = 0;
@@ -180,9 +187,9 @@ enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
 void tls_shut_down(struct stream *stream)
 {
     ERR_clear_error();
-    (void)SSL_shutdown(stream->ssl); /* once; whether the peer answers is seen by reading on */
+    (void)SSL_shutdown(stream->ssl); /* once; reading on shows whether the peer answers */
     ERR_clear_error();
-    (void)tls_cork_flush(stream); /* that it failed is noted in the stream */
+    (void)tls_cork_flush(stream); /* the stream notes a failure */
 }
 
 enum io tls_begin(struct stream *stream, SSL_CTX *context)

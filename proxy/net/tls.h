@@ -1,4 +1,7 @@
-/* Private to net: what stream.c, tls.c and the makers of SSL objects share. One worker thread. */
+/*
+ * Private to net: what stream.c, tls.c and the makers of SSL objects share. One worker thread,
+ * except tls_fault_library, which any thread may call.
+ */
 #ifndef MAILMUX_TLS_H
 #define MAILMUX_TLS_H
 
@@ -9,34 +12,46 @@
 struct tls_set;
 
 /*
- * Puts an SSL, made of the context of a set or a client, on the stream's wire: the stream is TLS
- * from now on. IO_ERR without memory.
+ * Makes an SSL of the context of a set or a client and puts it on the stream's wire. The stream is
+ * TLS from now on. Returns IO_ERR without memory.
  */
 enum io tls_begin(struct stream *stream, SSL_CTX *context);
 
-/* What stream.h says of a stream that is TLS and has not failed. */
+/*
+ * These do what stream_handshake, stream_read and stream_write promise, for a stream that is TLS
+ * and has not failed.
+ */
 enum io tls_handshake(struct stream *stream);
 enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got);
 enum io tls_write(struct stream *stream, struct slice bytes, size_t *put);
 
-/* close_notify. Not after a failure: the library forbids it, and no clean end may be seen. */
+/*
+ * Sends close_notify. It must not be called after a failure: the library forbids it, and the peer
+ * must not see a clean end.
+ */
 void tls_shut_down(struct stream *stream);
 
-/* The stream of an SSL, in callbacks. */
+/* Returns the stream of an SSL, for callbacks of the library. */
 struct stream *tls_stream(const SSL *ssl);
 
-/* The BIO between SSL and wire (tls_bio.c). Reads: the prefix, then the wire. Writes: the cork. */
+/*
+ * Returns the BIO between an SSL and its wire (tls_bio.c), or NULL without memory. It reads from
+ * the prefix, then from the wire, and writes to the cork.
+ */
 BIO *tls_bio_new(struct stream *stream);
 
-/* Sends the cork's bytes, keeping in `held` what the wire does not take. IO_ERR: the wire takes
- * nothing any more, or there is no memory, which is a failure. The cork is empty afterwards. */
+/*
+ * Sends the cork's bytes and keeps what the wire does not take in `held`. The cork is empty
+ * afterwards. IO_ERR: the wire has failed; or there is no room to keep the rest, and the stream has
+ * failed with STREAM_RESET.
+ */
 enum io tls_cork_flush(struct stream *stream);
 
-/* SSL_CTX_set_msg_callback: counts KeyUpdates. */
+/* The callback for SSL_CTX_set_msg_callback. It counts KeyUpdates. */
 void tls_message_seen(int is_written, int version, int content_type, const void *bytes, size_t n,
     SSL *ssl, void *unused);
 
-/* Fills fault's text with the library's own words behind ours, and empties its error queue. */
+/* Fills *fault: our text, then the library's words. Empties the library's error queue. */
 void tls_fault_library(struct tls_fault *fault, enum tls_culprit culprit, size_t index,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -1,5 +1,5 @@
 /*
- * The BIO under every SSL: reads come from the prefix, then from the wire; writes gather in the
+ * The BIO under every SSL. Reads come from the prefix, then from the wire. Writes gather in the
  * worker's cork, which goes to the wire once per operation of the stream.
  */
 #include "tls.h"
@@ -11,6 +11,9 @@
 
 enum { RECORD_ALERT = 0x15, RECORD_HANDSHAKE = 0x16 };
 
+/*
+ * Reads from the prefix while there is one. It may have held a password, so its buffer is cleansed.
+ */
 static enum io fill(struct stream *stream, char *into, size_t cap, size_t *got)
 {
     struct slice first = buffer_held(stream->prefix);
@@ -33,13 +36,16 @@ static int read_bytes(BIO *bio, char *into, size_t cap, size_t *got)
     BIO_clear_retry_flags(bio);
     *got = 0;
     if (stream->failure != STREAM_FINE || cap == 0)
-        return 0; /* a flood of KeyUpdates ends here, in the middle of a read */
+        return 0; /* this stops a flood of KeyUpdates in the middle of a read */
     status = fill(stream, into, cap, got);
     if (status == IO_AGAIN)
         BIO_set_retry_read(bio);
     if (status != IO_OK)
         return 0;
-    /* Looked at here, because the library would wait for five bytes, and may answer. */
+    /*
+     * The first byte is checked here. The library would wait for five bytes, and might answer a
+     * peer that does not speak TLS.
+     */
     if (!stream->heard && into[0] != RECORD_HANDSHAKE && into[0] != RECORD_ALERT) {
         stream->failure = STREAM_NOT_TLS;
         *got = 0;
@@ -49,7 +55,10 @@ static int read_bytes(BIO *bio, char *into, size_t cap, size_t *got)
     return 1;
 }
 
-/* What may still be corked: the cork must fit behind what is held already. */
+/*
+ * Returns how much may still go into the cork. All of the cork must fit after what is held
+ * already.
+ */
 static size_t room_of(const struct stream *stream)
 {
     size_t corked = stream->context->cork->n;
@@ -70,7 +79,7 @@ static int write_bytes(BIO *bio, const char *from, size_t n, size_t *put)
     if (room_of(stream) < n && tls_cork_flush(stream) == IO_ERR && !stream->unwritable)
         return 0;
     if (stream->unwritable) {
-        *put = n; /* the library goes on reading only if it is rid of what it has to say */
+        *put = n; /* dropped: the library reads on only after its output is taken */
         return 1;
     }
     *put = room_of(stream) < n ? room_of(stream) : n;
@@ -109,7 +118,10 @@ static BIO_METHOD *make_method(void)
     return NULL;
 }
 
-/* Made at first use, for the life of the process; a failure is tried again the next time. */
+/*
+ * Made at first use, and kept for the life of the process. Threads may race here: one result is
+ * kept. After a failure the next call tries again.
+ */
 static const BIO_METHOD *method(void)
 {
     static _Atomic(BIO_METHOD *) shared;
@@ -148,6 +160,7 @@ enum io tls_cork_flush(struct stream *stream)
         return IO_ERR;
     if (rest.n == 0 || stream->finished)
         return IO_OK;
+    /* If something is held, the cork goes after it: room_of has left space for it there. */
     while (!stream->held && rest.n > 0) {
         size_t sent = 0;
         enum io status = wire_send(stream->wire, rest, &sent);

@@ -14,7 +14,7 @@ struct tls_client {
     struct refcount references;
     SSL_CTX *context;
     struct tls_applied applied;
-    bool chain_counts; /* issuer, dates and name */
+    bool chain_counts; /* issuer, dates and name are verified */
     size_t pin_count;
     unsigned char (*pins)[TLS_PIN_SIZE];
 };
@@ -34,7 +34,10 @@ static bool is_pinned(const struct tls_client *client, const X509 *certificate)
     return is_found;
 }
 
-/* In place of the library's own verification, which it calls. */
+/*
+ * Verifies a server's certificate. The library calls it in place of its own verification, which is
+ * called from here.
+ */
 static int verify(X509_STORE_CTX *store, void *argument)
 {
     const struct tls_client *client = argument;
@@ -80,7 +83,7 @@ static bool load_pair(struct tls_client *client, const struct tls_client_paramet
         client->context, parameters->certificate, key, 0, &parameters->warning, fault);
 }
 
-/* Which of chain and pins decide. */
+/* Decides whether the chain, the pins or both count. */
 static bool set_verification(
     struct tls_client *client, const struct tls_client_parameters *parameters)
 {
@@ -122,6 +125,7 @@ struct tls_client *tls_client_new(
         !load_store(client, parameters, fault) || !load_pair(client, parameters, fault))
         tls_client_unref(&client);
     else
+        /* No TLS session is ever resumed: see tls_client.h. */
         (void)SSL_CTX_set_options(client->context, SSL_OP_NO_TICKET);
     ERR_clear_error();
     return client;
@@ -139,7 +143,10 @@ void tls_client_unref(struct tls_client **pointer)
     free(client);
 }
 
-/* The name that the certificate must carry, and SNI, which an IP address never is [RFC 6066 3]. */
+/*
+ * Sets the name that the certificate must carry, and SNI. An IP address is never sent as SNI [RFC
+ * 6066 3].
+ */
 static bool set_name(struct stream *stream, const char *name)
 {
     struct address ip;
@@ -171,7 +178,7 @@ enum io stream_start_tls_client(struct stream *stream, struct tls_client *client
     SSL_set_connect_state(stream->ssl);
     if (name ? set_name(stream, name) : !client->chain_counts)
         return IO_OK;
-    /* A certificate for any name would do otherwise [attack A18]. */
+    /* Without a name a certificate for any name would be accepted [attack A18]. */
     stream->failure = STREAM_HANDSHAKE;
     (void)snprintf(stream->detail, sizeof(stream->detail), "no usable name to verify");
     ERR_clear_error();

@@ -1,7 +1,7 @@
 /*
- * TLS toward backends: what one backend section says, built once, immutable and shared by all
- * threads. It is freed with its last reference. No session is ever resumed: none can serve two
- * names or clients.
+ * TLS toward backends: what one backend section says. It is built once, immutable, and shared by
+ * all threads; it is freed with its last reference. TLS sessions are never resumed, so none can be
+ * used for two names or two clients.
  */
 #ifndef MAILMUX_TLS_CLIENT_H
 #define MAILMUX_TLS_CLIENT_H
@@ -12,28 +12,39 @@ struct tls_client;
 
 enum { TLS_PIN_SIZE = 32 };
 
-/* Everything is copied or read during tls_client_new. */
+/* tls_client_new copies or reads everything; it borrows nothing afterwards. */
 struct tls_client_parameters {
     struct tls_rules rules;
-    bool no_verify; /* any certificate will do, unless there are pins */
+    bool no_verify; /* any certificate is accepted, unless there are pins */
     const char *ca; /* PEM file; NULL: the system's store */
-    /* SHA-256 of the public key (SPKI) that the server's own certificate may have. With pins and
-     * without `ca` they decide alone: neither issuer, nor dates, nor names count. */
+    /*
+     * SHA-256 digests of the public keys (SPKI) that the server's own certificate may have. With
+     * pins and without `ca` the pins decide alone: neither issuer, nor dates, nor names count.
+     */
     size_t pin_count;
     const unsigned char (*pins)[TLS_PIN_SIZE];
-    const char *certificate; /* ours, PEM file with its chain; NULL: none */
-    const char *key;
+    const char *certificate; /* our own: PEM file with its chain; NULL: none */
+    const char *key;         /* NULL: the key is in the certificate's file */
     struct tls_warning warning;
 };
 
-/* A reference that the caller gives back, or NULL with *fault filled. Blocks on the disk. */
+/*
+ * Returns a reference that the caller gives back with tls_client_unref, or NULL with *fault filled.
+ * Blocks on the disk.
+ */
 struct tls_client *tls_client_new(
     const struct tls_client_parameters *parameters, struct tls_fault *fault);
 
-/* Gives a reference back; streams hold their own. Sets the pointer to NULL; NULL is allowed. */
+/*
+ * Gives a reference back, and sets the pointer to NULL. NULL is allowed. Each stream holds a
+ * reference of its own.
+ */
 void tls_client_unref(struct tls_client **client);
 
-/* "sha256:" and 64 hexadecimal digits or 44 characters of base64; false for anything else. */
+/*
+ * Reads "sha256:" and 64 hexadecimal digits or 44 characters of base64. Returns false for any other
+ * text.
+ */
 bool tls_pin_parse(const char *text, unsigned char pin[TLS_PIN_SIZE]);
 
 #endif

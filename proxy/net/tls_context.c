@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The file's content belongs to the session-id context: no session may outlive a change of it. */
+/*
+ * The file's content is part of the session-id context: no TLS session may outlive a change of the
+ * file.
+ */
 static bool digest_file(const char *path, unsigned char out[TLS_DIGEST_SIZE])
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
@@ -45,10 +48,11 @@ static bool load_client_ca(struct tls_set *set, const char *path, struct tls_fau
     return true;
 }
 
+/* Lets every handshake go on: with `request` the certificate is only reported. */
 static int accept_all(int ok, X509_STORE_CTX *store)
 {
     (void)ok;
-    (void)store; /* keeps its error, which becomes the verify result of the connection */
+    (void)store; /* it keeps the error, which becomes the verify result */
     return 1;
 }
 

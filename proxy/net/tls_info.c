@@ -6,6 +6,9 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+/*
+ * Returns our own constant for the agreed protocol, because the library's text ends without a NUL.
+ */
 static const char *alpn_of(const struct stream *stream)
 {
     const unsigned char *chosen = NULL;
@@ -30,7 +33,10 @@ static const char *group_of(SSL *ssl)
     return id == 0 ? NULL : SSL_group_to_name(ssl, id);
 }
 
-/* The first common name as UTF-8; a NUL in it must not cut it where it looks like another. */
+/*
+ * Copies the first common name as UTF-8. A NUL in it becomes '?', so that a name cannot be cut
+ * short to look like another.
+ */
 static void copy_common_name(const X509 *certificate, char out[TLS_INFO_NAME_MAX])
 {
     const X509_NAME *subject = X509_get_subject_name(certificate);
@@ -73,7 +79,7 @@ static enum tls_peer_fault fault_of(long result)
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         return TLS_FAULT_NAME;
-    default: /* a library's numbers, of which there are many */
+    default: /* the library has many more of them */
         return TLS_FAULT_TRUST;
     }
 }
@@ -89,7 +95,7 @@ static void look_at_peer(const SSL *ssl, struct tls_info *info)
     info->peer_fault = fault_of(result);
     if (result != X509_V_OK)
         info->peer_reason = X509_verify_cert_error_string(result);
-    if (!certificate) /* the library drops one that it refuses */
+    if (!certificate) /* the library drops a certificate that it refuses */
         return;
     copy_common_name(certificate, info->peer_name);
     info->peer_seconds = seconds_left(certificate);

@@ -1,5 +1,7 @@
-/* What stream_tls_info tells of the TLS of a stream, for the log, PROXY headers and policies: a
- * plain value. Its pointers are valid until the stream is closed. One thread. */
+/*
+ * What stream_tls_info reports about the TLS of a stream, for the log, PROXY headers and policies.
+ * A plain value. Its pointers are valid until the stream is closed. One thread.
+ */
 #ifndef MAILMUX_TLS_INFO_H
 #define MAILMUX_TLS_INFO_H
 
@@ -12,8 +14,8 @@ enum { TLS_INFO_NAME_MAX = 128 };
 
 enum tls_peer {
     TLS_PEER_UNKNOWN,    /* it showed no certificate */
-    TLS_PEER_UNVERIFIED, /* it did, and the certificate is not trusted; where that ended the
-                            handshake its contents are not known */
+    TLS_PEER_UNVERIFIED, /* it did, and it is not trusted; if that ended the handshake its contents
+                            are not known */
     TLS_PEER_VERIFIED
 };
 
@@ -25,24 +27,27 @@ enum tls_peer_fault {
     TLS_FAULT_TRUST /* no trusted authority has signed it, or any other fault */
 };
 
-/* NULL: not known (yet). What the peer chose is foreign text: it may hold any byte but NUL. */
+/*
+ * A pointer is NULL while its value is not known. sni, and what comes from a certificate, is
+ * foreign text with any byte but NUL.
+ */
 struct tls_info {
     const char *version; /* "TLSv1.3" */
     const char *cipher;  /* OpenSSL's name */
     const char *group;   /* "x25519"; NULL for key exchange without one */
-    const char *sni;     /* server role: what the client asked for; client role: what we sent */
-    const char *alpn;    /* server role: what was agreed on */
+    const char *sni;     /* the name asked for: by the client, or of the backend by us */
+    const char *alpn;    /* server role: the agreed protocol */
     bool resumed;
     enum tls_peer peer;
-    const char *peer_reason;           /* why it is not verified, in OpenSSL's words */
-    enum tls_peer_fault peer_fault;    /* the same */
-    int64_t peer_seconds;              /* until its certificate expires; less than 0: since */
+    const char *peer_reason;        /* why it is not verified, in OpenSSL's words */
+    enum tls_peer_fault peer_fault; /* peer_reason as an enum */
+    int64_t peer_seconds;           /* until its certificate expires; negative: since it expired */
     char peer_name[TLS_INFO_NAME_MAX]; /* the common name in its certificate; may be empty */
 };
 
 /*
- * Logs at level debug that the TLS of a stream is up, which it is. id: the session's; leg:
- * "client" or "server". The caller asks log_is_on first.
+ * Logs at level debug that the TLS of a stream is up. The handshake must be over. id: the session's
+ * id; leg: "client" or "server". The caller asks log_is_on first.
  */
 void tls_info_trace(const struct stream *stream, struct slice id, const char *leg);
 

@@ -25,7 +25,7 @@ bool tls_names_normalise(struct slice name, char out[TLS_HOST_MAX + 1])
     return true;
 }
 
-/* A name or "*." and a name. */
+/* Normalises a host name, or "*." and a host name. Returns false if it is neither. */
 static bool normalise_pattern(struct slice name, char out[TLS_HOST_MAX + 3])
 {
     bool is_wildcard = slice_starts(name, SLICE("*."));
@@ -50,6 +50,10 @@ static bool add(struct tls_set *set, const char *name)
     return true;
 }
 
+/*
+ * Adds the DNS names of a certificate (subjectAltName). Other kinds, and names that are no host
+ * names, are skipped. Returns false without memory.
+ */
 static bool add_certificate_names(struct tls_set *set, const X509 *certificate)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
@@ -103,6 +107,10 @@ bool tls_names_load(
     return is_fine;
 }
 
+/*
+ * Returns whether the set has the name itself, or with by_wildcard a wildcard for its parent
+ * domain.
+ */
 static bool serves(const struct tls_set *set, const char *name, bool by_wildcard)
 {
     const char *parent = strchr(name, '.');

@@ -69,7 +69,10 @@ static void describe(const EVP_PKEY *key, char *out, size_t cap)
         out, cap, "%s, %d bits", type ? type : "unknown", key ? EVP_PKEY_get_bits(key) : 0);
 }
 
-/* Two certificates of one kind: the library would silently keep the last. */
+/*
+ * Returns whether no earlier certificate has a key of this kind. Of two certificates of one kind
+ * the library would silently keep the last.
+ */
 static bool is_first_of_its_kind(SSL_CTX *context, const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -149,6 +152,7 @@ bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *ke
         return false;
     ERR_clear_error();
     SSL_CTX_set_default_passwd_cb(context, tls_pem_no_password);
+    /* Checked before loading, which would replace the earlier certificate. */
     if (!is_first_of_its_kind(context, certificate)) {
         tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
             "the certificate %s has a key of the same kind as one before it; a set serves one RSA "

@@ -6,15 +6,24 @@
 #include <openssl/ssl.h>
 
 /*
- * The n-th certificate with its chain, exactly as in the file, and its key into the context.
+ * Loads a certificate with its chain, exactly as in the file, and its key into the context. index:
+ * its position in the configuration, for faults and warnings. Warns about a certificate that has
+ * expired or is not valid yet, and about a key that all users can read. Returns false with *fault
+ * filled.
  */
 bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *key, size_t index,
     const struct tls_warning *warning, struct tls_fault *fault) __attribute__((warn_unused_result));
 
-/* A password callback of OpenSSL that has none: a terminal is never asked, a daemon has none. */
+/*
+ * A password callback for OpenSSL that never gives a password, so that OpenSSL does not ask on a
+ * terminal.
+ */
 int tls_pem_no_password(char *into, int cap, int is_writing, void *unused);
 
-/* False, with a fault, where the file cannot be opened for reading. */
+/*
+ * Returns whether the path is a regular file that can be opened for reading; else false with *fault
+ * filled. what: a word for the error text.
+ */
 bool tls_pem_check(const char *path, const char *what, enum tls_culprit culprit, size_t index,
     struct tls_fault *fault) __attribute__((warn_unused_result));
 

@@ -9,7 +9,7 @@
 
 enum { SESSION_LIFETIME_S = 12 * 60 * 60 };
 
-/* Mozilla's guideline 6.0; intermediate has the same six suites that modern would never use. */
+/* Mozilla's guideline 6.0. The policy modern has no TLS 1.2, so it never uses this list. */
 static const char AEAD_CIPHERS[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
@@ -97,7 +97,10 @@ static void warn(const struct tls_warning *warning, enum tls_culprit culprit, co
         warning->warn(warning->owner, culprit, 0, text);
 }
 
-/* OpenSSL 3.0 refuses a whole list for one name it does not know: so each is tried alone first. */
+/*
+ * Tries each group alone and keeps those that the library knows, because OpenSSL 3.0 refuses a
+ * whole list for one unknown name. Returns whether any is left.
+ */
 static bool keep_known_groups(SSL_CTX *context, struct slice list,
     const struct tls_warning *warning, struct tls_applied *applied)
 {
@@ -141,12 +144,14 @@ static bool set_groups(SSL_CTX *context, const struct tls_rules *rules,
 
 static void set_manners(SSL_CTX *context)
 {
-    /* The order of ciphers is ours, but for a client that puts ChaCha20 first: it knows what is
-     * fast for it. */
+    /*
+     * The order of ciphers is ours. A client that puts ChaCha20 first gets it, because it knows
+     * which is fast for it.
+     */
     (void)SSL_CTX_set_options(
         context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT |
                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    /* Without parameters OpenSSL leaves out every DHE cipher of a list, and does not say so. */
+    /* Without DH parameters OpenSSL silently leaves all DHE ciphers out. */
     (void)SSL_CTX_set_dh_auto(context, 1);
     (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                         SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |

@@ -1,6 +1,6 @@
 /*
- * Versions, ciphers and groups of one SSL_CTX, server or client, by a policy's name and by what
- * overrides it. Plain parameters: nothing here knows the configuration file. Any thread.
+ * Versions, ciphers and groups of one SSL_CTX, server or client: a policy by name, and settings
+ * that override it. Plain parameters; the configuration file is not known here. Any thread.
  */
 #ifndef MAILMUX_TLS_POLICY_H
 #define MAILMUX_TLS_POLICY_H
@@ -12,7 +12,10 @@
 
 struct ssl_ctx_st;
 
-/* NULL and TLS_VERSION_BY_POLICY: as the policy has it. Lists as OpenSSL writes them (colons). */
+/*
+ * NULL and TLS_VERSION_BY_POLICY leave the choice to the policy. Lists are written as in OpenSSL,
+ * with colons.
+ */
 struct tls_rules {
     enum tls_policy policy;
     enum tls_version minimum;
@@ -22,12 +25,12 @@ struct tls_rules {
     const char *groups;
 };
 
-/* Which parameter made a constructor fail, so that the caller can name its line. */
+/* The parameter that made a constructor fail, so that the caller can name its line. */
 enum tls_culprit {
-    TLS_CULPRIT_NONE, /* memory, the library */
+    TLS_CULPRIT_NONE, /* no memory, or a failure of the library */
     TLS_CULPRIT_CERTIFICATE,
     TLS_CULPRIT_KEY,
-    TLS_CULPRIT_CLIENT_CERTIFICATE, /* the setting none, request, require */
+    TLS_CULPRIT_CLIENT_CERTIFICATE, /* the setting: none, request, require */
     TLS_CULPRIT_CA,
     TLS_CULPRIT_VERSION,
     TLS_CULPRIT_CIPHERS,
@@ -39,11 +42,14 @@ enum tls_culprit {
 
 struct tls_fault {
     enum tls_culprit culprit;
-    size_t index; /* of several certificates, keys, names: which, from 0 */
+    size_t index; /* which of several certificates, keys or names, from 0 */
     struct error error;
 };
 
-/* Told by a constructor: something that the operator should hear although it is no failure. */
+/*
+ * Called by a constructor for a problem that the operator should know of, although nothing has
+ * failed. text is valid during the call.
+ */
 typedef void tls_warn(void *owner, enum tls_culprit culprit, size_t index, const char *text);
 
 struct tls_warning {
@@ -51,7 +57,7 @@ struct tls_warning {
     void *owner;
 };
 
-/* What was really set, for setting it again on an SSL. */
+/* What tls_policy_apply has set, to set it again on an SSL. */
 enum { TLS_GROUPS_MAX = 512 };
 struct tls_applied {
     int minimum; /* OpenSSL's version numbers */
@@ -60,17 +66,17 @@ struct tls_applied {
 };
 
 /*
- * Sets versions, ciphers, groups, security level, options and modes, and says in *applied what was
- * set. A group that the library does not know is left out with a warning. False, with *fault
- * filled, when no group is left or anything else cannot be set.
+ * Sets versions, ciphers, groups, security level, options and modes, and writes to *applied what
+ * was set. A group that the library does not know is left out with a warning. Returns false with
+ * *fault filled if no group is left or if anything else cannot be set.
  */
 bool tls_policy_apply(struct ssl_ctx_st *context, const struct tls_rules *rules,
     const struct tls_warning *warning, struct tls_applied *applied, struct tls_fault *fault)
     __attribute__((warn_unused_result));
 
 /*
- * Whether the rules can be applied; else false with *fault filled. For a set that has no
- * certificate with which it could be built.
+ * Returns whether the rules can be applied; else false with *fault filled. It is for rules without
+ * a certificate to build a set with.
  */
 bool tls_policy_check(const struct tls_rules *rules, const struct tls_warning *warning,
     struct tls_fault *fault) __attribute__((warn_unused_result));

@@ -1,6 +1,6 @@
 /*
- * The server's side of a handshake: which set of certificates a ClientHello gets, with all that
- * belongs to it, and which protocol.
+ * The server role of a handshake: which certificate set a ClientHello gets, with all that belongs
+ * to it, and which protocol (ALPN).
  */
 #include "tls.h"
 #include "tls_set.h"
@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a set may have its own way, of all options. */
+/* The options that differ from set to set. */
 static const uint64_t OPTIONS_OF_A_SET = SSL_OP_NO_TICKET;
 
 enum { SNI_HEADER = 5, SNI_HOST_NAME = 0 };
 
-/* The host name of the ClientHello as sent [RFC 6066 3]; empty: none, or malformed (the library
- * will refuse that later). */
+/*
+ * Returns the host name of the ClientHello as it was sent [RFC 6066 3]. It is empty if there is
+ * none, or if it is malformed, which the library refuses later.
+ */
 static struct slice hello_name(SSL *ssl)
 {
     const unsigned char *p = NULL;
@@ -29,7 +31,10 @@ static struct slice hello_name(SSL *ssl)
     return len <= n - SNI_HEADER ? slice_of((const char *)p + SNI_HEADER, len) : slice_of("", 0);
 }
 
-/* Kept for the log as it came, but for the case of a good name; bounded by what a name may be. */
+/*
+ * Keeps the name for the log. A valid name comes in lower case, any other as it was sent. Its
+ * length is limited to that of a name. Returns false without memory.
+ */
 static bool remember_name(struct stream *stream, struct slice name)
 {
     enum { KEPT_MAX = 255 };
@@ -39,7 +44,7 @@ static bool remember_name(struct stream *stream, struct slice name)
     return stream->server_name != NULL;
 }
 
-/* NULL: the name is to be refused. */
+/* Returns the set for a ClientHello, or NULL if its name must be refused (or without memory). */
 static const struct tls_set *choose(struct stream *stream, SSL *ssl)
 {
     const struct tls_service *service = stream->service;
@@ -61,8 +66,9 @@ static const struct tls_set *choose(struct stream *stream, SSL *ssl)
 }
 
 /*
- * A session belongs to these names, so that instances and reloads agree; and to how the client was
- * asked for its certificate, so that a session from before that rule does not slip past it.
+ * Sets the session-id context from names, so that a TLS session can be resumed by other instances
+ * and after reloads. It includes how client certificates are asked for: a session from before a
+ * change of that rule must not evade it.
  */
 static bool set_session_context(
     SSL *ssl, const struct tls_service *service, const struct tls_set *set)
@@ -93,8 +99,10 @@ static bool set_tickets(SSL *ssl, const struct tls_service *service, const struc
     return SSL_set_num_tickets(ssl, tickets) == 1;
 }
 
-/* The connection was made from the first set's context: of another set, nothing but certificates,
- * ciphers and authorities comes with its context. */
+/*
+ * Sets the parameters of the chosen set on the connection. The connection was made from the first
+ * set's context; SSL_set_SSL_CTX brings only certificates, ciphers and authorities along.
+ */
 static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_set *set)
 {
     if (set != service->sets[0]) {
@@ -113,7 +121,10 @@ static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_
     return set_tickets(ssl, service, set) && set_session_context(ssl, service, set);
 }
 
-/* May run twice in a handshake (HelloRetryRequest): the second time must choose the same. */
+/*
+ * Called for a ClientHello. It can run twice in one handshake (HelloRetryRequest); then both must
+ * choose the same set.
+ */
 static int on_client_hello(SSL *ssl, int *alert, void *unused)
 {
     struct stream *stream = tls_stream(ssl);
@@ -137,7 +148,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *unused)
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* The choice is made; this only tells the client that its name was understood. */
+/* Tells the client that its name was understood. The set has been chosen before. */
 static int on_server_name(SSL *ssl, int *alert, void *unused)
 {
     (void)alert;
@@ -146,8 +157,10 @@ static int on_server_name(SSL *ssl, int *alert, void *unused)
                                                               : SSL_TLSEXT_ERR_NOACK;
 }
 
-/* Runs only where the client offers protocols: none of ours among them is an attack or a mistake
- * [RFC 7301 3.2, attack A12]. */
+/*
+ * Called only if the client offers protocols. If none of them is ours that is an attack or a
+ * mistake, and the handshake fails [RFC 7301 3.2, attack A12].
+ */
 static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_n,
     const unsigned char *offered, unsigned n, void *unused)
 {
@@ -170,6 +183,10 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/*
+ * Called to encrypt or decrypt a ticket. Returns 0 (no ticket, full handshake) if the listener does
+ * not resume.
+ */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
     EVP_MAC_CTX *mac, int encrypt)
 {

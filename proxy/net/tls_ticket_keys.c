@@ -9,10 +9,11 @@
 
 enum {
     SMALL_SIZE = 48, /* name 16, AES-128 16, HMAC 16 */
-    LARGE_SIZE = 80, /* name 16, then two secrets of 32: their order is a matter of the maker */
+    LARGE_SIZE = 80, /* name 16, two secrets of 32: see mac_first */
     FILE_SIZE_MAX = 4096
 };
 
+/* Takes a key apart. nginx puts the MAC secret first in 80 bytes, HAProxy the cipher secret. */
 static void set_key(
     struct tls_ticket_key *key, const unsigned char *bytes, size_t n, bool mac_first)
 {
@@ -25,7 +26,7 @@ static void set_key(
     memcpy(mac_first ? key->cipher : key->mac, first + size, size);
 }
 
-/* One line of base64: 48 or 80 bytes. Returns how many, or 0. */
+/* Decodes a line of base64. Returns 48 or 80, the number of bytes, or 0 if the line is no key. */
 static size_t decode(struct slice line, unsigned char out[FILE_SIZE_MAX])
 {
     int n;
@@ -71,7 +72,7 @@ static bool read_file(
         error_set(error, "cannot read the ticket keys in %s: %s", path, strerror(errno));
         return false;
     }
-    setbuf(file, NULL); /* no copy of a key is left in a buffer that is not cleansed */
+    setbuf(file, NULL); /* no buffer, so that no copy of a key is left behind */
     *n = fread(out, 1, FILE_SIZE_MAX, file);
     (void)fclose(file);
     return true;
@@ -92,7 +93,7 @@ static bool add_file(
     } else if (is_only && n < FILE_SIZE_MAX) {
         is_fine = add_lines(keys, slice_of((const char *)bytes, n));
         if (keys->count > 1)
-            keys->encrypting = keys->count - 2; /* the last is tomorrow's */
+            keys->encrypting = keys->count - 2; /* the last key is the next one to encrypt */
     }
     OPENSSL_cleanse(bytes, sizeof(bytes));
     if (!is_fine)

@@ -1,4 +1,4 @@
-/* Private to net: the keys of tickets by value, and their files. Any thread. */
+/* Private to net: the keys of tickets by value, and reading them from files. Any thread. */
 #ifndef MAILMUX_TLS_TICKET_KEYS_H
 #define MAILMUX_TLS_TICKET_KEYS_H
 
@@ -17,11 +17,14 @@ struct tls_ticket_key {
 
 struct tls_ticket_keys {
     size_t count;
-    size_t encrypting; /* the others only decrypt */
+    size_t encrypting; /* index of the key that encrypts; the others only decrypt */
     struct tls_ticket_key key[TLS_TICKET_KEYS_MAX];
 };
 
-/* False: *failed is the index of the file, *error says why. The caller cleanses *keys. */
+/*
+ * Reads the keys from files, in the formats of tls_tickets_from_files. Returns false with the
+ * file's index in *failed and the reason in *error. In both cases the caller must cleanse *keys.
+ */
 bool tls_ticket_keys_load(struct tls_ticket_keys *keys, const char *const *files, size_t count,
     size_t *failed, struct error *error) __attribute__((warn_unused_result));
 

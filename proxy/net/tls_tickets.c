@@ -16,9 +16,9 @@ enum { IV_SIZE = 16, NOT_OURS = 0, USED = 1, USED_RENEW = 2, FAILED = -1 };
 
 struct tls_tickets {
     struct refcount references;
-    pthread_mutex_t lock; /* guards what is below */
+    pthread_mutex_t lock; /* guards the members below */
     uint64_t period_ms;   /* 0: keys from files, which never change */
-    uint64_t since_ms;    /* when the encrypting key came */
+    uint64_t since_ms;    /* when the encrypting key was made */
     struct tls_ticket_keys keys;
 };
 
@@ -87,7 +87,10 @@ void tls_tickets_unref(struct tls_tickets **pointer)
     free(tickets);
 }
 
-/* Under the lock. Key 0 encrypts, key 1 is the one before it. */
+/*
+ * Makes a new key when the period is over. The lock is held. Of random keys, key 0 encrypts and key
+ * 1 is its predecessor.
+ */
 static void advance(struct tls_tickets *tickets, uint64_t now_ms)
 {
     struct tls_ticket_keys *keys = &tickets->keys;
@@ -98,13 +101,13 @@ static void advance(struct tls_tickets *tickets, uint64_t now_ms)
         return;
     keys->key[1] = keys->key[0];
     keys->key[0] = fresh;
-    /* No ticket was used for two periods: then the key before is too old as well. */
+    /* If no ticket was used for two periods, the predecessor is too old as well. */
     keys->count = age_ms / tickets->period_ms < 2 ? 2 : 1;
     tickets->since_ms = now_ms;
     OPENSSL_cleanse(&fresh, sizeof(fresh));
 }
 
-/* A copy of the key to use; false: the ticket is not ours. */
+/* Copies the key to use. Returns false if no key has this name: the ticket is not ours. */
 static bool find_key(struct tls_tickets *tickets, const unsigned char *name, bool encrypt,
     struct tls_ticket_key *key, bool *is_current)
 {
@@ -160,5 +163,6 @@ int tls_tickets_use(struct tls_tickets *tickets, unsigned char *name, unsigned c
     OPENSSL_cleanse(&key, sizeof(key));
     if (!is_fine)
         return FAILED;
+    /* A ticket of an older key is accepted, and the client gets a new one. */
     return is_current ? USED : USED_RENEW;
 }

@@ -25,6 +25,7 @@ enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
         wire->error = errno;
     if (status == IO_EOF || status == IO_ERR) {
         wire->ended = true;
+        /* READABLE is no longer watched: see wire_watch. */
         wire_watch(wire, wire->watched);
     }
     return status;
@@ -46,7 +47,7 @@ enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
         wire->ready &= ~(unsigned)WIRE_WRITABLE;
     if (status == IO_ERR) {
         wire->error = errno;
-        wire->ready |= (unsigned)WIRE_READABLE; /* its last words, or why it is gone */
+        wire->ready |= (unsigned)WIRE_READABLE; /* last words may wait to be read */
     }
     return status;
 }
@@ -57,7 +58,7 @@ enum io wire_connected(struct wire *wire)
 
     if (!(wire->ready & WIRE_WRITABLE))
         return IO_AGAIN;
-    wire->ready |= (unsigned)WIRE_READABLE; /* the peer's first words may be there already */
+    wire->ready |= (unsigned)WIRE_READABLE; /* the peer may have sent something already */
     error = wire->ops->connect_result(wire);
     if (error != 0)
         wire->error = error;
