@@ -1,4 +1,7 @@
-/* From an address to a server that is ready. Whatever fails ends it, with one failure. */
+/*
+ * From an address to a server that is ready. Any failure ends the approach. Each run_* function
+ * returns true if there is more to do at once, and false if it waits.
+ */
 #include "approach.h"
 
 #include "tls_info.h"
@@ -20,7 +23,7 @@ static void fail(struct approach *approach, enum opening_failure failure)
     fail_because(approach, failure, opening_verdict(failure)->text);
 }
 
-/* With the library's words. */
+/* Fails with the library's words behind ours. */
 static void fail_leg(struct approach *approach, enum opening_failure failure)
 {
     char why[LEG_WHY_MAX];
@@ -79,7 +82,7 @@ bool approach_waits_for_greeting(const struct approach *approach)
 void approach_drop(struct approach *approach)
 {
     if (!approach->engine)
-        return; /* never started */
+        return; /* it was never started */
     buffer_give(&approach->engine->replies, &approach->greeted);
     buffer_give(&approach->engine->lines, &approach->output);
 }
@@ -129,7 +132,7 @@ static void start_tls(struct approach *approach)
         approach->stage = APPROACH_HANDSHAKE;
 }
 
-/* The header, if any, is out. */
+/* After the PROXY header, if there is one. */
 static void begin_tls_or_opening(struct approach *approach)
 {
     if (approach->plan.opening->goal == OPENING_CONNECT)
@@ -140,12 +143,19 @@ static void begin_tls_or_opening(struct approach *approach)
         approach->stage = APPROACH_OPENING;
 }
 
-/* It was connected, and is reset by now: what it said before that may be there to read. */
+/*
+ * Returns whether the connection was made and then reset. What the server said before that may
+ * still be read.
+ */
 static bool was_connected(int error)
 {
     return error == ECONNRESET || error == EPIPE;
 }
 
+/*
+ * A connection that was reset at once still goes on to the opening, where its last words are read.
+ * With OPENING_CONNECT nothing would be read, so it fails here.
+ */
 static bool run_connecting(struct approach *approach)
 {
     enum io status = stream_connected(approach->leg);
@@ -186,7 +196,7 @@ static bool run_header(struct approach *approach)
         if (approach->plan.opening->goal == OPENING_CONNECT)
             fail_leg(approach, OPENING_HEADER_LOST);
         else
-            begin_tls_or_opening(approach); /* it may have said why */
+            begin_tls_or_opening(approach); /* the server may have said why */
         break;
     }
     return true;
@@ -214,6 +224,7 @@ static bool run_handshake(struct approach *approach)
         fail_leg(approach, why_tls_failed(approach));
         return true;
     }
+    /* After STARTTLS the hello is said again. With implicit TLS the greeting is still to come. */
     if (approach->opening.step == OPENING_AT_HANDSHAKE) {
         if (!reserve_output(approach))
             return true;
@@ -225,7 +236,7 @@ static bool run_handshake(struct approach *approach)
 
 /* ---- The opening ---- */
 
-/* The words of a refusal, alone at the start of the input. */
+/* Replaces the input by the refusal alone, in the form in which a client reads it. */
 static void keep_refusal(struct approach *approach, size_t used)
 {
     struct slice said = slice_of(buffer_held(*approach->input).p, used);
@@ -251,7 +262,7 @@ static void fail_opening(struct approach *approach, size_t used)
     fail(approach, approach->opening.failure);
 }
 
-/* The opening goes on behind the greeting, which the client is to have later. */
+/* Keeps the greeting for the client, while the opening goes on. Returns false without memory. */
 static bool keep_greeting(struct approach *approach, size_t used)
 {
     if (!approach->plan.keeps_greeting || approach->plan.opening->starttls)
@@ -261,7 +272,10 @@ static bool keep_greeting(struct approach *approach, size_t used)
            buffer_append(approach->greeted, slice_of(buffer_held(*approach->input).p, used));
 }
 
-/* Where TLS began with STARTTLS nothing that came in clear is for the client (C75). */
+/*
+ * Makes a greeting of our own. If TLS began with STARTTLS, nothing that came in clear may reach the
+ * client (C75).
+ */
 static bool write_own_greeting(struct approach *approach)
 {
     const struct opening_plan *plan = approach->plan.opening;
@@ -271,7 +285,7 @@ static bool write_own_greeting(struct approach *approach)
            opening_write_greeting(plan->protocol, plan->hostname, approach->greeted);
 }
 
-/* The greeting to the start of the input, in front of what came behind it. */
+/* Puts the greeting to the start of the input, in front of what came after it. */
 static bool put_greeting_back(struct approach *approach)
 {
     size_t greeting_len = buffer_held(approach->greeted).n;
@@ -285,6 +299,10 @@ static bool put_greeting_back(struct approach *approach)
     return true;
 }
 
+/*
+ * The server is ready. If the last answer is the greeting it is in its place already; else the
+ * greeting that was kept, or one of our own, goes in front of the input.
+ */
 static void finish(struct approach *approach, const struct opening_turn *turn)
 {
     if (turn->is_greeting && approach->plan.keeps_greeting) {
@@ -302,7 +320,7 @@ static void finish(struct approach *approach, const struct opening_turn *turn)
     approach->stage = APPROACH_OVER;
 }
 
-/* Does what the opening asks for. False: it wants more bytes. */
+/* Does what the opening asks for. Returns false if it wants more bytes. */
 static bool obey(struct approach *approach, const struct opening_turn *turn)
 {
     switch (turn->next) {
@@ -341,8 +359,9 @@ static bool feed(struct approach *approach)
 }
 
 /*
- * It has ended in the middle of a line. Where that line is a refusal it can be read in one way
- * only; a line that goes on, or any other word of a server that is gone, is of no use.
+ * The server has ended in the middle of a line. If that line is a refusal, it can be understood in
+ * one way only, so a line end is added and it is used. Any other half line of a server that is gone
+ * is useless. A copy of the opening is asked first, because a feed cannot be taken back.
  */
 static bool take_cut_refusal(struct approach *approach)
 {
@@ -371,7 +390,7 @@ static bool run_opening(struct approach *approach)
 
     if (status == IO_AGAIN)
         return wait(approach, true);
-    /* A failed write does not stop the reading: what the server said before it counts. */
+    /* A failed write does not stop the reading: what the server said before still counts. */
     if (!reserve_output(approach) || feed(approach))
         return true;
     status = leg_read(approach->engine, approach->leg, approach->input);

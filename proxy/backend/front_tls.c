@@ -51,7 +51,7 @@ struct front_tls *front_tls_copy(const struct proxy_header *header)
     return kept;
 }
 
-/* As with our own TLS: a certificate that no authority vouches for names no client. */
+/* As with our own TLS, the common name of a certificate that was not verified is left out. */
 void front_tls_put(const struct front_tls *tls, unsigned wanted, struct proxy_header *header)
 {
     if (wanted & (unsigned)(PROXY_TLV_SSL | PROXY_TLV_CN)) {

@@ -1,6 +1,7 @@
 /*
- * The TLS that a load balancer in front of us has ended, as its PROXY header says: kept while its
- * session lasts, for what the backend hears. Only a header that was believed comes here.
+ * The TLS that a load balancer in front of mailmux has ended, as its PROXY header says. It is kept
+ * for the length of the session, because the backend may be told of it. Only a header from a
+ * trusted balancer comes here.
  */
 #ifndef MAILMUX_FRONT_TLS_H
 #define MAILMUX_FRONT_TLS_H
@@ -10,12 +11,13 @@
 struct front_tls;
 
 /*
- * A copy of what the header tells of the client's TLS. NULL: it tells of none (or no memory). A
- * text too long for what it is gets left out: then there is room for all in a header of ours.
+ * Copies what the header says of the client's TLS. The caller frees it with free(). Returns NULL if
+ * the header says nothing of it, or without memory. A text that is too long for its kind is left
+ * out, so that all of it fits into a header of ours.
  */
 struct front_tls *front_tls_copy(const struct proxy_header *header);
 
-/* Puts what is wanted (bits of PROXY_TLV_*) into a header; its texts are borrowed. */
+/* Puts what is wanted (bits of PROXY_TLV_*) into a header, which borrows the texts. */
 void front_tls_put(const struct front_tls *tls, unsigned wanted, struct proxy_header *header);
 
 #endif

@@ -5,19 +5,22 @@ static const unsigned any_login = OPENING_OFFERS_PASSWORDS | OPENING_OFFERS_MECH
 static bool lacks_passwords(const struct config_backend *backend, const struct probe_result *result)
 {
     switch (backend->protocol) {
-    case CONFIG_PROTOCOL_SMTP: /* mail comes in without a login */
+    case CONFIG_PROTOCOL_SMTP: /* mail is accepted without a login */
         return false;
     case CONFIG_PROTOCOL_SUBMISSION:
         return result->knows_offers && (result->offers & any_login) == 0;
     case CONFIG_PROTOCOL_POP3:
         return result->knows_offers && !(result->offers & (unsigned)OPENING_OFFERS_PASSWORDS);
-    case CONFIG_PROTOCOL_IMAP: /* the greeting alone may tell */
+    case CONFIG_PROTOCOL_IMAP: /* the greeting may tell, without knows_offers */
         return (result->offers & (unsigned)OPENING_SHOWS_LOGINDISABLED) != 0;
     }
     return false;
 }
 
-/* It does not even take mail: for lack of TLS, or of a login that it does not offer. */
+/*
+ * Returns whether it refuses even mail, because TLS is missing or because it wants a login that it
+ * does not offer.
+ */
 static bool refuses_mail(const struct probe_result *result, const struct relay_answer *relay)
 {
     if (!relay || relay->judgement != RELAY_UNDECIDED)

@@ -1,4 +1,6 @@
-/* Whether a server that was probed lets users log in over the connection that sessions will have.
+/*
+ * Judges whether a server lets users log in over a connection like those of sessions. It uses what
+ * a probe has found.
  */
 #ifndef MAILMUX_LOGINS_H
 #define MAILMUX_LOGINS_H
@@ -7,12 +9,12 @@
 #include "probe.h"
 
 enum logins {
-    LOGINS_FINE, /* or nothing is known of it */
-    LOGINS_FEW,  /* not by a password as it is, but by another mechanism */
-    LOGINS_NONE
+    LOGINS_FINE, /* or not known */
+    LOGINS_FEW,  /* only by mechanisms other than USER, PLAIN and LOGIN */
+    LOGINS_NONE  /* not at all */
 };
 
-/* relay: what it said to a stranger's mail, or NULL. */
+/* relay: the server's answer to mail from a stranger; NULL: it was not asked. */
 enum logins logins_judge(const struct config_backend *backend, const struct probe_result *result,
     const struct relay_answer *relay);
 

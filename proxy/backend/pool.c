@@ -36,7 +36,7 @@ struct pool *pool_ref(struct pool *pool)
     return pool;
 }
 
-/* config_server says const for what the pool has allocated itself. */
+/* config_server has const pointers, also to what the pool has allocated. */
 static void free_text(const char *text)
 {
     free((void *)text);
@@ -79,8 +79,8 @@ static const struct config_server *find_server(
 }
 
 /*
- * What the configuration says of a slot's server, and the DNS of its address. Whoever returns from
- * maintenance begins anew, and slowly.
+ * Applies what the configuration says of a slot's server, and the DNS of its address. A server that
+ * returns from maintenance begins without a mark, and with its slow start.
  */
 static void apply(struct pool *pool, size_t i, const struct config_server *server, uint64_t now_ms)
 {
@@ -104,7 +104,10 @@ static bool is_at(const struct slot *slot, const char *name, const struct addres
     return strcmp(slot->name, name) == 0 && address_equal(&slot->at.address, address);
 }
 
-/* A place where nobody is any more; BALANCE_SERVERS_MAX: there is none. */
+/*
+ * Returns a slot that no server and no session uses, which may be the next new one.
+ * BALANCE_SERVERS_MAX: all are in use.
+ */
 static size_t find_place(const struct pool *pool)
 {
     for (size_t i = 0; i < pool->table.count; i++) {
@@ -130,7 +133,11 @@ static void fill_slot(struct pool *pool, size_t i, const struct config_server *s
         pool->table.count++;
 }
 
-/* A server that left and comes back while it has sessions finds its slot as it was. */
+/*
+ * Adds an address, or applies the configuration if it has a slot already: a server that left and
+ * comes back finds its slot, with its sessions and its mark. Without a free slot, or without
+ * memory, the address is left out.
+ */
 static void add_address(struct pool *pool, const struct config_server *server,
     const struct pool_address *address, uint64_t now_ms)
 {
@@ -150,6 +157,10 @@ static void add_address(struct pool *pool, const struct config_server *server,
 
 /* ---- The configuration ---- */
 
+/*
+ * Returns copies, to be freed by free_servers, or NULL. An origin points into the configuration and
+ * is not kept. One more is allocated, because calloc(0) may return NULL.
+ */
 static struct config_server *copy_servers(const struct config_backend *backend)
 {
     struct config_server *copies = calloc(backend->server_count + 1, sizeof(*copies));
@@ -167,7 +178,10 @@ static struct config_server *copy_servers(const struct config_backend *backend)
     return copies;
 }
 
-/* Whether the address in that slot is still one of the server's. */
+/*
+ * Returns whether the address in the slot is still one of the server's. Addresses of a name stay
+ * while host and port do.
+ */
 static bool stays(
     const struct slot *slot, const struct config_server *before, const struct config_server *now)
 {
@@ -179,7 +193,10 @@ static bool stays(
            strcmp(before->host, now->host) == 0;
 }
 
-/* The pool has the new list of servers; `before` is the old one. */
+/*
+ * The pool has the new list of servers; `before` is the old one. Slots of servers that are gone
+ * stay while they have sessions, but are not listed.
+ */
 static void update_slots(
     struct pool *pool, const struct config_server *before, size_t before_count, uint64_t now_ms)
 {
@@ -202,7 +219,10 @@ static void update_slots(
     }
 }
 
-/* Without checks the last one says nothing any more, nor when there are some again. */
+/*
+ * Sets the policy of marks. Without checks the result of the last check no longer counts, not even
+ * if checks return later.
+ */
 static void set_health(struct pool *pool, const struct health_policy *policy)
 {
     pool->table.health = *policy;
@@ -210,6 +230,7 @@ static void set_health(struct pool *pool, const struct health_policy *policy)
         pool->table.servers[i].health.check_failed = false;
 }
 
+/* Memory is allocated before the lock is taken, and freed after it. */
 bool pool_configure(struct pool *pool, const struct config_backend *backend, uint64_t now_ms)
 {
     struct config_server *servers = copy_servers(backend);
@@ -235,7 +256,7 @@ bool pool_configure(struct pool *pool, const struct config_backend *backend, uin
     return true;
 }
 
-/* Whether the pool has a server of that name at that address. */
+/* Returns whether the pool has a server of that name at that address. */
 static bool has_listed(const struct pool *pool, const struct slot *slot)
 {
     for (size_t i = 0; i < pool->table.count; i++) {
@@ -246,7 +267,10 @@ static bool has_listed(const struct pool *pool, const struct slot *slot)
     return false;
 }
 
-/* Its servers are the newer one's; so are its addresses now. The lock is held. */
+/*
+ * The pool has the servers of `newer` already; now it takes their addresses. The lock is held.
+ * `newer` is not locked, because no other thread knows it yet.
+ */
 static void take_addresses(struct pool *pool, const struct pool *newer, uint64_t now_ms)
 {
     for (size_t i = 0; i < pool->table.count; i++) {

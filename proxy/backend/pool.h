@@ -1,11 +1,11 @@
 /*
- * A backend at run time: its servers with their present addresses, marks and session counts, and
- * the queue of sessions that wait for a place. Outlives configurations: each one that names the
- * backend configures it anew, and what is known of a server stays while its name and address do.
- * Counted references, held by the daemon's snapshots.
+ * A backend at run time: its servers with their present addresses, marks and numbers of sessions,
+ * and the queue of sessions that wait for a place. It outlives configurations: each one that has
+ * the backend configures it anew, and what is known of a server stays while its name and address
+ * stay. It has counted references, which the snapshots hold.
  *
- * Any thread. One mutex, held for the length of a choice; nothing is called with it but a waiter's
- * `wake`. Times are those of the monotonic clock.
+ * Any thread. One mutex guards it, and is held for the length of one choice. Nothing is called
+ * under it except a waiter's `wake`. All times are of the monotonic clock (clock_monotonic_ms).
  */
 #ifndef MAILMUX_POOL_H
 #define MAILMUX_POOL_H
@@ -16,174 +16,216 @@
 
 struct pool;
 
-enum { POOL_NAME_MAX = 320 /* of a server: HOST:PORT at the longest, and its NUL */ };
+enum { POOL_NAME_MAX = 320 /* a server's name: HOST:PORT at the longest, and NUL */ };
 
-/* How a server stood when it was chosen. */
+/* The state of a server when it was chosen. */
 enum pool_standing {
     POOL_UP,
     POOL_ON_TRIAL,   /* it is down, and this session finds out whether it still is */
     POOL_LAST_RESORT /* it is down, and no other server is left */
 };
 
-/* What a session needs to know about the server that was chosen for it. */
+/* The server that was chosen for a session. The members are valid until pool_release. */
 struct pool_choice {
     size_t slot;
-    unsigned generation; /* of the slot: it may be another server's one day */
+    unsigned generation; /* the slot may get another server; then this changes */
     enum pool_standing standing;
-    const char *name; /* until pool_release */
+    const char *name; /* owned by the pool */
     struct address address;
 };
 
 enum pool_answer {
     POOL_CHOSEN,
     POOL_WAITING,    /* in the queue; `wake` will be called */
-    POOL_QUEUE_FULL, /* all are full, and the queue as well */
-    POOL_NONE        /* no server is left that could serve this session */
+    POOL_QUEUE_FULL, /* all servers are full, and so is the queue */
+    POOL_NONE        /* no server is left that could serve the session */
 };
 
 struct pool_waiter;
 
 /*
- * Called by the thread that has made room, with the pool's lock: it may do no more than send a
- * message to the waiter's own thread, which then calls pool_take.
+ * Called by the thread that has made room, under the pool's lock. It may only send a message to the
+ * waiter's own thread, which then calls pool_take.
  */
 typedef void pool_wake(struct pool_waiter *waiter);
 
-/* A session that looks for a server: a part of it, and of its own thread, but for the queue. */
+/*
+ * A session that looks for a server. It is a part of the session and belongs to the session's
+ * thread. While it is in the queue, node, answer, hold_ms, tried and choice are the pool's.
+ */
 struct pool_waiter {
     struct list node;
     uint64_t key; /* balance_key of the client */
     struct balance_tried tried;
     pool_wake *wake;
     enum pool_answer answer; /* POOL_WAITING while it is in the queue */
-    uint64_t held_until_ms;  /* with POOL_WAITING: pool_serve may find a place then; 0: never */
-    uint64_t hold_ms;        /* the same as the pool knows it: `wake` tells of a change */
+    uint64_t held_until_ms;  /* when a hold-back ends and pool_serve may find a place; 0: never */
+    uint64_t hold_ms;        /* the pool's newest value of it; `wake` tells of a change */
     struct pool_choice choice;
 };
 
-/* A server's state as it is now: for the log, for checks. */
+/* A copy of a server's state, for the log and for checks. */
 struct pool_server {
     unsigned generation; /* for pool_note_check */
     char name[POOL_NAME_MAX];
     struct address address;
-    enum config_server_state state; /* in maintenance it is not to be checked */
+    enum config_server_state state; /* SERVER_MAINTENANCE: it must not be checked */
     bool backup;
     uint32_t sessions;
     uint32_t max_sessions; /* 0: no limit */
     struct health health;
 };
 
-/* One reference. No server yet. The name is copied. NULL: no memory. */
+/*
+ * Makes a pool without servers and returns the first reference, or NULL without memory. The name is
+ * copied. pool_ref takes one more reference and returns it.
+ */
 struct pool *pool_new(const char *name);
 struct pool *pool_ref(struct pool *pool);
-/* With the last one, no session may be open or waiting. Sets the pointer to NULL; NULL is allowed.
+
+/*
+ * Gives a reference back and sets the pointer to NULL. NULL is allowed. When the last one goes, no
+ * session may have a place or wait for one.
  */
 void pool_unref(struct pool **pool);
 
 /*
- * Its servers and settings from now on; the configuration is copied and may go before the pool.
- * Servers given by name have no address until pool_set_addresses, or keep those they have. False
- * without memory: all is as before.
+ * Sets the servers and settings. They are copied, so the configuration may be freed before the
+ * pool. A server given by name has no address until pool_set_addresses, or keeps those it has.
+ * Returns false without memory; nothing has changed then.
  */
 bool pool_configure(struct pool *pool, const struct config_backend *backend, uint64_t now_ms);
 
 /*
- * For a reload: the servers, settings and addresses of `newer`, which was made for the new
- * configuration and which no session has used, as if by pool_configure and pool_set_addresses.
- * `newer` is left without servers.
+ * For a reload: takes over the servers, settings and addresses of `newer`, as if by pool_configure
+ * and pool_set_addresses. `newer` was made for the new configuration, and no session has used it.
+ * It has no servers afterwards.
  */
 void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms);
 
-/* An address that a name has, with what its DNS record says of it; of a host's: 1 and false. */
+/*
+ * An address of a name, and what its DNS record says. For the name of a host, the weight is 1 and
+ * backup is false.
+ */
 struct pool_address {
     struct address address;
-    unsigned weight; /* times that of the server's line; at least 1 */
-    bool backup;     /* as if the server's line said so */
+    unsigned weight; /* multiplies the weight of the server's line; at least 1 */
+    bool backup;     /* it is a backup even if the server's line does not say so */
 };
 
 /*
- * The present addresses of a server that is known by the name of its host or service. An address
- * that is gone gets no new session; one that stays keeps its state. Nothing happens when there is
- * no such server.
+ * Sets the present addresses of a server that is configured by the name of its host or service. An
+ * address that is gone gets no new session; one that stays keeps its state. It does nothing if
+ * there is no such server.
  */
 void pool_set_addresses(struct pool *pool, const char *server, const struct pool_address *addresses,
     size_t count, uint64_t now_ms);
 
 /* ---- For a session ---- */
 
+/*
+ * Prepares a waiter for the first pool_pick. key: balance_key of the client. wake: see pool_wake.
+ */
 void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake);
 
 /*
- * Chooses among the servers that it has not tried, marks the choice as tried and counts a session
- * on it; else puts it at the end of the queue. The choice is written with POOL_CHOSEN only.
+ * Chooses among the servers that the waiter has not tried, marks the choice as tried and takes a
+ * place there: the caller owes a pool_release. If all are full the waiter joins the end of the
+ * queue: the caller owes a pool_leave. *choice is written only with POOL_CHOSEN.
  */
 enum pool_answer pool_pick(
     struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice);
 
-/* The same among those that have a mark, and without the queue: for a session that cannot wait. */
+/*
+ * Chooses among the servers with a mark, for a session that cannot wait. It takes a place as
+ * pool_pick does, and does not use the queue. Returns false if there is none.
+ */
 bool pool_pick_marked(
     struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice);
 
-/* Whether a session may connect once more to the server that it has, and keep its place there. */
+/*
+ * Returns whether a session may connect once more to the server that it has. It keeps its place;
+ * the choice's standing is set to POOL_LAST_RESORT if the server is down.
+ */
 bool pool_may_return(struct pool *pool, struct pool_choice *choice);
 
-/* Whether a server that is up and has room is left beside those that the waiter has tried. */
+/* Returns whether a server is left that the waiter has not tried, is up and has room. */
 bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter);
 
-/* After POOL_NONE without a try: why there is none to try, for the log. A constant. */
+/*
+ * Returns why there was no server to try, for the log, after POOL_NONE without a try. A constant.
+ */
 const char *pool_why_none(struct pool *pool);
 
-/* Gives places to sessions that wait, where time alone has made some. */
+/*
+ * Gives free places to waiting sessions. It is needed when time alone may have freed one, at the
+ * end of a hold-back.
+ */
 void pool_serve(struct pool *pool, uint64_t now_ms);
 
 /*
- * The configuration has it no more, or has another one in its place. Sessions that wait are
- * answered POOL_NONE, at once; those that have a server keep it.
+ * The configuration no longer has the backend, or has replaced it. Sessions that wait get POOL_NONE
+ * at once; sessions that have a server keep it.
  */
 void pool_retire(struct pool *pool);
 
-/* What became of the wait: as pool_pick, POOL_QUEUE_FULL excepted. */
+/*
+ * Returns how the wait stands, after `wake`: like pool_pick, but never POOL_QUEUE_FULL. With
+ * POOL_CHOSEN *choice is written, and the caller owes a pool_release.
+ */
 enum pool_answer pool_take(
     struct pool *pool, struct pool_waiter *waiter, struct pool_choice *choice);
 
-/* Waits no longer. A place that it was just given goes to the next. `wake` comes no more. */
+/*
+ * Ends the wait. A place that the waiter has been given but has not taken goes to the next one.
+ * `wake` is not called any more. It is harmless if the waiter does not wait.
+ */
 void pool_leave(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms);
 
 /*
- * The server proved good (its greeting is right and all went well), or failed, and why. Only what
- * health.h allows. At most once for a choice.
+ * Report that the server has proved good (the greeting is right and all went well), or has failed,
+ * and why. mailmux/health.h says what may be reported. Call one of them at most once for each try.
  */
 void pool_note_passed(struct pool *pool, struct pool_choice *choice, uint64_t now_ms);
 void pool_note_failed(
     struct pool *pool, struct pool_choice *choice, const char *why, uint64_t now_ms);
 
 /*
- * The host in the line of that server: a name, or an IP literal. False: the configuration has it no
- * more.
+ * Writes the host of a server's line: a name, or an IP literal. Returns false if the configuration
+ * no longer has the server.
  */
 bool pool_host_of(struct pool *pool, const char *server, char host[POOL_NAME_MAX]);
 
-/* The session on that server is over, or never came to be. */
+/*
+ * Gives back the place at the server. The session there is over or never came to be. A trial that
+ * has no result yet ends.
+ */
 void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms);
 
-/* False for the first to tell that its servers refuse logins, a session or a check; then true. */
+/*
+ * Returns false to the first caller, which then logs that the servers refuse logins, and true to
+ * every later one.
+ */
 bool pool_has_told_logins(struct pool *pool);
 
-/* ---- For checks, and for whoever wants to look ---- */
+/* ---- For checks and for the log ---- */
 
-/* Slots are numbered from 0 to below BALANCE_SERVERS_MAX. False: no server is there at present. */
+/*
+ * Copies the state of a slot. Slots are numbered from 0 to BALANCE_SERVERS_MAX - 1. Returns false
+ * if the slot has no server at present.
+ */
 bool pool_look(struct pool *pool, size_t slot, struct pool_server *server);
 
 /*
- * Logs its state: one line for each server with its mark and its places, then one for the backend
- * with its queue. A server that is no longer configured has a line while sessions are open on it.
+ * Logs the state of the backend: a line for each server with its mark and its places, then a line
+ * with the queue. A server that is no longer configured has a line while sessions are open on it.
  */
 void pool_log_state(struct pool *pool, uint64_t now_ms);
 
 /*
- * A check of that server passed, or failed and why (NULL: it passed); ignored when the slot is
- * another's by now. Where the configuration says that there are checks, sessions do not try what is
- * down.
+ * Reports that a check of the server has failed and why, or passed (why is NULL). It is ignored if
+ * the slot has got another server since. If the configuration has checks, sessions do not try a
+ * server whose last check failed.
  */
 void pool_note_check(
     struct pool *pool, size_t slot, unsigned generation, const char *why, uint64_t now_ms);

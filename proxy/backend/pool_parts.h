@@ -1,5 +1,7 @@
-/* What the files of the pool share: pool.c (its servers), pool_session.c (choosing, waiting,
- * marks), pool_state.c (its state, for the log and for checks). */
+/*
+ * What the files of the pool share: pool.c (its servers), pool_session.c (choosing, waiting,
+ * marks), pool_state.c (its state, for the log and for checks).
+ */
 #ifndef MAILMUX_POOL_PARTS_H
 #define MAILMUX_POOL_PARTS_H
 
@@ -8,9 +10,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* A slot is one address of one server; its counts and marks are in the table, at the same place. */
+/* A slot is one address of one server. Its counts and marks are in the table, at the same index. */
 struct slot {
-    char *name; /* its own copy: it lives as long as its last session */
+    char *name; /* a copy of its own, which stays while the slot has sessions */
     struct pool_address at;
     unsigned generation;
 };
@@ -19,8 +21,8 @@ struct pool {
     struct refcount references;
     char *name;
     atomic_flag logins_told;
-    pthread_mutex_t lock;          /* of all that follows */
-    struct config_server *servers; /* copies, with names and hosts of their own */
+    pthread_mutex_t lock;          /* guards all members below */
+    struct config_server *servers; /* copies; they own their names and hosts */
     size_t server_count;
     struct balance_table table;
     struct slot slots[BALANCE_SERVERS_MAX];
@@ -30,10 +32,12 @@ struct pool {
     size_t queue_size;
 };
 
-/* The state of a slot. The lock is held. */
+/* Copies the state of a slot. The lock is held. */
 void pool_copy_server(const struct pool *pool, size_t slot, struct pool_server *server);
 
-/* Gives the waiting sessions, in order, what there is for them. The lock is held. */
+/*
+ * Goes through the queue in order and answers each waiter that can be answered. The lock is held.
+ */
 void pool_serve_queue(struct pool *pool, uint64_t now_ms);
 
 #endif

@@ -1,4 +1,7 @@
-/* What a session does with a pool: choose, wait, report, release; and what becomes of the marks. */
+/*
+ * What a session does with a pool: choose, wait, report, release. Also what reports do to the
+ * marks.
+ */
 #include "pool_parts.h"
 
 #include "mailmux/check.h"
@@ -12,6 +15,10 @@ void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake)
 
 /* ---- Choosing; the lock is held ---- */
 
+/*
+ * Takes a place at the slot. A server that is down is on trial if its hold-back is over; else it is
+ * the last resort.
+ */
 static void choose(struct pool *pool, size_t slot, struct pool_waiter *waiter, uint64_t now_ms,
     struct pool_choice *choice)
 {
@@ -39,7 +46,10 @@ static void leave_queue(struct pool *pool, struct pool_waiter *waiter)
         pool->queue_len--;
 }
 
-/* A place for it, or the news that none will ever come. */
+/*
+ * Answers a waiter: with a place, or with BALANCE_NONE, because none can come any more. `wake`
+ * comes last, when the answer is complete.
+ */
 static void answer(struct pool *pool, struct pool_waiter *waiter, int slot, uint64_t now_ms)
 {
     leave_queue(pool, waiter);
@@ -49,7 +59,10 @@ static void answer(struct pool *pool, struct pool_waiter *waiter, int slot, uint
     waiter->wake(waiter);
 }
 
-/* It waits on; a server may have been held back since. */
+/*
+ * The waiter stays. It is told if the end of the next hold-back has changed, because its deadline
+ * depends on that.
+ */
 static void note_hold(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 {
     uint64_t hold_ms = balance_held_until_ms(&pool->table, &waiter->tried, now_ms);
@@ -65,6 +78,10 @@ void pool_serve_queue(struct pool *pool, uint64_t now_ms)
 {
     struct list *node = pool->queue.next;
 
+    /*
+     * A waiter that finds all servers full does not stop the loop: another one may have tried other
+     * servers.
+     */
     while (node != &pool->queue) {
         struct pool_waiter *waiter = LIST_ENTRY(node, struct pool_waiter, node);
         int slot = balance_pick(&pool->table, &waiter->tried, waiter->key, now_ms);
@@ -96,7 +113,7 @@ static enum pool_answer pick(
 {
     int slot;
 
-    pool_serve_queue(pool, now_ms); /* who came first may have a place by now */
+    pool_serve_queue(pool, now_ms); /* the waiters come first */
     slot = balance_pick(&pool->table, &waiter->tried, waiter->key, now_ms);
     if (slot == BALANCE_FULL)
         return join_queue(pool, waiter, now_ms);
@@ -106,6 +123,7 @@ static enum pool_answer pick(
     return POOL_CHOSEN;
 }
 
+/* A session whose trial has no result must not block the next trial. */
 static void release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms)
 {
     struct balance_server *state = &pool->table.servers[choice->slot];
@@ -118,7 +136,7 @@ static void release(struct pool *pool, struct pool_choice *choice, uint64_t now_
     pool_serve_queue(pool, now_ms);
 }
 
-/* ---- The same under the lock ---- */
+/* ---- With the lock ---- */
 
 enum pool_answer pool_pick(
     struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice)
@@ -244,7 +262,10 @@ void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms
 
 /* ---- Marks ---- */
 
-/* A change is logged after the lock is given back, from copies. */
+/*
+ * Logs a change from a copy, after the lock has been given back, so that no session waits for the
+ * log.
+ */
 static void log_change(const struct pool *pool, enum health_change change,
     const struct pool_server *server, const char *why, uint64_t now_ms)
 {
@@ -266,7 +287,10 @@ static void log_change(const struct pool *pool, enum health_change change,
     log_write(&line);
 }
 
-/* The lock is held. A server that has left, or is in maintenance, has no mark. */
+/*
+ * Notes an event and returns what it changes. The lock is held. A server that is not listed, or is
+ * in maintenance, gets no mark.
+ */
 static enum health_change note(struct pool *pool, size_t slot, enum health_event event,
     uint64_t now_ms, struct pool_server *server)
 {
@@ -279,10 +303,14 @@ static enum health_change note(struct pool *pool, size_t slot, enum health_event
     if (change == HEALTH_UNCHANGED)
         return change;
     pool_copy_server(pool, slot, server);
-    pool_serve_queue(pool, now_ms); /* there is one server more for them, or one less */
+    pool_serve_queue(pool, now_ms); /* one server more, or one less, for the waiters */
     return change;
 }
 
+/*
+ * A report ends the trial and the standing, so that later reports of the session count as those of
+ * any other.
+ */
 static void note_session(
     struct pool *pool, struct pool_choice *choice, bool passed, const char *why, uint64_t now_ms)
 {

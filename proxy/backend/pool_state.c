@@ -81,7 +81,7 @@ static void log_slot(struct pool *pool, size_t slot, uint64_t now_ms)
         log_server(pool->name, &server, is_listed, now_ms);
 }
 
-/* No line is written under the lock: sessions must not wait for the log. */
+/* No line is written under the lock, because sessions must not wait for the log. */
 void pool_log_state(struct pool *pool, uint64_t now_ms)
 {
     struct log_line line;
@@ -90,7 +90,7 @@ void pool_log_state(struct pool *pool, uint64_t now_ms)
     size_t queue_size;
 
     (void)pthread_mutex_lock(&pool->lock);
-    slots = pool->table.count; /* it never shrinks */
+    slots = pool->table.count; /* the table never shrinks */
     queued = pool->queue_len;
     queue_size = pool->queue_size;
     (void)pthread_mutex_unlock(&pool->lock);

@@ -18,8 +18,9 @@ static void close_all(struct probe *probe)
 /* ---- The approach ---- */
 
 /*
- * Version 1 has no LOCAL, and Postfix takes its UNKNOWN for a mistake: there the header names the
- * ends of this connection, which are those that LOCAL would leave it.
+ * Writes the PROXY header. Without a client its command is LOCAL. Version 1 has no LOCAL, and
+ * Postfix takes its UNKNOWN for an error, so the header then names the two ends of this connection,
+ * which are the addresses that LOCAL would leave in force.
  */
 static bool write_header(void *owner, struct buffer *out)
 {
@@ -39,6 +40,7 @@ static bool write_header(void *owner, struct buffer *out)
     return proxy_header_write(&header, out);
 }
 
+/* After a failure by the server's words the connection still works, and a goodbye may be said. */
 static unsigned take_failure(struct probe *probe)
 {
     const struct approach *approach = &probe->approach;
@@ -84,7 +86,7 @@ static unsigned expire_asking(struct probe *probe)
     return probe_fail(probe, OPENING_ANSWER_TIMEOUT, NULL);
 }
 
-/* What was to be found out is known. */
+/* The time is over, but all that was to be found out is known. */
 static unsigned be_over(struct probe *probe)
 {
     (void)probe;
@@ -99,14 +101,14 @@ static unsigned end(struct probe *probe)
     probe->result.words = buffer_held(&probe->capabilities);
     probe->on_done = NULL;
     on_done(probe->owner, probe);
-    return PROBE_WAIT; /* the owner may have begun another in the same memory */
+    return PROBE_WAIT; /* the owner may have started another probe in this memory */
 }
 
 struct phase {
     const char *name;
-    unsigned follows; /* a bit for each phase it may follow */
+    unsigned follows; /* a bit for each phase that it may follow */
     unsigned (*run)(struct probe *probe);
-    unsigned (*expire)(struct probe *probe); /* all its time is over */
+    unsigned (*expire)(struct probe *probe); /* the deadline has passed */
 };
 
 #define AFTER(phase) (1u << PROBE_##phase)
@@ -122,7 +124,10 @@ static const struct phase phases[PROBE_PHASES] = {
         end, be_over},
 };
 
-/* The only door. False: it waits. */
+/*
+ * Enters a phase; nothing else does. Returns false if the probe waits, or if the pair of phases is
+ * not in the table.
+ */
 static bool enter(struct probe *probe, unsigned next)
 {
     if (next == PROBE_WAIT || !check_holds((phases[next].follows & (1u << probe->phase)) != 0))
@@ -177,7 +182,10 @@ void probe_start(struct probe *probe, struct engine *engine, const struct probe_
         .on_event = on_event,
         .event_owner = probe};
     approach_start(&probe->approach, engine, &approach, address, &probe->leg, &probe->input);
-    /* A failure at once is reported in a turn of its own. */
+    /*
+     * A failure at once is reported by the deadline, in a later turn of the loop, so that on_done
+     * does not come from inside this call.
+     */
     deadline_set(&engine->deadlines, &probe->deadline, CLASS_CONNECT,
         stream_is_open(&probe->leg) ? now_ms + plan->timeout_ms : now_ms);
 }

@@ -1,9 +1,10 @@
 /*
  * What the files of the probe share: probe.c (its life, its phases and the approach), probe_talk.c
- * (what is said behind the approach), probe_notes.c (what is found out).
+ * (what is said after the approach), probe_notes.c (what is found out).
  *
- * A phase is one row in the table of probe.c and the functions that it names. They return what
- * comes next: a phase (the same one: there is more to do in it), or PROBE_WAIT.
+ * A phase is a row in the table of probe.c and the functions that the row names. Each of them
+ * returns what comes next: a phase, or PROBE_WAIT. The phase itself means that there is more to do
+ * in it.
  */
 #ifndef MAILMUX_PROBE_PARTS_H
 #define MAILMUX_PROBE_PARTS_H
@@ -14,33 +15,38 @@ enum { PROBE_WAIT = PROBE_PHASES /* until an event, or the deadline */ };
 
 /* ---- probe_notes.c ---- */
 
-/* It is said goodbye nevertheless. */
+/* Notes a failure. It does not end the probe. */
 void probe_note_failure(struct probe *probe, enum opening_failure failure);
 
 /*
- * It cannot be spoken to any more; why: the words for it, or NULL for those of the failure's row.
- * Once we have said goodbye that tells nothing about the server. Returns PROBE_OVER.
+ * Ends the probe, because nothing more can be said to the server. Notes the failure, unless the
+ * goodbye has been said: then it tells nothing about the server. why: the words for it, or NULL for
+ * the text of the failure's row. Returns PROBE_OVER.
  */
 unsigned probe_fail(struct probe *probe, enum opening_failure failure, const char *why);
 
+/* Notes the TLS and the certificate of the connection, if it is open. */
 void probe_note_tls(struct probe *probe);
 
-/* What the server offers, which includes what sessions need but the goal does not ask for. */
+/*
+ * Notes what the server offers. A missing STARTTLS is a failure even if the goal does not need it,
+ * because sessions do.
+ */
 void probe_note_offers(struct probe *probe);
 
-/* A part of its lines, as approach_heard. */
+/* Keeps the first line and the greeting. It is the approach_heard of the probe. */
 void probe_hear(
     void *owner, enum opening_step step, struct slice in, const struct opening_turn *turn);
 
 /* ---- probe_talk.c ---- */
 
-/* The approach has reached its goal. */
+/* What follows an approach that has reached its goal. */
 unsigned probe_reach(struct probe *probe);
 
-/* The approach has failed by the server's words. */
+/* What follows an approach that has failed by the server's words. */
 unsigned probe_fail_opening(struct probe *probe);
 
-/* The relay test, the goodbye, and whatever the server still says until it ends. */
+/* The phases: the relay test, the goodbye, and reading until the server ends. */
 unsigned probe_run_asking(struct probe *probe);
 unsigned probe_run_quitting(struct probe *probe);
 unsigned probe_run_leaving(struct probe *probe);

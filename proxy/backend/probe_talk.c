@@ -1,7 +1,7 @@
-/* What a probe says when the approach is over: the question whether it relays, and the goodbye. */
+/* What a probe says after the approach: the relay test and the goodbye. */
 #include "probe_parts.h"
 
-/* Room for what is said next. */
+/* Makes sure that there is an output buffer. Returns false without memory. */
 static bool reserve_output(struct probe *probe)
 {
     return leg_reserve_output(probe->engine, &probe->output);
@@ -12,7 +12,7 @@ static unsigned fail_for_memory(struct probe *probe)
     return probe_fail(probe, OPENING_NO_MEANS, NULL);
 }
 
-/* For the next event. */
+/* Waits for the next event. */
 static unsigned wait(struct probe *probe, bool for_output)
 {
     leg_wait(probe->engine, &probe->leg, &probe->input, &probe->output, for_output);
@@ -51,7 +51,7 @@ unsigned probe_fail_opening(struct probe *probe)
 
 /* ---- The relay test and the goodbye ---- */
 
-/* Both return PROBE_WAIT where more bytes are wanted. */
+/* The next two feed what was read. They return PROBE_WAIT if more bytes are wanted. */
 static unsigned feed_goodbye(struct probe *probe)
 {
     struct opening_turn turn =
@@ -63,7 +63,7 @@ static unsigned feed_goodbye(struct probe *probe)
     if (turn.next == OPENING_GO_ON)
         return PROBE_QUITTING;
     stream_shutdown(&probe->leg, false);
-    return PROBE_LEAVING; /* whatever it still says is heard, so that nothing is reset */
+    return PROBE_LEAVING; /* the rest is read, so that our close is no reset */
 }
 
 static unsigned feed_relay_test(struct probe *probe)
@@ -96,6 +96,9 @@ static unsigned fail_closed(struct probe *probe)
     return probe_fail(probe, OPENING_CLOSED, leg_why(&probe->leg, "closed unexpectedly", why));
 }
 
+/*
+ * One step of a conversation: send, feed what was read, read more. `feed` is the talk of the phase.
+ */
 static unsigned run_talk(struct probe *probe, unsigned (*feed)(struct probe *probe))
 {
     enum io status = leg_flush(probe->engine, &probe->leg, &probe->output);

@@ -31,7 +31,7 @@ static struct opening_plan opening_of(
     };
 }
 
-/* Without a setting each protocol has its own [RFC 5321 4.5.3.2.1]. */
+/* Without the setting, each protocol has a default of its own [RFC 5321 4.5.3.2.1]. */
 static uint64_t greeting_ms_of(const struct config *config, enum config_protocol protocol)
 {
     const uint64_t smtp_ms = 60000;

@@ -1,6 +1,6 @@
 /*
- * The way from one listener to its backend: the servers, and how they are to be approached.
- * Immutable, a part of the listener's service. It borrows all that it points to.
+ * The way from one listener to its backend: its servers and how to approach them. It is immutable,
+ * a part of the listener's service, and borrows all that it points to.
  */
 #ifndef MAILMUX_ROUTE_H
 #define MAILMUX_ROUTE_H
@@ -19,20 +19,23 @@ struct route {
     struct tls_client *tls; /* NULL: no TLS toward the backend */
     unsigned keepalive_s;
     uint64_t greeting_ms; /* all the time that a server has for its greeting */
-    bool is_verified;     /* a handshake with the backend proves that it is the right one */
+    bool is_verified;     /* a handshake proves that the backend is the right one */
     bool is_patient;      /* slow greetings are legal: see backend/upstream.h */
-    bool has_logins;      /* its clients are users; other mail servers are not */
-    bool needs_tls;       /* no client logs in without TLS */
+    bool has_logins;      /* its clients are users who log in, not mail servers */
+    bool needs_tls;       /* no client may log in without TLS */
 };
 
-/* The grammar of a protocol. Constant. */
+/* Returns the grammar of a protocol, a constant. */
 const struct protocol *route_protocol(enum config_protocol protocol);
 
-/* Any thread. tls and pool: those of the listener's backend. */
+/* Makes the route of a listener. tls and pool are those of its backend. Any thread. */
 struct route route_of(const struct config *config, const struct config_listener *listener,
     struct pool *pool, struct tls_client *tls);
 
-/* How that backend is probed: in our own name, as a session would go there. */
+/*
+ * Makes the plan for a probe of the backend, as a session would go there, but without a client. Any
+ * thread.
+ */
 struct probe_plan route_probe_plan(
     const struct config *config, const struct config_backend *backend, struct tls_client *tls);
 

@@ -1,6 +1,6 @@
 /*
- * The life of an upstream: its phases as a table, and the door between them. Tries follow each
- * other until one succeeds or no server is left.
+ * The life of an upstream: its phases as a table, and the door between them. One try follows
+ * another until one succeeds or no server is left.
  */
 #include "upstream_parts.h"
 
@@ -18,6 +18,7 @@ static void clean(struct upstream *upstream)
     approach_drop(&upstream->approach);
 }
 
+/* begin of UPSTREAM_READY. The approach's buffers go; the leg and the input are the owner's. */
 static unsigned be_ready(struct upstream *upstream)
 {
     pool_note_passed(upstream->route->pool, &upstream->choice, clock_monotonic_ms());
@@ -51,10 +52,10 @@ static unsigned wait(struct upstream *upstream)
 
 struct phase {
     const char *name;
-    unsigned follows;                             /* a bit for each phase it may follow */
-    unsigned (*begin)(struct upstream *upstream); /* returns what is next already, as run does */
-    unsigned (*run)(struct upstream *upstream);   /* goes on; the next phase, or UPSTREAM_WAIT */
-    void (*leave)(struct upstream *upstream);     /* or NULL */
+    unsigned follows;                             /* a bit for each phase that it may follow */
+    unsigned (*begin)(struct upstream *upstream); /* may return the next phase already */
+    unsigned (*run)(struct upstream *upstream);   /* the next phase, or UPSTREAM_WAIT */
+    void (*leave)(struct upstream *upstream);     /* may be NULL */
 };
 
 #define AFTER(phase) (1u << UPSTREAM_##phase)
@@ -98,7 +99,7 @@ static void trace(const struct upstream *upstream, const char *to)
     log_write(&line);
 }
 
-/* The only door. */
+/* Enters a phase, and the phases that follow from its begin. Nothing else sets upstream->phase. */
 static void enter(struct upstream *upstream, unsigned next)
 {
     while (next != UPSTREAM_WAIT) {
@@ -149,6 +150,10 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
         upstream, &upstream->deadline, CLASS_CONNECT_DEADLINE, route->timeouts->connect_deadline);
 }
 
+/*
+ * Without the deadline no further try begins (has_tries_left), and a patient upstream does not go
+ * back to slow servers.
+ */
 void upstream_settle(struct upstream *upstream)
 {
     deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
@@ -174,6 +179,7 @@ void upstream_restart(struct upstream *upstream)
     upstream->leaves_hello = leaves_hello;
     if (!keeps_place)
         return;
+    /* upstream_start has forgotten the choice; it is put back as if it had just been picked. */
     balance_mark_tried(&upstream->waiter.tried, choice.slot);
     upstream->choice = choice;
     upstream->has_choice = true;

@@ -1,17 +1,17 @@
 /*
- * The way to a backend: choose a server, or wait for a place at one; approach it; and the next
- * server when that fails, before the client has seen a byte. What the servers proved to be is
- * reported to the pool. A part of its session.
+ * A session's way to a backend. It chooses a server, or waits for a place at one, and approaches
+ * it. If that fails it takes the next server, before the client has seen a byte. It reports to the
+ * pool what the servers have proved to be. It is a part of its session, on the session's thread.
  *
- * All tries together have connect_deadline. A server of SMTP that is connected may use all of
- * `greeting` all the same, for slow greetings are legal [RFC 5321 4.5.3.2.1]; but after
- * UPSTREAM_PATIENCE_MS another server that is free is asked instead, and the slow one again only
- * when no other is left. Where TLS comes first the same holds for the silence before it.
+ * All tries together have connect_deadline. But a connected SMTP server may use all of `greeting`,
+ * because slow greetings are legal [RFC 5321 4.5.3.2.1]. After UPSTREAM_PATIENCE_MS without a
+ * greeting another free server is tried, and the slow one again only when no other is left. If TLS
+ * comes first, a server that is silent before TLS is treated in this way, too.
  *
- * What a server says in refusal is kept: when no server is left, the last refusal is what the
- * client gets (C4, C5, C127). After READY or REFUSED the greeting is at the start of the input, its
- * length in greeting_len; the owner consumes it. Where TLS began with STARTTLS the greeting is one
- * of our own, since nothing that came in clear is for the client (C75).
+ * A refusal of a server is kept. When no server is left, the client gets the last one (C4, C5,
+ * C127). After READY or REFUSED the input begins with the greeting or the refusal; greeting_len is
+ * its length, and the owner consumes it. If TLS began with STARTTLS the greeting is one of our own,
+ * because nothing that came in clear may reach the client (C75).
  */
 #ifndef MAILMUX_UPSTREAM_H
 #define MAILMUX_UPSTREAM_H
@@ -23,113 +23,118 @@
 
 enum { UPSTREAM_PATIENCE_MS = 10 * 1000 };
 
-/* What a backend may be told. Borrowed: it outlives the upstream, and may change between tries. */
+/*
+ * What a backend may be told about the client. All is borrowed: it must outlive the upstream, and
+ * may change between tries.
+ */
 struct upstream_client {
     const struct address *source;
-    const struct address *destination; /* of no family: not known */
-    const struct stream *leg;          /* whose TLS it is */
-    const struct front_tls *front_tls; /* that of the balancer in front; NULL: there is none */
+    const struct address *destination; /* without a family: not known */
+    const struct stream *leg;          /* the client's leg, for its TLS */
+    const struct front_tls *front_tls; /* the TLS of a balancer in front; NULL: none */
     struct slice id;                   /* the session's */
 };
 
-/* What each phase does is its row in upstream.c. The last three are ends. */
+/* The phases. The table in upstream.c says what each one does. The last three are ends. */
 enum upstream_phase {
-    UPSTREAM_PICKING,
-    UPSTREAM_QUEUED,  /* all servers are full */
-    UPSTREAM_CRAMPED, /* ... and no place can be waited for, or no longer */
-    UPSTREAM_TRYING,  /* the approach is at work */
+    UPSTREAM_PICKING, /* choosing the next server */
+    UPSTREAM_QUEUED,  /* all servers are full: it waits for a place */
+    UPSTREAM_CRAMPED, /* all servers are full, and it can wait no longer, or not at all */
+    UPSTREAM_TRYING,  /* the approach is under way */
     UPSTREAM_READY,   /* connected; greeting says READY or PREAUTH */
-    UPSTREAM_REFUSED, /* no server is left and the last word is a refusal; not connected */
-    UPSTREAM_FAILED,  /* no server is left, none has said a word, or it was stopped; not connected;
-                         see reason, untried */
+    UPSTREAM_REFUSED, /* no server is left, and one has refused; not connected */
+    UPSTREAM_FAILED,  /* no server is left and none has refused, or it was stopped; not connected;
+                         see reason and untried */
     UPSTREAM_PHASES
 };
 
-/* Which deadline has passed and was not acted upon yet. */
+/* The deadline that has passed and was not acted upon yet. */
 enum upstream_expiry {
     EXPIRY_NONE,
-    EXPIRY_TRY, /* this try's, or the wait's */
-    EXPIRY_ALL  /* connect_deadline: no further try begins */
+    EXPIRY_TRY, /* that of this try or of the wait */
+    EXPIRY_ALL  /* connect_deadline: no new try begins */
 };
 
 struct upstream {
     struct engine *engine;
     const struct route *route;
     struct stream *leg;
-    struct buffer **input; /* what was read from the leg */
+    struct buffer **input; /* the session's buffer for what the leg has brought */
     stream_callback *on_event;
     void *owner;
     struct upstream_client client;
     enum upstream_phase phase;
     enum upstream_expiry expiry;
-    struct pool_waiter waiter;  /* with the servers that were tried */
-    struct engine_task granted; /* the wait is over */
+    struct pool_waiter waiter;  /* also has the servers that were tried */
+    struct engine_task granted; /* posted when the wait is over */
     struct pool_choice choice;
-    bool has_choice;           /* counted in the pool until upstream_release */
-    struct balance_tried slow; /* servers that were left for their slow greeting alone */
-    bool leaves_hello;         /* the server takes one hello, and the client says it */
-    bool is_patient;           /* no other is left: the slow ones get all their time */
+    bool has_choice;           /* a place is taken, until upstream_release */
+    struct balance_tried slow; /* servers that were left because their greeting was slow */
+    bool leaves_hello;         /* the client says the only hello that the server takes */
+    bool is_patient;           /* no other server is left: slow ones get all their time */
     bool queued;               /* it had to wait for a place */
     uint64_t queued_at_ms;
-    uint64_t queued_ms; /* how long, in all */
+    uint64_t queued_ms; /* in all */
     unsigned tries;
-    enum reason reason;  /* of FAILED */
+    enum reason reason;  /* for FAILED */
     const char *untried; /* FAILED without a try: why there was none; else NULL */
     enum greeting greeting;
     size_t greeting_len;
-    struct buffer *refusal;         /* the last one, as a client reads it */
-    bool told_clear;                /* the backend believes that the client speaks in clear */
+    struct buffer *refusal;         /* the last refusal, as a client reads it; or NULL */
+    bool told_clear;                /* the backend was told that the client speaks in clear */
     struct opening_client identity; /* the client, as the opening tells of it */
-    char host[POOL_NAME_MAX];       /* the certificate's name, without tls_name */
+    char host[POOL_NAME_MAX];       /* the name for the certificate if tls_name is not set */
     struct approach approach;
     enum approach_stage timed; /* the stage that try_deadline is for */
-    bool timed_silence;        /* ... and that it is for a server that is silent in it */
-    uint64_t try_began_ms;     /* of uv_now, as is the next */
-    uint64_t greeting_by_ms;   /* when all its time for the greeting is over */
+    bool timed_silence;        /* try_deadline is for the server's silence in that stage */
+    uint64_t try_began_ms;     /* of uv_now, like the next one */
+    uint64_t greeting_by_ms;   /* when all time for the greeting is over */
     struct deadline try_deadline;
-    struct deadline deadline;
+    struct deadline deadline; /* connect_deadline */
 };
 
 /*
- * Begins. client: a copy is kept, and what it points to lives as long; the server may depend on
- * it. leg: not open; *input: NULL. on_event(owner): where the leg's events go; the owner then
- * calls upstream_step. Deadlines, too, are reported through on_event, with no event set.
+ * Begins; the owner then calls upstream_step. *client is copied; what it points to must outlive the
+ * upstream. The leg must not be open, and *input must be NULL. The leg's events go to
+ * on_event(owner, leg, events), and so do deadlines and the end of a wait, with events 0; on_event
+ * must call upstream_step.
  */
 void upstream_start(struct upstream *upstream, struct engine *engine, const struct route *route,
     const struct upstream_client *client, struct stream *leg, struct buffer **input,
     stream_callback *on_event, void *owner);
 
 /*
- * The client's TLS has begun, and where logins are expected the backend should know: it has been
- * told otherwise, and only a new connection can correct that.
+ * Returns whether the backend should be told that the client's TLS has begun: logins are expected,
+ * and the backend has been told that the client speaks in clear. Only a new connection can correct
+ * that.
  */
 bool upstream_has_told_less(const struct upstream *upstream);
 
-/* The client is gone: the try that is under way goes to its end, and no other follows. */
+/* The client is gone. The current try goes on to its end, and no other begins. */
 void upstream_settle(struct upstream *upstream);
 
-/* From the next try on: where TLS is STARTTLS the hello inside it is left to the client. */
+/* From the next try on, if TLS begins with STARTTLS, the hello inside TLS is left to the client. */
 void upstream_leave_hello(struct upstream *upstream);
 
 /*
- * The same once more, after READY: the same server first, whose place is kept meanwhile, then the
- * balancer's choice. The leg must be closed.
+ * Begins again, after READY. The same server comes first, and its place is kept if that is
+ * possible; then the balancer chooses. The leg must be closed.
  */
 void upstream_restart(struct upstream *upstream);
 
-/* Goes on as far as it can. True: it is over, and its phase says how. */
+/* Goes on as far as possible without waiting. Returns true when it is over; the phase says how. */
 bool upstream_step(struct upstream *upstream);
 
 /*
- * Stops the timers, the wait and the try, whose leg is the owner's to close. The choice stays
- * counted. Harmless when it is over, and on zeroed memory.
+ * Stops the deadlines, the wait and the try. The owner closes the leg. A place at a server stays
+ * taken. It is harmless when the upstream is over, and on zeroed memory.
  */
 void upstream_stop(struct upstream *upstream);
 
-/* How far it is, for the log: its phase, or the stage of its approach. A constant. */
+/* Returns how far it is, for the log: the phase, or the stage of the approach. A constant. */
 const char *upstream_way(const struct upstream *upstream);
 
-/* The session on the chosen server is over. */
+/* Gives back the place at the server, if one is taken: the session there is over. */
 void upstream_release(struct upstream *upstream);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a backend is told about the client: by a PROXY header, or inside the opening. */
+/* What a backend is told about the client: in a PROXY header, or inside the opening. */
 #include "upstream_parts.h"
 
 #include "front_tls.h"
@@ -17,7 +17,10 @@ bool upstream_wants_header(const struct upstream *upstream)
     return proxy_header_version(backend(upstream)->send_client_address) != 0;
 }
 
-/* The client asked for it with any bytes that it liked: only a host name goes on [attack A20]. */
+/*
+ * Returns whether it is a host name. The client may send any bytes as SNI; only a host name is
+ * passed on [attack A20].
+ */
 static bool is_host_name(struct slice text)
 {
     for (size_t i = 0; i < text.n; i++) {
@@ -30,7 +33,7 @@ static bool is_host_name(struct slice text)
     return text.n <= HOST_MAX;
 }
 
-/* A certificate that nobody vouches for names nobody. */
+/* The common name of a certificate that was not verified is left out: it proves nothing. */
 static struct proxy_header_tls tls_of(const struct tls_info *info, unsigned wanted)
 {
     bool is_verified = info->peer == TLS_PEER_VERIFIED;
@@ -56,6 +59,7 @@ static void add_tlvs(
 
     if (wanted & (unsigned)PROXY_TLV_UNIQUE_ID)
         header->unique_id = upstream->client.id;
+    /* If mailmux has not ended any TLS, a balancer in front may have. */
     if (!upstream->client.leg->handshaken) {
         if (upstream->client.front_tls)
             front_tls_put(upstream->client.front_tls, wanted, header);
@@ -73,7 +77,7 @@ static void add_tlvs(
         header->authority = slice_from(info->sni);
 }
 
-/* Ended here, or by the load balancer in front. */
+/* Returns whether the client speaks TLS, with mailmux or with a load balancer in front of it. */
 static bool has_tls(const struct upstream_client *client)
 {
     return client->leg->handshaken || client->front_tls != NULL;
@@ -95,13 +99,16 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out)
     if (header.version == 2) {
         (void)stream_tls_info(client->leg, &info);
         add_tlvs(upstream, &info, &header);
+        /* The client may still begin its TLS; until then the backend takes it for one in clear. */
         if ((backend(upstream)->proxy_tlvs & of_tls) != 0 && !has_tls(client))
             upstream->told_clear = true;
     }
     return proxy_header_write(&header, out);
 }
 
-/* XCLIENT of SMTP has no word for TLS. */
+/*
+ * Returns whether the identity says if the client speaks TLS. XCLIENT of SMTP has no word for that.
+ */
 static bool tells_tls(const struct upstream *upstream)
 {
     enum send_address how = backend(upstream)->send_client_address;
@@ -121,7 +128,7 @@ void upstream_set_identity(struct upstream *upstream)
     upstream->told_clear = tells_tls(upstream) && !upstream->identity.tls;
 }
 
-/* Other mail servers do not care, and their sessions on port 25 are many. */
+/* Other mail servers are excluded: they do not care, and they have many sessions on port 25. */
 bool upstream_has_told_less(const struct upstream *upstream)
 {
     return upstream->told_clear && upstream->route->has_logins;

@@ -2,10 +2,10 @@
  * What the files of the upstream share: upstream.c (its phases, and the door between them),
  * upstream_try.c (one try: its time, and what its end means), upstream_client.c (what the server
  * learns about the client), upstream_pick.c (choosing a server and waiting for one),
- * upstream_time.c.
+ * upstream_time.c (its two deadlines).
  *
- * A phase is one row in the table of upstream.c and the functions that it names. They return what
- * comes next: a phase, or UPSTREAM_WAIT.
+ * A phase is a row in the table of upstream.c and the functions that the row names. Those that
+ * return unsigned return what comes next: a phase, or UPSTREAM_WAIT.
  */
 #ifndef MAILMUX_UPSTREAM_PARTS_H
 #define MAILMUX_UPSTREAM_PARTS_H
@@ -17,30 +17,37 @@ enum { UPSTREAM_WAIT = UPSTREAM_PHASES /* until an event, a deadline, or a place
 /* ---- upstream_time.c ---- */
 
 void upstream_init_deadlines(struct upstream *upstream);
+
+/* Makes the owner call upstream_step, by its on_event with no events. */
 void upstream_poke(struct upstream *upstream);
+
+/* Sets try_deadline or deadline to ms from now. */
 void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
     enum engine_class class_index, uint64_t ms);
 
 /* ---- upstream_try.c ---- */
 
+/* begin and run of UPSTREAM_TRYING. */
 unsigned upstream_begin_try(struct upstream *upstream);
 unsigned upstream_run_try(struct upstream *upstream);
 
 /* ---- upstream_client.c ---- */
 
+/* Returns whether the backend gets a PROXY header. */
 bool upstream_wants_header(const struct upstream *upstream);
 
-/* What the opening may tell of the client. */
+/* Sets what the opening may tell of the client. */
 void upstream_set_identity(struct upstream *upstream);
 
-/* Appends the PROXY header; false when it does not fit. */
+/* Appends the PROXY header. Returns false if it does not fit. */
 bool upstream_write_header(struct upstream *upstream, struct buffer *out);
 
 /* ---- upstream_pick.c ---- */
 
-/* Before the first choice. */
+/* Prepares the first choice. */
 void upstream_init_pick(struct upstream *upstream);
 
+/* Functions of the rows of UPSTREAM_PICKING, UPSTREAM_QUEUED and UPSTREAM_CRAMPED. */
 unsigned upstream_pick(struct upstream *upstream);
 unsigned upstream_begin_waiting(struct upstream *upstream);
 unsigned upstream_wait(struct upstream *upstream);

@@ -2,7 +2,7 @@
 
 #include "mailmux/clock.h"
 
-/* On the thread of whoever has made room. */
+/* Called on the thread that has made room, under the pool's lock. It only posts. */
 static void on_wake(struct pool_waiter *waiter)
 {
     struct upstream *upstream = LIST_ENTRY(waiter, struct upstream, waiter);
@@ -22,7 +22,10 @@ void upstream_init_pick(struct upstream *upstream)
     upstream->reason = REASON_NO_BACKEND;
 }
 
-/* Tries that ended because a server was slow do not count: another one was free. */
+/*
+ * Returns whether one more try may begin. A try that was ended because the server was slow does not
+ * count, since another server was free.
+ */
 static bool has_tries_left(const struct upstream *upstream)
 {
     return deadline_is_set(&upstream->deadline) &&
@@ -43,7 +46,10 @@ void upstream_release(struct upstream *upstream)
     upstream->has_choice = false;
 }
 
-/* The wait ends at queue_timeout; before it, where a hold-back ends, a place may turn up. */
+/*
+ * Sets the deadline of the wait: queue_timeout, or the end of a hold-back before it, when a place
+ * may turn up.
+ */
 static void set_queue_deadline(struct upstream *upstream)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -72,8 +78,8 @@ unsigned upstream_begin_waiting(struct upstream *upstream)
 }
 
 /*
- * No other server is left, or no more time for another: those that were slow are asked once more,
- * and get all their time.
+ * Goes back to the servers that were left because they were slow, if there are any: no other server
+ * is left, or no time for another. They now get all their time.
  */
 static bool go_back_to_slow(struct upstream *upstream)
 {
@@ -84,7 +90,7 @@ static bool go_back_to_slow(struct upstream *upstream)
     return true;
 }
 
-/* The last refusal in words is the client's; without one it hears of us. */
+/* The client gets the last refusal; if there is none, it gets words of our own. */
 static unsigned give_up(const struct upstream *upstream)
 {
     return upstream->refusal ? UPSTREAM_REFUSED : UPSTREAM_FAILED;
@@ -105,6 +111,7 @@ static unsigned pick(struct upstream *upstream)
     case POOL_NONE:
         break;
     }
+    /* This succeeds once at most, so the recursion ends. */
     if (go_back_to_slow(upstream))
         return pick(upstream);
     if (upstream->tries == 0)
@@ -118,7 +125,7 @@ unsigned upstream_pick(struct upstream *upstream)
                                                                  : give_up(upstream);
 }
 
-/* Those that were slow are left, and those with a mark. */
+/* The session cannot wait for a place. Slow servers may be left to try, and servers with a mark. */
 unsigned upstream_pick_cramped(struct upstream *upstream)
 {
     if (go_back_to_slow(upstream)) {
@@ -135,11 +142,15 @@ unsigned upstream_pick_cramped(struct upstream *upstream)
 void upstream_leave_queue(struct upstream *upstream)
 {
     pool_leave(upstream->route->pool, &upstream->waiter, clock_monotonic_ms());
-    engine_unpost(upstream->engine, &upstream->granted); /* after that nothing posts it any more */
+    engine_unpost(upstream->engine, &upstream->granted); /* nothing posts it after pool_leave */
     upstream->queued_ms += clock_monotonic_ms() - upstream->queued_at_ms;
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
 }
 
+/*
+ * Runs after `granted` and after the deadline. The next hold-back may have changed in both cases,
+ * so the deadline is set anew while it waits.
+ */
 unsigned upstream_wait(struct upstream *upstream)
 {
     struct pool *pool = upstream->route->pool;
@@ -156,7 +167,7 @@ unsigned upstream_wait(struct upstream *upstream)
             return UPSTREAM_CRAMPED;
         }
         upstream->expiry = EXPIRY_NONE;
-        set_queue_deadline(upstream); /* a hold-back may have begun meanwhile */
+        set_queue_deadline(upstream); /* a hold-back may have begun */
         return UPSTREAM_WAIT;
     case POOL_QUEUE_FULL:
     case POOL_NONE:

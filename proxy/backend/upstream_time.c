@@ -1,4 +1,7 @@
-/* The two deadlines of the way to a backend: of what is under way, and of all of it. */
+/*
+ * The two deadlines of an upstream: try_deadline for the current try or wait, and deadline for all
+ * of it. Each one only notes that it has passed; upstream_step acts on it.
+ */
 #include "upstream_parts.h"
 
 #include "mailmux/log.h"

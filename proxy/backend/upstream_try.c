@@ -1,6 +1,6 @@
 /*
  * One try of one server: how much time it gets, and what its end means for the server, for the next
- * try and for the client. One that fails leaves one line in the log.
+ * try and for the client. A try that fails leaves one line in the log.
  */
 #include "upstream_parts.h"
 
@@ -39,7 +39,9 @@ static void log_failure(const struct upstream *upstream, const char *why)
     log_write(&line);
 }
 
-/* Everything of this try goes; the next one begins afresh. */
+/*
+ * Ends the try: closes the leg, gives the buffers and the place back. The next try begins afresh.
+ */
 static unsigned leave(struct upstream *upstream)
 {
     deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
@@ -50,16 +52,22 @@ static unsigned leave(struct upstream *upstream)
     return UPSTREAM_PICKING;
 }
 
-/* It may keep this client waiting, or turn it away, by rules of its own, and serve others well. */
+/*
+ * Returns whether the server has been told of the client. Then it may delay or refuse this client
+ * by rules of its own, and still serve others well.
+ */
 static bool knows_client(const struct upstream *upstream)
 {
     return upstream_wants_header(upstream) || upstream->approach.opening.client_known;
 }
 
-/* Decision 11: no client can bring this about, and no pause of ours. */
+/*
+ * Returns whether the failure is held against the server: only what neither a client nor a pause of
+ * ours can cause (decision 11).
+ */
 static bool is_servers_fault(const struct upstream *upstream, enum upstream_expiry expiry)
 {
-    /* A try behind others had only the time that they left. */
+    /* A try after others, or after a wait, only had the time that they left. */
     bool had_all_its_time = upstream->tries == 1 && !upstream->queued;
 
     if ((expiry == EXPIRY_ALL && !had_all_its_time) ||
@@ -76,7 +84,7 @@ static bool is_servers_fault(const struct upstream *upstream, enum upstream_expi
     return false;
 }
 
-/* The last refusal is the one that counts. */
+/* Keeps the refusal in place of an earlier one. */
 static void keep_refusal(struct upstream *upstream)
 {
     if (upstream->approach.refusal_len == 0)
@@ -106,7 +114,10 @@ static uint64_t now_ms(const struct upstream *upstream)
     return uv_now(upstream->engine->loop);
 }
 
-/* The rest of the greeting's time, in steps after which another server is looked for. */
+/*
+ * Sets the deadline to the rest of the time for the greeting, or to a step of it, after which
+ * another server is looked for.
+ */
 static void set_greeting_deadline(struct upstream *upstream)
 {
     uint64_t rest_ms = upstream->greeting_by_ms - now_ms(upstream);
@@ -122,14 +133,17 @@ static void begin_greeting_time(struct upstream *upstream)
     set_greeting_deadline(upstream);
 }
 
-/* Postfix looks the client up before its TLS, too: the silence is that of a slow greeting. */
+/*
+ * Returns whether the server is silent before its TLS. Postfix looks the client up before its TLS,
+ * too, so this is treated as a slow greeting.
+ */
 static bool is_silent_in_handshake(const struct upstream *upstream)
 {
     return upstream->route->is_patient && upstream->approach.stage == APPROACH_HANDSHAKE &&
            approach_waits_for_greeting(&upstream->approach);
 }
 
-/* Another stage, or the handshake goes on at last. */
+/* Returns whether try_deadline is for a stage that is over, or for a silence that is over. */
 static bool is_stage_over(const struct upstream *upstream)
 {
     return upstream->timed != upstream->approach.stage ||
@@ -162,7 +176,10 @@ static void set_stage_deadline(struct upstream *upstream)
     }
 }
 
-/* It has been slow for a while: is there a better one? Returns false where its time is over. */
+/*
+ * The server has been slow for a step: leaves it if another one is free, else gives it the next
+ * step. Returns false if its time is over, or if this is not about the greeting.
+ */
 static bool has_more_time(struct upstream *upstream)
 {
     struct approach *approach = &upstream->approach;
@@ -178,7 +195,10 @@ static bool has_more_time(struct upstream *upstream)
     return true;
 }
 
-/* Slow greetings outlast connect_deadline: they have a deadline of their own. */
+/*
+ * Returns whether the try may go on after connect_deadline: a slow greeting has a deadline of its
+ * own.
+ */
 static bool outlasts_deadline(const struct upstream *upstream)
 {
     return upstream->route->is_patient &&
@@ -187,6 +207,7 @@ static bool outlasts_deadline(const struct upstream *upstream)
            deadline_is_set(&upstream->try_deadline);
 }
 
+/* Decides what a deadline means that has passed since the last step. */
 static void judge(struct upstream *upstream, enum upstream_expiry expiry)
 {
     bool is_over = false;
@@ -247,12 +268,17 @@ unsigned upstream_begin_try(struct upstream *upstream)
     upstream->try_began_ms = now_ms(upstream);
     if (log_is_on(LOG_DEBUG))
         trace_try(upstream);
+    /*
+     * Without tls_name the certificate must carry the host of the server's line. A reload may have
+     * removed the line.
+     */
     if (!backend->tls_name &&
         !pool_host_of(pool_of(upstream), upstream->choice.name, upstream->host)) {
         log_failure(upstream, "no longer configured");
         return leave(upstream);
     }
     upstream->expiry = EXPIRY_NONE;
+    /* The client's TLS may have begun since the try before. */
     upstream_set_identity(upstream);
     approach_start(&upstream->approach, upstream->engine, &plan, &upstream->choice.address,
         upstream->leg, upstream->input);
