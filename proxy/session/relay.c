@@ -1,6 +1,6 @@
 #include "relay.h"
 
-/* Reads of one direction before the other, and other sessions, have their turn. */
+/* reads of one direction before the other one, and other sessions, have their turn */
 enum { PUMP_TURNS = 4 };
 
 static void note_end(struct pipe *pipe, enum io status)
@@ -22,7 +22,7 @@ bool pipe_fill(struct pipe *pipe, struct stream *source, struct buffer_pool *poo
         pipe->in = buffer_take(pool);
     if (!pipe->in) {
         pipe->fault = PIPE_NO_MEMORY;
-        return true;
+        return true; /* the caller looks at the fault */
     }
     space = buffer_space(pipe->in, &room);
     if (room == 0)
@@ -51,7 +51,7 @@ bool pipe_reserve(struct pipe *pipe, struct engine *engine, size_t octets)
     return pipe->out && buffer_room(pipe->out) >= octets;
 }
 
-/* Writes until the sink takes no more; what is left. */
+/* Writes until the sink takes no more. Returns what is left. */
 static struct slice write_to(struct pipe *pipe, struct stream *sink, struct slice bytes)
 {
     if (!stream_is_open(sink))
@@ -121,7 +121,7 @@ bool pipe_is_cut(const struct pipe *pipe, const struct stream *sink)
            pipe_has_output(pipe, sink);
 }
 
-/* What the sink does not take at once is held, and then nothing more is read. */
+/* Passes on what was read. What the sink does not take is queued, and then nothing more is read. */
 static void pass_on(struct pipe *pipe, struct stream *sink, struct engine *engine, struct slice got)
 {
     struct slice rest = write_to(pipe, sink, got);
@@ -131,6 +131,7 @@ static void pass_on(struct pipe *pipe, struct stream *sink, struct engine *engin
         pipe->fault = PIPE_NO_MEMORY;
 }
 
+/* Passes the end of the source on to the sink, once. */
 static void pass_end_on(struct pipe *pipe, struct stream *sink)
 {
     if (pipe->shut || pipe->fault != PIPE_FINE)
@@ -159,7 +160,7 @@ bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, st
             return false;
         if (status != IO_OK) {
             note_end(pipe, status);
-            continue;
+            continue; /* what is held goes out before the end */
         }
         pipe->bytes += got;
         pass_on(pipe, sink, engine, slice_of(engine->scratch, got));

@@ -1,6 +1,6 @@
 /*
- * How one listener serves its clients: what a session needs to know of the configuration.
- * Immutable; it borrows all that it points to from its owner, the snapshot.
+ * All that a session needs to know of the configuration of one listener. Immutable. It borrows all
+ * that it points to from its owner, the snapshot.
  */
 #ifndef MAILMUX_SERVICE_H
 #define MAILMUX_SERVICE_H
@@ -17,10 +17,13 @@ struct service {
     struct dialog_policy dialog_policy;
     const struct tls_service *tls; /* NULL: no TLS toward clients */
     struct route route;            /* toward the backend */
-    uint64_t idle_ms;              /* of the relay */
+    uint64_t idle_ms;              /* idle limit of the relay */
 };
 
-/* tls: that of the listener, which has some. pool and server_tls: those of its backend. */
+/*
+ * Makes the service of a listener. tls: of the listener, if it has TLS. pool, server_tls: of its
+ * backend. Any thread.
+ */
 struct service service_of(const struct config *config, const struct config_listener *listener,
     const struct tls_service *tls, struct pool *pool, struct tls_client *server_tls);
 

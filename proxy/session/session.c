@@ -1,4 +1,4 @@
-/* The life of a session: its start, and its end from outside. */
+/* The life of a session: its start, its end from outside, and its burial. */
 #include "session_parts.h"
 
 #include "mailmux/clock.h"
@@ -21,6 +21,7 @@ static void run_again(struct engine_task *task)
     session_step(LIST_ENTRY(task, struct session, again));
 }
 
+/* Runs at the end of the turn, when no callback of the session is on the stack any more. */
 static void bury(struct engine_task *task)
 {
     struct session *session = LIST_ENTRY(task, struct session, burial);

@@ -1,10 +1,11 @@
 /*
- * One proxied connection. It owns both streams, both pipes, its dialog and its way to a backend;
- * it lives on one worker thread, from session_start until the end of the turn in which it ends.
+ * One proxied connection. It owns both streams, both pipes, its dialog and its way to a backend. It
+ * lives on one worker thread, from session_start until the end of the turn of the loop in which it
+ * ends.
  *
- * Every event sets a readiness bit and ends in session_step, which runs the phase until nothing
- * moves any more, then says what to wait for. What a phase does, waits for and how long is its row
- * in session_phases.c; session_enter is the only door from one to another.
+ * Every event sets a readiness bit and calls session_step, which runs the phase until nothing moves
+ * any more and then sets what to wait for. A row of the table in session_phases.c says what a phase
+ * does, what it waits for and how long. session_enter is the only way into a phase.
  */
 #ifndef MAILMUX_SESSION_H
 #define MAILMUX_SESSION_H
@@ -16,49 +17,49 @@
 #include "upstream.h"
 
 enum session_phase {
-    SESSION_ACCEPTED,     /* nothing was looked at yet */
-    SESSION_PROXY_HEADER, /* the peer is a load balancer, which says first who the client is */
-    SESSION_HANDSHAKE,    /* TLS with the client: implicit, or after the go-ahead was flushed */
-    SESSION_DIAL,         /* the upstream is at work */
-    SESSION_DELAY,        /* its greeting is held back, to see which clients cannot wait */
-    SESSION_DIALOG,
-    SESSION_UPGRADE, /* the go-ahead is on its way out; then the handshake */
-    SESSION_RENEW,   /* the upstream is at work again, behind a dialog that goes on */
-    SESSION_RELAY,
-    SESSION_HALF_CLOSED, /* a relay with one side that has ended its direction */
-    SESSION_FAREWELL,    /* the last words are on their way out */
-    SESSION_LINGER,      /* our end is said; what the client still sends is read and dropped */
-    SESSION_GOODBYE,     /* the client is gone; the server hears a goodbye in its name */
-    SESSION_DEAD,
+    SESSION_ACCEPTED,     /* it has just begun */
+    SESSION_PROXY_HEADER, /* the peer is a load balancer, which first says the client's address */
+    SESSION_HANDSHAKE,    /* TLS with the client: implicit, or after STARTTLS */
+    SESSION_DIAL,         /* the upstream is on its way to a server */
+    SESSION_DELAY,        /* the greeting is held back, to find clients that do not wait for it */
+    SESSION_DIALOG,       /* the dialog reads what both sides say */
+    SESSION_UPGRADE,      /* the answer to STARTTLS goes out; then the handshake */
+    SESSION_RENEW,        /* a fresh connection to the server, while the dialog goes on */
+    SESSION_RELAY,        /* bytes both ways, unread */
+    SESSION_HALF_CLOSED,  /* a relay of which one side has ended */
+    SESSION_FAREWELL,     /* the last words go out */
+    SESSION_LINGER,       /* our direction has ended; what the client still sends is dropped */
+    SESSION_GOODBYE,      /* the client is gone; the server still gets its goodbye */
+    SESSION_DEAD,         /* logged and closed; freed at the end of the turn */
     SESSION_PHASES
 };
 
 enum { LEG_CLIENT, LEG_SERVER };
 
-/* How far the goodbye to the server is, which is said while the client is left, too. */
+/* How far the goodbye to the server is. It is also under way in phases that are for the client. */
 enum parting {
-    PARTING_NONE,
-    PARTING_ARRIVING, /* the upstream is still on its way to it */
-    PARTING_ASKED,    /* QUIT or LOGOUT is on its way, or said */
-    PARTING_ENDED     /* our end is said; it may still be speaking */
+    PARTING_NONE,     /* none is due */
+    PARTING_ARRIVING, /* the upstream is still connecting; the goodbye follows */
+    PARTING_ASKED,    /* QUIT or LOGOUT was queued or sent */
+    PARTING_ENDED     /* our direction has ended; the server may still send */
 };
 
-/* Output waits for a leg: what had been delivered to it when that was last looked at. */
+/* The watch on output that waits for a leg: how much had been delivered at the last look. */
 struct stall {
     struct deadline deadline;
     uint64_t delivered;
 };
 
-/* Our end is said: how the client takes what was sent. */
+/* After our direction to the client has ended: how the client takes what was sent. */
 struct lingering {
     uint64_t since_ms;
-    uint64_t moved_ms;  /* when it last acknowledged anything */
-    uint64_t delivered; /* what it had of it by then */
+    uint64_t moved_ms;  /* when the client last acknowledged anything */
+    uint64_t delivered; /* how much had been delivered by then */
 };
 
 enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256, SESSION_ID_MAX = 40 };
 
-/* What the log line needs after the stream is gone. */
+/* What the log line says of the client's TLS, kept because the stream is closed by then. */
 struct session_tls {
     bool up;
     char version[TLS_TEXT_MAX];
@@ -68,24 +69,24 @@ struct session_tls {
 };
 
 struct session {
-    struct list node;          /* among the sessions */
-    struct engine_task again;  /* it has more to do than its share of a turn */
-    struct engine_task burial; /* it is over */
+    struct list node;          /* in sessions->live */
+    struct engine_task again;  /* runs the session again in the next turn */
+    struct engine_task burial; /* frees the session */
     struct sessions *sessions;
     struct engine *engine;
-    stream_callback *on_event; /* both legs report to it, and the upstream's deadlines */
+    stream_callback *on_event; /* gets the events of both legs and of the upstream */
     const struct service *service;
     enum session_phase phase;
-    const char *phase_name;  /* of its row */
-    const char *last_phase;  /* before its end */
+    const char *phase_name;  /* the name in its row */
+    const char *last_phase;  /* the last phase before those of the end */
     uint64_t phase_since_ms; /* of uv_now */
     enum reason reason;
-    bool stepping;
-    bool wants_drain; /* end at the next command boundary */
-    bool renew;       /* after the handshake: a fresh backend connection */
+    bool stepping;    /* session_step is on the stack */
+    bool wants_drain; /* it must end as soon as the phase allows */
+    bool renew;       /* after the client's handshake a renewal follows */
     struct stream leg[2];
-    struct pipe pipe[2]; /* pipe[LEG_CLIENT]: from the client to the server */
-    struct dialog *dialog;
+    struct pipe pipe[2];   /* pipe[LEG_CLIENT]: from the client to the server */
+    struct dialog *dialog; /* NULL before it begins, and in a relay */
     struct upstream upstream;
     struct deadline phase_deadline;
     struct deadline line_deadline;
@@ -94,38 +95,46 @@ struct session {
     struct stall stall[2];
     enum parting parting;
     struct lingering linger;
-    uint64_t words_from;      /* octets of the client before this connection to its server */
+    uint64_t words_from;      /* octets of the client before this connection to the server */
     uint64_t tls_from;        /* octets of the wire before the client's TLS */
-    enum reason phase_reason; /* what expiry of the phase's deadline means */
+    enum reason phase_reason; /* the reason if a deadline expires */
     uint64_t started_ms;
-    uint64_t active_ms;    /* the last byte of the relay */
-    struct address client; /* the true one, once a PROXY header has named it */
-    struct address local;  /* what the client connected to; unspecified where it is not known */
-    struct front_tls *front_tls; /* what that header says of the client's TLS; NULL: nothing */
+    uint64_t active_ms;          /* when the relay last moved a byte */
+    struct address client;       /* the client's address, from the PROXY header if there is one */
+    struct address local;        /* the address that the client connected to; may be unspecified */
+    struct front_tls *front_tls; /* the client's TLS as the PROXY header says; may be NULL */
     struct address via;          /* the peer that sent the PROXY header; else unspecified */
-    char id[SESSION_ID_MAX];     /* of no other session of any process */
+    char id[SESSION_ID_MAX];     /* unique among all processes */
     struct session_tls tls;
-    char *server_name;             /* of the server that was left, for the log; else NULL */
-    char server_tls[TLS_TEXT_MAX]; /* the version spoken with the backend; empty: none */
-    struct dialog_name user;
-    void *snapshot; /* the owner of the sessions keeps its reference here */
+    char *server_name;             /* the name of the server that was left, for the log; or NULL */
+    char server_tls[TLS_TEXT_MAX]; /* the TLS version with the backend; empty: none */
+    struct dialog_name user;       /* the name of the login, for the log */
+    void *snapshot;                /* for the owner of the sessions: its reference to a snapshot */
 };
 
 /*
- * Takes the wire of an accepted client; client and local are its two ends, as the kernel knows them
- * (local may be unspecified). NULL without memory: the wire is closed then. The service must live
- * until it has ended.
+ * Begins a session on the wire of an accepted client, and runs it as far as it goes. The wire is
+ * taken in every case. client and local are the two ends of the connection, as the kernel knows
+ * them; local may be unspecified. The service must outlive the session. snapshot is kept for the
+ * owner of `sessions`. Returns NULL without memory. The session may be dead already; its memory is
+ * valid until the end of the turn.
  */
 struct session *session_start(struct sessions *sessions, const struct service *service,
     struct wire *wire, const struct address *client, const struct address *local, void *snapshot);
 
-/* Runs it as far as it goes. The session may be dead afterwards, but its memory still stands. */
+/*
+ * Runs the session as far as it goes. It may be dead afterwards; its memory is valid until the end
+ * of the turn. A call from inside another one does nothing.
+ */
 void session_step(struct session *session);
 
-/* The process ends: says the farewell that fits, now or as soon as one may be said, and ends. */
+/*
+ * Asks the session to end, because the process ends. It says a farewell and ends, at once if the
+ * phase allows it, else as soon as it does.
+ */
 void session_drain(struct session *session);
 
-/* The end at once, without ceremony. */
+/* Ends the session at once, without a farewell. */
 void session_cut(struct session *session, enum reason reason);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * Up to the client's TLS. Before the client's first byte: where a load balancer stands in front of
- * the listener it says first, in a PROXY header, who the client is. Only then comes what the
- * listener does: TLS, or the way to a backend.
+ * Up to the client's TLS. If a load balancer stands in front of the listener, its first bytes are a
+ * PROXY header with the client's address. Then comes what the listener does: TLS, or the way to a
+ * backend.
  *
- * The header is consumed as it comes, never peeked at: a part of one that stayed in the kernel
- * would keep the poll busy for nothing. What was read behind it is the client's own and is handed
- * on: to TLS as its first bytes, to the dialog as its input.
+ * The header is read, never peeked at: a part of a header that stayed in the kernel would make the
+ * poll report for ever. Bytes after the header are the client's. They become the first bytes of
+ * TLS, or the first input of the dialog.
  */
 #include "session_parts.h"
 
@@ -15,7 +15,7 @@
 
 /* ---- The start of TLS ---- */
 
-/* Out of the buffer for lines, which TLS does not take. */
+/* Moves what was read into a buffer that TLS takes. Returns false without memory. */
 static bool take_prefix(struct session *session, struct buffer **prefix)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -26,15 +26,15 @@ static bool take_prefix(struct session *session, struct buffer **prefix)
         *prefix = buffer_take(&session->engine->replies);
         good = *prefix && buffer_append(*prefix, rest);
         session->tls_from -= rest.n;
-        client->bytes -= rest.n; /* they count when TLS has made plaintext of them */
+        client->bytes -= rest.n; /* they count again as plaintext */
     }
     buffer_give_cleansed(&session->engine->lines, &client->in);
     return good;
 }
 
 /*
- * What is held of the client's bytes becomes the start of its TLS: what was read with its STARTTLS,
- * or behind its PROXY header.
+ * Starts TLS with the client. What was read of its bytes, with STARTTLS or after its PROXY header,
+ * becomes the start of its TLS.
  */
 static unsigned start_tls(struct session *session)
 {
@@ -72,7 +72,10 @@ unsigned session_run_accepted(struct session *session)
 
 /* ---- The PROXY header ---- */
 
-/* Without addresses (a health check, say) the connection speaks for itself. */
+/*
+ * Applies a PROXY header. If it has no addresses (as for a health check), those of the connection
+ * count.
+ */
 static unsigned take_header(struct session *session, const struct proxy_header *header, size_t used)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -91,7 +94,7 @@ static unsigned take_header(struct session *session, const struct proxy_header *
     return begin_service(session);
 }
 
-/* A connection that says nothing at all is how many health checks look. */
+/* A connection without a byte is how many health checks look, and no fault. */
 static enum reason reason_of_end(const struct session *session)
 {
     bool silent = session->pipe[LEG_CLIENT].bytes == 0;
@@ -99,7 +102,7 @@ static enum reason reason_of_end(const struct session *session)
     return silent ? session_end_reason(session, LEG_CLIENT) : REASON_PROXY_HEADER;
 }
 
-/* Nothing is said to a peer that breaks off or sends anything else: no banner, no error (C97). */
+/* A peer that breaks off or sends anything else gets no answer: no banner, no error (C97). */
 unsigned session_run_proxy_header(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -127,7 +130,10 @@ unsigned session_run_proxy_header(struct session *session)
 
 /* ---- TLS ---- */
 
-/* The go-ahead is flushed; what was read behind the STARTTLS is the start of its TLS (C18). */
+/*
+ * Sends the answer to STARTTLS, then starts TLS. What was read after STARTTLS is the start of TLS
+ * (C18).
+ */
 unsigned session_run_upgrade(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -145,6 +151,7 @@ static enum reason handshake_reason(const struct session *session)
 {
     switch (session->leg[LEG_CLIENT].failure) {
     case STREAM_NOT_TLS:
+        /* With no dialog yet this is a port with implicit TLS. */
         return session->dialog ? REASON_HANDSHAKE_FAILED : REASON_PLAINTEXT_ON_TLS_PORT;
     case STREAM_ALPN:
         return REASON_ALPN;
@@ -164,7 +171,7 @@ static enum reason handshake_reason(const struct session *session)
     return REASON_HANDSHAKE_FAILED;
 }
 
-/* A client that has not begun its TLS has nothing to lose, and could read no farewell. */
+/* A client that has not begun its TLS has nothing to lose, and could not read a farewell. */
 unsigned session_drain_handshake(struct session *session)
 {
     if (stream_received(&session->leg[LEG_CLIENT]) > session->tls_from)
@@ -172,7 +179,7 @@ unsigned session_drain_handshake(struct session *session)
     return session_give_up(session, REASON_SHUTDOWN);
 }
 
-/* Where an alert is out the client is given the time to read it. */
+/* If an alert was sent, the client gets time to read it. */
 static unsigned end_handshake(struct session *session)
 {
     enum stream_failure failure = session->leg[LEG_CLIENT].failure;
@@ -183,6 +190,10 @@ static unsigned end_handshake(struct session *session)
     return session_close(session, reason);
 }
 
+/*
+ * The handshake comes first with implicit TLS, and during a dialog after STARTTLS. Then the dialog
+ * may need a fresh connection to the server before it goes on.
+ */
 unsigned session_run_handshake(struct session *session)
 {
     enum io status = stream_handshake(&session->leg[LEG_CLIENT]);

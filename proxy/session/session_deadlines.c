@@ -1,5 +1,7 @@
-/* The deadlines of a session, as its phases set them; what their expiry means is in
- * session_phases.c. */
+/*
+ * The deadlines of a session, as its phases set them. session_phases.c says what their expiry
+ * means.
+ */
 #include "session_parts.h"
 
 void session_set_deadline(
@@ -15,7 +17,7 @@ void session_set_deadline(
             queue, &session->phase_deadline, class_index, uv_now(session->engine->loop) + ms);
 }
 
-/* That of the parting is left: it belongs to what is still to be done for the server. */
+/* The deadline of the parting stays: it is for what still has to be done for the server. */
 void session_clear_deadlines(struct session *session)
 {
     struct deadline_queue *queue = &session->engine->deadlines;

@@ -1,4 +1,4 @@
-/* The way to a backend: dialling, the delayed greeting, and dialling again behind a dialog. */
+/* The way to a backend: dialling, the delayed greeting, and renewals. */
 #include "session_parts.h"
 
 /* ---- The first time ---- */
@@ -16,8 +16,9 @@ void session_begin_dial(struct session *session)
 }
 
 /*
- * A client that speaks before the greeting does not wait for answers either: often a spam robot.
- * Only where the operator wants it; else its bytes wait in the kernel (C11).
+ * Returns whether the client has spoken before the greeting. Such a client does not wait for
+ * answers either; often it is a spam robot. This is looked at only if the operator wants it; else
+ * the bytes wait in the kernel (C11).
  */
 static bool is_early_talker(struct session *session)
 {
@@ -38,10 +39,10 @@ static unsigned turn_early_talker_away(struct session *session)
 }
 
 /*
- * What the FIN of a client means while there is nothing to talk to yet: with words before it the
- * client waits for their answers and is served (`printf 'QUIT\r\n' | nc -N`); without a word it has
- * left, and nothing goes on for it. In the queue it has left, most likely, whatever it said, and
- * others want its turn.
+ * Returns whether the client has left, which its FIN alone does not say. A client that has sent
+ * something before its FIN waits for the answers and is served (`printf 'QUIT\r\n' | nc -N`). A
+ * client that has sent nothing has left. In the queue the caller takes the client for gone in both
+ * cases, since others want its place.
  */
 static bool has_left(struct session *session)
 {
@@ -57,7 +58,7 @@ static bool has_left(struct session *session)
     return client->ended;
 }
 
-/* Should it still be there it hears, in the queue, that it is to come again. */
+/* In the queue the client hears that it should come again, in case it is still there. */
 static unsigned leave_if_gone(struct session *session)
 {
     bool is_queued = session->upstream.phase == UPSTREAM_QUEUED;
@@ -69,6 +70,7 @@ static unsigned leave_if_gone(struct session *session)
                    : (unsigned)SESSION_WAIT;
 }
 
+/* Counts what the upstream has read, and keeps the server's TLS for the log. */
 static void note_arrival(struct session *session)
 {
     session->pipe[LEG_SERVER].bytes += buffer_held(session->pipe[LEG_SERVER].in).n;
@@ -109,16 +111,19 @@ void session_begin_renewal(struct session *session)
     session_say_last_goodbye(session);
     stream_shutdown(&session->leg[LEG_SERVER], false);
     stream_close(&session->leg[LEG_SERVER], false);
-    /* What it said before is the client's, and may still be on its way to it. */
+    /*
+     * What the old connection has said to the client stays in `out`: it may still be on its way.
+     * Only its unread input goes.
+     */
     buffer_give_cleansed(&session->engine->replies, &server->in);
     server->ended = server->truncated = false;
     session->pipe[LEG_CLIENT].fault = PIPE_FINE;
-    /* What the old connection did not take was said in clear, and to it. */
+    /* What the old connection has not taken was meant for it alone. */
     buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
     upstream_restart(&session->upstream);
 }
 
-/* A fresh backend connection behind a dialog that goes on. */
+/* Waits for the fresh connection. Meanwhile the client gets the rest of what was said before. */
 unsigned session_run_renewal(struct session *session)
 {
     (void)pipe_flush(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT], session->engine);

@@ -1,13 +1,13 @@
 /*
- * Driving the dialog: bytes of both sides in, text and passed bytes out, until nothing moves. The
- * two sides are one code: `side` is the leg that speaks.
+ * Drives the dialog: bytes of both sides in, text and passed bytes out, until nothing moves. The
+ * code is the same for both sides: `side` is the leg that speaks.
  */
 #include "session_parts.h"
 
 #include "mailmux/cidr.h"
 #include <stdlib.h>
 
-/* Rounds before other sessions have their turn. */
+/* rounds of one session before others have their turn */
 enum { DIALOG_TURNS = 8 };
 
 static const struct config_timeouts *timeouts(const struct session *session)
@@ -30,7 +30,7 @@ static struct actions actions_for(struct session *session)
     return actions_of(session->pipe[LEG_SERVER].out, session->pipe[LEG_CLIENT].out);
 }
 
-/* Both outputs can take what one call may append, for so many octets of input. */
+/* Returns whether both outputs have room for what one call with so many octets may append. */
 static bool reserve(struct session *session, size_t octets)
 {
     return pipe_reserve(&session->pipe[LEG_CLIENT], session->engine, octets + DIALOG_EXTRA) &&
@@ -42,7 +42,7 @@ static void keep_user(struct session *session)
     session->user = session->dialog->user;
 }
 
-/* What the dialog asks for next; SESSION_DIALOG: to go on. */
+/* Does what the dialog asks for. Returns the next phase; SESSION_DIALOG means to go on. */
 static unsigned carry_out(struct session *session, const struct actions *actions)
 {
     keep_user(session);
@@ -69,7 +69,7 @@ static unsigned carry_out(struct session *session, const struct actions *actions
     return SESSION_DIALOG;
 }
 
-/* Clients that are known to be honest and to know no better (C138). */
+/* Exempts a client in smuggling_exempt: the operator knows it to be honest (C138). */
 static void exempt(struct session *session)
 {
     const struct config_cidrs *networks = &session->service->listener->smuggling_exempt;
@@ -102,7 +102,7 @@ unsigned session_start_dialog(struct session *session)
     return carry_out(session, &actions);
 }
 
-/* Behind a dialog the greeting of a fresh connection is not for the client; a refusal is (C127). */
+/* The greeting of a fresh connection is not for the client, but a refusal is (C127). */
 unsigned session_resume_dialog(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
@@ -128,7 +128,7 @@ unsigned session_resume_dialog(struct session *session)
 
 /* ---- Deadlines ---- */
 
-/* A line must be complete `line` after its first byte, however slowly its bytes drip (A25). */
+/* A line must be complete in the time `line`, however slowly its bytes come (A25). */
 static void set_line_deadline(struct session *session)
 {
     struct deadline_queue *queue = &session->engine->deadlines;
@@ -136,7 +136,7 @@ static void set_line_deadline(struct session *session)
         session->dialog->mode == DIALOG_LINES && buffer_held(session->pipe[LEG_CLIENT].in).n > 0;
 
     if (session->dialog->mode == DIALOG_DISCARD)
-        return; /* the line goes on */
+        return; /* the line is not at its end yet */
     if (!partial)
         deadline_clear(queue, &session->line_deadline);
     else if (!deadline_is_set(&session->line_deadline))
@@ -144,7 +144,7 @@ static void set_line_deadline(struct session *session)
             queue, &session->line_deadline, CLASS_LINE, now_ms(session) + timeouts(session)->line);
 }
 
-/* A client that sends on is given the time for data; one that waits shall not wait long (C138). */
+/* A client that goes on sending gets the time for data; one that waits, less of it (C138). */
 static uint64_t look_alike_ms(const struct session *session)
 {
     uint64_t data_ms = timeouts(session)->data;
@@ -152,7 +152,7 @@ static uint64_t look_alike_ms(const struct session *session)
     return data_ms < SESSION_LOOK_ALIKE_MS ? data_ms : SESSION_LOOK_ALIKE_MS;
 }
 
-/* The dialog went on, or has just begun: sets the deadline that fits its state. */
+/* Sets the deadlines that fit the state of the dialog, after it has begun or moved. */
 static void set_deadlines(struct session *session)
 {
     const struct config_timeouts *time = timeouts(session);
@@ -173,14 +173,14 @@ static void set_deadlines(struct session *session)
                dialog->mode == DIALOG_SKIPPED) {
         session_set_deadline(session, CLASS_DATA, time->data, REASON_TIMEOUT_DATA);
     } else if (!dialog_at_boundary(dialog)) {
-        /* A message's last reply may take its time [RFC 5321 4.5.3.2.6]. */
+        /* The reply to a message may take long [RFC 5321 4.5.3.2.6]. */
         session_set_deadline(session, CLASS_DATA, time->data, REASON_TIMEOUT_REPLY);
     } else {
         session_set_deadline(session, CLASS_COMMAND, time->smtp_command, REASON_TIMEOUT_COMMAND);
     }
 }
 
-/* Something was said between the turns: the dialog may wait for something else now. */
+/* After the dialog has been asked outside session_run_dialog: its deadlines may be others now. */
 static unsigned go_on(struct session *session, unsigned next)
 {
     if (next != SESSION_DIALOG)
@@ -200,7 +200,7 @@ void session_begin_dialog(struct session *session)
 
 /* ---- One turn ---- */
 
-/* One call uses one reply at most, however many are there. */
+/* Returns the input for which room is needed: one call uses one reply at most. */
 static size_t longest_reply(const struct session *session, size_t octets)
 {
     size_t limit = session->service->dialog_policy.reply;
@@ -208,7 +208,7 @@ static size_t longest_reply(const struct session *session, size_t octets)
     return octets < limit ? octets : limit;
 }
 
-/* Feeds what one side has said. *moved: something was done with it. */
+/* Feeds what one side has said. Sets *moved if anything was done with it. */
 static unsigned feed(struct session *session, int side, bool *moved)
 {
     struct pipe *pipe = &session->pipe[side];
@@ -242,7 +242,7 @@ static bool may_read(const struct session *session, int side)
     return side == LEG_SERVER || dialog_wants_client(session->dialog);
 }
 
-/* A line of a SASL exchange, or an ID of IMAP, may be longer than the buffers of clients. */
+/* Lines of SASL, or an ID of IMAP, may exceed a client's buffer. Returns false without memory. */
 static bool make_room(struct session *session, int side)
 {
     struct buffer *in = session->pipe[side].in;
@@ -253,7 +253,7 @@ static bool make_room(struct session *session, int side)
         &session->engine->lines, in, dialog_line_limit(session->dialog, buffer_held(in)));
 }
 
-/* One side: read, feed, and give the buffer back when all of it was used. */
+/* One side: feeds what is there, reads, feeds again, and gives the buffer back if it is empty. */
 static unsigned hear(struct session *session, int side, bool *moved)
 {
     struct pipe *pipe = &session->pipe[side];
@@ -280,7 +280,10 @@ static bool flush(struct session *session)
     return moved;
 }
 
-/* The client has ended its direction: no reply is owed to it, or it has left in mid-sentence. */
+/*
+ * Returns whether the client's end ends the session: no reply is owed to it, or it ended inside a
+ * line or a message. In DIALOG_HELD and DIALOG_ENDING an answer is still to come.
+ */
 static bool is_client_done(const struct session *session)
 {
     const struct dialog *dialog = session->dialog;
@@ -294,7 +297,10 @@ static bool is_client_done(const struct session *session)
            dialog_at_boundary(dialog);
 }
 
-/* A script that says all it has to say and ends its direction waits for the answers, too (C138). */
+/*
+ * A client that ended its direction after a look-alike waits for answers: a script may send
+ * everything and then end (C138).
+ */
 static bool has_ended_by_look_alike(const struct session *session)
 {
     const struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -302,14 +308,17 @@ static bool has_ended_by_look_alike(const struct session *session)
     return client->ended && !client->truncated && dialog_waits_after_look_alike(session->dialog);
 }
 
-/* What is owed to a client that said QUIT, and to one whose message is thrown away, is ours. */
+/*
+ * The server has ended. The dialog answers a client that has said QUIT, or whose message is thrown
+ * away; any other client gets a farewell.
+ */
 static unsigned take_server_end(struct session *session)
 {
     struct actions actions;
 
     if (!reserve(session, 0))
         return pipe_has_output(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT])
-                   ? (unsigned)SESSION_WAIT /* there is room when the client has read more */
+                   ? (unsigned)SESSION_WAIT /* the client must read first */
                    : session_close(session, session_end_reason(session, LEG_SERVER));
     actions = actions_for(session);
     if (!dialog_server_ended(session->dialog, &actions))
@@ -330,7 +339,7 @@ unsigned session_expire_dialog(struct session *session)
     return go_on(session, carry_out(session, &actions));
 }
 
-/* A side has ended, and all that could be made of its words was made. */
+/* Called when nothing moves any more: decides what the end of a side means. */
 static unsigned take_ends(struct session *session)
 {
     const struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -338,7 +347,7 @@ static unsigned take_ends(struct session *session)
 
     if (client->fault == PIPE_NO_MEMORY || server->fault == PIPE_NO_MEMORY)
         return session_give_up(session, REASON_NO_MEMORY);
-    /* Where it takes nothing any more its end comes, behind its last words. */
+    /* A server that takes nothing is still read: its end comes after its last words. */
     if (stream_is_open(&session->leg[LEG_SERVER]) && server->ended)
         return take_server_end(session);
     if (server->fault == PIPE_SINK_GONE)
@@ -362,6 +371,7 @@ unsigned session_run_dialog(struct session *session)
     bool moved = true;
     bool ever = false;
 
+    /* With too many handshakes under way, STARTTLS is refused for now. */
     session->dialog->tls_unavailable =
         session->service->tls != NULL && atomic_load(&session->sessions->totals->handshakes) >=
                                              session->service->config->limits.handshakes;
@@ -382,6 +392,7 @@ unsigned session_run_dialog(struct session *session)
     return moved ? (unsigned)SESSION_AGAIN : take_ends(session);
 }
 
+/* A client that is not read is watched for hang-up only: its bytes would be reported for ever. */
 unsigned session_dialog_client_events(const struct session *session)
 {
     const struct pipe *pipe = &session->pipe[LEG_CLIENT];

@@ -1,16 +1,16 @@
 /*
  * How a session ends toward its client: with a farewell, in order, or cut.
  *
- * A close with unread bytes in the socket makes the kernel send RST and throw away what the client
- * has not acknowledged, and the last words with it. So after our end is said the client is read,
- * and what it says is dropped, until it ends as well or has all that was sent.
+ * If unread bytes are in the socket at a close, the kernel sends RST and drops what the client has
+ * not acknowledged, the last words included. So after our direction has ended the client is still
+ * read, and what it sends is dropped, until it has ended or has got everything.
  */
 #include "session_parts.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* The kernel has waited in vain for what it holds to be acknowledged. */
+/* Returns whether the kernel gave up because the peer acknowledged nothing. */
 static bool has_stalled(const struct session *session, int leg)
 {
     const struct stream *stream = &session->leg[leg];
@@ -51,7 +51,7 @@ static uint64_t now_ms(const struct session *session)
 
 /* ---- Deciding to end ---- */
 
-/* The client's leg is at its end: the server's goodbye may still be under way. */
+/* Returns what follows the end of the client's leg: the server's goodbye may still be under way. */
 static unsigned after_client(const struct session *session)
 {
     return session->parting != PARTING_NONE ? SESSION_GOODBYE : SESSION_DEAD;
@@ -61,7 +61,7 @@ static void begin_end(struct session *session, enum reason reason)
 {
     if (session->reason == REASON_NONE)
         session->reason = reason;
-    if (session->parting == PARTING_NONE) /* else it is under way already, and is said once */
+    if (session->parting == PARTING_NONE) /* else the goodbye is under way already */
         session_part(session);
     session_clear_deadlines(session);
 }
@@ -76,7 +76,7 @@ unsigned session_lose_client(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
-    /* Where it was not read any more nothing else notes that this end was no clean one. */
+    /* A client that was not read any more must not count as one that has ended in order. */
     client->truncated = client->truncated || !client->ended;
     client->ended = true;
     session->pipe[LEG_SERVER].fault = PIPE_SINK_GONE;
@@ -105,7 +105,7 @@ unsigned session_say_farewell(
     return session_close(session, reason);
 }
 
-/* A server that does not read is a timeout like others, while the client can hear of it. */
+/* If the server does not read, a client that is still in the dialog hears of a timeout. */
 unsigned session_stall(struct session *session, int leg)
 {
     if (leg == LEG_SERVER && session->phase == SESSION_DIALOG)
@@ -115,7 +115,10 @@ unsigned session_stall(struct session *session, int leg)
 
 /* ---- The last words ---- */
 
-/* Its alert is the last word: what comes behind cannot be read any more, but must not be left. */
+/*
+ * Returns whether TLS with the client has failed. Then the alert was our last word. What the client
+ * still sends cannot be decrypted, but it must be read before the close.
+ */
 static bool has_tls_failed(const struct stream *client)
 {
     return stream_is_tls(client) && client->failure != STREAM_FINE &&
@@ -129,7 +132,7 @@ static bool has_client_ended(const struct session *session)
     return has_tls_failed(client) ? stream_has_ended(client) : session->pipe[LEG_CLIENT].ended;
 }
 
-/* Drops what the client still says. IO_AGAIN: nothing more is there now. */
+/* Drops what the client still sends. IO_AGAIN: nothing more is there now. */
 static enum io drop_input(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_CLIENT];
@@ -153,7 +156,10 @@ static enum io drop_input(struct session *session)
     return status;
 }
 
-/* A client that has ended its own direction may still be reading. */
+/*
+ * Returns whether the client gets nothing any more. A client that has ended its own direction may
+ * still read.
+ */
 static bool is_client_gone(const struct session *session)
 {
     const struct stream *client = &session->leg[LEG_CLIENT];
@@ -166,7 +172,7 @@ unsigned session_run_farewell(struct session *session)
 {
     struct pipe *server = &session->pipe[LEG_SERVER];
     struct stream *client = &session->leg[LEG_CLIENT];
-    enum io heard = drop_input(session); /* it may not listen before it has said all */
+    enum io heard = drop_input(session); /* some clients read only after they have sent all */
 
     session_run_parting(session);
     (void)pipe_flush(server, client, session->engine);
@@ -177,7 +183,7 @@ unsigned session_run_farewell(struct session *session)
     return heard == IO_OK ? SESSION_AGAIN : SESSION_WAIT;
 }
 
-/* ---- Our end is said ---- */
+/* ---- After our direction has ended ---- */
 
 void session_begin_linger(struct session *session)
 {
@@ -191,7 +197,10 @@ void session_begin_linger(struct session *session)
     session->linger = (struct lingering){.since_ms = now_ms(session), .moved_ms = now_ms(session)};
 }
 
-/* Nothing is left to wait for: the kernel delivers what is under way, unless it must reset. */
+/*
+ * Returns whether nothing is left to wait for. The kernel delivers what is under way, unless the
+ * close must be a reset.
+ */
 static bool may_close(const struct session *session)
 {
     return has_client_ended(session) &&
@@ -208,10 +217,14 @@ unsigned session_run_linger(struct session *session)
         return after_client(session);
     if (client->failure == STREAM_RESET || may_close(session))
         return after_client(session);
-    return heard == IO_OK ? SESSION_AGAIN : SESSION_WAIT; /* others have their turn */
+    return heard == IO_OK ? SESSION_AGAIN : SESSION_WAIT; /* others have their turn first */
 }
 
-/* Has all of it arrived; if not, has any more of it since the last look? */
+/*
+ * Has everything arrived? If not, has more arrived since the last look? Without progress the client
+ * has `stalled`, or SESSION_LINGER_MS once it has everything. A pause of the process gives it new
+ * time. If something is still under way at the end, the close is a reset.
+ */
 unsigned session_look_at_linger(struct session *session)
 {
     struct lingering *linger = &session->linger;
@@ -236,7 +249,7 @@ unsigned session_look_at_linger(struct session *session)
 
 /* ---- The end ---- */
 
-/* Before the line is written: a reader of it may look at the counters. */
+/* Called before the line is written, because a reader of the line may look at the counters. */
 static void count(const struct session *session)
 {
     struct totals *totals = session->sessions->totals;
@@ -256,7 +269,7 @@ void session_begin_death(struct session *session)
     count(session);
     session_leave_server(session);
     session_describe(session, &line);
-    log_write(&line); /* a reader of it finds the place at the server free */
+    log_write(&line); /* its readers find the server's place free */
     session_leave_client(session);
     pipe_deinit(&session->pipe[LEG_CLIENT], &engine->lines, engine);
     pipe_deinit(&session->pipe[LEG_SERVER], &engine->replies, engine);

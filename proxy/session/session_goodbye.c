@@ -1,19 +1,19 @@
 /*
- * What a session owes to its server when it ends: a goodbye in the client's name, where the client
- * has never said a word, as servers complain of such clients ("lost connection after CONNECT", "no
- * auth attempts"). It is said while the client is being left, and goes on when the client is gone,
- * for a bounded time; until it is over the server counts a session, and so do we.
+ * The goodbye to the server when a session ends. It is said in the name of a client that has never
+ * said a word, because servers complain of such clients ("lost connection after CONNECT", "no auth
+ * attempts"). It begins while the client is still being served its last words, and goes on for a
+ * bounded time when the client is gone. Until it is over the session keeps its place at the server.
  */
 #include "session_parts.h"
 
 #include <string.h>
 
-/* ---- Is one owed? ---- */
+/* ---- Is a goodbye due? ---- */
 
 /*
- * Or it cannot be said: a server that refused a chunk may still be waiting for its octets. A client
- * may be wordless all the same, where it gave its QUIT or BDAT together with a hello for which the
- * server was changed.
+ * Returns whether a goodbye was said already, or cannot be said: after a refused BDAT the server
+ * may still wait for octets of the chunk. The client can count as wordless nevertheless, if it sent
+ * its QUIT or BDAT together with a hello for which the connection was renewed.
  */
 static bool has_said_goodbye(enum reason reason)
 {
@@ -32,8 +32,9 @@ static bool can_hear(const struct session *session)
 }
 
 /*
- * A balancer's probe, a monitor: it connects and leaves. A client that has said a word answers for
- * itself: the server's log says of it what it would say of one that came directly.
+ * Returns whether the client has said nothing on this connection, like a balancer's probe or a
+ * monitor. For any other client the server's log should say what it would say of one that came
+ * directly.
  */
 static bool is_wordless(const struct session *session)
 {
@@ -41,8 +42,8 @@ static bool is_wordless(const struct session *session)
 }
 
 /*
- * At a boundary a server has nothing to say but that it ends the session. `behind`: octets of its
- * input that were heard.
+ * Returns whether the server has sent anything else, or has ended. At a boundary that can only mean
+ * that it ends the session itself. `behind`: octets of its input that are known already.
  */
 static bool has_more_to_say(struct session *session, size_t behind)
 {
@@ -61,6 +62,7 @@ static bool is_owed_goodbye(struct session *session)
     return session->dialog && dialog_is_settled(session->dialog) && !has_more_to_say(session, 0);
 }
 
+/* Decides whether a goodbye is due, and how it begins. */
 static enum parting first_step(struct session *session)
 {
     if (!can_hear(session) || has_said_goodbye(session->reason) || !is_wordless(session))
@@ -100,7 +102,7 @@ void session_part(struct session *session)
     first = first_step(session);
     if (first == PARTING_NONE) {
         session_leave_server(session);
-        drop_input(session); /* what it said unasked is of no use */
+        drop_input(session); /* nothing more will use it */
         return;
     }
     session->parting = first;
@@ -125,7 +127,7 @@ void session_say_last_goodbye(struct session *session)
     (void)pipe_flush(pipe, &session->leg[LEG_SERVER], session->engine);
 }
 
-/* False: nothing was done, more must come. */
+/* Goes on connecting. Returns false if it waits. */
 static bool arrive(struct session *session)
 {
     if (!upstream_step(&session->upstream))
@@ -137,6 +139,10 @@ static bool arrive(struct session *session)
     return true;
 }
 
+/*
+ * Feeds the answer. Returns false if more must be read. After the answer our direction ends, and
+ * the server's end is awaited.
+ */
 static bool hear_answer(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_CLIENT];
@@ -157,7 +163,10 @@ static bool hear_answer(struct session *session)
     return true;
 }
 
-/* Reads once. False: it must be waited for. */
+/*
+ * Reads once. Returns false if it waits. Leaves the server at its end, or if it says more than
+ * fits.
+ */
 static bool read_more(struct session *session)
 {
     struct pipe *server = &session->pipe[LEG_SERVER];
@@ -170,7 +179,7 @@ static bool read_more(struct session *session)
     return true;
 }
 
-/* One step; false: it waits for the server. */
+/* Takes one step. Returns false if it waits for the server. */
 static bool step(struct session *session)
 {
     switch (session->parting) {
@@ -196,14 +205,14 @@ void session_run_parting(struct session *session)
         (void)pipe_flush(client, &session->leg[LEG_SERVER], session->engine);
         moved = !pipe_has_output(client, &session->leg[LEG_SERVER]) && step(session);
     }
-    if (session->parting != PARTING_ARRIVING) /* else it is the upstream's */
+    if (session->parting != PARTING_ARRIVING) /* else the upstream uses it */
         buffer_give_if_empty(&session->engine->replies, &session->pipe[LEG_SERVER].in);
     buffer_give_if_empty(&session->engine->replies, &client->out);
 }
 
 unsigned session_parting_events(const struct session *session)
 {
-    if (session->parting == PARTING_ARRIVING) /* as the upstream has it */
+    if (session->parting == PARTING_ARRIVING) /* the upstream watches it */
         return stream_watched(&session->leg[LEG_SERVER]);
     if (pipe_has_output(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER]))
         return WIRE_WRITABLE;
@@ -212,6 +221,7 @@ unsigned session_parting_events(const struct session *session)
 
 /* ---- When the client is gone ---- */
 
+/* Only the buffers of the client go: the goodbye uses the server's. */
 void session_begin_goodbye(struct session *session)
 {
     struct engine *engine = session->engine;

@@ -1,4 +1,4 @@
-/* How a session lets go of its two legs: what the peer must be able to tell from their end. */
+/* How a session closes its two legs, so that each peer can tell a cut from an end. */
 #include "session_parts.h"
 
 #include <stdlib.h>
@@ -7,9 +7,9 @@
 /* ---- The client ---- */
 
 /*
- * Cut in the middle of what the server was saying the client must not take it for the whole. TLS
- * says so by a missing close_notify; in clear only RST does, which also drops what waits in the
- * kernel.
+ * A client that is cut off in the middle of the server's words must not take them for the whole.
+ * With TLS a missing close_notify says so, and RST is added if something is not delivered yet. In
+ * clear only RST does; it also drops what waits in the kernel.
  */
 void session_leave_client(struct session *session)
 {
@@ -29,7 +29,7 @@ void session_leave_client(struct session *session)
 
 /* ---- The server ---- */
 
-/* A message that is not complete must not look as if it were (A32). */
+/* A message that is not complete must not look complete (A32). */
 static void close_server(struct session *session)
 {
     struct stream *server = &session->leg[LEG_SERVER];
@@ -55,7 +55,10 @@ void session_leave_server(struct session *session)
     if (upstream->has_choice && !session->server_name)
         session->server_name = strdup(upstream->choice.name);
     upstream_release(upstream);
-    /* What it did not take is lost, and no reason not to read the client. */
+    /*
+     * What the server has not taken is lost. That is no reason to stop reading the client, so the
+     * fault is reset.
+     */
     buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
     session->pipe[LEG_CLIENT].fault = PIPE_FINE;
 }

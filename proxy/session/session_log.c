@@ -1,4 +1,4 @@
-/* The one line that a session leaves behind (C116). Foreign bytes are escaped by base/log. */
+/* The one line that a session leaves in the log (C116). base/log escapes foreign bytes. */
 #include "session_parts.h"
 
 #include "mailmux/clock.h"
@@ -11,7 +11,7 @@ static void copy_text(char *out, size_t cap, const char *text)
     (void)snprintf(out, cap, "%s", text ? text : "");
 }
 
-/* The stream forgets at its close; the line is written after it. */
+/* The client's stream forgets this at its close. */
 void session_note_tls(struct session *session)
 {
     struct session_tls *tls = &session->tls;
@@ -66,7 +66,10 @@ static void log_server(struct log_line *line, const struct session *session)
         log_number(line, "queued_ms", upstream->queued_ms);
 }
 
-/* Before its own TLS a client does not log in, and the backend may know no better yet. */
+/*
+ * Returns whether the backend refuses logins because its connection is in clear. Before the
+ * client's own TLS nothing is decided: the client cannot log in yet anyway.
+ */
 static bool refuses_logins(const struct session *session)
 {
     const struct dialog *dialog = session->dialog;

@@ -1,7 +1,7 @@
 /*
  * The phases of a session as a table, and the door between them. A row says all that differs: what
- * runs the phase, what its two wires are watched for, how long it may last and what comes after
- * that, what the end of the process means to it, and which phases it may follow.
+ * runs the phase, what its two wires are watched for, how long it may last and what follows then,
+ * what the end of the process means to it, and which phases it may follow.
  */
 #include "session_parts.h"
 
@@ -39,7 +39,7 @@ static uint64_t half_closed_ms(const struct session *session)
     return timeouts(session)->half_closed;
 }
 
-/* Progress bounds it (see mind_stall), and this what never ends. */
+/* Without progress mind_stall ends it; this is the limit for slow progress without end. */
 static uint64_t farewell_ms(const struct session *session)
 {
     (void)session;
@@ -52,7 +52,7 @@ static uint64_t linger_ms(const struct session *session)
     return SESSION_LINGER_LOOK_MS;
 }
 
-/* ---- What comes when the time is over, or the process ends ---- */
+/* ---- When the time is over, or the process ends ---- */
 
 static unsigned give_up(struct session *session)
 {
@@ -64,13 +64,13 @@ static unsigned say_shutdown(struct session *session)
     return session_say_farewell(session, FAREWELL_SHUTDOWN, REASON_SHUTDOWN);
 }
 
-/* Nothing was said yet. */
+/* Nothing has been said yet. */
 static unsigned cut_for_shutdown(struct session *session)
 {
     return session_give_up(session, REASON_SHUTDOWN);
 }
 
-/* All that is owed was said. */
+/* Nothing is owed to the client any more, and the server's answer does not matter. */
 static unsigned end(struct session *session)
 {
     (void)session;
@@ -101,7 +101,7 @@ static unsigned client_is_told(const struct session *session)
     return WIRE_HANGUP | output_for(session, LEG_CLIENT);
 }
 
-/* Its bytes wait in the kernel, unless an early word is held against it. */
+/* The client's bytes wait in the kernel, unless early_talker looks for them. */
 static unsigned client_waits(const struct session *session)
 {
     bool refuses = session->service->listener->early_talker == EARLY_TALKER_REFUSE;
@@ -109,7 +109,7 @@ static unsigned client_waits(const struct session *session)
     return refuses ? WIRE_READABLE : WIRE_HANGUP;
 }
 
-/* The client is on its way out: its last words are dropped, and its reset is of interest. */
+/* The client's bytes are dropped, and a reset ends the wait. */
 static unsigned client_leaves(const struct session *session)
 {
     return WIRE_READABLE | WIRE_HANGUP | output_for(session, LEG_CLIENT);
@@ -121,7 +121,7 @@ static unsigned server_reads(const struct session *session)
            output_for(session, LEG_SERVER);
 }
 
-/* What the backend says now waits in the kernel. */
+/* What the server says now waits in the kernel. */
 static unsigned server_waits(const struct session *session)
 {
     (void)session;
@@ -132,15 +132,15 @@ static unsigned server_waits(const struct session *session)
 
 struct phase {
     const char *name;
-    unsigned follows;                                  /* a bit for each phase it may follow */
+    unsigned follows;                                  /* a bit for each phase that it may follow */
     void (*begin)(struct session *session);            /* or NULL */
-    bool is_handshake;                                 /* counted among those in flight */
-    unsigned (*run)(struct session *session);          /* one turn; see enum session_next */
-    unsigned (*expire)(struct session *session);       /* its deadline has passed */
+    bool is_handshake;                                 /* counted among the handshakes under way */
+    unsigned (*run)(struct session *session);          /* see enum session_next */
+    unsigned (*expire)(struct session *session);       /* a deadline has passed */
     unsigned (*drain)(struct session *session);        /* the process ends */
     unsigned (*client)(const struct session *session); /* watched on the client's wire */
-    unsigned (*server)(const struct session *session); /* NULL: none, or the upstream's business */
-    uint64_t (*lasts)(const struct session *session);  /* NULL: no deadline, or one of its own */
+    unsigned (*server)(const struct session *session); /* NULL: nothing, or the upstream decides */
+    uint64_t (*lasts)(const struct session *session);  /* NULL: no deadline, or set by the phase */
     enum engine_class class_index;
     enum reason expiry;
 };
@@ -203,7 +203,7 @@ static const struct phase *phase_of(const struct session *session)
 
 /* ---- Readiness ---- */
 
-/* While output waits for a leg it has its time to take some of it. */
+/* While output waits for a leg, a deadline asks whether the leg takes any of it (see on_stall). */
 static void mind_stall(struct session *session, int leg, bool has_output)
 {
     struct deadline_queue *queue = &session->engine->deadlines;
@@ -230,7 +230,7 @@ static void watch_leg(
     mind_stall(session, leg, (events & (unsigned)WIRE_WRITABLE) != 0);
 }
 
-/* Tells both legs which events are of use. */
+/* Sets the events for both legs. */
 static void watch(struct session *session)
 {
     watch_leg(session, LEG_CLIENT, phase_of(session)->client);
@@ -245,8 +245,8 @@ static bool may_follow(const struct session *session, unsigned phase)
 }
 
 /*
- * The handshakes in flight are those of all workers. An upgrade counts from before its go-ahead
- * goes out, so that a client that has the go-ahead is counted.
+ * Counts the handshakes under way, of all workers. An upgrade is counted before the answer to
+ * STARTTLS goes out, so that each client that has the answer is counted.
  */
 static void count_handshake(
     struct session *session, const struct phase *from, const struct phase *to)
@@ -263,6 +263,7 @@ static void note_phase(struct session *session, enum session_phase phase)
 {
     session->phase = phase;
     session->phase_name = phases[phase].name;
+    /* The log says in which phase a session was before its end began. */
     if ((unsigned)OF_LIFE & (1u << phase))
         session->last_phase = phases[phase].name;
     session->phase_since_ms = uv_now(session->engine->loop);
@@ -280,6 +281,7 @@ void session_enter(struct session *session, unsigned next)
     }
     if (log_is_on(LOG_DEBUG))
         session_trace_phase(session, phases[next].name);
+    /* The deadline is set before begin runs, which may replace it. */
     row = &phases[next];
     count_handshake(session, phase_of(session), row);
     note_phase(session, (enum session_phase)next);
@@ -298,6 +300,9 @@ void session_step(struct session *session)
     session->stepping = true;
     do {
         next = phase_of(session)->run(session);
+        /*
+         * The phase may have come to a point where it can end: it is asked each time that it waits.
+         */
         if (next == SESSION_WAIT && session->wants_drain)
             next = phase_of(session)->drain(session);
         session_enter(session, next);
@@ -361,7 +366,10 @@ static void on_parting_deadline(struct deadline *deadline)
     session_step(session);
 }
 
-/* Something waits for this leg: is it being taken? */
+/*
+ * Output has waited for this leg for `stalled`. The deadline begins again if some of it was
+ * delivered.
+ */
 static void on_stall(struct session *session, int leg)
 {
     struct stall *stall = &session->stall[leg];

@@ -1,4 +1,4 @@
-/* The relay: bytes both ways, and what it means when one side ends. */
+/* The relay: bytes both ways, and what it means if one side ends. */
 #include "session_parts.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@ void session_begin_relay(struct session *session)
     session->dialog = NULL;
     deadline_clear(&engine->deadlines, &session->line_deadline);
     deadline_clear(&engine->deadlines, &session->login_deadline);
-    /* What came with or behind the login is the first content of the relay, unparsed. */
+    /* What came with or after the login is relayed first, unread. */
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
         struct pipe *pipe = &session->pipe[side];
         struct slice rest = buffer_held(pipe->in);
@@ -28,7 +28,10 @@ void session_begin_relay(struct session *session)
     session->active_ms = uv_now(engine->loop);
 }
 
-/* It is idle only when nothing moved since the deadline was set; else the deadline is set anew. */
+/*
+ * The deadline is not set for each byte. So when it expires, the time of the last byte decides
+ * whether the relay was idle, or the deadline is set anew.
+ */
 unsigned session_expire_relay(struct session *session)
 {
     uint64_t idle_at = session->active_ms + session->service->idle_ms;
@@ -40,7 +43,7 @@ unsigned session_expire_relay(struct session *session)
     return SESSION_WAIT;
 }
 
-/* It is over when nothing has moved for its time, which began when one side ended. */
+/* Like session_expire_relay, for the time `half_closed`, which began when one side ended. */
 unsigned session_expire_half_closed(struct session *session)
 {
     uint64_t over_at = session->active_ms + session->service->config->timeouts.half_closed;
@@ -50,13 +53,13 @@ unsigned session_expire_half_closed(struct session *session)
         session_set_deadline(session, CLASS_HALF_CLOSED, over_at - now, REASON_TIMEOUT_LINGER);
         return SESSION_WAIT;
     }
-    /* What the server said is whole, but may not have reached the client yet. */
+    /* The server's words are complete, but may not have reached the client yet. */
     if (session->pipe[LEG_SERVER].shut)
         return SESSION_LINGER;
     return session_give_up(session, REASON_TIMEOUT_LINGER);
 }
 
-/* Why the first of the two directions ended: that is why the session did. */
+/* The reason of the session is why the first of the two directions ended. */
 static void note_reason(struct session *session)
 {
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
@@ -67,7 +70,9 @@ static void note_reason(struct session *session)
     }
 }
 
-/* Nothing of what it said is left to be passed on, and it hears nothing any more. */
+/*
+ * Returns whether the client has ended and gets nothing any more. All that it sent has been read.
+ */
 static bool is_client_gone(const struct session *session)
 {
     const struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -76,13 +81,13 @@ static bool is_client_gone(const struct session *session)
                                 session->pipe[LEG_SERVER].fault == PIPE_SINK_GONE);
 }
 
-/* All that the server said has gone out, with the end behind it. */
+/* Returns whether everything of the server has been sent to the client, and its end, too. */
 static bool is_server_done(const struct session *session)
 {
     return session->pipe[LEG_SERVER].shut && !stream_has_held(&session->leg[LEG_CLIENT]);
 }
 
-/* The client's direction is over, or its other end takes nothing any more. */
+/* Returns whether the client's direction is over, or the server takes nothing any more. */
 static bool is_client_done(const struct session *session)
 {
     const struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -92,6 +97,10 @@ static bool is_client_done(const struct session *session)
            (client->shut && !stream_has_held(server));
 }
 
+/*
+ * The first end of a direction begins SESSION_HALF_CLOSED. When both directions are over, the
+ * client is left to take the rest.
+ */
 static unsigned take_ends(struct session *session)
 {
     const struct pipe *pipes = session->pipe;
@@ -108,7 +117,10 @@ static unsigned take_ends(struct session *session)
     return is_server_done(session) && is_client_done(session) ? SESSION_LINGER : SESSION_WAIT;
 }
 
-/* The server first: a write to it may take notice of its end, and must not be before its words. */
+/*
+ * The server's direction comes first. A write to a server that has gone finds its reset, and that
+ * must not come before the server's last words were read.
+ */
 unsigned session_run_relay(struct session *session)
 {
     struct pipe *pipes = session->pipe;
@@ -134,6 +146,7 @@ bool session_takes_bytes(const struct session *session, int side)
     return !pipe->ended && pipe_has_room(pipe) && !pipe_has_output(pipe, &session->leg[1 - side]);
 }
 
+/* A client that is not read is watched for hang-up only: its bytes would be reported for ever. */
 unsigned session_relay_client_events(const struct session *session)
 {
     unsigned output = pipe_has_output(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT])

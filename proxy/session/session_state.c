@@ -1,6 +1,6 @@
 /*
- * The line that describes what a session does now, for SIGUSR1. Like the line at its end it has
- * names, numbers and reasons, and nothing of what client and server say.
+ * The line for SIGUSR1: what a session does now. Like the line at its end it has names, numbers and
+ * reasons, and no text of client or server.
  */
 #include "session_parts.h"
 

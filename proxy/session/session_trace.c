@@ -1,6 +1,6 @@
 /*
- * The steps of a session, logged at level debug. The lines never have text of the client or the
- * server. The callers ask log_is_on first.
+ * The steps of a session, logged at level debug. The lines have no text of client or server. The
+ * callers ask log_is_on first.
  */
 #include "session_parts.h"
 

@@ -14,7 +14,7 @@ void sessions_init(struct sessions *sessions, struct engine *engine, struct tota
     engine_task_init(&sessions->log_rest, log_some);
 }
 
-/* A session may leave the list while it is asked: the next one is looked up first. */
+/* act may take its session off the list, so the next one is looked up first. */
 static void for_each(struct sessions *sessions, void (*act)(struct session *session))
 {
     struct list *node = sessions->live.next;
@@ -62,7 +62,10 @@ static void log_worker(const struct sessions *sessions)
     log_write(&line);
 }
 
-/* A new session joins the list at its end, so each is logged once. */
+/*
+ * Writes the next lines. Each session gets one line: new sessions join at the end of the list, and
+ * session_begin_death moves `logged` back if that session ends.
+ */
 static void log_some(struct engine_task *task)
 {
     struct sessions *sessions = LIST_ENTRY(task, struct sessions, log_rest);

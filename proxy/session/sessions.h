@@ -1,6 +1,6 @@
 /*
- * The sessions of one worker. A session is freed when the turn of the loop in which it ended is
- * over, never inside a chain of callbacks. Owned by the worker (or a test), one thread.
+ * The sessions of one worker. A session is freed at the end of the turn of the loop in which it
+ * ended, never inside a chain of callbacks. The worker (or a test) owns the list. One thread.
  */
 #ifndef MAILMUX_SESSIONS_H
 #define MAILMUX_SESSIONS_H
@@ -13,30 +13,36 @@ struct session;
 struct sessions {
     struct engine *engine;
     struct totals *totals;
-    /* A session is over and logged; its memory goes next. */
+    /* Called when a session is over and logged, just before its memory is freed. */
     void (*ended)(struct sessions *sessions, struct session *session);
     struct list live;
     size_t count; /* of live */
     bool is_draining;
-    unsigned worker;             /* its number, for the log */
+    unsigned worker;             /* the worker's number, for the log */
     struct engine_task log_rest; /* goes on with the lines of sessions_log_state */
-    struct list *logged;         /* up to here, in live, they are written; NULL: none is wanted */
+    struct list *logged; /* the last one in live that has its line; NULL: no lines are due */
 };
 
-/* In the caller's memory. Engine and totals must outlive it; all sessions must be over before. */
+/*
+ * Initialises the list in the caller's memory. Engine and totals must outlive it. All sessions must
+ * be over before its memory goes.
+ */
 void sessions_init(struct sessions *sessions, struct engine *engine, struct totals *totals,
     void (*ended)(struct sessions *sessions, struct session *session));
 
-/* Asks all to end: now where a farewell may be said, else as soon as it may. */
+/*
+ * Asks all sessions to end: at once if a farewell may be said now, else as soon as it may. A relay
+ * goes on until sessions_cut.
+ */
 void sessions_drain(struct sessions *sessions);
 
-/* Ends and frees all that are left, without ceremony. */
+/* Ends and frees all sessions at once, without a farewell. */
 void sessions_cut(struct sessions *sessions);
 
 /*
- * Logs the state of each session and then of the worker, one line each. It writes some of the lines
- * now and some in each turn of the loop, so that no session has to wait. A call while lines are
- * still being written does nothing.
+ * Logs the state of each session and then of the worker, one line each. Some of the lines are
+ * written now and some in each turn of the loop, so that no session has to wait for the log. It
+ * does nothing while lines of an earlier call are still due.
  */
 void sessions_log_state(struct sessions *sessions);
 

@@ -1,6 +1,6 @@
 /*
- * Counters of the whole process, shared by its workers and its acceptor. In the memory of the
- * process's owner, which outlives them.
+ * Counters of the whole process, shared by its workers and its acceptor. The owner of the process
+ * holds them; they outlive both.
  */
 #ifndef MAILMUX_TOTALS_H
 #define MAILMUX_TOTALS_H
@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 struct totals {
-    uint64_t seed;               /* random: begins the ids of this process's sessions */
-    atomic_uint_fast64_t begun;  /* sessions so far: ends them */
-    atomic_uint_fast64_t served; /* sessions that ended */
+    uint64_t seed;               /* random: first part of the ids of sessions */
+    atomic_uint_fast64_t begun;  /* sessions begun so far: second part of the ids */
+    atomic_uint_fast64_t served; /* sessions that have ended */
     atomic_uint_fast64_t alive;
-    atomic_uint_fast64_t handshakes; /* in flight */
-    atomic_uint_fast64_t stalls;     /* pauses of the process that a loop has noticed */
+    atomic_uint_fast64_t handshakes; /* under way */
+    atomic_uint_fast64_t stalls;     /* pauses of the process that a loop has found */
     atomic_uint_fast64_t attacks[ATTACK_KINDS];
 };
 
