@@ -75,7 +75,7 @@ static const struct opening_verdict verdicts[] = {
     [OPENING_NO_XCLIENT] = {.text = "does not offer XCLIENT with ADDR to us",
         .trouble = TROUBLE_WORDS,
         .may_say_goodbye = true},
-    [OPENING_IDENTITY_REFUSED] = {.text = "refused to learn the client's address",
+    [OPENING_IDENTITY_REFUSED] = {.text = "refused to be told the client's address",
         .trouble = TROUBLE_WORDS,
         .may_say_goodbye = true,
         .client_may_hear = true},

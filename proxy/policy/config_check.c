@@ -24,7 +24,7 @@ static void check_bind(struct build *build, size_t listener_index, size_t bind_i
                 continue;
             config_report_add(build->report, true, listener->bind_origin[bind_index],
                 "[listener %s] bind = %s: [listener %s] has %s already, at %s:%u; an address and "
-                "port can be listened on only once",
+                "port can be listened on once",
                 listener->name, address_text(bind, text), other->name,
                 address_text(&other->bind[j], other_text), other->bind_origin[j].file,
                 other->bind_origin[j].line);

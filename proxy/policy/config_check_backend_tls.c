@@ -46,7 +46,7 @@ static void check_verification(struct build *build, const struct config_backend 
         return;
     if (is_given(backend, "ca"))
         config_report_add(build->report, true, origin,
-            "[backend %s] verify = no: ca would have no effect; remove one of the two lines",
+            "[backend %s] verify = no: ca would never be asked; remove one of the two lines",
             backend->name);
     else if (backend->pins.count == 0)
         config_report_add(build->report, false, origin,

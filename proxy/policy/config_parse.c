@@ -62,7 +62,7 @@ static void parse_choices(struct setting *setting, const struct config_value *va
         if (!config_choice_parse(setting->directive, values[i].text, &choice, &error))
             setting_refuse(setting, &values[i], "%s", error.text);
         else if (choice == 0 && count > 1)
-            setting_refuse(setting, &values[i], "it cannot stand beside other values");
+            setting_refuse(setting, &values[i], "it stands alone or not at all");
         bits |= choice;
     }
     store_number(setting, bits);

@@ -491,11 +491,11 @@ def test_our_hello_is_by_our_name_and_the_reply_is_swallowed(front, new_backend,
 
 @pytest.mark.conformance("C101")
 @pytest.mark.parametrize("protocol, answer, why", [
-    ("smtp", b"550 5.7.0 no\r\n", "refused to learn the client's address"),
+    ("smtp", b"550 5.7.0 no\r\n", "refused to be told the client's address"),
     ("smtp", b"421 4.3.2 no\r\n", "said goodbye before a session began"),
     ("smtp", b"354 go on\r\n", "answers neither yes nor no"),
-    ("imap", b"%T BAD what?\r\n", "refused to learn the client's address"),
-    ("pop3", b"-ERR You are not trusted\r\n", "refused to learn the client's address"),
+    ("imap", b"%T BAD what?\r\n", "refused to be told the client's address"),
+    ("pop3", b"-ERR You are not trusted\r\n", "refused to be told the client's address"),
 ])
 def test_a_server_that_will_not_hear_it_is_left_for_the_next(
         front, new_backend, begin, protocol, answer, why):

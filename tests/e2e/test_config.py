@@ -183,7 +183,7 @@ def test_duplicate_listener_address(check, first, second):
                               f"[listener b]\nbind = {second}\nbackend = mta\n")
     checked.has_error(
         7, f"[listener b] bind = {second}: [listener a] has {first} already, at "
-           f"{checked.file}:4; an address and port can be listened on only once")
+           f"{checked.file}:4; an address and port can be listened on once")
 
 
 def test_backend_without_server(check):

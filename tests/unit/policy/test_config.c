@@ -328,10 +328,10 @@ static void test_addresses_are_listened_on_once(void **state)
 {
     assert_error(LISTENER("bind = [::]:25, [::]:25\n"),
         "x.ini:5: [listener in] bind = [::]:25: [listener in] has [::]:25 already, at x.ini:5; an "
-        "address and port can be listened on only once");
+        "address and port can be listened on once");
     assert_error(LISTENER("bind = 0.0.0.0:25\n") "[listener b]\nbind = 127.0.0.1:25\nbackend=mta\n",
         "x.ini:7: [listener b] bind = 127.0.0.1:25: [listener in] has 0.0.0.0:25 already, at "
-        "x.ini:5; an address and port can be listened on only once");
+        "x.ini:5; an address and port can be listened on once");
     assert_parsed(LISTENER("bind = 0.0.0.0:25, [::]:25, 127.0.0.1:2525, [::1]:2525\n"));
 }
 
