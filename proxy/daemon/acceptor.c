@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 enum {
-    ACCEPTS_PER_EVENT = 16, /* then the other listeners have their turn */
-    PAUSE_MS = 250          /* after descriptors ran out */
+    ACCEPTS_PER_EVENT = 16, /* of one door; then the other doors have their turn */
+    PAUSE_MS = 250          /* when descriptors have run out */
 };
 
 /* One listening socket. */
@@ -22,7 +22,7 @@ struct door {
     int fd;
     struct address at;
     size_t listener; /* index in the configuration */
-    bool is_wanted;  /* by the plan in hand */
+    bool is_wanted;  /* by the plan that is being carried out */
 };
 
 struct acceptor {
@@ -37,12 +37,12 @@ struct acceptor {
     size_t worker_count;
     size_t session_limit;
     struct totals *totals;
-    int reserve;
+    int reserve; /* a descriptor that is closed to have one when there are none; -1: it is lost */
     struct list doors;
-    pthread_mutex_t lock; /* of the inbox and the order */
+    pthread_mutex_t lock; /* guards inbox and stop_ordered */
     struct list inbox;    /* plans */
     bool stop_ordered;
-    struct plan_open open; /* the main thread's own */
+    struct plan_open open; /* as of the last plan; only the main thread uses it */
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -94,7 +94,7 @@ struct acceptor *acceptor_new(struct totals *totals)
 
 /* ---- Accepting ---- */
 
-/* A door may leave the list while it is acted on. */
+/* `act` may take its door, and no other, off the list. */
 static void for_each_door(struct acceptor *acceptor, void (*act)(struct door *door))
 {
     struct list *node = acceptor->doors.next;
@@ -126,7 +126,10 @@ static void on_pause_over(uv_timer_t *timer)
     for_each_door(acceptor, listen_at);
 }
 
-/* The one in front of the queue is let in and closed, so that its client knows; then we wait. */
+/*
+ * Descriptors have run out. The first connection in the queue is accepted with the reserve
+ * descriptor and reset, so that its client does not wait. Then all doors pause.
+ */
 static void run_out(struct acceptor *acceptor, const struct door *door, int failure)
 {
     struct address client;
@@ -166,8 +169,10 @@ static size_t open_sessions(const struct acceptor *acceptor)
     return sum;
 }
 
-/* Over the limit: a word on a plaintext port, nothing on an implicit one, where it would cost a
- * handshake (C108). */
+/*
+ * Refuses a client that is over the limit of sessions. Where the connection begins in clear, the
+ * client gets a farewell. With implicit TLS it gets none, since that would cost a handshake (C108).
+ */
 static void turn_away(
     struct acceptor *acceptor, const struct service *service, int fd, const struct address *client)
 {
@@ -200,7 +205,7 @@ static void let_in(
         (void)worker_give(least_loaded(acceptor), fd, client, acceptor->snapshot, door->listener);
 }
 
-/* False: nobody waits at this door any more, or nobody can be let in now. */
+/* Accepts one connection. Returns false when none is waiting, or when descriptors have run out. */
 static bool accept_one(struct door *door)
 {
     struct address client;
@@ -250,7 +255,7 @@ static struct door *find_door(const struct acceptor *acceptor, const struct addr
     return NULL;
 }
 
-/* Takes the descriptor in every case. */
+/* Makes a door for a socket that the plan has bound. Takes the descriptor, also on failure. */
 static void open_door(struct acceptor *acceptor, const struct plan_door *planned)
 {
     struct door *door = calloc(1, sizeof(*door));
@@ -277,7 +282,10 @@ static void want_not(struct door *door)
     door->is_wanted = false;
 }
 
-/* Who waits in its queue is still served, as the configuration was when he came. */
+/*
+ * Connections in the queue came while the old snapshot was in effect, and are served by it:
+ * carry_out calls this before it takes the new one. When descriptors run out, the rest are lost.
+ */
 static void close_unwanted(struct door *door)
 {
     if (door->is_wanted)
@@ -287,6 +295,7 @@ static void close_unwanted(struct door *door)
     close_door(door);
 }
 
+/* Closes and opens doors as the plan says, and takes its snapshot. Frees the plan. */
 static void carry_out(struct acceptor *acceptor, struct plan *plan)
 {
     for_each_door(acceptor, want_not);
@@ -334,6 +343,7 @@ static void on_wake(uv_async_t *wake)
     struct plan *plan;
     bool stop;
 
+    /* One wake may stand for several plans. None is skipped: each builds on the one before it. */
     do {
         (void)pthread_mutex_lock(&acceptor->lock);
         plan = next_plan(acceptor);
@@ -388,7 +398,7 @@ void acceptor_stop(struct acceptor **pointer)
         (void)pthread_mutex_unlock(&acceptor->lock);
         (void)uv_async_send(&acceptor->wake);
         (void)pthread_join(acceptor->thread, NULL);
-    } else {
+    } else { /* without its thread, the handles are closed on this one */
         close_all(acceptor);
         (void)uv_run(&acceptor->loop, UV_RUN_DEFAULT);
     }

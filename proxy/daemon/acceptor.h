@@ -1,10 +1,12 @@
 /*
- * All listening sockets, on one thread: accepts, keeps to the limit of sessions, and hands each
- * connection to the worker with the fewest. When descriptors run out it pauses: a descriptor held
- * in reserve lets it take and close what waits, so that running out neither spins nor kills.
+ * The acceptor has all listening sockets, on a thread of its own. It accepts connections, keeps to
+ * the limit of sessions, and hands each connection to the worker with the fewest sessions. When
+ * descriptors run out it closes its reserve descriptor, so that it can accept and close one
+ * connection, and then pauses. So it neither spins on a queue that it cannot empty nor exits.
  *
- * What is to be open is a plan, made from a snapshot on the main thread: there the sockets are
- * bound, so that a plan that cannot be carried out changes nothing. All calls here: main thread.
+ * A plan says which sockets are to be open. The main thread makes it from a snapshot and binds the
+ * new sockets, so that a plan with a bind that fails changes nothing. Call all functions here on
+ * the main thread.
  */
 #ifndef MAILMUX_ACCEPTOR_H
 #define MAILMUX_ACCEPTOR_H
@@ -14,28 +16,38 @@
 
 struct acceptor;
 
-/* The totals count who is turned away, and must outlive it. NULL without memory, logged. */
+/*
+ * Returns a new acceptor without a thread; end it with acceptor_stop. It counts refused clients in
+ * the totals, which must outlive it. Returns NULL without memory, which is logged.
+ */
 struct acceptor *acceptor_new(struct totals *totals);
 
-/* A plan for the snapshot beside what is open now; NULL where a bind fails, logged. */
+/*
+ * Returns a plan for the snapshot (see plan_new), in which sockets that are open already are not
+ * bound again. Returns NULL when a bind fails, which is logged.
+ */
 struct plan *acceptor_plan(
     const struct acceptor *acceptor, struct snapshot *snapshot, size_t session_limit);
 
 /*
- * Starts accepting on a thread of its own, for the workers, which must outlive it, by the first
- * plan, which is taken. False: no thread can be had; the plan is still the caller's.
+ * Starts the thread, which accepts by the first plan for the workers. The workers must outlive it.
+ * Takes the plan and sets *plan to NULL. Returns false when no thread can be started; the plan is
+ * then still the caller's.
  */
 bool acceptor_start(struct acceptor *acceptor, struct worker *const *workers, size_t worker_count,
     struct plan **plan);
 
 /*
- * Goes over to another plan, which is taken and must be the last one made: connections that come
- * from now on are served by its snapshot; sockets that it does not want are closed when their queue
- * is empty.
+ * Changes to another plan, which must be the last one made. Takes it and sets *plan to NULL. The
+ * acceptor's thread carries it out soon: from then on its snapshot serves new connections. Sockets
+ * that it does not want are closed after the connections in their queues have been accepted.
  */
 void acceptor_switch(struct acceptor *acceptor, struct plan **plan);
 
-/* Closes all listening sockets, waits for the thread, and frees it. NULL is allowed. */
+/*
+ * Closes all listening sockets, waits for the thread, frees the acceptor and sets the pointer to
+ * NULL. NULL is allowed.
+ */
 void acceptor_stop(struct acceptor **acceptor);
 
 #endif

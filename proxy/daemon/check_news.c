@@ -122,7 +122,10 @@ static void tell_offers(struct check_news *news, struct check_reference *referen
     news->binds = binds;
 }
 
-/* A server may judge clients by what it hears of them, and a check is none of them. */
+/*
+ * With proxy_tlvs = ssl the server hears which clients use TLS, and may take their logins. A check
+ * is no such client, so what it was refused proves nothing, and nothing is logged.
+ */
 static void tell_logins(
     struct check_news *news, const struct check_subject *subject, const struct probe_result *result)
 {
@@ -145,6 +148,7 @@ static void tell_logins(
 
 /* ---- Certificates ---- */
 
+/* Once a day. A renewed certificate begins anew; one that was not shown changes nothing. */
 static void tell_expiry(
     struct check_news *news, const struct check_subject *subject, const struct probe_result *result)
 {

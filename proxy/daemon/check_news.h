@@ -1,8 +1,8 @@
 /*
- * What the log says of checks, each thing once: that they fail and why, that they pass again, that
- * the servers of a backend offer different things, that one binds logins to its own TLS or takes
- * no login without it, that a certificate comes to its end. The pool logs the marks. Main thread
- * only.
+ * Logs what checks find, once for each change: a check fails, and why; it passes again; the
+ * servers of a backend offer different capabilities; a server binds logins to its own TLS, or
+ * takes no login without TLS. A certificate that expires soon is logged once a day. The pool logs
+ * the marks. Main thread only.
  */
 #ifndef MAILMUX_CHECK_NEWS_H
 #define MAILMUX_CHECK_NEWS_H
@@ -10,7 +10,7 @@
 #include "pool.h"
 #include "probe.h"
 
-/* Which server. */
+/* The server that was checked. Borrowed by each call. */
 struct check_subject {
     const struct config_backend *backend;
     struct pool *pool;
@@ -18,32 +18,35 @@ struct check_subject {
     size_t slot;
 };
 
-/* What has been said about one server. Zeroed: nothing. */
+/* What has been logged about one server. Zeroed: nothing. */
 struct check_news {
     enum opening_failure failure; /* of its last check */
-    bool differs;
-    bool binds;
+    bool differs;                 /* from the reference */
+    bool binds;                   /* logins to its own TLS */
     bool refuses_logins;
-    uint64_t expiry_told_ms; /* 0: never */
+    uint64_t expiry_told_ms; /* 0: never, or the certificate has been renewed since */
 };
 
-/* What one server of the backend offers: the others are measured by it. Zeroed: not known yet. */
+/*
+ * The capabilities of one server of the backend, with which those of the others are compared.
+ * Zeroed: not known yet.
+ */
 struct check_reference {
     bool is_known;
-    size_t slot;
-    char name[POOL_NAME_MAX];
-    size_t n;
+    size_t slot;              /* of the server that this is about */
+    char name[POOL_NAME_MAX]; /* its name */
+    size_t n;                 /* octets of words */
     char words[PROBE_CAPABILITIES_MAX];
 };
 
-/* The server that was in the slot is gone. */
+/* Call it when the server in the slot is gone. If it was the reference, there is none then. */
 void check_reference_forget(struct check_reference *reference, size_t slot);
 
-/* Logs at level debug that a check is over. The caller asks log_is_on first. */
+/* Logs at level debug that a check is over. Call it only if log_is_on(LOG_DEBUG). */
 void check_news_trace(
     const struct check_subject *subject, const struct probe_result *result, uint64_t duration_ms);
 
-/* Takes note of a check that is over, and tells what is new. */
+/* Logs what is new in the result of a check, and keeps in *news and *reference what it found. */
 void check_news_tell(struct check_news *news, struct check_reference *reference,
     const struct check_subject *subject, const struct probe_result *result);
 

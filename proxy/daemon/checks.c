@@ -8,35 +8,35 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Servers that have come by a name or by a reload are seen at least so often. */
+/* The pools are looked through at least so often, since a lookup of a name may bring servers. */
 enum { LOOK_MS = 1000 };
 
-/* One address of one server, by its slot in the pool. */
+/* The server in one slot of a pool. */
 struct target {
-    unsigned generation; /* 0: nobody is there */
-    bool is_running;
-    uint64_t due_ms;
+    unsigned generation; /* of the slot; 0: no server is known there */
+    bool is_running;     /* a check of it is under way */
+    uint64_t due_ms;     /* of the monotonic clock: when the next check begins */
     struct check_news news;
 };
 
 /* The servers of one backend. */
 struct watch {
-    struct pool *pool; /* the snapshot's */
-    size_t backend;
+    struct pool *pool; /* borrowed from checks->snapshot; tells one backend from another */
+    size_t backend;    /* its index in that snapshot */
     struct check_reference reference;
-    struct target targets[BALANCE_SERVERS_MAX];
+    struct target targets[BALANCE_SERVERS_MAX]; /* by slot */
 };
 
-/* A check that is under way. */
+/* A check that is under way. It keeps its snapshot, which may be older than that of the checks. */
 struct job {
     struct checks *checks;
-    struct snapshot *snapshot; /* NULL: it is free */
+    struct snapshot *snapshot; /* a reference; NULL: the job is free */
     struct watch *watch;       /* NULL: its backend is not checked any more */
-    size_t backend;            /* in the snapshot */
+    size_t backend;            /* its index in the snapshot */
     size_t slot;
-    struct pool_server server;
-    uint64_t began_ms; /* of uv_now */
-    char host[POOL_NAME_MAX];
+    struct pool_server server; /* as it was when the check began */
+    uint64_t began_ms;         /* of uv_now */
+    char host[POOL_NAME_MAX];  /* plan.tls_name of the probe points here */
     struct probe probe;
 };
 
@@ -44,12 +44,12 @@ struct checks {
     struct engine engine;
     uv_timer_t timer;
     bool is_stopped;
-    checks_finished *on_finished; /* NULL: there may be more */
+    checks_finished *on_finished; /* NULL: checks_finish has not been called */
     void *owner;
-    struct snapshot *snapshot; /* NULL: none is followed */
+    struct snapshot *snapshot; /* a reference; NULL: none is followed */
     size_t watch_count;
     struct watch **watches;
-    size_t cursor; /* over all targets: who is looked at first */
+    size_t cursor; /* over the targets of all watches: the first that schedule looks at */
     uint64_t random;
     struct job jobs[CHECKS_AT_ONCE];
 };
@@ -63,7 +63,7 @@ static const struct config_backend *backend_of(const struct snapshot *snapshot, 
 
 /* ---- When ---- */
 
-/* Anything from 0 to below the bound; chance, not a secret (xorshift). */
+/* A random number below the bound, to spread checks. It is no secret, so xorshift will do. */
 static uint64_t draw(struct checks *checks, uint64_t bound)
 {
     checks->random ^= checks->random << 13;
@@ -72,6 +72,7 @@ static uint64_t draw(struct checks *checks, uint64_t bound)
     return checks->random % bound;
 }
 
+/* The interval, up to a tenth shorter or longer, so that checks do not fall together. */
 static uint64_t vary(struct checks *checks, uint64_t interval_ms)
 {
     return interval_ms - interval_ms / 10 + draw(checks, interval_ms / 5 + 1);
@@ -88,7 +89,10 @@ static void on_last_over(uv_timer_t *timer)
     checks->on_finished(checks->owner);
 }
 
-/* From the loop: whoever hears of it may stop the engine, in whose callback we are. */
+/*
+ * Has on_finished called when no check is left. It is called from a timer, since this may run in a
+ * callback of the engine, and on_finished may stop the engine.
+ */
 static void tell_if_finished(struct checks *checks)
 {
     if (!checks->on_finished)
@@ -100,7 +104,7 @@ static void tell_if_finished(struct checks *checks)
     (void)uv_timer_start(&checks->timer, on_last_over, 0, 0);
 }
 
-/* Nothing is known of the server then. */
+/* The check failed, but the process stood still meanwhile: the server may have answered in time. */
 static bool is_spoilt_by_pause(const struct job *job)
 {
     return job->probe.result.failure != OPENING_FINE &&
@@ -111,11 +115,15 @@ static void note_result(struct job *job, const struct probe_result *result)
 {
     const char *why = result->failure != OPENING_FINE ? result->why : NULL;
 
-    if (result->failure != OPENING_NO_MEANS) /* what we lack ourselves says nothing of it */
+    if (result->failure != OPENING_NO_MEANS) /* a want of our own says nothing about the server */
         pool_note_check(snapshot_pool(job->snapshot, job->backend), job->slot,
             job->server.generation, why, clock_monotonic_ms());
 }
 
+/*
+ * A check is over. Its result counts for the server that it began with: the pool and the target
+ * compare the generation, as another server may be in the slot by now.
+ */
 static void on_done(void *owner, struct probe *probe)
 {
     struct job *job = owner;
@@ -160,7 +168,7 @@ static void begin(struct checks *checks, struct watch *watch, size_t slot, struc
     probe_start(&job->probe, &checks->engine, &plan, &job->server.address, on_done, job);
 }
 
-/* ---- Who is due ---- */
+/* ---- Which server is due ---- */
 
 static struct job *find_free(struct checks *checks)
 {
@@ -171,7 +179,10 @@ static struct job *find_free(struct checks *checks)
     return NULL;
 }
 
-/* Whether somebody who is to be checked is in that slot; first met, it gets a time of its own. */
+/*
+ * Looks at a slot of the pool; *server is what is there. Returns whether it is to be checked. A
+ * server that is new in the slot gets a random time within its interval for its first check.
+ */
 static bool look(
     struct checks *checks, struct watch *watch, size_t slot, struct pool_server *server)
 {
@@ -191,7 +202,10 @@ static bool look(
     return server->state != SERVER_MAINTENANCE;
 }
 
-/* Begins with one target if it is due. Returns when it is due otherwise. */
+/*
+ * Begins the check of one target if it is due. Returns when it is due next (monotonic clock), or
+ * UINT64_MAX if the timer need not wait for it.
+ */
 static uint64_t attend(struct checks *checks, size_t position, uint64_t now_ms)
 {
     struct watch *watch = checks->watches[position / BALANCE_SERVERS_MAX];
@@ -206,7 +220,7 @@ static uint64_t attend(struct checks *checks, size_t position, uint64_t now_ms)
         return target->due_ms;
     job = find_free(checks);
     if (!job)
-        return UINT64_MAX; /* whoever ends looks again */
+        return UINT64_MAX; /* the end of a check calls schedule again */
     job->server = server;
     begin(checks, watch, slot, job);
     checks->cursor = position + 1;
@@ -218,6 +232,10 @@ static void on_timer(uv_timer_t *timer)
     schedule(timer->data);
 }
 
+/*
+ * Begins all checks that are due and sets the timer for the next. It starts behind the server that
+ * was checked last, so that each has its turn when there are too few jobs.
+ */
 static void schedule(struct checks *checks)
 {
     size_t count = checks->watch_count * BALANCE_SERVERS_MAX;
@@ -237,7 +255,10 @@ static void schedule(struct checks *checks)
 
 /* ---- Configurations ---- */
 
-/* The watch of a pool that was watched before, or a new one; NULL: no memory. */
+/*
+ * Takes the watch of this pool out of checks->watches, or makes one. The caller owns it. Returns
+ * NULL without memory.
+ */
 static struct watch *take_watch(struct checks *checks, struct pool *pool)
 {
     struct watch *watch;
@@ -255,7 +276,10 @@ static struct watch *take_watch(struct checks *checks, struct pool *pool)
     return watch;
 }
 
-/* What is under way then ends with nobody to tell but the pool. */
+/*
+ * Frees the watches that take_watch has left. A check of their servers that is under way goes on,
+ * and tells its result only to the pool.
+ */
 static void free_watches(struct checks *checks)
 {
     for (size_t i = 0; i < checks->watch_count; i++) {
@@ -273,7 +297,10 @@ static void free_watches(struct checks *checks)
     checks->cursor = 0;
 }
 
-/* Returns how many. */
+/*
+ * Fills `watches`, one for each backend of the snapshot that has checks. Returns how many there
+ * are. When memory runs out, the backends that are left are not checked.
+ */
 static size_t collect(struct checks *checks, struct snapshot *snapshot, struct watch **watches)
 {
     size_t count = 0;

@@ -1,10 +1,10 @@
 /*
- * The periodic checks of all servers of the backends that ask for them, each at its own time. What
- * they find goes to the pools, which live longer than configurations; what servers offer is
- * compared, and certificates that come to their end are told of. Main thread.
+ * The periodic checks: each server of a backend with `check` is checked every check_interval, at
+ * times of its own. Results go to the pools, which outlive configurations, and to the log
+ * (check_news). Main thread.
  *
- * So many at once and no more; who is due meanwhile waits. Nothing is allocated but for a backend
- * that is new.
+ * At most CHECKS_AT_ONCE checks run at once; a server that is due meanwhile waits. Only checks_new
+ * and checks_follow allocate memory.
  */
 #ifndef MAILMUX_CHECKS_H
 #define MAILMUX_CHECKS_H
@@ -17,26 +17,33 @@ struct checks;
 
 typedef void checks_finished(void *owner);
 
-/* NULL: no memory. */
+/*
+ * Returns checks that follow no snapshot yet, or NULL without memory. End them with checks_stop and
+ * checks_free.
+ */
 struct checks *checks_new(uv_loop_t *loop);
 
 /*
- * From now on the servers of this snapshot are checked, of which a reference is taken. Backends
- * that were checked before keep their times, and what was said about them is not said again.
- * Checks that are under way end by themselves.
+ * From now on checks the servers of this snapshot, to which it takes a reference; NULL: none.
+ * Backends that keep their pool keep the times of their checks, and what was logged about them is
+ * not logged again. Checks under way go on to their end. Does nothing when `checks` is NULL.
  */
 void checks_follow(struct checks *checks, struct snapshot *snapshot);
 
 /*
- * None begins any more. Those under way take their leave of the servers first, at most
- * check_timeout from their beginning; then, from the loop, on_finished is called once, unless
- * checks_stop comes before it.
+ * Begins no check any more. Checks under way go on to their end, which comes at most check_timeout
+ * after they began. Then on_finished is called once, from the loop and never from inside this
+ * call, unless checks_stop is called first.
  */
 void checks_finish(struct checks *checks, checks_finished *on_finished, void *owner);
 
-/* All end now, in mid-sentence. The loop must then run to its end before checks_free. NULL: none.
+/*
+ * Cuts all checks. The loop must then run until its handles are closed, before checks_free. NULL
+ * and a second call are allowed.
  */
 void checks_stop(struct checks *checks);
+
+/* Frees the memory and sets the pointer to NULL; a pointer to NULL is allowed. */
 void checks_free(struct checks **checks);
 
 #endif

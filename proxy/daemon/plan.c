@@ -30,7 +30,10 @@ static bool is_open(const struct plan_open *open, const struct address *at)
     return false;
 }
 
-/* False: the address should be there and is not. */
+/*
+ * Adds one address of a listener to the plan, and opens its socket unless that is open. Returns
+ * false, with the reason in the log, when it cannot be opened.
+ */
 static bool plan_door(const struct plan_open *open, struct plan *plan,
     const struct config_listener *listener, size_t index, size_t bind)
 {
@@ -83,6 +86,7 @@ struct plan *plan_new(const struct plan_open *open, struct snapshot *snapshot, s
     }
     plan->snapshot = snapshot_ref(snapshot);
     plan->session_limit = session_limit;
+    /* Goes on after a failure, so that the log names every address that cannot be bound. */
     for (size_t i = 0; i < config->listener_count; i++) {
         for (size_t j = 0; j < config->listeners[i].bind_count; j++)
             all = plan_door(open, plan, &config->listeners[i], i, j) && all;

@@ -1,6 +1,6 @@
 /*
- * Which sockets a snapshot wants to listen on: bound on the main thread, so that a plan that cannot
- * be carried out changes nothing; then handed, whole, to the acceptor's thread.
+ * A plan: the sockets on which a snapshot wants to listen. The main thread binds them, so that a
+ * plan with a bind that fails changes nothing, and hands the whole plan to the acceptor's thread.
  */
 #ifndef MAILMUX_PLAN_H
 #define MAILMUX_PLAN_H
@@ -11,39 +11,44 @@
 
 enum { PLAN_BACKLOG = 1024 }; /* connections that may wait at one socket */
 
+/* One listening socket. */
 struct plan_door {
-    int fd; /* -1: it is open already */
+    int fd; /* the plan's; -1: the acceptor has this socket already, or has taken it over */
     struct address at;
     size_t listener; /* index in the configuration */
 };
 
 struct plan {
-    struct list node; /* in the acceptor's inbox: each builds on the one before it */
-    struct snapshot *snapshot;
-    size_t session_limit; /* sessions at once */
+    struct list node;          /* in the acceptor's inbox */
+    struct snapshot *snapshot; /* a reference */
+    size_t session_limit;      /* sessions at once */
     size_t count;
     struct plan_door doors[];
 };
 
-/* Where somebody listens already. Zeroed: nowhere. */
+/* The addresses that the acceptor listens on. Zeroed: none. Its owner frees `at`. */
 struct plan_open {
     size_t count;
     struct address *at;
 };
 
 /*
- * Opens the listening sockets that the snapshot wants and that are not open yet; takes a reference
- * of it. Each bind that fails is logged, and then it is NULL.
+ * Opens the listening sockets that the snapshot wants and that are not open yet. The plan takes a
+ * reference to the snapshot. Logs each bind that fails, and then returns NULL. An IPv6 address on a
+ * machine without IPv6 is no failure: it is left out, with a warning.
  */
 struct plan *plan_new(
     const struct plan_open *open, struct snapshot *snapshot, size_t session_limit);
 
-/* Closes what was opened for it and not taken over. Sets the pointer to NULL; NULL is allowed. */
+/*
+ * Closes the sockets that were opened for the plan and not taken over, and frees it. Sets the
+ * pointer to NULL; NULL is allowed.
+ */
 void plan_free(struct plan **plan);
 
 /*
- * What will be open when the plan has been carried out. Without memory nothing is known to be open,
- * and the next plan that wants the same address fails.
+ * Sets *open to the addresses that will be open when the plan has been carried out. Without memory
+ * it becomes empty, and the next plan that wants one of these addresses fails to bind it.
  */
 void plan_note_open(struct plan_open *open, const struct plan *plan);
 

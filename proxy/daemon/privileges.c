@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Where the limit is "unlimited". */
+/* Counts as the limit where there is none, or where it cannot be read. */
 enum { DESCRIPTORS_MAX = 1024 * 1024 };
 
 size_t privileges_raise_descriptors(void)
@@ -30,7 +30,7 @@ void privileges_hide_memory(bool hide)
     const struct rlimit none = {0, 0};
 
     (void)prctl(PR_SET_DUMPABLE, hide ? 0UL : 1UL, 0UL, 0UL, 0UL);
-    if (hide) /* for a kernel that gives cores to files; the above is for one that pipes them */
+    if (hide) /* a second lock; it does not stop a kernel that pipes cores to a program */
         (void)setrlimit(RLIMIT_CORE, &none);
 }
 
@@ -49,6 +49,7 @@ bool privileges_drop(const char *user, struct error *error)
     }
     if (geteuid() == entry->pw_uid)
         return true;
+    /* The order matters: without the rights of the old user, the groups cannot be changed. */
     if (geteuid() != 0) {
         error_set(error, "only root can become user \"%s\"", user);
         return false;

@@ -1,4 +1,4 @@
-/* What the process may do. Main thread, before any other thread is started. */
+/* The rights of the process. Main thread, before any other thread is started. */
 #ifndef MAILMUX_PRIVILEGES_H
 #define MAILMUX_PRIVILEGES_H
 
@@ -7,17 +7,19 @@
 #include <stddef.h>
 
 /*
- * No core file, and no look into this process for others of the same user: its memory has keys and
- * passwords (C121). After the user was changed, which undoes it.
+ * With hide: the kernel writes no core file, and other processes of the user cannot read this
+ * one's memory, which holds keys and passwords (C121). Without: both are allowed. Call it after
+ * privileges_drop: a change of the user sets this anew.
  */
 void privileges_hide_memory(bool hide);
 
-/* Raises the soft limit of descriptors to the hard one and gives how many there may be. */
+/* Raises the soft limit of descriptors to the hard one. Returns how many the process may have. */
 size_t privileges_raise_descriptors(void);
 
 /*
- * Becomes the user for good: groups, group, user. As root only; for anybody else it is checked that
- * this is the user already. user NULL: nothing to do.
+ * Becomes the user for good: supplementary groups, group, user. This needs root, unless the
+ * process runs as that user already; then nothing is changed. user NULL: nothing to do. Returns
+ * false with the error's text.
  */
 bool privileges_drop(const char *user, struct error *error);
 

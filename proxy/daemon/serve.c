@@ -14,9 +14,9 @@
 #include <sys/random.h>
 
 enum {
-    DESCRIPTORS_KEPT = 64, /* for everything that is no session */
+    DESCRIPTORS_KEPT = 64, /* for all that is not a session */
     DESCRIPTORS_PER_SESSION = 2,
-    NAMES_PATIENCE_MS = 5000 /* servers whose names take longer join later */
+    NAMES_PATIENCE_MS = 5000 /* a configuration waits so long for its names */
 };
 
 enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_USR1, SIGNALS };
@@ -24,7 +24,10 @@ enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_USR1, SIGNALS };
 static const int signal_numbers[SIGNALS] = {
     [SIGNAL_TERM] = SIGTERM, [SIGNAL_INT] = SIGINT, [SIGNAL_HUP] = SIGHUP, [SIGNAL_USR1] = SIGUSR1};
 
-/* A configuration on its way into effect: its sockets are bound, its names are looked up. */
+/*
+ * A configuration on its way into effect: its sockets are bound, and its names are being looked
+ * up. Zeroed: there is none.
+ */
 struct coming {
     struct snapshot *snapshot;
     struct plan *plan;
@@ -37,13 +40,13 @@ struct server {
     uv_loop_t loop;
     uv_signal_t signals[SIGNALS];
     uv_async_t worker_over;
-    uv_timer_t patience; /* for the names of what is coming, then for the drain */
+    uv_timer_t patience; /* with the names of `coming`; while draining, with the drain */
     struct snapshot *snapshot;
     struct acceptor *acceptor;
     struct names *names;
     struct checks *checks;
     struct coming coming;
-    bool reload_again; /* asked for while one was under way */
+    bool reload_again; /* SIGHUP came while a reload was under way */
     struct worker **workers;
     size_t worker_count;
     atomic_size_t workers_over;
@@ -60,7 +63,7 @@ static void close_handle(uv_handle_t *handle)
         uv_close(handle, NULL);
 }
 
-/* What was on its way into effect will not be. */
+/* Gives up the configuration that is on its way into effect, if there is one. */
 static void drop_coming(struct coming *coming)
 {
     names_stop(&coming->names);
@@ -68,7 +71,7 @@ static void drop_coming(struct coming *coming)
     snapshot_unref(&coming->snapshot);
 }
 
-/* Closes what is left on the main loop, so that it ends. */
+/* Closes what is left on the main loop, so that uv_run in serve returns. May be called twice. */
 static void end_loop(struct server *server)
 {
     drop_coming(&server->coming);
@@ -77,7 +80,7 @@ static void end_loop(struct server *server)
     state_dump_close(&server->state);
     for (int i = 0; i < SIGNALS; i++) {
         close_handle((uv_handle_t *)&server->signals[i]);
-        (void)signal(signal_numbers[i], SIG_IGN); /* we are leaving: one more changes nothing */
+        (void)signal(signal_numbers[i], SIG_IGN); /* else the next one would kill the process */
     }
     close_handle((uv_handle_t *)&server->worker_over);
     close_handle((uv_handle_t *)&server->patience);
@@ -102,6 +105,7 @@ static void log_counters(const struct server *server, const char *event)
 
 /* ---- Draining ---- */
 
+/* The loop may end when no worker and no check is left that could call back. */
 static void end_if_over(struct server *server)
 {
     if (server->checks_over && atomic_load(&server->workers_over) == server->worker_count)
@@ -155,7 +159,7 @@ static void begin_drain(struct server *server, const char *why)
 
     server->draining = true;
     drop_coming(&server->coming);
-    acceptor_stop(&server->acceptor); /* the line tells that nobody can connect any more */
+    acceptor_stop(&server->acceptor); /* before the line, which means that no client can connect */
     log_open(&line, LOG_INFO, "drain");
     log_text(&line, "why", slice_from(why));
     log_number(&line, "alive", atomic_load(&server->totals.alive));
@@ -166,7 +170,7 @@ static void begin_drain(struct server *server, const char *why)
     if (server->checks)
         checks_finish(server->checks, on_checks_over, server);
     (void)uv_timer_start(&server->patience, on_drain_over, drain_ms(server), 0);
-    if (server->worker_count == 0)
+    if (server->worker_count == 0) /* it could not start, and no worker will call back */
         end_loop(server);
 }
 
@@ -187,7 +191,10 @@ static size_t session_limit(const struct config *config, size_t descriptors)
     return config->limits.sessions < possible ? (size_t)config->limits.sessions : possible;
 }
 
-/* What can fail is done here: afterwards it only waits for names. Takes the snapshot. */
+/*
+ * Does what the configuration can make fail: it is loaded (snapshot is NULL if not) and its sockets
+ * are bound. Takes the snapshot. After false the caller drops server->coming.
+ */
 static bool prepare(struct server *server, struct snapshot *snapshot)
 {
     server->coming.snapshot = snapshot;
@@ -200,7 +207,10 @@ static bool prepare(struct server *server, struct snapshot *snapshot)
 
 static void on_patience_over(uv_timer_t *timer);
 
-/* Perhaps from inside names_start: the rest waits for the next turn of the loop. */
+/*
+ * All names have been looked up. names_start may call this before it returns, so take_effect waits
+ * for the next turn of the loop.
+ */
 static void on_names_ready(void *owner)
 {
     struct server *server = owner;
@@ -209,7 +219,10 @@ static void on_names_ready(void *owner)
         (void)uv_timer_start(&server->patience, on_patience_over, 0, 0);
 }
 
-/* Servers whose names take longer than we wait join later. */
+/*
+ * Looks the names up. take_effect follows when all have been looked up, or after NAMES_PATIENCE_MS:
+ * servers whose names take longer are used from the moment when their addresses are known.
+ */
 static bool wait_for_names(struct server *server)
 {
     struct coming *coming = &server->coming;
@@ -231,7 +244,11 @@ static void log_effect(const struct server *server, const char *event)
     log_write(&line);
 }
 
-/* New connections are served by what has come; open sessions keep what they began with. */
+/*
+ * Puts the configuration into effect: it serves new connections, and open sessions keep the
+ * snapshot that they began with. The pools are handed over first, so that the new snapshot is
+ * complete before the acceptor's thread sees it.
+ */
 static bool take_effect(struct server *server)
 {
     struct coming *coming = &server->coming;
@@ -266,12 +283,12 @@ static void begin_reload(struct server *server)
     }
 }
 
-/* Names are known, or were waited for long enough. */
+/* The names have been looked up, or NAMES_PATIENCE_MS are over. */
 static void on_patience_over(uv_timer_t *timer)
 {
     struct server *server = timer->data;
 
-    if (!server->coming.names)
+    if (!server->coming.names) /* names_start has failed, and the reload was dropped */
         return;
     if (!take_effect(server)) {
         server->failed = true;
@@ -292,7 +309,7 @@ static void reload(struct server *server)
         begin_reload(server);
 }
 
-/* The first asks for the end, the second insists. */
+/* The first signal begins the drain, the second cuts it short. */
 static void end(struct server *server, const char *why)
 {
     if (server->draining)
@@ -327,7 +344,7 @@ static bool start_workers(struct server *server, const struct config *config)
     struct error error;
 
     if (getrandom(&server->totals.seed, sizeof(server->totals.seed), 0) < 0)
-        server->totals.seed = clock_monotonic_ms(); /* an id, no secret */
+        server->totals.seed = clock_monotonic_ms(); /* ids of sessions are no secret */
     server->workers = calloc(wanted, sizeof(struct worker *));
     for (size_t i = 0; server->workers && i < wanted; i++) {
         server->workers[i] =
@@ -356,7 +373,10 @@ static void init_loop(struct server *server)
     }
 }
 
-/* Listening sockets and keys first, as root; then the user; then threads. */
+/*
+ * Keys are read (load_first) and sockets are bound with the rights of the start. Then the process
+ * becomes its user. Threads begin last: privileges_drop must be called while there is one thread.
+ */
 static bool start(struct server *server, struct snapshot *snapshot)
 {
     const struct config *config = snapshot_config(snapshot);
@@ -391,7 +411,10 @@ static int finish(struct server *server)
     return server->failed || atomic_load(&server->totals.alive) > 0 ? 1 : 0;
 }
 
-/* libuv aborts where its loops get no descriptors, and sessions need some, too. */
+/*
+ * Whether there are descriptors for the process and one session; logs it if not. Without the former
+ * libuv would abort.
+ */
 static bool has_descriptors(const struct server *server)
 {
     const size_t least = DESCRIPTORS_KEPT + DESCRIPTORS_PER_SESSION;

@@ -2,7 +2,10 @@
 #ifndef MAILMUX_SERVE_H
 #define MAILMUX_SERVE_H
 
-/* Serves until SIGTERM or SIGINT; returns the exit status: 0, or 1 when it could not start. */
+/*
+ * Serves until SIGTERM or SIGINT has ended all sessions. Returns the exit status: 0, or 1 when it
+ * could not start or when a session is still counted as alive at the end, which is a fault.
+ */
 int serve(const char *file);
 
 #endif

@@ -10,19 +10,20 @@ struct worker {
     pthread_t thread;
     uv_loop_t loop;
     uv_async_t wake;
-    pthread_mutex_t lock; /* of the inbox and the orders */
-    struct list inbox;
+    pthread_mutex_t lock; /* guards inbox and the three orders */
+    struct list inbox;    /* connections */
     bool drain_ordered;
     bool cut_ordered;
     bool state_ordered; /* until it is carried out */
     atomic_size_t load;
-    bool over; /* the loop is ending */
+    bool over; /* it drains and has no session: its handles are being closed */
     worker_done *on_done;
     void *owner;
     struct engine engine;
     struct sessions sessions;
 };
 
+/* An accepted connection on its way to the worker's thread. */
 struct connection {
     struct list node;
     int fd;
@@ -33,6 +34,7 @@ struct connection {
 
 /* ---- What it does for its engine and its sessions ---- */
 
+/* A connection is over, or never became a session. */
 static void release(struct worker *worker, struct snapshot *snapshot)
 {
     snapshot_unref(&snapshot);
@@ -67,6 +69,7 @@ static void begin_session(struct worker *worker, struct connection *connection)
     free(connection);
 }
 
+/* For a connection that arrives after the order to drain. */
 static void refuse(struct worker *worker, struct connection *connection)
 {
     socket_discard(connection->fd, false);
@@ -83,7 +86,10 @@ static void end_if_over(struct worker *worker)
     uv_close((uv_handle_t *)&worker->wake, NULL);
 }
 
-/* One wake may stand for many messages: all of the inbox is taken. */
+/*
+ * One wake may stand for many messages, so all of the inbox is taken. The lock is not held while
+ * they are carried out.
+ */
 static void on_wake(uv_async_t *wake)
 {
     struct worker *worker = wake->data;
@@ -129,6 +135,7 @@ static void *run(void *argument)
 {
     struct worker *worker = argument;
 
+    /* The last session may end in any callback, so each turn is followed by a look. */
     while (!worker->over) {
         (void)uv_run(&worker->loop, UV_RUN_ONCE);
         end_if_over(worker);

@@ -1,6 +1,7 @@
 /*
- * A worker: one thread, one loop, its sessions and free lists. It shares nothing with other workers
- * but the process's counters. What others want of it is a message in its inbox.
+ * A worker: one thread with a loop, sessions and free lists of its own. With other workers it
+ * shares the totals and, through snapshots, pools and certificates. Other threads reach it by its
+ * inbox.
  */
 #ifndef MAILMUX_WORKER_H
 #define MAILMUX_WORKER_H
@@ -11,24 +12,32 @@
 
 struct worker;
 
-/* Called on the worker's thread when its last session is over while it drains: its thread ends. */
+/* Called once, on the worker's thread right before that ends: it drains, and no session is left. */
 typedef void worker_done(void *owner);
 
-/* Starts the thread; NULL with the error's text. number: its name in the log. */
+/*
+ * Starts a worker, which the caller ends with worker_drain or worker_cut and then worker_join.
+ * number: its name in the log. The totals and the owner must outlive it. Returns NULL with the
+ * error's text.
+ */
 struct worker *worker_start(
     unsigned number, struct totals *totals, worker_done *on_done, void *owner, struct error *error);
 
 /*
- * Any thread. An accepted connection (the descriptor is taken) for the n-th listener of the
- * snapshot, of which a reference is taken. False without memory: the descriptor is closed.
+ * Any thread. Gives it an accepted connection of the n-th listener of the snapshot. Takes the
+ * descriptor, and a reference to the snapshot until the session is over. Returns false without
+ * memory; the connection is then reset.
  */
 bool worker_give(struct worker *worker, int fd, const struct address *client,
     struct snapshot *snapshot, size_t listener);
 
-/* Sessions given and not over yet. Any thread. */
+/* Any thread. How many connections it was given whose sessions are not over. */
 size_t worker_load(const struct worker *worker);
 
-/* Any thread. Drain: sessions end at their next boundary. Cut: now. The thread ends after both. */
+/*
+ * Any thread. After drain each session ends at its next boundary, after cut at once. When none is
+ * left the thread ends. Connections that are given later are closed.
+ */
 void worker_drain(struct worker *worker);
 void worker_cut(struct worker *worker);
 
@@ -38,7 +47,10 @@ void worker_cut(struct worker *worker);
  */
 void worker_log_state(struct worker *worker);
 
-/* Waits for the thread's end and frees it; nobody may give it anything any more. */
+/*
+ * Waits for the end of the thread, frees the worker and sets the pointer to NULL. No other thread
+ * may use the worker any more.
+ */
 void worker_join(struct worker **worker);
 
 #endif
