@@ -3,18 +3,18 @@
 #include "certificates.h"
 #include <stdlib.h>
 
-/* What a warning needs to find its place. */
+/* Where problems of this backend go. */
 struct place {
     const struct config_backend *backend;
     struct config_report *report;
 };
 
-/* The setting behind each parameter. */
+/* The setting to blame for each parameter of net/tls_client. */
 static const size_t fields[] = {
     [TLS_CULPRIT_NONE] = offsetof(struct config_backend, tls),
     [TLS_CULPRIT_CERTIFICATE] = offsetof(struct config_backend, client_certificate),
     [TLS_CULPRIT_KEY] = offsetof(struct config_backend, client_key),
-    [TLS_CULPRIT_CLIENT_CERTIFICATE] = offsetof(struct config_backend, tls), /* asks nobody */
+    [TLS_CULPRIT_CLIENT_CERTIFICATE] = offsetof(struct config_backend, tls), /* never blamed */
     [TLS_CULPRIT_CA] = offsetof(struct config_backend, ca),
     [TLS_CULPRIT_VERSION] = offsetof(struct config_backend, tls_policy),
     [TLS_CULPRIT_CIPHERS] = offsetof(struct config_backend, tls_policy),
@@ -27,20 +27,24 @@ static const size_t fields[] = {
 static void add(const struct place *place, bool is_error, enum tls_culprit culprit, size_t index,
     const char *text)
 {
+    /* Without client_key the key is in the file of the certificate. */
     bool is_one_file = culprit == TLS_CULPRIT_KEY && !place->backend->client_key;
 
     config_report_setting(place->report, is_error, SECTION_BACKEND, place->backend,
         fields[is_one_file ? TLS_CULPRIT_CERTIFICATE : culprit], index, text);
 }
 
-/* A group that this library lacks is no mistake of the operator. */
+/* A group of tls_policy that this OpenSSL lacks is left out, and is no mistake of the operator. */
 static void warn(void *owner, enum tls_culprit culprit, size_t index, const char *text)
 {
     if (culprit != TLS_CULPRIT_GROUPS)
         add(owner, false, culprit, index, text);
 }
 
-/* All that are wrong are reported. NULL: some are, or there is no memory. */
+/*
+ * Returns the pins, which the caller frees. Reports each one that is wrong, and then returns NULL,
+ * as without memory.
+ */
 static unsigned char (*read_pins(const struct place *place))[TLS_PIN_SIZE]
 {
     const struct config_strings *texts = &place->backend->pins;

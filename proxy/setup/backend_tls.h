@@ -1,4 +1,4 @@
-/* From a backend's settings to its TLS of net/tls_client. Main thread. */
+/* Makes the TLS toward a backend (net/tls_client) from its settings. Main thread. */
 #ifndef MAILMUX_BACKEND_TLS_H
 #define MAILMUX_BACKEND_TLS_H
 
@@ -6,8 +6,9 @@
 #include "tls_client.h"
 
 /*
- * Reads authorities, pins, certificate and key; what is wrong goes to the report with the line that
- * said so. NULL on an error, and where the backend has no TLS.
+ * Reads authorities, pins, certificate and key. Returns a reference, which the caller gives back
+ * with tls_client_unref. What is wrong goes to the report with the line of its setting. Returns
+ * NULL on an error, and for a backend without TLS. Blocks on the disk.
  */
 struct tls_client *backend_tls_load(
     const struct config_backend *backend, struct config_report *report);

@@ -2,14 +2,14 @@
 
 #include "self_signed.h"
 
-/* What a warning needs to find its place. */
+/* Where problems of this set go. */
 struct place {
     const struct config_tls *tls;
     struct config_report *report;
-    bool serving; /* else checking: nothing goes to the log */
+    bool serving; /* false: for --check, which has no log */
 };
 
-/* The setting behind each parameter. */
+/* The setting to blame for each parameter of net/tls_context. */
 static const size_t fields[] = {
     [TLS_CULPRIT_NONE] = offsetof(struct config_tls, policy),
     [TLS_CULPRIT_CERTIFICATE] = offsetof(struct config_tls, certificates),
@@ -21,7 +21,7 @@ static const size_t fields[] = {
     [TLS_CULPRIT_CIPHERSUITES] = offsetof(struct config_tls, ciphersuites),
     [TLS_CULPRIT_GROUPS] = offsetof(struct config_tls, groups),
     [TLS_CULPRIT_NAMES] = offsetof(struct config_tls, names),
-    [TLS_CULPRIT_PIN] = offsetof(struct config_tls, policy), /* has none */
+    [TLS_CULPRIT_PIN] = offsetof(struct config_tls, policy), /* never blamed */
 };
 
 static void add(const struct place *place, bool is_error, enum tls_culprit culprit, size_t index,
@@ -31,7 +31,7 @@ static void add(const struct place *place, bool is_error, enum tls_culprit culpr
         place->report, is_error, SECTION_TLS, place->tls, fields[culprit], index, text);
 }
 
-/* A group that this library lacks is worth a note; everything else is the operator's business. */
+/* A group that this OpenSSL lacks is left out, and only the log says so: it is no mistake. */
 static void warn(void *owner, enum tls_culprit culprit, size_t index, const char *text)
 {
     const struct place *place = owner;
@@ -42,7 +42,10 @@ static void warn(void *owner, enum tls_culprit culprit, size_t index, const char
         log_message(LOG_INFO, "tls", "%s", text);
 }
 
-/* The path of the self-signed one, for certificate and key alike; false when there is none. */
+/*
+ * Writes the path of the self-signed certificate, whose file also has its key. Returns false, with
+ * the reason in the report, when there is none.
+ */
 static bool make_self_signed(
     const struct config *config, char path[SELF_SIGNED_PATH_MAX], struct config_report *report)
 {

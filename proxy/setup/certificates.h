@@ -1,4 +1,7 @@
-/* From the certificate sets of a configuration to those of net/tls_context. Main thread. */
+/*
+ * Makes certificate sets (net/tls_context) and ticket keys from a configuration. Main thread;
+ * blocks on the disk.
+ */
 #ifndef MAILMUX_CERTIFICATES_H
 #define MAILMUX_CERTIFICATES_H
 
@@ -7,14 +10,18 @@
 #include "tls_tickets.h"
 
 /*
- * Loads one set; what is wrong goes to the report with the line that said so. Where no certificate
- * is configured and make_certificate is set, a self-signed one for `hostname` is made or reused.
- * NULL on an error, and where there is neither.
+ * Loads the set at that index; the caller frees it with tls_set_free. What is wrong goes to the
+ * report with the line of its setting. If no certificate is configured, make_certificate makes or
+ * reuses a self-signed one for `hostname`; without it no set is made, and its other settings are
+ * checked. Returns NULL on an error, and when no set is made.
  */
 struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report);
 
-/* The keys of session tickets, random or from files; NULL on an error. */
+/*
+ * Returns a reference to the keys of session tickets, random ones or those from ticket_keys; the
+ * caller gives it back with tls_tickets_unref. Returns NULL on an error, which is reported.
+ */
 struct tls_tickets *tickets_load(const struct config *config, struct config_report *report);
 
 #endif

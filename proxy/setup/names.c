@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One server that is known by name. */
+/* One server that is given by a name. */
 struct entry {
     struct names *names;
-    struct resolve *request;
-    bool is_awaited; /* no answer to the request has come yet */
-    size_t backend;
-    size_t server;
-    bool is_known; /* has been answered at least once */
-    bool failed;   /* the last time: logged once */
+    struct resolve *request; /* NULL: it is not being looked up */
+    bool is_awaited;         /* the request has had no answer, not even an early one */
+    size_t backend;          /* its index in the configuration */
+    size_t server;           /* its index in the backend */
+    bool is_known;           /* has been answered at least once */
+    bool failed;             /* the last lookup did, and the log says so */
     size_t count;
     struct resolve_address addresses[RESOLVE_MAX]; /* what the pool has */
 };
@@ -26,8 +26,8 @@ struct names {
     struct snapshot *snapshot;
     names_ready *on_ready;
     void *owner;
-    size_t waiting;
-    bool ready;
+    size_t waiting; /* entries with is_awaited */
+    bool ready;     /* on_ready has been called */
     size_t count;
     struct entry entries[];
 };
@@ -42,6 +42,7 @@ static const struct config_server *server_of(const struct entry *entry)
     return &backend_of(entry)->servers[entry->server];
 }
 
+/* Calls on_ready, once, when no entry waits for its first answer any more. */
 static void settle(struct names *names)
 {
     if (names->ready || names->waiting > 0)
@@ -74,7 +75,7 @@ static void note_failure(struct entry *entry, const char *why)
     entry->failed = true;
 }
 
-/* As many as a field of the log has room for; their number stands beside it. */
+/* Writes as many addresses as a field of the log has room for. `count` in the line is exact. */
 static void write_addresses(const struct entry *entry, char out[LOG_FIELD_MAX])
 {
     char text[ADDRESS_TEXT_MAX];
@@ -116,7 +117,7 @@ static const struct resolve_address *find(
     return NULL;
 }
 
-/* The order counts for nothing: many DNS servers turn it with every answer. */
+/* Whether the entry has just these addresses. The order does not count: DNS servers rotate it. */
 static bool is_same(const struct entry *entry, const struct resolve_address *list, size_t count)
 {
     if (count != entry->count)
@@ -130,6 +131,7 @@ static bool is_same(const struct entry *entry, const struct resolve_address *lis
     return true;
 }
 
+/* Hands the addresses to the pool. All but those of the best priority are backups. */
 static void tell_pool(const struct entry *entry)
 {
     struct pool_address addresses[RESOLVE_MAX];
@@ -147,6 +149,7 @@ static void tell_pool(const struct entry *entry)
         server_of(entry)->name, addresses, entry->count, clock_monotonic_ms());
 }
 
+/* Whether that address belongs to a question that was not answered this time. */
 static bool is_in_gap(const struct resolve_result *result, const struct resolve_address *known)
 {
     for (size_t i = 0; i < result->gap_count; i++) {
@@ -159,7 +162,10 @@ static bool is_in_gap(const struct resolve_result *result, const struct resolve_
     return false;
 }
 
-/* What was found, and what the entry has of those that could not be asked this time. */
+/*
+ * Writes the addresses that were found, and those of the entry whose question was not answered this
+ * time. Returns how many there are.
+ */
 static size_t merge(const struct entry *entry, const struct resolve_result *result,
     struct resolve_address list[RESOLVE_MAX])
 {
@@ -199,8 +205,8 @@ static void take_addresses(struct entry *entry, const struct resolve_result *res
 }
 
 /*
- * Nothing was found. One of the two families may have been answered all the same: its addresses go,
- * unless none would be left.
+ * No address was found. Yet a question for one family may have been answered: with none. The
+ * addresses of that family go, unless no address would be left.
  */
 static void take_failure(struct entry *entry, const struct resolve_result *result)
 {
@@ -217,6 +223,7 @@ static void take_failure(struct entry *entry, const struct resolve_result *resul
 
 /* ---- Looking up ---- */
 
+/* May come twice for one request: is_early says that the second is still to come. */
 static void on_resolved(void *owner, const struct resolve_result *result)
 {
     struct entry *entry = owner;
@@ -233,6 +240,7 @@ static void on_resolved(void *owner, const struct resolve_result *result)
     settle(names);
 }
 
+/* Starts a lookup of the entry, unless the one before is still under way. */
 static void look_up(struct entry *entry)
 {
     const struct config_server *server = server_of(entry);
@@ -290,7 +298,7 @@ static bool is_same_server(const struct entry *a, const struct entry *b)
            first->port == second->port && first->is_service == second->is_service;
 }
 
-/* So that a reload while the DNS is away loses nothing, and logs nothing that is known. */
+/* So a reload while DNS does not answer loses no address, and logs nothing a second time. */
 static void adopt(struct entry *entry, const struct names *before)
 {
     for (size_t i = 0; i < before->count; i++) {

@@ -8,21 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A listener's service with what its pointers need. */
+/* The service of one listener, with what it points to. */
 struct part {
     struct service service;
-    struct tls_service tls;
-    struct tls_set **sets; /* borrowed from the snapshot's, in the listener's order */
+    struct tls_service tls; /* zeroed where the listener has no TLS */
+    struct tls_set **sets;  /* borrowed from the snapshot's, in the listener's order */
 };
 
 struct snapshot {
     struct refcount references;
     struct config *config;
-    struct tls_set **sets; /* as many as config->tls_count; NULL: no listener uses it */
-    struct tls_tickets *tickets;
-    struct pool **pools;            /* as many as config->backend_count */
-    struct tls_client **server_tls; /* the same; NULL where the backend has no TLS */
-    struct part *parts;             /* as many as config->listener_count */
+    struct tls_set **sets;          /* config->tls_count of them; NULL: is_set_used says no */
+    struct tls_tickets *tickets;    /* a reference */
+    struct pool **pools;            /* config->backend_count references */
+    struct tls_client **server_tls; /* config->backend_count references; NULL: no TLS there */
+    struct part *parts;             /* config->listener_count of them */
 };
 
 static bool build_tls(struct snapshot *snapshot, size_t i)
@@ -85,7 +85,10 @@ static bool allocate(struct snapshot *snapshot)
     return snapshot->sets && snapshot->pools && snapshot->server_tls && snapshot->parts;
 }
 
-/* Whether a set serves anybody: the first one need not, and then it needs no certificate. */
+/*
+ * Whether to load a set: a listener with TLS uses it, or it has certificates. The set of [tls] may
+ * have neither, and then no self-signed certificate is made for it.
+ */
 static bool is_set_used(const struct config *config, size_t set)
 {
     for (size_t i = 0; i < config->listener_count; i++) {
@@ -99,7 +102,10 @@ static bool is_set_used(const struct config *config, size_t set)
     return config->tls[set].certificates.count > 0;
 }
 
-/* A client that has a ticket keeps the use of it over a reload. */
+/*
+ * Random keys are kept over a reload, so that tickets of before stay good, unless ticket_period has
+ * changed. Keys from files are read again.
+ */
 static void take_tickets(
     struct snapshot *snapshot, struct snapshot *before, struct config_report *report)
 {
@@ -112,6 +118,7 @@ static void take_tickets(
         snapshot->tickets = tickets_load(snapshot->config, report);
 }
 
+/* Goes on after an error in a file, so that all of them are reported at once. */
 static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_certificate,
     struct config_report *report)
 {
@@ -159,9 +166,10 @@ struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
 }
 
 /*
- * The pool that this backend has in effect, or NULL. A session keeps the settings that it began
- * with, but chooses from the pool as it is now: where the two disagreed about TLS, it would go in
- * clear to a server that is to have TLS only.
+ * The pool that the backend of this name has in `snapshot`. NULL: there is no such backend, or its
+ * servers are to be spoken to in another way. A session keeps the settings that it began with, but
+ * chooses from the pool as it is now; so with one pool for both, it could go in clear to a server
+ * that the new configuration allows TLS only.
  */
 static struct pool *find_pool(const struct snapshot *snapshot, const struct config_backend *backend)
 {

@@ -1,7 +1,8 @@
 /*
- * One configuration with everything built from it: certificate sets, tickets, pools, and a service
- * per listener. Built whole or not at all by the main thread, then immutable; sessions and the
- * acceptor hold references from any thread, and the last one frees it.
+ * A snapshot: one configuration with everything that is built from it, which is certificate sets,
+ * ticket keys, pools, TLS toward backends, and a service for each listener. The main thread builds
+ * it, whole or not at all. Then it is immutable, and any thread may hold references; it is freed
+ * with the last one.
  */
 #ifndef MAILMUX_SNAPSHOT_H
 #define MAILMUX_SNAPSHOT_H
@@ -12,36 +13,39 @@
 struct snapshot;
 
 /*
- * Takes the configuration in every case. Reads certificates and keys; what is wrong with them goes
- * to the report with its file and line. before: what is in effect now, whose tickets stay good;
- * NULL at the start. make_certificate: where none is configured, a self-signed one is made in the
- * state directory; else (for --check) that is left out. NULL on any error.
+ * Returns a reference to a new snapshot. Takes the configuration, also on failure, and sets *config
+ * to NULL. Reads certificates and keys; what is wrong with them goes to the report with file and
+ * line. before: the snapshot in effect, whose ticket keys it keeps if it may; NULL at the start.
+ * make_certificate: see certificates_load; false for --check. Returns NULL on any error.
  */
 struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
     bool make_certificate, struct config_report *report);
 
 /*
- * Before it is given to any other thread: its backends go on with the pools that those of the same
- * name have now, so that sessions are counted and marks kept over a reload. Where the TLS toward
- * the servers or send_client_address has changed, the backend begins anew instead, and sessions of
- * before keep the servers of before; those that wait for a place there are answered at once.
+ * Gives the backends of a new snapshot the pools that backends of the same name have in `before`,
+ * so that marks and the counts of sessions are kept over a reload. If the TLS toward the servers or
+ * send_client_address has changed (config_speaks_alike), the backend keeps its new pool. Pools that
+ * are left over are retired: sessions that wait there are answered at once, and those that have a
+ * server keep it. Call it before another thread knows the snapshot.
  */
 void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *before);
 
+/* Takes one more reference and returns it. Any thread. */
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
-/* Sets the pointer to NULL; NULL is allowed. */
+/* Gives a reference back. Any thread. Sets the pointer to NULL; NULL is allowed. */
 void snapshot_unref(struct snapshot **snapshot);
 
+/* What the functions below return belongs to the snapshot and lives as long as it. Any thread. */
 const struct config *snapshot_config(const struct snapshot *snapshot);
 
-/* By the listener's index in the configuration; and the pool of a backend by its index. */
+/* Both take an index in the configuration. */
 const struct service *snapshot_service(const struct snapshot *snapshot, size_t listener);
 struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend);
 
 /*
- * How the servers of a backend are probed: as a session would come to them, but for a client, and
- * so by name of nobody. The goal is that of a session, and where tls_name is NULL it is the host of
- * the server's line. What it points to is the snapshot's.
+ * How to probe the servers of a backend: as a session would approach them, but in our own name
+ * (route_probe_plan). If tls_name is NULL, the caller sets it to the host of the server's line.
+ * What the plan points to belongs to the snapshot.
  */
 struct probe_plan snapshot_probe_plan(const struct snapshot *snapshot, size_t backend);
 
