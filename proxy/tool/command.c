@@ -30,7 +30,7 @@ void command_write_report(const struct config_report *report, FILE *out)
         (void)fprintf(out, "error: further problems are left out\n");
 }
 
-/* The last line of --check: the answer, and how much stands above it. */
+/* The last line of --check: whether the file can be used, and how many problems it has. */
 static void write_summary(const char *file, const struct config_report *report)
 {
     size_t warnings = 0;
@@ -43,8 +43,8 @@ static void write_summary(const char *file, const struct config_report *report)
 }
 
 /*
- * Neither binds nor dials (but with --probe) nor makes a certificate; but certificates and keys are
- * loaded.
+ * Loads the configuration with its certificates and keys. It binds no socket, makes no certificate,
+ * and connects to no server unless with --probe.
  */
 static int check(const struct options *options)
 {

@@ -1,6 +1,7 @@
 /*
- * The commands that answer and end: --check, --dump, --reference, --man, --version, --help. They
- * write the answer to standard output and problems to standard error. Main thread; no session runs.
+ * The commands that print an answer and end: --check, --dump, --reference, --man, --version and
+ * --help. The answer goes to standard output, problems of the configuration go to standard error.
+ * Main thread; no session runs.
  */
 #ifndef MAILMUX_COMMAND_H
 #define MAILMUX_COMMAND_H
@@ -11,13 +12,13 @@
 
 enum { COMMAND_USAGE_STATUS = 2 };
 
-/* Does options->command, which is not COMMAND_RUN; returns the exit status, 0 or 1. */
+/* Runs options->command, which is not COMMAND_RUN. Returns the exit status, 0 or 1. */
 int command_run(const struct options *options);
 
-/* The line for a command line that makes no sense; returns the exit status. */
+/* Prints what is wrong with the command line. Returns the exit status COMMAND_USAGE_STATUS. */
 int command_refuse(const struct error *error);
 
-/* "error: FILE:LINE: ..." and "warning: FILE:LINE: ...", a line each. */
+/* Writes a line for each problem: "error: FILE:LINE: TEXT" or "warning: FILE:LINE: TEXT". */
 void command_write_report(const struct config_report *report, FILE *out);
 
 #endif

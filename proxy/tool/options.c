@@ -3,7 +3,7 @@
 #include <getopt.h>
 #include <stddef.h>
 
-/* Options without a letter; above every character. */
+/* The values of options without a letter; no character has such a value. */
 enum { OPTION_PROBE = 256, OPTION_FIRST_COMMAND };
 
 #define COMMAND_OPTION(word, command)                                                              \
@@ -38,8 +38,8 @@ bool options_parse(int argc, char *const argv[], struct options *out, struct err
     struct options options = {COMMAND_RUN, OPTIONS_DEFAULT_FILE, false};
     int option;
 
-    optind = 0; /* from the beginning, whatever was parsed before */
-    opterr = 0;
+    optind = 0; /* makes glibc begin anew, when a command line was parsed before (in tests) */
+    opterr = 0; /* getopt prints nothing itself */
     while ((option = getopt_long(argc, argv, "+:c:h", long_options, NULL)) != -1) {
         if (option == 'c') {
             options.file = optarg;

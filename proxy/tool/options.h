@@ -1,6 +1,6 @@
 /*
- * The command line. Parsing only: nothing is opened or printed. Main thread, at the start (getopt
- * keeps state of its own).
+ * Parses the command line; opens and prints nothing. Main thread, since getopt has state of its
+ * own.
  */
 #ifndef MAILMUX_OPTIONS_H
 #define MAILMUX_OPTIONS_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 enum options_command {
-    COMMAND_RUN, /* no command given: serve */
+    COMMAND_RUN, /* no command is given: serve */
     COMMAND_CHECK,
     COMMAND_DUMP,
     COMMAND_REFERENCE,
@@ -23,10 +23,10 @@ enum options_command {
 struct options {
     enum options_command command;
     const char *file; /* borrowed from argv, or OPTIONS_DEFAULT_FILE */
-    bool probe;       /* with COMMAND_CHECK: the servers are visited, too */
+    bool probe;       /* with COMMAND_CHECK: visit the servers, too */
 };
 
-/* False, with what is wrong, for a command line that makes no sense; *out is then unchanged. */
+/* Returns false with the error's text when the command line is wrong; *out is then unchanged. */
 bool options_parse(int argc, char *const argv[], struct options *out, struct error *error);
 
 #endif

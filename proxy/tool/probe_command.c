@@ -11,33 +11,34 @@
 
 enum { VISITS_AT_ONCE = 16 };
 
+/* All visits of one call, in the order of the file. */
 struct tour {
     uv_loop_t loop;
-    struct engine engine; /* large */
+    struct engine engine; /* large, so the tour is not on the stack */
     struct snapshot *snapshot;
-    struct tls_client *lax;
-    bool has_names;
+    struct tls_client *lax; /* takes every certificate */
+    bool has_names;         /* every name has been looked up, or has failed */
     size_t count;
     struct visit *visits;
     size_t started;
     size_t over;
-    size_t printed;
+    size_t printed; /* a prefix of visits, since blocks are printed in order */
     struct visit_counts counts;
 };
 
 static const struct engine_hooks hooks = {.connect = leg_connect};
 
-/* ---- Whom ---- */
+/* ---- Which servers ---- */
 
 static void on_names_ready(void *owner)
 {
     struct tour *tour = owner;
 
     tour->has_names = true;
-    uv_stop(&tour->loop); /* or this turn would go on to wait */
+    uv_stop(&tour->loop); /* else this turn would go on to wait for events */
 }
 
-/* Every address of that server; where it has none, one visit that says so. */
+/* Adds a visit for each address of that server. If it has none, adds one visit that says so. */
 static void add_server(struct tour *tour, size_t backend, const struct config_server *server)
 {
     struct pool *pool = snapshot_pool(tour->snapshot, backend);
@@ -58,6 +59,7 @@ static void add_server(struct tour *tour, size_t backend, const struct config_se
             .snapshot = tour->snapshot, .backend = backend, .server = server, .is_over = true};
 }
 
+/* How many visits there are at most: each line of a server may have none or several addresses. */
 static size_t count_visits(const struct tour *tour)
 {
     const struct config *config = snapshot_config(tour->snapshot);
@@ -90,6 +92,7 @@ static bool plan_visits(struct tour *tour)
 
 static void on_visited(void *owner);
 
+/* Starts visits until VISITS_AT_ONCE are under way. One without an address is over at once. */
 static void start_more(struct tour *tour)
 {
     while (tour->started < tour->count && tour->started - tour->over < VISITS_AT_ONCE) {
@@ -115,7 +118,7 @@ static void on_visited(void *owner)
     tour->over++;
     print_ready(tour);
     start_more(tour);
-    uv_stop(&tour->loop);
+    uv_stop(&tour->loop); /* as in on_names_ready */
 }
 
 static void visit_all(struct tour *tour)
@@ -135,7 +138,10 @@ static void visit_all(struct tour *tour)
     print_ready(tour);
 }
 
-/* For finding out what a server is: nothing is said to it that needs to be kept from others. */
+/*
+ * TLS that takes every certificate, to find out what a server is. A visit says nothing over it that
+ * must be kept secret.
+ */
 static struct tls_client *make_lax(const struct config_backend *backend)
 {
     struct config_backend lax = {.name = backend->name,
@@ -171,7 +177,7 @@ size_t probe_command(struct snapshot *snapshot)
         return tour.counts.errors;
     }
     engine_init(&tour.engine, &tour.loop, &hooks, NULL);
-    uv_ref((uv_handle_t *)&tour.engine.deadlines.timer); /* there may be nothing else to wait for */
+    uv_ref((uv_handle_t *)&tour.engine.deadlines.timer); /* the loop may have nothing else */
     visit_all(&tour);
     engine_deinit(&tour.engine);
     (void)uv_run(&tour.loop, UV_RUN_DEFAULT);

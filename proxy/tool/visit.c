@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A client that no network has [RFC 5737], and where it would have connected to. */
+/* A client with addresses that no network has [RFC 5737]; nothing makes a server trust it. */
 static struct opening_client make_stranger(void)
 {
     const uint16_t client_port = 40000;
@@ -37,7 +37,7 @@ static const char *domain_of_host(const char *hostname)
     return dot && strchr(dot + 1, '.') && hostname[0] != '[' ? dot + 1 : hostname;
 }
 
-/* Of a domain that the server should know. */
+/* A sender of a domain that the server should know: of relay_domains, or of our own host name. */
 static void write_sender(struct visit *visit)
 {
     const char *domain = find_relay_domain(visit);
@@ -66,14 +66,14 @@ bool visit_sends_header(const struct visit *visit)
 
 /* ---- What a failure leaves open ---- */
 
-/* It has greeted in its protocol and answered, whatever else it lacks. */
+/* The server has greeted in its protocol and answered, even if a session could not begin. */
 static bool is_understood(const struct probe_result *result)
 {
     return result->failure == OPENING_FINE || result->failure == OPENING_CERTIFICATE ||
            result->failure == OPENING_NO_STARTTLS;
 }
 
-/* It greets, but in another protocol: nothing else needs to be tried. */
+/* The server greets in another protocol: header and TLS are right, and no other try helps. */
 static bool greets_otherwise(const struct probe_result *result)
 {
     return slice_starts(result->first_word, SLICE("220")) ||
@@ -81,6 +81,7 @@ static bool greets_otherwise(const struct probe_result *result)
            slice_starts(result->first_word, SLICE("* "));
 }
 
+/* Whether a wrong setting of PROXY header or TLS may be the cause of the failure. */
 static bool is_open_question(const struct probe_result *result)
 {
     switch (opening_verdict(result->failure)->trouble) {
@@ -106,7 +107,7 @@ bool visit_explains(const struct visit *visit, enum visit_try which)
     return result && is_understood(result);
 }
 
-/* ---- One after the other ---- */
+/* ---- One try after the other ---- */
 
 static bool knows_xclient(const struct visit *visit)
 {
@@ -115,6 +116,7 @@ static bool knows_xclient(const struct visit *visit)
     return (visit->probes[VISIT_AS_CONFIGURED].result.offers & needed) == needed;
 }
 
+/* Whether to test an SMTP server for relaying. With XCLIENT it must take the stranger's address. */
 static bool may_relay(const struct visit *visit)
 {
     const struct config_backend *backend = visit_backend(visit);
@@ -123,7 +125,7 @@ static bool may_relay(const struct visit *visit)
            (backend->send_client_address != SEND_ADDRESS_XCLIENT || knows_xclient(visit));
 }
 
-/* VISIT_TRIES: nothing more is to be learnt. */
+/* The try that follows the one that is over. VISIT_TRIES: there is nothing more to learn. */
 static enum visit_try next_try(const struct visit *visit)
 {
     const struct probe_result *first = &visit->probes[VISIT_AS_CONFIGURED].result;

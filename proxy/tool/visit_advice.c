@@ -24,7 +24,7 @@ static const char *expected_protocol(const struct config_backend *backend)
     return "SMTP";
 }
 
-/* 421, 554, and whatever else is 4yz or 5yz. */
+/* Whether it begins with a reply code 4yz or 5yz, as SMTP servers have it. */
 static bool is_refusing_code(struct slice words)
 {
     bool is_followed = words.n == 3 || (words.n > 3 && (words.p[3] == ' ' || words.p[3] == '-'));
@@ -33,7 +33,7 @@ static bool is_refusing_code(struct slice words)
     return is_followed && slice_number(slice_of(words.p, 3), 599, &code) && code >= 400;
 }
 
-/* NULL: by its first words it could be anything. */
+/* The protocol that a server speaks, by its first words. NULL: it cannot be told. */
 static const char *greeted_protocol(struct slice words)
 {
     if (slice_starts(words, SLICE("220")) || is_refusing_code(words))
@@ -45,7 +45,7 @@ static const char *greeted_protocol(struct slice words)
     return slice_starts(words, SLICE("SSH-")) ? "SSH" : NULL;
 }
 
-/* ---- It could not be spoken to ---- */
+/* ---- The server could not be spoken to ---- */
 
 static void advise_certificate(const struct visit *visit, const struct probe_result *result,
     FILE *out, struct visit_counts *counts)
@@ -166,7 +166,7 @@ static void advise_failure(const struct visit *visit, const struct probe_result 
     }
 }
 
-/* ---- It could, and still ---- */
+/* ---- The server could be spoken to ---- */
 
 static void advise_identity(const struct visit *visit, const struct probe_result *result, FILE *out,
     struct visit_counts *counts)
@@ -286,7 +286,7 @@ static const char *undecided_text(enum relay_reason reason)
     return "";
 }
 
-/* A client that must log in first is no stranger any more, so that is no lack. */
+/* A server that wants a login first relays for no stranger: that is a note, and no warning. */
 static void advise_undecided(
     const struct relay_answer *answer, FILE *out, struct visit_counts *counts)
 {

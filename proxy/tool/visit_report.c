@@ -172,6 +172,7 @@ static void print_title(FILE *out, const struct visit *visit)
     (void)fprintf(out, "%s\n", state_text(visit->server->state));
 }
 
+/* Whether the connection came about, so that there is something to print about the server. */
 static bool has_connected(const struct probe_result *result)
 {
     enum opening_trouble trouble = opening_verdict(result->failure)->trouble;

@@ -1,4 +1,4 @@
-/* How what is said of a visit is written. */
+/* Writes text about a visit. */
 #ifndef MAILMUX_VISIT_TEXT_H
 #define MAILMUX_VISIT_TEXT_H
 
@@ -10,10 +10,12 @@ struct visit_counts {
     size_t warnings;
 };
 
-/* Text of the server; octets that are not printable ASCII as \xNN. */
+/* Writes text that came from the server. Octets that are not printable ASCII become \xNN. */
 void visit_print_text(FILE *out, struct slice text);
 
-/* A line for one finding; kind: error, warning or note. *count goes up by one; NULL: not counted.
+/*
+ * Writes a line for one finding. kind: "error", "warning" or "note". Adds one to *count; NULL: the
+ * finding is not counted.
  */
 void visit_find(FILE *out, size_t *count, const char *kind, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
