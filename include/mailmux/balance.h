@@ -1,16 +1,16 @@
 /*
- * Choosing a server. A pure function of a table, what one session has tried already, its key and
- * the time: the caller (backend/pool) owns the table, locks it, and keeps its counts. No clock, no
- * randomness.
+ * Chooses a server for a session. Pure: the choice depends only on the table, on the servers that
+ * the session has tried, on its key and on the time. There is no clock and no randomness. The
+ * caller (backend/pool) owns the table, locks it, and keeps its counts.
  *
- * Three methods, all by weight. round-robin: smooth, so that equal servers alternate.
- * least-sessions: the fewest open sessions for its weight, ties in turn. address-hash: weighted
- * rendezvous; each server draws a lot that depends on the key and on its own identity alone, so
- * that one that comes or goes moves nobody else's keys.
+ * There are three methods, all by weight. round-robin: servers take turns, and equal ones
+ * alternate. least-sessions: the server with the fewest open sessions for its weight; equal ones
+ * take turns. address-hash (weighted rendezvous): each server draws a lot from the key and from its
+ * own identity, and the least lot wins; so a server that comes or goes moves only its own keys.
  *
- * Backups serve when no other server could, whether or not it has room: while one is merely full,
- * the session waits for it. When neither is left, those that are marked down are the last resort
- * (health.h): the one whose failure is oldest first.
+ * Backups are chosen only when no other server is up or due for a trial. While one is up and full,
+ * the session waits for a place there. When no backup is left either, servers that are marked down
+ * are the last resort (health.h); the one that failed longest ago comes first.
  */
 #ifndef MAILMUX_BALANCE_H
 #define MAILMUX_BALANCE_H
@@ -21,7 +21,7 @@
 
 enum { BALANCE_SERVERS_MAX = 256 /* addresses of all servers of one backend */ };
 
-/* What balance_pick says instead of an index. */
+/* What balance_pick returns instead of an index. */
 enum { BALANCE_NONE = -1, BALANCE_FULL = -2 };
 
 struct balance_server {
@@ -33,7 +33,7 @@ struct balance_server {
     uint32_t sessions;     /* open now */
     uint64_t slow_start_ms;
     uint64_t identity; /* balance_identity */
-    int64_t credit;    /* round robin: grows by the weight, shrinks when chosen */
+    int64_t credit;    /* of turns: grows by the weight, and shrinks when it is chosen */
     struct health health;
 };
 
@@ -44,7 +44,7 @@ struct balance_table {
     struct balance_server servers[BALANCE_SERVERS_MAX];
 };
 
-/* Which servers one session has tried. Zeroed: none. */
+/* The servers that one session has tried, by index. Zeroed: none. */
 struct balance_tried {
     uint64_t bits[BALANCE_SERVERS_MAX / 64];
 };
@@ -53,38 +53,43 @@ void balance_mark_tried(struct balance_tried *tried, size_t server);
 bool balance_has_tried(const struct balance_tried *tried, size_t server);
 unsigned balance_tried_count(const struct balance_tried *tried);
 
-/* Those in `which` count as not tried. */
+/* Removes the servers in `which` from `tried`. */
 void balance_forget_tried(struct balance_tried *tried, const struct balance_tried *which);
 
-/* A client as address-hash knows it: an IPv4 address, or the first 64 bits of an IPv6 one. */
+/* The key of a client for address-hash: of its IPv4 address, or of the first 64 bits of IPv6. */
 uint64_t balance_key(const struct address *client);
 
-/* A server as address-hash knows it: by its name and address, wherever in the list it stands. */
+/* The identity of a server for address-hash: of its name, IP address and port, not of its index. */
 uint64_t balance_identity(struct slice name, const struct address *address);
 
 /*
- * An index; BALANCE_FULL: there are servers that this session could go to, and all have their
- * max_sessions; BALANCE_NONE: there are none. Changes the credits only.
+ * Chooses a server that the session has not tried, and returns its index. BALANCE_FULL: there are
+ * servers for it, and all have their max_sessions. BALANCE_NONE: there are none. Changes nothing
+ * but credits; the caller counts the session.
  */
 int balance_pick(
     struct balance_table *table, const struct balance_tried *tried, uint64_t key, uint64_t now_ms);
 
-/* The same among those that are down and may be tried as the last resort. */
+/*
+ * Chooses among the servers that are down and may be tried as the last resort, whether or not
+ * others are up. Returns what balance_pick returns.
+ */
 int balance_pick_marked(const struct balance_table *table, const struct balance_tried *tried);
 
-/* Whether a server that is up and has room is left beside those that were tried. */
+/* Whether there is a server that is up, has room and was not tried. */
 bool balance_has_other(const struct balance_table *table, const struct balance_tried *tried);
 
 /*
- * When the first of the servers that are held back may be tried again; 0: there is none. Those that
- * were tried do not count.
+ * The earliest time at which the hold-back of a server ends, among those that are held back now and
+ * were not tried. 0: there is none.
  */
 uint64_t balance_held_until_ms(
     const struct balance_table *table, const struct balance_tried *tried, uint64_t now_ms);
 
 /*
- * Whether an open session may be connected to its server once more, in the place that it has
- * there: drain does not forbid it, and a mark does only where another server is free.
+ * Whether an open session may connect to its server once more, in the place that it has there (a
+ * renewal). Maintenance forbids it, drain does not. A mark forbids it if another server has room,
+ * or if the last check failed.
  */
 bool balance_may_return(const struct balance_table *table, size_t server);
 

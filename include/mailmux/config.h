@@ -1,10 +1,10 @@
 /*
- * The configuration: proxy.ini as one immutable, validated value. Built whole by config_load or not
- * at all; then read by every thread without locks, and freed by its one owner (setup/snapshot)
+ * The configuration: proxy.ini as one immutable, validated value. config_load builds it, whole or
+ * not at all. Then every thread may read it without a lock. Its one owner, a snapshot, frees it
  * after the last session that began with it. Every pointer in it belongs to it.
  *
- * Durations are milliseconds, sizes are bytes. Which key of which section fills which field, with
- * its default and range, is told by the one table in policy/directives.
+ * Durations are in milliseconds, sizes in bytes. The table in policy/directives says which key of
+ * which section fills which field, with its default and range.
  */
 #ifndef MAILMUX_CONFIG_H
 #define MAILMUX_CONFIG_H
@@ -28,8 +28,9 @@ enum config_protocol {
 };
 enum config_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
 enum config_backend_tls { BACKEND_TLS_NONE, BACKEND_TLS_STARTTLS, BACKEND_TLS_IMPLICIT };
+/* A client that speaks before its greeting waits for it, or is turned away. */
 enum config_early_talker { EARLY_TALKER_HOLD, EARLY_TALKER_REFUSE };
-/* What a PROXY header of version 2 tells besides the addresses. Bits. */
+/* What a PROXY header of version 2 says besides the addresses. Bits. */
 enum config_proxy_tlv {
     PROXY_TLV_SSL = 1,
     PROXY_TLV_CN = 2,
@@ -41,7 +42,7 @@ enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_SESSIONS, BALANCE_ADDRE
 enum config_server_state {
     SERVER_READY,
     SERVER_DRAIN,      /* no new session; the open ones go on, and it is still checked */
-    SERVER_MAINTENANCE /* the same, but not even checked: its mark is unknown, and forgotten */
+    SERVER_MAINTENANCE /* no new session and no check; its mark is forgotten */
 };
 
 /* Where a value was written. A default has line 0 and the file "default". */
@@ -57,7 +58,7 @@ struct config_strings {
     struct config_origin *origin;
 };
 
-/* The same of addresses, each with its port. */
+/* An array of addresses with their ports; each has its own origin. */
 struct config_addresses {
     size_t count;
     struct address *address;
@@ -71,19 +72,19 @@ struct config_cidrs {
     struct config_origin *origin;
 };
 
-/* Where each setting of one section came from, by row of the table. */
+/* State and origin of one setting; a section has an array of them, by row of the table. */
 struct config_setting;
 
 /* Every section's struct begins with the same three members (struct config_head inside policy). */
 struct config_proxy {
-    const char *name; /* NULL, as in every section that has no name */
+    const char *name; /* NULL here, and in each section that has no name */
     struct config_origin section;
     struct config_setting *settings;
     unsigned workers; /* 0: one per CPU ("auto") */
-    const char *user; /* NULL: stay who we are */
+    const char *user; /* NULL: the process keeps the user that started it */
     const char *hostname;
     const char *state_directory;
-    struct config_addresses resolvers; /* DNS servers; none: the system's way */
+    struct config_addresses resolvers; /* DNS servers; none: those of the system */
     uint64_t resolve_interval;
     enum log_format log_format;
     enum log_level log_level;
@@ -91,8 +92,9 @@ struct config_proxy {
 };
 
 /*
- * A certificate set: [tls] is the first, "default", written or not; the others are [tls NAME],
- * which have from it what they do not say themselves, but for certificates and names.
+ * A certificate set. The first is that of [tls], named "default"; it exists even if the section is
+ * not written. The others are those of [tls NAME]. They take from the first what they do not say
+ * themselves, except certificates, keys and names.
  */
 struct config_tls {
     const char *name;
@@ -104,14 +106,14 @@ struct config_tls {
     enum tls_policy policy;
     enum tls_version minimum_version;
     enum tls_version maximum_version;
-    const char *ciphers; /* NULL: as the policy has them; so the two below */
+    const char *ciphers; /* NULL: those of the policy; the two below likewise */
     const char *ciphersuites;
     const char *groups;
-    unsigned tickets; /* for each handshake; 0: no resumption */
+    unsigned tickets; /* sent for each handshake; 0: no resumption */
     enum tls_client_certificate client_certificate;
     const char *client_ca;             /* NULL: none */
-    struct config_strings ticket_keys; /* of the first set, for all; none: random ones */
-    uint64_t ticket_period;            /* of the first set, for all */
+    struct config_strings ticket_keys; /* files, in the first set for all; none: random keys */
+    uint64_t ticket_period;            /* in the first set for all */
 };
 
 struct config_listener {
@@ -128,26 +130,26 @@ struct config_listener {
     size_t *tls_sets;             /* indices into config.tls; the first is the fallback */
     unsigned strict_sni;          /* 0: a name that no set has is served by the fallback */
     enum smuggling smuggling;
-    struct config_cidrs smuggling_exempt; /* clients for whom it is SMUGGLING_PASS */
+    struct config_cidrs smuggling_exempt; /* clients for which it is SMUGGLING_PASS */
     uint64_t greeting_delay;
     enum config_early_talker early_talker;
     size_t backend;                        /* index into config.backends */
-    struct config_cidrs accept_proxy_from; /* who must send a PROXY header */
-    struct config_strings relay_domains;   /* none: recipients of every domain */
+    struct config_cidrs accept_proxy_from; /* clients that must send a PROXY header */
+    struct config_strings relay_domains;   /* none: recipients of every domain are taken */
 };
 
-/* One line `server = NAME HOST:PORT options`, or with srv:SERVICE in the place of HOST:PORT. */
+/* One line `server = NAME HOST:PORT OPTIONS`, or with srv:SERVICE in the place of HOST:PORT. */
 struct config_server {
     const char *name;
     struct config_origin origin;
-    const char *host; /* a name, or an IP literal without brackets */
-    uint16_t port;    /* 0 when is_service: its records say it */
-    bool is_service;  /* host is the name of SRV records */
-    bool is_ip;
+    const char *host;       /* a name, or an IP literal without brackets */
+    uint16_t port;          /* 0 when is_service: the SRV records have the ports */
+    bool is_service;        /* host is the name of SRV records */
+    bool is_ip;             /* host is an IP literal */
     struct address address; /* set when is_ip */
     unsigned weight;
     uint32_t max_sessions; /* 0: no limit */
-    uint64_t slow_start;   /* from its return to its whole weight; 0: at once */
+    uint64_t slow_start;   /* time from its return until it has its whole weight again */
     bool backup;
     enum config_server_state state;
 };
@@ -158,11 +160,11 @@ struct config_backend {
     struct config_setting *settings;
     size_t server_count;
     struct config_server *servers;
-    enum config_protocol protocol; /* that of the listeners that name it */
+    enum config_protocol protocol; /* of the listeners that name it */
     enum config_backend_tls tls;
     unsigned verify;                /* 0: any certificate will do, unless there are pins */
     const char *ca;                 /* NULL: the system's store */
-    const char *tls_name;           /* NULL: what the server is named or addressed by */
+    const char *tls_name;           /* NULL: the host in the server's line */
     struct config_strings pins;     /* "sha256:..." */
     const char *client_certificate; /* NULL: none */
     const char *client_key;         /* NULL: it is in the file of the certificate */
@@ -170,14 +172,14 @@ struct config_backend {
     enum send_address send_client_address;
     unsigned proxy_tlvs; /* bits of enum config_proxy_tlv */
     enum config_balance balance;
-    unsigned retries; /* further servers that one session may try */
+    unsigned retries; /* how many further servers one session may try */
     enum opening_goal check;
     uint64_t check_interval;
     uint64_t check_timeout;
-    unsigned rise; /* good events in a row that bring a server up */
-    unsigned fall; /* bad ones that take it down */
+    unsigned rise; /* successes in a row that bring a server up */
+    unsigned fall; /* failures in a row that take it down */
     uint64_t queue_timeout;
-    unsigned queue_size; /* sessions that wait for a place; 0: none may */
+    unsigned queue_size; /* how many sessions may wait for a place; 0: none */
 };
 
 struct config_timeouts {
@@ -206,8 +208,8 @@ struct config_limits {
     const char *name;
     struct config_origin section;
     struct config_setting *settings;
-    uint64_t sessions;   /* 0: from RLIMIT_NOFILE */
-    uint64_t handshakes; /* in flight, of all workers */
+    uint64_t sessions;   /* 0: as many as RLIMIT_NOFILE allows */
+    uint64_t handshakes; /* in flight, of all workers together */
     uint64_t bad_commands;
     uint64_t line;
     uint64_t sasl_line;
@@ -226,41 +228,43 @@ struct config {
     struct config_listener *listeners;
     size_t backend_count;
     struct config_backend *backends;
-    struct config_store *store; /* what everything above lives in */
+    struct config_store *store; /* the memory of everything above */
 };
 
-/* Problems found in a configuration, in the order of the file; errors make it unusable. */
+/* A problem of a configuration. An error makes the configuration unusable. */
 struct config_problem {
     bool is_error; /* else a warning */
     struct config_origin origin;
     char *text; /* "FILE:LINE: [section] key = value: what is wrong; what would be right" */
 };
 
+/* The problems of one configuration, those of each file in the order of its lines. */
 struct config_report {
     size_t count; /* at most CONFIG_PROBLEMS_MAX */
     size_t error_count;
     struct config_problem *problems;
-    struct config_store *store; /* what the texts live in */
+    struct config_store *store; /* the memory of the texts */
 };
 
 enum { CONFIG_PROBLEMS_MAX = 1000 };
 
 /*
- * Reads a file and what it includes. On success *out is the configuration; on failure it is NULL
- * and the report has at least one error. The report is filled in both cases (what it held before is
- * forgotten, not freed) and freed by the caller. Opens files, and checks that certificate and key
- * files can be read; nothing else.
+ * Reads a file and the files that it includes. On success *out is the configuration, which the
+ * caller frees. On failure it is NULL, and the report has at least one error. Fills the report in
+ * both cases, and the caller frees it; what it held before is not freed. Checks that the files
+ * named in settings can be read, but not what is in them. Blocks on the disk.
  */
 bool config_load(const char *path, struct config **out, struct config_report *report);
 
 /*
- * The same from memory, for tests and fuzzers: `name` stands for the file in origins. Nothing on
- * the disk is looked at: `include` is refused, certificate and key files are not checked.
+ * Reads a configuration from memory, for tests and fuzzers; otherwise like config_load. `name`
+ * stands for the file in origins. Looks at nothing on the disk: it refuses `include`, and does not
+ * check the files named in settings.
  */
 bool config_parse_bytes(
     const char *name, struct slice bytes, struct config **out, struct config_report *report);
 
-/* The effective configuration, as an ini file with the source of each value behind it. */
+/* Writes the effective configuration as an ini file, with the source of each value behind it. */
 void config_dump(const struct config *config, FILE *out);
 
 /* Frees it and sets the pointer to NULL; NULL is allowed. */
@@ -268,40 +272,42 @@ void config_free(struct config **config);
 
 /*
  * Adds a problem at its place: the problems of a file stand together in the order of their lines,
- * those of no line (0) last. "FILE:LINE: " is put before the text. The report may be one that
- * config_load has filled or {0}; the origin's file is copied. Beyond CONFIG_PROBLEMS_MAX only
- * error_count grows.
+ * and those of line 0 come last. Puts "FILE:LINE: " before the text. The report may be {0}, or one
+ * that config_load has filled. Copies the text and the origin's file. Beyond CONFIG_PROBLEMS_MAX
+ * only error_count grows.
  */
 void config_report_add(struct config_report *report, bool is_error, struct config_origin origin,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Frees what it holds and empties it; {0} is allowed. */
+/* Frees what the report holds and empties it. {0} is allowed. */
 void config_report_free(struct config_report *report);
 
 /*
- * Adds a problem of one setting, at the line that says it: "[heading] key: text", or in a list
- * "[heading] key = value: text" of its item at `index`, if there is one. A default is blamed on its
- * section. The setting is named by its section's struct and the field's offset in it.
+ * Adds a problem of one setting, as "[HEADING] KEY: TEXT" at the line of the setting, or at that of
+ * its section if it is a default. If the setting is a list of strings with an item at `index`, adds
+ * "[HEADING] KEY = ITEM: TEXT" at the line of the item. section: a struct config_listener or its
+ * like, as `kind` says. field: the offset of the setting in it.
  */
 void config_report_setting(struct config_report *report, bool is_error, enum section_kind kind,
     const void *section, size_t field, size_t index, const char *text);
 
 /*
- * The two configurations differ in this row of the table, and the program follows it only at its
- * start.
+ * Whether the two configurations differ in a setting that needs a restart. Such a setting is a
+ * number, choice or text of a section that has no name.
  */
 bool config_needs_restart(
     const struct config *before, const struct config *now, const struct directive *directive);
 
 /*
- * Servers of the one may be spoken to with the settings of the other: TLS, whom it trusts, and what
- * a server expects in front of its greeting are the same. Which servers there are does not count.
+ * Whether the servers of one backend may be spoken to with the settings of the other: TLS and all
+ * that belongs to it, and send_client_address, are equal. Which servers they have does not count.
  */
 bool config_speaks_alike(const struct config_backend *a, const struct config_backend *b);
 
+/* The word for it in proxy.ini. A constant. */
 const char *config_protocol_name(enum config_protocol protocol);
 
-/* smtp and submission: it sends mail. */
+/* Whether it is smtp or submission, in which clients send mail. */
 bool config_protocol_is_smtp(enum config_protocol protocol);
 
 #endif

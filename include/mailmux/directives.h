@@ -1,7 +1,7 @@
 /*
- * The settings of proxy.ini as one table: parser, validator, dump, reference and manual page all
- * read it. Adding a setting is adding a row in policy/directives.c and a field in config.h.
- * Constant data; any thread.
+ * The settings of proxy.ini as one table, which parser, validator, dump, reference and manual page
+ * all read. A new setting is a new row in policy/directives.c and a new field in config.h. Constant
+ * data; any thread.
  */
 #ifndef MAILMUX_DIRECTIVES_H
 #define MAILMUX_DIRECTIVES_H
@@ -19,7 +19,7 @@ enum section_kind {
 };
 enum { SECTION_KINDS = SECTION_LIMITS + 1 };
 
-/* [proxy]; [tls] or [tls NAME], where the one without a name is the first; [listener NAME] */
+/* As [proxy]; as [tls] and [tls NAME], of which [tls] is the first; as [listener NAME]. */
 enum section_naming { SECTION_HAS_NO_NAME, SECTION_MAY_HAVE_NAME, SECTION_HAS_NAME };
 
 struct section_info {
@@ -38,14 +38,14 @@ enum value_type {
     VALUE_DURATION, /* stored in milliseconds */
     VALUE_SIZE,     /* stored in bytes */
     VALUE_CHOICE,
-    VALUE_CHOICES,   /* bits, several of which may be set; that of value 0 stands alone */
+    VALUE_CHOICES,   /* bits, of which several may be set; the choice of value 0 stands alone */
     VALUE_WORD,      /* text without blanks */
-    VALUE_WORDS,     /* struct config_strings: the same, several */
+    VALUE_WORDS,     /* struct config_strings: several texts without blanks */
     VALUE_HOST,      /* a host name */
     VALUE_DIRECTORY, /* a path; a relative one starts at the file that names it */
     VALUE_FILE,      /* the path of a file that must be readable */
     VALUE_FILES,     /* struct config_strings: paths of files that must be readable */
-    VALUE_DOMAINS,   /* struct config_strings: mail domains, "*." in front of one, or [IP] */
+    VALUE_DOMAINS,   /* struct config_strings: mail domains, "*." and a domain, or [IP] */
     VALUE_CIDRS,     /* struct config_cidrs: networks */
     VALUE_BIND,      /* bind_count, bind and bind_origin of a listener */
     VALUE_RESOLVERS, /* struct config_addresses: DNS servers */
@@ -54,56 +54,58 @@ enum value_type {
     VALUE_BACKEND    /* the name of a [backend NAME]; stored as its index */
 };
 
-/* Ends with a row whose word is NULL. */
+/* One word that may be written, and its value. An array of them ends with the word NULL. */
 struct choice {
     const char *word;
     unsigned value;
 };
 
+/* One setting: a row of the table. */
 struct directive {
     enum section_kind section;
     const char *key;
     enum value_type type;
-    bool is_list; /* commas separate, and the key may be repeated */
+    bool is_list; /* commas separate its values, and the key may be repeated */
     bool is_required;
     bool needs_restart; /* else a reload suffices */
-    bool is_inherited;  /* a section with a name has it from the one without */
-    bool is_nameless;   /* it stands in the section without a name alone */
+    bool is_inherited;  /* [tls NAME] takes it from [tls] where it does not say it */
+    bool is_nameless;   /* it stands in [tls] and not in [tls NAME] */
     size_t offset;      /* of the field, or of the first of several, in the section's struct */
     size_t size;        /* of that field */
-    uint64_t min;       /* numbers, durations and sizes */
+    uint64_t min;       /* of numbers, durations and sizes */
     uint64_t max;
     const char *zero; /* the word for 0, which is then allowed outside min..max; or NULL */
     const struct choice *choices;
     const char *fallback;     /* the default as it would be written; NULL: none, or computed */
-    const char *default_text; /* the default in words where `fallback` cannot say it */
+    const char *default_text; /* the default in words, where `fallback` cannot say it */
     const char *help;         /* full sentences in plain text */
 };
 
+/* Indexed by enum section_kind. */
 extern const struct section_info section_infos[SECTION_KINDS];
 extern const struct directive directives[];
 extern const size_t directive_count;
 
-/* NULL when there is none. */
+/* The three return a row of a table, or NULL when there is none. */
 const struct section_info *section_find(struct slice word);
 const struct directive *directive_find(enum section_kind section, struct slice key);
 const struct directive *directive_of_field(enum section_kind section, size_t offset);
 
-/* A row's place in the table. */
+/* The index of a row in `directives`. */
 size_t directive_index(const struct directive *directive);
 
 enum { DIRECTIVE_TEXT_MAX = 160 };
 
-/* What may be written: "100ms to 5m", "no, auth, yes", "IP/BITS or IP". Returns out. */
+/* What may be written, e.g. "100ms to 5m", "no, auth, yes" or "IP/BITS or IP". Returns out. */
 const char *directive_allowed(const struct directive *directive, char out[DIRECTIVE_TEXT_MAX]);
 
-/* "time", "list of files" ... A constant. */
+/* What the type is called, e.g. "time" or "list of files". A constant. */
 const char *directive_type_name(const struct directive *directive);
 
-/* The default in words, "none; it must be given" where there is none. A constant. */
+/* The default in words; "none; it must be given" for a setting that is required. A constant. */
 const char *directive_default(const struct directive *directive);
 
-/* docs/reference.md and docs/man/mailmux.ini.5, whole. */
+/* They write docs/reference.md and docs/man/mailmux.ini.5. */
 void directives_write_reference(FILE *out);
 void directives_write_manual(FILE *out);
 

@@ -1,17 +1,17 @@
 /*
- * What is said of a server that takes no login, since it takes its connection with mailmux for
- * one in clear [Dovecot's default for all but local clients]: to the log and by --check --probe.
+ * Texts about a server that takes no login because its connection with mailmux has no TLS (as
+ * Dovecot does by default, except for local clients). They are for the log and --check --probe.
  */
 #ifndef MAILMUX_LOGIN_ADVICE_H
 #define MAILMUX_LOGIN_ADVICE_H
 
 #include "mailmux/config.h"
 
-/* Each is less than a log field: what it does, and what to write. Constants. */
+/* What the server does and why; what to change. Constants that fit into a field of the log. */
 const char *login_advice_why(enum config_protocol protocol);
 const char *login_advice_remedy(enum config_protocol protocol);
 
-/* Servers of the backend hear which clients use TLS, and may judge by that. */
+/* Whether servers of the backend hear which clients use TLS, and so may take their logins. */
 bool login_advice_is_told(const struct config_backend *backend);
 
 #endif

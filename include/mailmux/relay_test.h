@@ -1,15 +1,15 @@
 /*
- * Asks an SMTP server [RFC 5321] whether it would take mail from a stranger to a stranger: EHLO,
- * MAIL, RCPT and RSET, never DATA. The connection is one that mailmux has opened as a client
- * (mailmux/opening.h), and stays fit for the goodbye. The sender is the null sender, which needs no
- * mailbox; a server that refuses it for its own sake is asked once more with a sender whose domain
- * it should know. Pure: no I/O, no clock, no heap. It lives in its owner's memory; one thread.
+ * Asks an SMTP server [RFC 5321] whether it would take mail from a stranger to a stranger, by EHLO,
+ * MAIL, RCPT and RSET, never DATA. mailmux has opened the connection as a client
+ * (mailmux/opening.h), and can still say goodbye on it. The sender is the null sender, which needs
+ * no mailbox. If the answer leaves the question open, the server is asked once more with a sender
+ * whose domain it should know. Pure: no I/O, no clock, no heap. One thread.
  *
  *     relay_test_init()
  *     for (;;) switch (relay_test_feed(bytes not yet used, out, &used))
  *         drop used octets, send what was appended to out, then
  *         RELAY_TEST_GO_ON    feed again
- *         RELAY_TEST_MORE     nothing was done: read
+ *         RELAY_TEST_MORE     nothing was done: read, and feed again
  *         RELAY_TEST_DONE     test.answer is final
  *         RELAY_TEST_BROKEN   what came is no reply; test.answer is what was known before
  */
@@ -28,10 +28,10 @@ enum relay_judgement {
     RELAY_NOT_TESTED, /* there is no answer */
     RELAY_TAKEN,      /* the recipient was accepted: an open relay */
     RELAY_REFUSED,    /* it was refused, most likely because this would be relaying */
-    RELAY_UNDECIDED   /* something was refused for another reason, which real mail might not meet */
+    RELAY_UNDECIDED   /* it was refused for another reason, which real mail might not meet */
 };
 
-/* Why it is undecided: what the refusal seems to be about. */
+/* With RELAY_UNDECIDED: what the refusal seems to be about. */
 enum relay_reason {
     RELAY_FOR_NOTHING, /* it is not known */
     RELAY_FOR_NOW,     /* the refusal is temporary */
@@ -46,11 +46,11 @@ enum relay_reason {
 /* The sender of the test. */
 enum relay_sender { RELAY_NULL_SENDER, RELAY_OWN_SENDER };
 
-/* What the server said to the question, or to the step at which it would go no further. */
+/* The answer of the server to RCPT, or its refusal of an earlier step. */
 struct relay_answer {
     enum relay_judgement judgement;
     enum relay_reason reason; /* with RELAY_UNDECIDED */
-    enum relay_sender sender; /* of the test that was answered so */
+    enum relay_sender sender; /* with which the test was made that this is the answer to */
     unsigned code;
     size_t n;                  /* octets of text */
     char text[RELAY_TEXT_MAX]; /* the last line of the reply, its code included: foreign bytes */
@@ -77,17 +77,16 @@ enum relay_test_next {
 };
 
 /*
- * Makes a fresh test in the caller's memory. The three texts must outlive it. Mailboxes are without
- * angle brackets. sender: for the second test, of a domain that the server knows; empty: there is
- * no second test.
+ * Makes a new test in the caller's memory. The three texts must outlive it. hostname is for EHLO.
+ * Mailboxes are without angle brackets. sender: the one of the second test; empty: there is none.
  */
 void relay_test_init(
     struct relay_test *test, struct slice hostname, struct slice sender, struct slice recipient);
 
 /*
- * Takes one reply from `in`, but for the first call, and appends the next command to `out`, which
- * has room for a line of 1000 octets. *used: octets of `in` that are dealt with, 0 on MORE and
- * BROKEN.
+ * Takes one reply from `in`, except at the first call, and appends the next command to `out`, which
+ * must have room for a line of 1000 octets. *used: how many octets of `in` were taken, 0 on MORE
+ * and BROKEN.
  */
 enum relay_test_next relay_test_feed(struct relay_test *test, struct slice in, struct buffer *out,
     size_t *used) __attribute__((warn_unused_result));
