@@ -2,14 +2,17 @@
 
 #include <math.h>
 
-/* In slow start a server's weight grows from SHARE_FIRST to SHARE_WHOLE parts of itself. */
+/*
+ * Weights are counted in 1/SHARE_WHOLE of the configured unit. In slow start the share of a server
+ * grows from SHARE_FIRST to SHARE_WHOLE of these parts.
+ */
 enum { SHARE_FIRST = 64, SHARE_WHOLE = 1024 };
 
-/* FNV-1a: every byte counts; what it mixes too little, `mix` makes up for. */
+/* FNV-1a. It mixes the bits too little, which `mix` makes up for. */
 #define HASH_BEGIN UINT64_C(0xcbf29ce484222325)
 #define HASH_PRIME UINT64_C(0x100000001b3)
 
-enum { IPV6_KEY_BYTES = 8 }; /* a /64 is one household, whose machines change the rest */
+enum { IPV6_KEY_BYTES = 8 }; /* the machines of one household share a /64 and change the rest */
 
 /* The servers that may be chosen, with the weights that they have at this moment. */
 struct candidates {
@@ -43,7 +46,7 @@ void balance_forget_tried(struct balance_tried *tried, const struct balance_trie
         tried->bits[i] &= ~which->bits[i];
 }
 
-/* A session that has tried those may be sent to it, if its mark allows. */
+/* Whether the session may get this server, as far as its mark and its places allow. */
 static bool is_open(const struct balance_table *table, const struct balance_tried *tried, size_t i)
 {
     const struct balance_server *server = &table->servers[i];
@@ -67,7 +70,10 @@ static uint64_t weight_at(const struct balance_server *server, uint64_t now_ms)
     return server->weight * share;
 }
 
-/* Of the backups or of the others. Returns whether one that is full was left out. */
+/*
+ * Collects the servers that may be chosen, from the backups or from the others. Returns whether one
+ * was left out because it is full, so that the session may wait for a place.
+ */
 static bool collect(const struct balance_table *table, const struct balance_tried *tried,
     bool backup, uint64_t now_ms, struct candidates *candidates)
 {
@@ -81,7 +87,7 @@ static bool collect(const struct balance_table *table, const struct balance_trie
             !health_allows(&server->health, &table->health, now_ms))
             continue;
         if (!has_room(server)) {
-            /* Nobody waits for one that is down and only to be tried. */
+            /* A session does not wait for a server that is down and due for a trial. */
             is_full = is_full || !server->health.is_down;
             continue;
         }
@@ -91,6 +97,10 @@ static bool collect(const struct balance_table *table, const struct balance_trie
     return is_full;
 }
 
+/*
+ * Smooth weighted round robin: each candidate earns its weight, the richest is chosen, and pays
+ * what all have earned. `candidates` is not empty.
+ */
 static int by_turns(struct balance_table *table, const struct candidates *candidates)
 {
     struct balance_server *best = NULL;
@@ -108,7 +118,7 @@ static int by_turns(struct balance_table *table, const struct candidates *candid
     return (int)(best - table->servers);
 }
 
-/* Less than zero: the i-th candidate has fewer sessions for its weight than the j-th. */
+/* Below zero: the i-th candidate has fewer sessions for its weight than the j-th. */
 static int compare_load(
     const struct balance_table *table, const struct candidates *candidates, size_t i, size_t j)
 {
@@ -180,8 +190,8 @@ uint64_t balance_identity(struct slice name, const struct address *address)
 }
 
 /*
- * The lot of one server: exponentially distributed with its weight as the rate. The least of
- * several such lots is each server's with a probability in proportion to its weight.
+ * The lot of one server, exponentially distributed with its weight as the rate. Then each server
+ * has the least of all lots with a probability in proportion to its weight.
  */
 static double draw(uint64_t key, uint64_t identity, uint64_t weight)
 {
@@ -224,7 +234,7 @@ static int choose(struct balance_table *table, const struct candidates *candidat
     return BALANCE_NONE;
 }
 
-/* Whichever failed longest ago has had the most time to come back. */
+/* The server that failed longest ago has had the most time to come back. */
 int balance_pick_marked(const struct balance_table *table, const struct balance_tried *tried)
 {
     int best = BALANCE_NONE;

@@ -39,7 +39,7 @@ static struct address masked(const struct address *address, unsigned bits)
     return network;
 }
 
-/* A network inside ::ffff:0:0/96 is one of IPv4. */
+/* A network inside ::ffff:0:0/96 becomes the IPv4 network that it means. */
 static void unmap(struct cidr *cidr)
 {
     if (address_family(&cidr->network) != AF_INET6 || cidr->bits < MAPPED_BITS)

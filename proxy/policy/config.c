@@ -19,7 +19,7 @@ static void build_begin(struct build *build, struct config_report *report)
     build->document.sections_end = &build->document.sections;
 }
 
-/* Everything but the reading; the document is in the build already. */
+/* Does everything behind the reading: the document is in the build already. */
 static bool build_end(struct build *build, struct config **out)
 {
     *out = NULL;
@@ -65,7 +65,7 @@ void config_free(struct config **config)
     config_store_free(&store); /* the configuration itself lives in it */
 }
 
-/* ---- Two configurations beside each other ---- */
+/* ---- Comparing two configurations ---- */
 
 static bool is_text(enum value_type type)
 {
@@ -106,7 +106,7 @@ bool config_speaks_alike(const struct config_backend *a, const struct config_bac
            a->send_client_address == b->send_client_address;
 }
 
-/* Of one section without a name: numbers, choices and texts. */
+/* Adding the section's offset works for sections without a name only, which are no arrays. */
 bool config_needs_restart(
     const struct config *before, const struct config *now, const struct directive *directive)
 {

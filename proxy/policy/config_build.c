@@ -4,7 +4,7 @@
 #include "suggest.h"
 #include <string.h>
 
-/* Where a key that this section does not have would be right, or what was meant. */
+/* Reports a key that this section does not have, and says where it belongs or what was meant. */
 static void report_unknown_key(struct build *build, const struct section_info *info,
     const char *heading, const struct document_entry *entry, struct config_head *head)
 {
@@ -20,7 +20,7 @@ static void report_unknown_key(struct build *build, const struct section_info *i
             other = &section_infos[directives[i].section];
     }
     if (meant)
-        meant->state = SETTING_BAD; /* so that it is not missed as well */
+        meant->state = SETTING_BAD; /* so that it is not reported as missing as well */
     if (other)
         config_report_add(build->report, true, entry->origin,
             "[%s] %s = %s: unknown key here; it belongs in [%s%s]", heading, entry->key,
@@ -71,7 +71,7 @@ static struct slice next_item(const struct directive *directive, struct slice *r
     return item;
 }
 
-/* The values of one line; returns how many of them are good. */
+/* Writes the values of one line to `out`, without bad ones. Returns how many there are. */
 static size_t read_entry(
     struct setting *setting, const struct document_entry *entry, struct config_value *out)
 {
@@ -174,7 +174,7 @@ static void read_setting(struct setting *setting, const struct document_section 
     }
 }
 
-/* `section` is NULL for one that is not in the file. */
+/* Reads all settings of one section. `section` is NULL when it is not in the file. */
 static void read_section(struct build *build, const struct section_info *info, size_t index,
     const struct document_section *section)
 {

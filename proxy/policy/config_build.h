@@ -1,9 +1,9 @@
 /*
- * From a document to a struct config, in three steps that share one struct build: config_build
- * fills the fields from the table of settings, config_defaults what depends on other settings or on
- * the machine, config_check compares settings with one another. Each goes on after an error, so
- * that all problems are found at once; a setting in error is marked, and nothing is said about what
- * follows from it.
+ * Makes a struct config from a document, in three steps that share one struct build. config_build
+ * fills the fields by the table of settings. config_defaults adds defaults that depend on other
+ * settings or on the machine. config_check compares settings with one another. Each step goes on
+ * after an error, so that all problems are found at once. It marks a setting that is in error, and
+ * reports nothing that only follows from that error. One thread; all memory is in build.store.
  */
 #ifndef MAILMUX_CONFIG_BUILD_H
 #define MAILMUX_CONFIG_BUILD_H
@@ -14,7 +14,7 @@
 enum setting_state {
     SETTING_DEFAULT,
     SETTING_GIVEN,
-    SETTING_BAD /* given, in error, and reported */
+    SETTING_BAD /* in error or missing, or perhaps in a line that was lost; its value is unknown */
 };
 
 struct config_setting {
@@ -22,7 +22,7 @@ struct config_setting {
     struct config_origin origin;
 };
 
-/* What every section's struct begins with. */
+/* The members with which the struct of every section begins. */
 struct config_head {
     const char *name;
     struct config_origin section;
@@ -31,10 +31,10 @@ struct config_head {
 
 struct build {
     struct config *config;
-    struct config_store *store; /* the same as config->store */
+    struct config_store *store; /* is config->store */
     struct config_report *report;
     struct document document;
-    bool looks_at_files;
+    bool looks_at_files; /* check that the files that settings name can be read */
 };
 
 /* One value of a setting, without quotes; ends with NUL. */
@@ -52,36 +52,42 @@ struct setting {
     struct config_setting *state;
 };
 
-/* Marks a backend that was not found. */
+/* The value of config_listener.backend when its backend was not found. */
 #define CONFIG_NO_BACKEND SIZE_MAX
 
-/* What [tls] is called where sets are named. */
+/* The name of the set of [tls], for tls_set. */
 #define CONFIG_DEFAULT_SET "default"
 
-/* The origin of what nobody wrote. */
+/* The origin of a default. */
 extern const struct config_origin config_default_origin;
 
-/* Gives every section of the document, and every absent one that has defaults, its struct. */
+/*
+ * Makes a struct for each section of the document, and one for each absent section that has
+ * defaults. Reports sections that are unknown or repeated; they have no `info` then.
+ */
 void config_sections(struct build *build);
 
 void config_build(struct build *build);
 void config_defaults(struct build *build);
 void config_check(struct build *build);
 
-/* The struct of the index-th section of a kind. */
+/* The struct of the index-th section of a kind, and how many there are. */
 void *config_section(struct config *config, const struct section_info *info, size_t index);
 size_t config_section_count(const struct config *config, const struct section_info *info);
 
-/* "proxy", "tls", "tls NAME", "listener NAME": what stands in the brackets. Returns out. */
+/* The heading without brackets: "proxy", "tls", "tls NAME", "listener NAME". Returns out. */
 enum { CONFIG_HEADING_MAX = 128 };
 const char *config_heading(
     const struct section_info *info, const struct config_head *head, char out[CONFIG_HEADING_MAX]);
 
-/* Of a key that the table has for this kind of section. */
+/* The state of the setting with that key, which the table must have for this kind of section. */
 struct config_setting *config_setting_find(
     struct config_setting *settings, enum section_kind kind, const char *key);
 
-/* Fills the setting's fields from its values, of which there is at least one. */
+/*
+ * Fills the fields of a setting from its values, of which there is at least one. Refuses wrong ones
+ * with setting_refuse. The three others are for the types that config_servers.c parses.
+ */
 void setting_parse(struct setting *setting, const struct config_value *values, size_t count);
 void setting_parse_binds(struct setting *setting, const struct config_value *values, size_t count);
 void setting_parse_servers(
@@ -89,7 +95,7 @@ void setting_parse_servers(
 void setting_parse_resolvers(
     struct setting *setting, const struct config_value *values, size_t count);
 
-/* Reports "[heading] key = value: text" and marks the setting. */
+/* Reports the error "[HEADING] KEY = VALUE: TEXT" and marks the setting as bad. */
 void setting_refuse(struct setting *setting, const struct config_value *value, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
 

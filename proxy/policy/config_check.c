@@ -1,4 +1,4 @@
-/* What no setting can tell alone: listeners, certificates and times. */
+/* Compares settings with one another: listeners, certificates and times. */
 #include "config_check.h"
 
 #include <inttypes.h>
@@ -53,7 +53,7 @@ static bool has_port(const struct config_listener *listener, uint16_t port)
     return false;
 }
 
-/* Without a login there is nothing to do there. */
+/* Whether clients of this listener can do nothing without a login. */
 static bool needs_login(const struct config_listener *listener)
 {
     return is_good(listener->settings, SECTION_LISTENER, "protocol") &&
@@ -99,7 +99,7 @@ static bool is_given(struct config_setting *settings, const char *key)
     return config_setting_find(settings, SECTION_TLS, key)->state == SETTING_GIVEN;
 }
 
-/* "tls", or "tls NAME" for another one than the first. */
+/* "tls" for the first set, "tls NAME" for the others. Returns out. */
 static const char *heading_of(const struct config_tls *tls, char out[CONFIG_HEADING_MAX])
 {
     return config_heading(
@@ -117,7 +117,7 @@ static bool is_set_used(const struct config *config, size_t set)
     return false;
 }
 
-/* What only [tls NAME] can have wrong. */
+/* Checks what only a [tls NAME] can have wrong. */
 static void check_further_set(struct build *build, size_t index)
 {
     const struct config_tls *tls = &build->config->tls[index];
@@ -157,8 +157,7 @@ static void check_client_certificate(struct build *build, const struct config_tl
             heading_of(tls, heading));
 }
 
-/* Whether some set asks clients for certificates, which it may have the authorities for from [tls].
- */
+/* Whether a set asks clients for certificates; it may take client_ca from [tls]. */
 static bool asks_clients(const struct config *config)
 {
     for (size_t i = 0; i < config->tls_count; i++) {
@@ -168,7 +167,7 @@ static bool asks_clients(const struct config *config)
     return false;
 }
 
-/* It looks like protection. */
+/* Warns about a client_ca that is not used: it looks like protection and is none. */
 static void check_client_ca(struct build *build, const struct config_tls *tls)
 {
     const struct config_setting *ca = config_setting_find(tls->settings, SECTION_TLS, "client_ca");
@@ -187,7 +186,7 @@ static void check_client_ca(struct build *build, const struct config_tls *tls)
         heading_of(tls, heading), tls->client_ca);
 }
 
-/* Where there are more of one than of the other, the first that stands alone is named. */
+/* Certificates and keys belong together in pairs. Reports the first one that stands alone. */
 static void check_tls_pairs(struct build *build, const struct config_tls *tls)
 {
     const struct config_strings *certificates = &tls->certificates;

@@ -1,16 +1,19 @@
-/* Parts of config_check that several files share. */
+/* The parts of config_check. Each adds what it finds to build->report. */
 #ifndef MAILMUX_CONFIG_CHECK_H
 #define MAILMUX_CONFIG_CHECK_H
 
 #include "config_build.h"
 
-/* Backends against the listeners that name them; sets config_backend.protocol. */
+/* Compares backends with the listeners that name them; sets config_backend.protocol. */
 void config_check_backends(struct build *build);
 
-/* Whom the servers trust, and whom mailmux trusts; after config_check_backends. */
+/*
+ * Finds servers that may relay mail for strangers, and clients that mailmux trusts too much. Call
+ * it last: it warns about servers only if there is no error.
+ */
 void config_check_relay(struct build *build);
 
-/* TLS toward backends: settings that contradict each other, or promise what is not there. */
+/* Finds settings of the TLS toward a backend that contradict each other or have no effect. */
 void config_check_backend_tls(struct build *build, const struct config_backend *backend);
 
 #endif

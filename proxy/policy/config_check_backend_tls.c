@@ -1,4 +1,4 @@
-/* TLS toward backends: what one setting needs of another. */
+/* Checks of the TLS toward a backend. */
 #include "config_check.h"
 
 static bool is_given(const struct config_backend *backend, const char *key)
@@ -11,7 +11,10 @@ static struct config_origin origin_of(const struct config_backend *backend, cons
     return config_setting_find(backend->settings, SECTION_BACKEND, key)->origin;
 }
 
-/* Settings that would look like protection and be none. Those that have a default may say it. */
+/*
+ * For tls = none: refuses settings that look like protection and would have no effect. A setting
+ * may be given with its default.
+ */
 static void check_is_used(struct build *build, const struct config_backend *backend)
 {
     const struct {
@@ -55,7 +58,10 @@ static void check_verification(struct build *build, const struct config_backend 
             backend->name);
 }
 
-/* Which host a service leads to is told by DNS, and by whoever can answer in its place. */
+/*
+ * DNS says which host a service leads to, and its answers may be forged. So the name of that host
+ * proves nothing, and tls_name must be given.
+ */
 static void check_services(struct build *build, const struct config_backend *backend)
 {
     bool has_name = backend->tls_name != NULL;

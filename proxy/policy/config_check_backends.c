@@ -1,7 +1,7 @@
-/* Backends: used, of one protocol, and not this proxy itself. */
+/* Checks of backends: each is used, has one protocol, and is not this proxy itself. */
 #include "config_check.h"
 
-/* submission is SMTP to a server; only what clients are told differs. */
+/* The protocol toward the servers. submission is SMTP there; only its clients see a difference. */
 static enum config_protocol spoken(enum config_protocol protocol)
 {
     return protocol == CONFIG_PROTOCOL_SUBMISSION ? CONFIG_PROTOCOL_SMTP : protocol;
@@ -24,7 +24,10 @@ static void report_two_protocols(struct build *build, const struct config_backen
         first->section.file, first->section.line, config_protocol_name(first->protocol));
 }
 
-/* Finds the backend's protocol; the first listener that names it decides. False: there is none. */
+/*
+ * Sets the protocol of a backend to that of the listeners that name it; with submission and smtp it
+ * is smtp. Returns false when no listener with a known protocol names it.
+ */
 static bool check_protocol(struct build *build, size_t index)
 {
     struct config_backend *backend = &build->config->backends[index];
@@ -81,7 +84,7 @@ static const struct config_listener *find_self(
         const struct config_listener *listener = &config->listeners[i];
 
         for (size_t j = 0; j < listener->bind_count; j++) {
-            /* A wildcard covers other machines' addresses only in form. */
+            /* A wildcard collides with every address, but other machines do not answer there. */
             if (address_equal(&server->address, &listener->bind[j]) ||
                 (address_is_loopback(&server->address) &&
                     address_binds_collide(&server->address, &listener->bind[j])))
@@ -106,7 +109,7 @@ static void check_servers(struct build *build, const struct config_backend *back
     }
 }
 
-/* An operator may mean it, but hardly for long. */
+/* Warns when all servers are in drain or maintenance. The operator may want that for a while. */
 static void check_is_served(struct build *build, const struct config_backend *backend)
 {
     for (size_t i = 0; i < backend->server_count; i++) {
@@ -120,14 +123,14 @@ static void check_is_served(struct build *build, const struct config_backend *ba
             backend->name);
 }
 
-/* ---- How a backend is told who the client is: which words fit which protocol ---- */
+/* ---- How servers learn the address of the client ---- */
 
 static struct config_setting *setting_of(const struct config_backend *backend, const char *key)
 {
     return config_setting_find(backend->settings, SECTION_BACKEND, key);
 }
 
-/* What has no place to stand in would be missed by nobody but the reader of the file. */
+/* proxy_tlvs without a header of version 2 has no effect. The default may be given. */
 static void check_tlvs(struct build *build, const struct config_backend *backend)
 {
     const struct config_setting *tlvs = setting_of(backend, "proxy_tlvs");
@@ -166,8 +169,9 @@ static void check_told_address(
     check_tlvs(build, backend);
 }
 
-/* ---- All of it ---- */
+/* ---- All checks of backends ---- */
 
+/* Refuses a configuration without a listener, unless lost lines may have had one. */
 static void check_is_there(struct build *build)
 {
     const struct document *document = &build->document;

@@ -1,7 +1,7 @@
 /*
- * What a mail server is made to believe: every connection reaches it from mailmux's address, and a
- * server that trusts that address relays mail for anybody who comes through. And what clients may
- * make us believe.
+ * Checks of trust. Every connection reaches a mail server from mailmux's address. A server that
+ * trusts this address would relay mail for each client that comes through mailmux. In the other
+ * direction, mailmux must not trust every client.
  */
 #include "config_check.h"
 
@@ -14,7 +14,7 @@ static struct config_setting *setting_of(const struct config_listener *listener,
     return config_setting_find(listener->settings, SECTION_LISTENER, key);
 }
 
-/* Whether the backend is told who the client is, and so can judge it by its own address. */
+/* Whether the servers learn the client's address, and so need not trust mailmux's. */
 static bool learns_client_address(const struct config_backend *backend)
 {
     return backend->send_client_address != SEND_ADDRESS_NONE;
@@ -56,7 +56,7 @@ static const struct config_server *find_local(const struct config_backend *backe
     return NULL;
 }
 
-/* The backends of mail that could be relayed for strangers; one warning each (C102). */
+/* Warns, once for each backend, when its servers could relay mail for strangers (C102). */
 static void check_trust(struct build *build, const struct config_backend *backend, size_t index)
 {
     const struct config_listener *open = find_open(build->config, index);
@@ -156,7 +156,7 @@ void config_check_relay(struct build *build)
         check_proxy_sources(build, &config->listeners[i]);
         check_exempt(build, &config->listeners[i]);
     }
-    /* Only of a configuration that can be used: until then it may not be what it will be. */
+    /* Not after an error: the line that is wrong may be the one that would prevent this. */
     for (size_t i = 0; i < config->backend_count && build->report->error_count == 0; i++)
         check_trust(build, &config->backends[i], i);
 }

@@ -10,7 +10,7 @@ enum { HOSTNAME_MAX = 256 };
 
 #define SYSTEM_STATE_DIRECTORY "/var/lib/mailmux"
 
-/* What a standard port speaks, and how its TLS begins. */
+/* The protocol of a standard port, and how its TLS begins. */
 static const struct standard_port {
     uint16_t port;
     enum config_protocol protocol;
@@ -87,7 +87,10 @@ static void default_tls(struct build *build, struct config_listener *listener)
     }
 }
 
-/* True when the default can be told; a bad line may be the key itself, or a bind. */
+/*
+ * Whether to look for a default. Not when lines are bad, since the key or a bind may stand in one
+ * of them: then the setting is marked as bad, so that nothing is reported that follows from it.
+ */
 static bool wants_default(
     const struct config_listener *listener, const char *key, bool has_bad_lines)
 {
@@ -123,8 +126,8 @@ static void default_hostname(struct build *build)
 }
 
 /*
- * systemd says where. Else root, and whoever may write there, has the directory of the system; it
- * need not exist yet for root, who can make it. Everybody else has one of his own.
+ * systemd names the directory in STATE_DIRECTORY. Else it is SYSTEM_STATE_DIRECTORY for root, which
+ * can make it, and for users that may write there. Other users have one in their own home.
  */
 static void default_state_directory(struct build *build)
 {
@@ -135,7 +138,7 @@ static void default_state_directory(struct build *build)
 
     proxy->state_directory = SYSTEM_STATE_DIRECTORY;
     if (systemd && systemd[0] == '/') {
-        /* Several are separated by colons; the first is ours. */
+        /* It may have several directories, separated by colons; the first is ours. */
         proxy->state_directory = config_store_text(
             build->store, slice_of(systemd, slice_find(slice_from(systemd), ':')));
     } else if (geteuid() != 0 && access(SYSTEM_STATE_DIRECTORY, W_OK) != 0) {
@@ -147,7 +150,7 @@ static void default_state_directory(struct build *build)
     }
 }
 
-/* [tls NAME] has from [tls] what it does not say itself. */
+/* [tls NAME] takes from [tls] what it does not say itself, with state and origin. */
 static void inherit(struct build *build, struct config_tls *set)
 {
     const struct config_tls *first = &build->config->tls[0];

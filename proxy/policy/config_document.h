@@ -1,6 +1,7 @@
 /*
- * What stands in the files, line by line and still without meaning: the sections in their order,
- * each with its entries. Made by config_reader, read by config_build; lives in a config_store.
+ * A document: the sections of all files in their order, each with its lines, before any key or
+ * value is understood. config_reader makes it and config_build reads it. It lives in a
+ * config_store.
  */
 #ifndef MAILMUX_CONFIG_DOCUMENT_H
 #define MAILMUX_CONFIG_DOCUMENT_H
@@ -11,7 +12,7 @@
 struct document_entry {
     struct document_entry *next;
     const char *key;
-    struct slice value; /* ends with NUL; double quotes are still there */
+    struct slice value; /* ends with NUL; still in its double quotes */
     struct config_origin origin;
 };
 
@@ -22,9 +23,9 @@ struct document_section {
     struct config_origin origin;
     struct document_entry *entries;
     struct document_entry **entries_end;
-    bool has_bad_lines;              /* so that a missing key may be in one of them */
-    const struct section_info *info; /* set by config_sections; NULL: not to be used */
-    size_t index;                    /* among the sections of its kind */
+    bool has_bad_lines;              /* then a missing key may be in one of them */
+    const struct section_info *info; /* set by config_sections; NULL: the section is passed over */
+    size_t index;                    /* of its struct, among those of its kind */
 };
 
 struct document {
@@ -32,7 +33,7 @@ struct document {
     struct document_section *sections;
     struct document_section **sections_end;
     size_t file_count;
-    bool is_incomplete; /* whole sections were lost: what seems missing may be in them */
+    bool is_incomplete; /* whole sections were lost; what seems missing may be in them */
 };
 
 #endif

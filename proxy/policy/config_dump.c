@@ -1,4 +1,4 @@
-/* The effective configuration as an ini file that config_load would read to the same effect. */
+/* Writes the effective configuration as an ini file. config_load reads it to the same effect. */
 #include "mailmux/config.h"
 
 #include "config_build.h"
@@ -19,7 +19,7 @@ static void write_source(FILE *out, int written, struct config_origin origin)
 
 static void write_text(FILE *out, const char *key, const char *text, struct config_origin origin)
 {
-    /* Quotes keep a comma, or what looks like a comment, from being cut off. */
+    /* Without quotes a value would end at a comma, or at what looks like a comment. */
     const char *quote = strpbrk(text, " \t,#;") ? "\"" : "";
 
     write_source(out, fprintf(out, "%s = %s%s%s", key, quote, text, quote), origin);
@@ -30,7 +30,7 @@ static void write_nothing(FILE *out, const struct directive *directive)
     (void)fprintf(out, "# %s: %s\n", directive->key, directive_default(directive));
 }
 
-/* NULL: nothing was written, and something else decides. */
+/* text NULL: the setting has no value of its own, and a comment says what holds instead. */
 static void write_text_if_any(
     FILE *out, const struct directive *directive, const char *text, struct config_origin origin)
 {
@@ -115,7 +115,7 @@ static void write_servers(
         bool is_ipv6 = server->is_ip && address_family(&server->address) == AF_INET6;
         int written = fprintf(out, "%s = ", directive->key);
 
-        if (!strchr(server->name, ':')) /* else the name was left out, and is what follows */
+        if (!strchr(server->name, ':')) /* else no name was given, and HOST:PORT is the name */
             written += fprintf(out, "%s ", server->name);
         if (server->is_service)
             written += fprintf(out, "srv:%s", server->host);
@@ -216,7 +216,7 @@ static void write_setting(FILE *out, const struct config *config, const struct d
     }
 }
 
-/* has_name: it is not the first of its kind, which alone has the settings of no name. */
+/* has_name: the section is not the first of its kind. Settings that only [tls] has are left out. */
 static void write_section(FILE *out, const struct config *config, const struct section_info *info,
     const struct config_head *head, bool has_name)
 {

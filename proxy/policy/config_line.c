@@ -55,7 +55,7 @@ static void refuse(struct config_line *out, struct slice line, const char *probl
     error_set(&out->error, "\"%.*s%s\": %s", (int)begin.n, begin.p, ellipsis(line), problem);
 }
 
-/* The line itself is not repeated: what it holds would reach the terminal. */
+/* Refuses a line with a control byte. The text does not quote it: it would reach the terminal. */
 static bool has_control_byte(struct slice raw, struct config_line *out)
 {
     for (size_t i = 0; i < raw.n; i++) {
@@ -75,7 +75,7 @@ static bool has_control_byte(struct slice raw, struct config_line *out)
     return false;
 }
 
-/* Cuts the comment off; false when a double quote is left open. */
+/* Cuts the comment off. Returns false when a double quote is not closed. */
 static bool cut_comment(struct slice *line)
 {
     bool quoted = false;

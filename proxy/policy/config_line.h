@@ -1,7 +1,7 @@
 /*
- * One raw line of an ini file, judged before inih sees it: inih cuts long lines and section names,
- * joins indented lines to the key before, takes ':' for '=', and ignores what stands behind a ']'.
- * Pure: no state, no I/O; slices point into the raw line.
+ * Parses one raw line of an ini file. This comes before inih, which would cut long lines and
+ * section names, join an indented line to the key before it, take ':' for '=', and ignore what
+ * stands behind a ']'. Pure: no state, no I/O. Slices point into the raw line.
  */
 #ifndef MAILMUX_CONFIG_LINE_H
 #define MAILMUX_CONFIG_LINE_H
@@ -17,7 +17,7 @@ enum config_line_kind {
 };
 
 enum {
-    CONFIG_LINE_MAX = 1024,  /* bytes of a line without its comment; of ours, inih sees less */
+    CONFIG_LINE_MAX = 1024,  /* bytes of a line without its comment */
     CONFIG_SECTION_MAX = 48, /* the longest section name that inih keeps */
     CONFIG_KEY_MAX = 48      /* so that every key fits into a line of inih (200 bytes in Debian) */
 };
@@ -27,20 +27,20 @@ struct config_line {
     struct slice word;
     struct slice name; /* empty when the section has none */
     struct slice key;
-    struct slice value; /* may be empty; double quotes are still there */
+    struct slice value; /* may be empty; still in its double quotes */
     struct error error;
 };
 
-/* `raw` is without its LF; a CR at its end is taken as part of the line's end. */
+/* Parses a line without its LF; a CR at its end belongs to the end of the line. */
 void config_line_parse(struct slice raw, struct config_line *out);
 
 /*
- * Takes the double quotes off that stand around a value. False, and the value is left alone, when
- * one stands anywhere else.
+ * Removes the double quotes around a value, if there are any. Returns false and leaves the value as
+ * it is when a double quote stands anywhere else.
  */
 bool config_value_unquote(struct slice *value);
 
-/* Letters, digits, '.', '_' and '-': what a section or a server may be called. */
+/* Whether a section, key or server may have this name: letters, digits, '.', '_' and '-'. */
 bool config_name_is_valid(struct slice name);
 
 #endif

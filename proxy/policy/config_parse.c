@@ -1,4 +1,7 @@
-/* The values of a setting into its field, by type; addresses and servers are in config_servers. */
+/*
+ * Parses the values of a setting into its field, by type. Addresses and servers are parsed in
+ * config_servers.c.
+ */
 #include "config_build.h"
 
 #include "config_reader.h"
@@ -50,7 +53,7 @@ static void parse_choice(struct setting *setting, const struct config_value *val
         setting_refuse(setting, value, "%s", error.text);
 }
 
-/* Bits; the choice of value 0 says that there are none, and stands alone. */
+/* Each choice sets its bits. The choice of value 0 means "none", and stands alone. */
 static void parse_choices(struct setting *setting, const struct config_value *values, size_t count)
 {
     unsigned bits = 0;
@@ -83,7 +86,7 @@ static void parse_word(struct setting *setting, const struct config_value *value
         store_text(setting, value->text.p);
 }
 
-/* Room for so many strings, of which there is none yet. */
+/* An empty list with room for `count` strings. */
 static struct config_strings take_strings(struct setting *setting, size_t count)
 {
     struct config_store *store = setting->build->store;
@@ -150,7 +153,10 @@ static void parse_host(struct setting *setting, const struct config_value *value
         setting_refuse(setting, value, "not a host name; write one such as mail.example.org");
 }
 
-/* The path from the directory of the file that names it; refused where it cannot be read. */
+/*
+ * Returns the path; a relative one starts at the directory of the file that names it. Refuses a
+ * file that cannot be read.
+ */
 static const char *check_file(struct setting *setting, const struct config_value *value)
 {
     const char *path = config_store_path(setting->build->store, value->origin.file, value->text);
@@ -174,8 +180,8 @@ static void parse_files(struct setting *setting, const struct config_value *valu
 }
 
 /*
- * The index of the section of a kind with that name. False: there is none, which is reported unless
- * the section may be one that was lost.
+ * Finds the index of the section of a kind with that name. Returns false when there is none, and
+ * reports it unless the section may be among those that were lost.
  */
 static bool find_section(struct setting *setting, const struct config_value *value,
     enum section_kind kind, size_t *index)

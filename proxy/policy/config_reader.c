@@ -10,25 +10,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bounds for files that were never meant to be a configuration. */
+/* Bounds against files that were never meant to be a configuration. */
 enum { FILE_BYTES_MAX = 4 * 1024 * 1024, FILES_MAX = 1000, DEPTH_MAX = 16 };
 
-/* One file while it is read; `parent` is the file that includes it. */
+/* One file while it is read. */
 struct reader {
     struct config_store *store;
     struct document *document;
     struct config_report *report;
-    struct reader *parent;
+    struct reader *parent; /* of the file that includes this one; NULL: none does */
     const char *file;
     dev_t device;
     ino_t inode;
     unsigned depth;
     bool is_memory;
-    struct slice rest;
-    struct config_origin at; /* the line at hand */
-    struct slice value;      /* its value, which does not go through inih; see next_line */
-    struct document_section *section;
-    bool has_section;
+    struct slice rest;                /* what has not been read yet */
+    struct config_origin at;          /* the current line */
+    struct slice value;               /* its value, which does not go through inih (next_line) */
+    struct document_section *section; /* NULL: none has begun, or its lines are passed over */
+    bool has_section;                 /* one has begun */
 };
 
 static void include(struct reader *reader, struct slice pattern);
@@ -47,7 +47,7 @@ static void report_bad_line(struct reader *reader, const char *problem)
 static void take_bad_line(struct reader *reader, const struct config_line *line, bool is_section)
 {
     if (is_section) {
-        /* What follows belongs to a section that nobody knows: it is passed over. */
+        /* The lines that follow belong to an unknown section, and are passed over. */
         reader->document->is_incomplete = true;
         reader->section = NULL;
         reader->has_section = true;
@@ -75,9 +75,10 @@ static void open_section(struct reader *reader, const struct config_line *line)
 }
 
 /*
- * inih's fgets: one line of ours for every line of the file, so that both count alike. inih would
- * cut a long value, and one at a ';' behind a blank: it sees the key alone, and the value waits in
- * the reader for take_entry, which inih calls before it asks for the next line.
+ * inih calls this in the place of fgets. It gets one line for each line of the file, so that both
+ * count alike, but only the key of an entry: inih would cut a value that is long or has a ';'
+ * behind a blank. The value waits in the reader for take_entry, which inih calls before it asks for
+ * the next line.
  */
 static char *next_line(char *out, int cap, void *user)
 {
@@ -109,7 +110,10 @@ static char *next_line(char *out, int cap, void *user)
     return out;
 }
 
-/* inih's handler. It names the section, too, but not which of several with that name. */
+/*
+ * inih calls this for each entry. It passes the name of the section, which does not tell which one
+ * of several with that name is meant; reader->section does.
+ */
 static int take_entry(void *user, const char *section_name, const char *key, const char *nothing)
 {
     struct reader *reader = user;
@@ -146,12 +150,13 @@ static void read_bytes(struct reader *reader, struct slice bytes)
     reader->rest = bytes;
     reader->at = (struct config_origin){reader->file, 0};
     bad = ini_parse_stream(next_line, reader, take_entry, reader);
-    if (bad != 0) /* config_line and inih disagree, which no line known to us makes them do */
+    if (bad != 0) /* inih refuses a line that config_line took; no such line is known */
         config_report_add(reader->report, true,
             (struct config_origin){reader->file, bad > 0 ? (unsigned)bad : 0},
             "this cannot be read as an ini file");
 }
 
+/* Returns the bytes, for free(), or NULL with the reason. */
 static char *read_whole(int fd, size_t *n, const char **reason)
 {
     size_t cap = 0;
@@ -180,7 +185,7 @@ static char *read_whole(int fd, size_t *n, const char **reason)
     }
 }
 
-/* A name goes into every message about its file. */
+/* Whether the name of a file may stand in messages. */
 static bool is_printable(const char *path)
 {
     for (const char *at = path; *at; at++) {
@@ -190,7 +195,10 @@ static bool is_printable(const char *path)
     return true;
 }
 
-/* The bytes, for free(), or NULL with the reason; reader->device and inode say which file it is. */
+/*
+ * Reads reader->file. Returns the bytes, for free(), or NULL with the reason. Sets reader->device
+ * and reader->inode, by which find_loop knows the file.
+ */
 static char *open_and_read(struct reader *reader, size_t *n, const char **reason)
 {
     struct stat info;
@@ -219,7 +227,7 @@ static char *open_and_read(struct reader *reader, size_t *n, const char **reason
     return bytes;
 }
 
-/* The reader among the parents that has the same file open, or NULL. */
+/* The reader among the parents that is reading this very file, or NULL. */
 static const struct reader *find_loop(const struct reader *reader)
 {
     for (const struct reader *at = reader->parent; at; at = at->parent) {
@@ -267,7 +275,10 @@ static void include_file(struct reader *parent, const char *path)
     free(bytes);
 }
 
-/* The pattern from the directory of the file that includes; that part is no pattern itself. */
+/*
+ * Puts the directory of the file that includes before a relative pattern, with its own wildcards
+ * escaped.
+ */
 static char *resolve_pattern(const struct reader *reader, struct slice pattern)
 {
     const char *slash = strrchr(reader->file, '/');
@@ -284,7 +295,7 @@ static char *resolve_pattern(const struct reader *reader, struct slice pattern)
     return whole;
 }
 
-/* What is not there matches nothing; what cannot be looked at is an error. */
+/* A directory that does not exist matches nothing; one that cannot be read is an error. */
 static int judge_glob_error(const char *path, int code)
 {
     return code != ENOENT && code != ENOTDIR;

@@ -1,7 +1,7 @@
 /*
- * From files to a document: the only code that opens files and sees inih. Every line is judged by
- * config_line first, and handed to inih in a form that it reads right; so each bad line is reported
- * by itself, with its number. One thread.
+ * Reads files into a document. No other code of policy opens files or calls inih. config_line
+ * parses each line first, and inih gets it in a form that it cannot misread. So each bad line is
+ * reported by itself, with its number. One thread.
  */
 #ifndef MAILMUX_CONFIG_READER_H
 #define MAILMUX_CONFIG_READER_H
@@ -9,15 +9,21 @@
 #include "config_document.h"
 #include "config_store.h"
 
-/* The document is filled as far as the file can be read; problems go to the report. */
+/*
+ * Reads a file and the files that it includes. Fills the document, whose memory is in the store, as
+ * far as they can be read; problems go to the report.
+ */
 void config_reader_file(const char *path, struct config_store *store, struct document *document,
     struct config_report *report);
 
-/* The same from memory, where `include` is refused. */
+/* Reads a document from memory, and refuses `include`. `name` stands for the file in origins. */
 void config_reader_bytes(const char *name, struct slice bytes, struct config_store *store,
     struct document *document, struct config_report *report);
 
-/* False, with the reason, when the file cannot be read by this process or is no file. */
+/*
+ * Whether this process can read the file. If not, or if it is a directory, *reason says why; valid
+ * until the next call of strerror.
+ */
 bool config_reader_can_read(const char *path, const char **reason);
 
 #endif

@@ -17,7 +17,10 @@ static bool is_same_file(struct config_origin a, struct config_origin b)
     return a.file == b.file || (a.file && b.file && strcmp(a.file, b.file) == 0);
 }
 
-/* Behind the last problem of the same file that is not further down in it. */
+/*
+ * Where to put a problem: behind those of its file that stand above it in the file. A new file
+ * begins at the end.
+ */
 static size_t find_place(const struct config_report *report, struct config_origin origin)
 {
     size_t place = report->count;

@@ -1,4 +1,4 @@
-/* Sections and the settings in them: where they are, and what is said of them. */
+/* Sections and their settings: finding them, and reporting problems of them. */
 #include "config_build.h"
 
 #include "suggest.h"
@@ -92,7 +92,7 @@ static void report_repeated_section(struct build *build, const struct document_s
         first->origin.line, section->name ? ", or choose another name" : "");
 }
 
-/* Which section this is, or NULL after a report. */
+/* The kind of a section, or NULL after reporting why it cannot be used. */
 static const struct section_info *identify(
     struct build *build, const struct document_section *section)
 {
@@ -167,7 +167,10 @@ void config_report_setting(struct config_report *report, bool is_error, enum sec
         is_item ? list.text[index] : "", text);
 }
 
-/* Sections that are not in the file have their place, too, where the struct has one. */
+/*
+ * Makes the structs of all sections, counts[kind] of each kind that is an array. Sections that are
+ * no arrays are part of struct config, and so are there even if the file does not have them.
+ */
 static void make_room(struct build *build, const size_t counts[SECTION_KINDS])
 {
     for (size_t i = 0; i < SECTION_KINDS; i++) {
@@ -198,8 +201,8 @@ void config_sections(struct build *build)
 {
     size_t counts[SECTION_KINDS] = {0};
 
-    for (size_t i = 0; i < SECTION_KINDS; i++)
-        counts[i] = section_infos[i].naming == SECTION_MAY_HAVE_NAME ? 1 : 0; /* without a name */
+    for (size_t i = 0; i < SECTION_KINDS; i++) /* [tls] is always there, and the first */
+        counts[i] = section_infos[i].naming == SECTION_MAY_HAVE_NAME ? 1 : 0;
     for (struct document_section *at = build->document.sections; at; at = at->next) {
         at->info = identify(build, at);
         if (!at->info)

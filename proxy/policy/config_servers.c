@@ -1,4 +1,4 @@
-/* Addresses to listen on, servers to connect to and DNS servers to ask, from their text. */
+/* Parses bind, server and resolver: addresses, servers of a backend, and DNS servers. */
 #include "config_build.h"
 
 #include "config_line.h"
@@ -108,7 +108,10 @@ static bool parse_maintenance(struct config_server *server, struct slice text)
     return text.n == 0;
 }
 
-/* What may follow HOST:PORT. A word that ends with '=' takes a value. */
+/*
+ * The options that may follow HOST:PORT. A word that ends with '=' takes a value, which `parse`
+ * gets as text; another word must have an empty one.
+ */
 static const struct server_option {
     const char *word;
     bool (*parse)(struct config_server *server, struct slice text);
@@ -162,12 +165,12 @@ static bool is_service(struct slice word)
     struct slice name = slice_after(word, sizeof(SERVICE_PREFIX) - 1);
     uint64_t ignored;
 
-    /* srv:143 is a host that is called srv. */
+    /* srv:143 is port 143 of a host with the name srv. */
     return slice_starts_nocase(word, SLICE(SERVICE_PREFIX)) &&
            !slice_number(name, UINT64_MAX, &ignored);
 }
 
-/* _service._tcp and a host name behind it [2782]. */
+/* Whether it is _SERVICE._tcp and a host name behind it [RFC 2782]. */
 static bool service_is_valid(struct slice name)
 {
     struct slice rest = name;
@@ -228,7 +231,10 @@ static bool parse_target(struct setting *setting, const struct config_value *val
     return true;
 }
 
-/* The name, and the word that should be HOST:PORT or srv:NAME; the name may be left out. */
+/*
+ * Takes the name and the target, which should be HOST:PORT or srv:NAME, from the line. The name may
+ * be left out; then the target is the name.
+ */
 static bool parse_name(struct setting *setting, const struct config_value *value,
     struct slice *rest, struct config_server *server, struct slice *target)
 {

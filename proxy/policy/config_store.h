@@ -1,7 +1,6 @@
 /*
- * The memory of one configuration or one report: blocks that are taken singly and freed all at
- * once. Taking never fails: without memory for its configuration the program ends with a message.
- * One thread.
+ * The memory of one configuration or one report. Blocks are taken one by one and freed all at once.
+ * No function here fails: without memory the program ends with a message (abort). One thread.
  */
 #ifndef MAILMUX_CONFIG_STORE_H
 #define MAILMUX_CONFIG_STORE_H
@@ -11,27 +10,28 @@
 
 struct config_store;
 
+/* The caller frees it with config_store_free. */
 struct config_store *config_store_new(void);
 
-/* Frees every block of it and sets the pointer to NULL; NULL is allowed. */
+/* Frees the store with its blocks and sets the pointer to NULL; NULL is allowed. */
 void config_store_free(struct config_store **store);
 
-/* count * size bytes, zeroed, aligned for anything; lives as long as the store. */
+/* A block of count * size bytes, zeroed, aligned for any type. It lives as long as the store. */
 void *config_store_take(struct config_store *store, size_t count, size_t size);
 
-/* A copy that ends with NUL. */
+/* The texts below are blocks as well, and end with NUL. This one is a copy of `text`. */
 char *config_store_text(struct config_store *store, struct slice text);
 
-/* Text as printf makes it. */
+/* Text as printf would write it. */
 char *config_store_print(struct config_store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 char *config_store_vprint(struct config_store *store, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
-/* The path itself when it is absolute, else the path from the directory of the file `base`. */
+/* A copy of an absolute path; of another one, the path from the directory of the file `base`. */
 char *config_store_path(struct config_store *store, const char *base, struct slice path);
 
-/* What malloc and realloc give, or the end of the program. */
+/* Like realloc, of count * size bytes. The memory is not the store's: the caller frees it. */
 void *config_store_grow(void *old, size_t count, size_t size);
 
 #endif

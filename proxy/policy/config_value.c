@@ -12,7 +12,7 @@ struct unit {
     uint64_t factor;
 };
 
-/* The largest first; what has no word is the smallest. */
+/* Units, the largest first. The smallest of sizes and numbers has an empty word. */
 static const struct unit durations[] = {
     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct unit sizes[] = {{"m", 1048576}, {"k", 1024}, {"", 1}, {NULL, 0}};
@@ -57,7 +57,7 @@ static void write_range(const struct directive *directive, char out[DIRECTIVE_TE
         directive->zero ? directive->zero : "");
 }
 
-/* What a type is called, and what may be written where the row has neither a range nor choices. */
+/* What a type is called, and what may be written if the row has neither a range nor choices. */
 static const struct type_text {
     const char *name;
     const char *allowed;
@@ -115,7 +115,10 @@ static void refuse(const struct directive *directive, const char *problem, struc
     error_set(error, "%s; allowed: %s", problem, directive_allowed(directive, allowed));
 }
 
-/* Digits and one of the units; *value says how many smallest units. */
+/*
+ * Parses digits and one of the units; *value is in the smallest unit. Returns false for any other
+ * text. *is_too_high: the value does not fit, and *value is not set.
+ */
 static bool parse_with_unit(
     const struct unit *units, struct slice text, uint64_t *value, bool *is_too_high)
 {

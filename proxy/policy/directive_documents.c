@@ -1,4 +1,4 @@
-/* docs/reference.md and docs/man/mailmux.ini.5 from the table. */
+/* Writes docs/reference.md and docs/man/mailmux.ini.5 from the table. */
 #include "mailmux/directives.h"
 
 static const char *section_name_text(const struct section_info *info)
@@ -24,7 +24,7 @@ static const char reference_intro[] =
     "- `mailmux --check` reports every problem of a file at once; `mailmux --dump` shows the value "
     "of every setting and where it comes from.\n";
 
-/* '|' would end the cell of a table. */
+/* Escapes '|', which would end the cell of a table. */
 static void write_cell(FILE *out, const char *text)
 {
     for (; *text; text++) {
@@ -97,7 +97,7 @@ static const char manual_outro[] = ".SH FILES\n"
                                    ".SH SEE ALSO\n"
                                    ".BR mailmux (8)\n";
 
-/* Backslashes, hyphens and quotes have meanings of their own; so has a '.' that begins a line. */
+/* Escapes what has a meaning in roff: backslashes and hyphens; '.' and quotes that begin a line. */
 static void write_roff(FILE *out, const char *text)
 {
     if (*text == '.' || *text == '\'')

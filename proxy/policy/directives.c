@@ -2,7 +2,7 @@
 
 #include "mailmux/config.h"
 
-/* A field of a section's struct. */
+/* Where a row stores its value: a field of a section's struct. */
 #define FIELD(type, member)                                                                        \
     .offset = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member)
 

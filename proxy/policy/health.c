@@ -1,5 +1,6 @@
 #include "mailmux/health.h"
 
+/* How long a server that goes down now is held back. */
 static uint64_t next_hold_ms(
     const struct health *health, const struct health_policy *policy, uint64_t now_ms)
 {
@@ -73,7 +74,7 @@ static enum health_change note_while_down(struct health *health, const struct he
     enum health_event event, uint64_t now_ms)
 {
     switch (event) {
-    case HEALTH_SESSION_PASSED: /* begun before it went down: no news */
+    case HEALTH_SESSION_PASSED: /* of sessions that began while it was up: they prove nothing */
     case HEALTH_SESSION_FAILED:
         return HEALTH_UNCHANGED;
     case HEALTH_CHECK_PASSED:
@@ -85,15 +86,15 @@ static enum health_change note_while_down(struct health *health, const struct he
         health->on_trial = false;
         return pass_while_down(health, policy, now_ms);
     case HEALTH_TRIAL_FAILED:
-        /* Not longer than before: it has not come and gone, and may be the last server there is. */
+        /* Held back as long as before, not twice: it did not come up and go down again. */
         health->on_trial = false;
         health->passes = 0;
-        if (health->hold_ms == 0) /* it went down by its checks, of which there are none by now */
+        if (health->hold_ms == 0) /* it went down while it was checked, and is not checked now */
             health->hold_ms = HEALTH_HOLD_FIRST_MS;
         health->held_until_ms = now_ms + health->hold_ms;
         return HEALTH_UNCHANGED;
     case HEALTH_LAST_PASSED:
-        /* The hold-back keeps sessions from it while others serve; here there were none. */
+        /* A hold-back is for the time while other servers serve, and there were none. */
         health->held_until_ms = now_ms;
         return pass_while_down(health, policy, now_ms);
     case HEALTH_LAST_FAILED:

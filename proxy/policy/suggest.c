@@ -10,7 +10,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Neither case nor the kind of dash makes a difference. */
+/* Upper and lower case count as equal, and so do '-' and '_'. */
 static int folded(char c)
 {
     if (c == '-')
@@ -24,8 +24,8 @@ static bool is_same(char a, char b)
 }
 
 /*
- * How many letters must be changed, put in, left out or exchanged with their neighbour: the
- * optimal string alignment distance, three rows of the matrix at a time.
+ * How many letters must be changed, inserted, removed or exchanged with their neighbour: the
+ * optimal string alignment distance. It keeps three rows of the matrix.
  */
 static size_t distance(struct slice a, struct slice b)
 {
@@ -71,7 +71,7 @@ bool suggest_offer(struct suggestion *suggestion, const char *word)
         return false;
     found = distance(wrong, offered);
     if (wrong.n >= PREFIX_MIN && slice_starts_nocase(offered, wrong))
-        found = least(found, 2); /* "cert" means "certificate", however much is missing */
+        found = least(found, 2); /* a beginning is near: "cert" means "certificate" */
     else if (found > longer / 3)
         return false;
     if (found >= suggestion->distance)

@@ -1,4 +1,7 @@
-/* "Did you mean": the nearest of the words that are offered. On the caller's stack; any thread. */
+/*
+ * Finds the word for "did you mean": the nearest of those that are offered. A suggestion lives in
+ * the caller's memory and needs no cleaning up. Any thread.
+ */
 #ifndef MAILMUX_SUGGEST_H
 #define MAILMUX_SUGGEST_H
 
@@ -6,13 +9,13 @@
 
 struct suggestion {
     struct slice wrong; /* what was written */
-    const char *best;   /* the nearest word so far, or NULL when none is near */
-    size_t distance;
+    const char *best;   /* the nearest word so far; NULL: none is near */
+    size_t distance;    /* of best: letters to change */
 };
 
 void suggest_begin(struct suggestion *suggestion, struct slice wrong);
 
-/* The word is borrowed until the suggestion has been used. Returns true when it is now the best. */
+/* Borrows the word until the suggestion is no longer used. Returns whether it is now the best. */
 bool suggest_offer(struct suggestion *suggestion, const char *word);
 
 #endif
