@@ -118,7 +118,7 @@ static X509 *make(const struct certificate_request *request, EVP_PKEY *key)
     return certificate;
 }
 
-/* Copies the issuer's chain behind the certificate, as a server should have it. */
+/* Appends the issuer's chain to the certificate, in the order in which a server sends it. */
 static void append_chain(const char *directory, const char *issuer, FILE *into)
 {
     FILE *file = fopen(certificates_path(directory, issuer, "pem"), "re");

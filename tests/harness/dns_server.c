@@ -74,7 +74,7 @@ static size_t put_record(unsigned char *at, const struct dns_row *row)
     return 12 + n;
 }
 
-/* Turns the question into its answer; 0: none. */
+/* Turns the question in the packet into its answer. Returns its size; 0: there is no answer. */
 static size_t answer(struct dns_server *server)
 {
     unsigned char *packet = server->packet;

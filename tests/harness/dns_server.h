@@ -1,6 +1,6 @@
 /*
- * A DNS server on the loop of a test, which answers from a table. It does not keep the loop alive.
- * One thread; abort() where the test's own side is at fault.
+ * A DNS server on the loop of a test. It answers from a table, and does not keep the loop alive.
+ * One thread; abort() on any failure.
  */
 #ifndef MAILMUX_DNS_SERVER_H
 #define MAILMUX_DNS_SERVER_H
@@ -11,13 +11,15 @@
 enum { DNS_TYPE_A = 1, DNS_TYPE_AAAA = 28, DNS_TYPE_SRV = 33, DNS_PACKET_MAX = 512 };
 enum { DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3, DNS_NO_ANSWER = -1 };
 
-/* What is answered to a question for a name and a type; several rows are several records. A name
- * without any row does not exist; one without a row of the type has no data. */
+/*
+ * The answer to a question for a name and a type; several rows are several records. A name without
+ * any row does not exist. A name without a row of the type has no data.
+ */
 struct dns_row {
     const char *name;
     int type;
-    int rcode;
-    const char *address; /* or of a service: */
+    int rcode;           /* 0: it has the record below; DNS_NO_ANSWER: silence */
+    const char *address; /* of A and AAAA; the other members are of SRV */
     uint16_t priority;
     uint16_t weight;
     uint16_t port;
@@ -40,16 +42,16 @@ struct dns_row {
 
 struct dns_server {
     uv_udp_t udp;
-    const struct dns_row *rows; /* may be changed between questions */
+    const struct dns_row *rows; /* the test's, which may change them between questions */
     size_t count;
-    unsigned questions;
-    struct address address; /* where it is asked */
+    unsigned questions;     /* how many have come */
+    struct address address; /* where it listens */
     unsigned char packet[2 * DNS_PACKET_MAX];
 };
 
-/* In the caller's memory. at: its address; with port 0 one that is free. */
+/* Opens a server in the caller's memory at that address; port 0: at any free port. */
 void dns_server_open(struct dns_server *server, uv_loop_t *loop, const struct address *at);
-/* The loop must then run its close callbacks. */
+/* Closes it. The loop must run its close callbacks before the memory goes. */
 void dns_server_close(struct dns_server *server);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * What the process writes to standard error while a test looks, its log above all: caught in a file
- * without a name. One at a time, one thread. A test that fails in between prints what it has to
- * say after log_release, which belongs into the teardown.
+ * Catches what the process writes to standard error, above all its log, in a file without a name.
+ * One test at a time, one thread. Call log_release in the teardown: until then, what a failed test
+ * prints is caught as well.
  */
 #ifndef MAILMUX_LOG_CATCH_H
 #define MAILMUX_LOG_CATCH_H
@@ -19,7 +19,7 @@ static int log_catch_file = -1;
 static int log_catch_stderr = -1;
 static off_t log_catch_read;
 
-/* From now on. What was caught before is forgotten. */
+/* Begins to catch, with lines of this level and above. What was caught before is forgotten. */
 static inline void log_catch(enum log_level lowest)
 {
     log_setup(LOG_FORMAT_TEXT, lowest);
@@ -32,13 +32,14 @@ static inline void log_catch(enum log_level lowest)
     log_catch_read = lseek(log_catch_file, 0, SEEK_END);
 }
 
+/* Gives standard error back. Does nothing if nothing was caught. */
 static inline void log_release(void)
 {
     if (log_catch_stderr >= 0)
         (void)dup2(log_catch_stderr, STDERR_FILENO);
 }
 
-/* What was written since the last look; valid until the next. */
+/* What was written since the last call; valid until the next call. */
 static inline const char *log_caught(void)
 {
     static char text[LOG_CATCH_MAX];
@@ -53,6 +54,7 @@ static inline const char *log_caught(void)
     return text;
 }
 
+/* How often `part` is in the text. */
 static inline size_t log_count(const char *text, const char *part)
 {
     size_t count = 0;

@@ -7,7 +7,7 @@
 static void need(bool is_fine)
 {
     if (!is_fine)
-        abort(); /* a test without memory has nothing to say */
+        abort(); /* without memory a test proves nothing */
 }
 
 static void on_info(const SSL *ssl, int where, int value)
@@ -24,7 +24,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
     SSL_SESSION_free(peer->session);
     peer->session = session;
-    return 1; /* kept */
+    return 1; /* the reference is ours now */
 }
 
 static void make_ssl(struct memory_tls *peer)
@@ -121,7 +121,7 @@ static bool give_to_wire(struct memory_tls *peer)
     return taken.n > 0;
 }
 
-/* True: go on. */
+/* Judges the result of an SSL call. Returns whether it succeeded; if not, notes an end or error. */
 static bool understand(struct memory_tls *peer, int result)
 {
     int why;

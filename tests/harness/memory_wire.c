@@ -18,7 +18,7 @@ static void append(struct memory_bytes *bytes, struct slice more)
         char *grown = realloc(bytes->data, cap);
 
         if (!grown)
-            abort(); /* a test without memory has nothing to say */
+            abort(); /* without memory a test proves nothing */
         bytes->data = grown;
         bytes->cap = cap;
     }
@@ -80,7 +80,7 @@ static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
     return IO_OK;
 }
 
-/* How much more the peer's kernel would take. */
+/* How many more bytes the peer's kernel would take. */
 static size_t window_of(const struct memory_wire *memory)
 {
     const struct memory_bytes *way = memory->peer ? &memory->peer->inbox : &memory->outbox;
@@ -261,7 +261,7 @@ unsigned memory_wire_poll(struct memory_wire *wire)
         return 0;
     events = memory_wire_state(wire) & wire->wire.watched;
     if (events & WIRE_HANGUP)
-        wire->wire.watched &= ~(unsigned)WIRE_HANGUP; /* told once, as by a socket */
+        wire->wire.watched &= ~(unsigned)WIRE_HANGUP; /* reported once, as by a socket */
     if (events != 0)
         wire_report(&wire->wire, events);
     return events;

@@ -1,18 +1,18 @@
 /*
- * A wire in memory, with the test (or another wire) as the peer. What each receive and send moves,
- * and when it says IO_AGAIN, is scripted or drawn from a seed; what the stream's side does is
- * recorded. One thread. The memory is the test's: closing only marks it, memory_wire_deinit frees
- * what is inside.
+ * A wire in memory, whose peer is the test or another wire. A script or a seed decides how many
+ * bytes each receive and send moves, and when it returns IO_AGAIN. The wire records what the stream
+ * does with it. One thread. The struct is in the test's memory: close only marks it as closed, and
+ * memory_wire_deinit frees what is inside.
  *
- * Readiness is told as the kernel tells it, level-triggered, but only when the test asks for it:
- * memory_wire_poll reports what is watched and true now.
+ * Readiness is level-triggered, as that of the kernel, but it is reported only when the test calls
+ * memory_wire_poll.
  */
 #ifndef MAILMUX_MEMORY_WIRE_H
 #define MAILMUX_MEMORY_WIRE_H
 
 #include "wire.h"
 
-/* Bytes on their way, growing as needed. */
+/* Bytes that have been sent and not been read; they grow as needed. */
 struct memory_bytes {
     char *data;
     size_t n;
@@ -20,9 +20,9 @@ struct memory_bytes {
 };
 
 /*
- * How many bytes a call moves at most. With `sizes` they are taken in turn, the last for ever (or,
- * as a cycle, from the first again); 0 is one IO_AGAIN. Otherwise with `random` (a seed, not 0): 0
- * to `most` bytes, where 0 is IO_AGAIN. Neither: no bound.
+ * How many bytes a call moves at most; 0 is an IO_AGAIN. With `sizes` each call takes the next one.
+ * Behind the last one it begins anew if is_cycle, or else stays at the last. Without sizes, with
+ * `random` (a seed, not 0), it draws a number from 0 to `most`. Without both there is no bound.
  */
 struct memory_script {
     const size_t *sizes;
@@ -34,17 +34,17 @@ struct memory_script {
 };
 
 struct memory_wire {
-    struct wire wire;           /* first */
+    struct wire wire;           /* must be the first member */
     struct memory_wire *peer;   /* NULL: the test feeds and takes */
     struct memory_bytes inbox;  /* what receive will give */
     struct memory_bytes outbox; /* what was sent; empty where there is a peer */
     struct memory_script receives;
     struct memory_script sends;
-    size_t window; /* send takes no more while so much waits unread; 0: no bound */
+    size_t window; /* send takes nothing while so many bytes wait unread; 0: no bound */
     bool inbox_ended;
-    int failure; /* errno of every receive (behind the inbox) and send; 0: none */
-    int refusal; /* errno of connecting; 0: it is connected */
-    /* What was seen: */
+    int failure; /* errno of each send, and of each receive behind the inbox; 0: none */
+    int refusal; /* errno of connecting; 0: it succeeds */
+    /* What the stream has done: */
     unsigned receive_calls;
     unsigned send_calls;
     unsigned watch_calls;
@@ -54,39 +54,38 @@ struct memory_wire {
     bool closed_with_reset;
 };
 
-/* Readable and writable at once, as an accepted socket that has been written to. */
+/* A connected wire, which the stream takes for readable and writable until it says IO_AGAIN. */
 void memory_wire_init(struct memory_wire *wire);
-/* The same, but the kernel has still to decide whether it is connected. */
+/* A wire that is still connecting; refusal: see the member. */
 void memory_wire_init_connecting(struct memory_wire *wire, int refusal);
-/* Two ends of one connection. */
+/* Two wires that are the ends of one connection. */
 void memory_wire_init_pair(struct memory_wire *a, struct memory_wire *b);
 void memory_wire_deinit(struct memory_wire *wire);
 
-/* The peer says something, ends its direction, or vanishes with an errno (ECONNRESET). */
+/* The peer sends bytes, ends its direction, or breaks the connection with an errno (ECONNRESET). */
 void memory_wire_feed(struct memory_wire *wire, struct slice bytes);
 void memory_wire_feed_end(struct memory_wire *wire);
 void memory_wire_fail(struct memory_wire *wire, int failure);
 
-/* What has been sent and not dropped yet; valid until the wire is next used. */
+/* What was sent and not dropped yet; valid until the wire is used again. */
 struct slice memory_wire_sent(const struct memory_wire *wire);
-/* The peer reads n bytes of it. */
+/* Drops n bytes of what was sent, as if the peer had read them. */
 void memory_wire_drop(struct memory_wire *wire, size_t n);
 
-/* Both directions at once: one byte per call; or 0 (IO_AGAIN) to most bytes, drawn from the seed.
- */
+/* Sets the scripts of both directions: one byte a call; or 0 to `most` bytes, by the seed. */
 void memory_wire_set_one_byte(struct memory_wire *wire);
 void memory_wire_set_random(struct memory_wire *wire, uint64_t seed, size_t most);
 
-/* What is true now, as enum wire_event. */
+/* The events that are true now, bits of enum wire_event. */
 unsigned memory_wire_state(const struct memory_wire *wire);
 
 /*
- * One turn of the loop: reports what is watched and true. Returns that, 0 when nothing was
- * reported. The callback may close the wire.
+ * One turn of the loop: reports the events that are watched and true, and returns them; 0: none.
+ * The callback may close the wire.
  */
 unsigned memory_wire_poll(struct memory_wire *wire);
 
-/* The bits as the kernel would have them, without a callback: for streams that no session owns. */
+/* Sets the wire's ready bits to what is true, without a callback: for streams without a session. */
 void memory_wire_refresh(struct memory_wire *wire);
 
 /* The next number of a generator (xorshift); *state must not be 0. */

@@ -1,6 +1,6 @@
 /*
- * Which statements of the conformance checklist a cmocka test proves: proves("C93 C115") at its
- * beginning. tests/lib/summary reads the line between the test's name and its verdict.
+ * Says which statements of tests/lib/statements a cmocka test proves: call proves("C93 C115") at
+ * its beginning. tests/lib/summary finds the line between the test's name and its verdict.
  */
 #ifndef MAILMUX_PROVES_H
 #define MAILMUX_PROVES_H

@@ -6,13 +6,13 @@
 #include <string.h>
 
 enum {
-    SPIN_TURNS = 2000 /* in which events were reported and nothing came of it */
+    SPIN_TURNS = 2000 /* so many turns with events and without progress are a spin */
 };
 
 static void need(bool is_fine)
 {
     if (!is_fine)
-        abort(); /* a test without memory has nothing to say */
+        abort(); /* without memory a test proves nothing */
 }
 
 static void add(struct memory_bytes *bytes, struct slice more)
@@ -86,7 +86,7 @@ static void on_ended(struct sessions *sessions, struct session *session)
     bench->session = NULL;
 }
 
-/* One session at a time: there is nobody who could send a message. */
+/* There is one thread: no other could have put a message into the engine's post. */
 static void hook_wake(struct engine *engine)
 {
     (void)engine;
@@ -94,7 +94,7 @@ static void hook_wake(struct engine *engine)
 
 static const struct engine_hooks hooks = {.connect = hook_connect, .wake = hook_wake};
 
-/* ---- Its own life ---- */
+/* ---- The bench itself ---- */
 
 static struct snapshot *build(const char *directory, const char *text)
 {
@@ -148,7 +148,10 @@ void session_bench_deinit(struct session_bench *bench)
 
 /* ---- Sessions ---- */
 
-/* What one session saw of a server is not to decide about the next: maintenance forgets it. */
+/*
+ * Forgets the marks of all servers, so that sessions do not depend on the ones before. A server
+ * loses its mark by maintenance, so the pool is configured with that for a moment.
+ */
 static void forget_marks(struct session_bench *bench, size_t index)
 {
     const struct config_backend *backend = &snapshot_config(bench->snapshot)->backends[index];
@@ -190,6 +193,7 @@ void session_bench_begin(struct session_bench *bench, size_t listener)
     need(bench->session != NULL);
 }
 
+/* NULL: nothing is left of the session. */
 static const char *what_is_left(const struct session_bench *bench)
 {
     if (bench->engine.lines.taken != 0)
@@ -241,7 +245,7 @@ void session_bench_start_tls(struct session_bench *bench)
     bench->has_tls = true;
 }
 
-/* It has said its own end, or lost the connection. */
+/* Whether the peer cannot send: it has ended or lost its connection, or its TLS is not up. */
 static bool is_silent(struct session_bench *bench, enum bench_leg leg)
 {
     const struct memory_wire *wire = session_bench_wire(bench, leg);
@@ -345,8 +349,8 @@ size_t session_bench_held(const struct session_bench *bench)
 }
 
 /*
- * libuv's own loop would set the clock to the real time, so its two handles are run from here: the
- * callbacks are libuv's private fields, but fields of a public struct.
+ * Runs the engine's idle handle and timer in the place of uv_run, which would set the loop's clock
+ * to the real time. The callbacks are private fields of libuv's public structs.
  */
 static bool run_handles(struct session_bench *bench)
 {
@@ -369,6 +373,7 @@ static bool run_handles(struct session_bench *bench)
     return has_moved;
 }
 
+/* One turn of the loop. Returns whether anything has happened. */
 static bool turn(struct session_bench *bench)
 {
     bool has_moved = run_peers(bench);
@@ -386,7 +391,7 @@ static bool turn(struct session_bench *bench)
     return has_moved;
 }
 
-/* What differs when something came of a turn. */
+/* A number that changes when a turn has made progress: bytes moved, or the phase changed. */
 static uint64_t progress(const struct session_bench *bench)
 {
     uint64_t sum = bench->client.wire.received + bench->client.wire.sent;
@@ -445,7 +450,7 @@ bool session_bench_pass(struct session_bench *bench, uint64_t ms)
         if (deadlines->armed_ms == 0 || (step_ms > ms && !deadlines->has_looked))
             step_ms = ms;
         ms = step_ms < ms ? ms - step_ms : 0;
-        bench->loop.time += step_ms; /* a private field, too */
+        bench->loop.time += step_ms; /* a private field as well */
         if (!session_bench_run(bench))
             return false;
     }

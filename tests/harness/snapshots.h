@@ -1,7 +1,7 @@
 /*
- * Snapshots from a text, for tests of what is built on them. What a test binds to has an address of
- * this process's own in 127.0.0.0/8, so that tests may run beside each other. abort() where the
- * configuration is not good, which is said on standard output: the other may be caught.
+ * Makes snapshots from a text, for tests. Each process binds to an address of its own in
+ * 127.0.0.0/8, so that tests can run at the same time. If the configuration is not good, the reason
+ * goes to standard output (standard error may be caught, see log_catch.h) and then abort().
  */
 #ifndef MAILMUX_SNAPSHOTS_H
 #define MAILMUX_SNAPSHOTS_H
@@ -14,7 +14,7 @@
 
 enum { SNAPSHOTS_TEXT_MAX = 8192 };
 
-/* 127.a.b.c by the process's id, which has 22 bits. */
+/* The address of this process: 127.a.b.c from its id, which has 22 bits. */
 static inline const char *own_ip(void)
 {
     static char text[32];
@@ -41,7 +41,7 @@ _Noreturn static inline void give_up(const char *why)
     abort();
 }
 
-/* proxy.ini in which each @ stands for own_ip(). */
+/* A configuration, which the caller frees. text: a proxy.ini; each @ in it stands for own_ip(). */
 static inline struct config *config_of(const char *text)
 {
     char ini[SNAPSHOTS_TEXT_MAX];
@@ -63,6 +63,7 @@ static inline struct config *config_of(const char *text)
     return config;
 }
 
+/* A reference to a new snapshot, which the caller gives back. before: see snapshot_new. */
 static inline struct snapshot *snapshot_after(const char *text, struct snapshot *before)
 {
     struct config *config = config_of(text);

@@ -43,7 +43,7 @@ enum io stream_bench_shake(struct stream_bench *bench, struct memory_tls *peer)
         }
         has_moved =
             has_moved || bench->wire.inbox.n != before || memory_wire_sent(&bench->wire).n > 0;
-        /* With bytes left it was a scripted IO_AGAIN: the kernel would say so again. */
+        /* An IO_AGAIN while bytes are left is a scripted one, so it is tried again. */
         if (!has_moved && !stream_has_held(&bench->stream) &&
             (status == IO_OK || bench->wire.inbox.n == 0))
             break;
@@ -67,7 +67,7 @@ enum io stream_bench_read(struct stream_bench *bench, char *into, size_t cap, si
             break;
         if (status == IO_AGAIN && before == 0 && !bench->wire.inbox_ended &&
             bench->wire.failure == 0)
-            break; /* with bytes left it was a scripted IO_AGAIN: the kernel would say so again */
+            break; /* an IO_AGAIN while bytes are left is a scripted one, so it is tried again */
     }
     return status;
 }

@@ -1,6 +1,6 @@
 /*
- * One stream on one memory wire with all that a worker would give it. One thread; close checks
- * that every buffer has come back.
+ * One stream on one memory wire, with all that a worker would give it. One thread; abort() without
+ * memory.
  */
 #ifndef MAILMUX_STREAM_BENCH_H
 #define MAILMUX_STREAM_BENCH_H
@@ -19,19 +19,22 @@ struct stream_bench {
 };
 
 void stream_bench_open(struct stream_bench *bench);
-/* False: a buffer was lost, or the wire was not closed. */
+/* Closes the stream. Returns false if a buffer was not given back or the wire was not closed. */
 bool stream_bench_close(struct stream_bench *bench);
 
 /*
- * The handshake of stream and peer, in turns, until the stream's is complete and the peer has
- * nothing more to say, or until it fails (IO_ERR), or until neither moves (IO_AGAIN).
+ * Lets stream and peer shake hands. Returns IO_OK when the stream's handshake is complete and the
+ * peer has nothing more to send, IO_ERR when it fails, IO_AGAIN when neither moves any more.
  */
 enum io stream_bench_shake(struct stream_bench *bench, struct memory_tls *peer);
 
-/* Reads until IO_AGAIN, the end, or cap; steps of cap bytes at most. What came is in *got. */
+/*
+ * Reads until the wire is empty, the stream ends or fails, or cap bytes are read. *got says how
+ * many were read. Returns what the last read has returned.
+ */
 enum io stream_bench_read(struct stream_bench *bench, char *into, size_t cap, size_t *got);
 
-/* Writes and flushes all of it, the peer reading meanwhile (it may be NULL). */
+/* Writes and flushes all bytes, while the peer reads; the peer may be NULL. */
 enum io stream_bench_write(struct stream_bench *bench, struct memory_tls *peer, struct slice bytes);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Single connections of a client to a service: what the client wants, and what both sides then
- * have. For tests of which certificates, parameters and sessions a ClientHello gets. One thread.
+ * Single TLS connections of a client to a service, for tests of which certificate, parameters and
+ * session a ClientHello gets. One thread; abort() when the test's own side fails.
  */
 #ifndef MAILMUX_TLS_VISIT_H
 #define MAILMUX_TLS_VISIT_H
@@ -10,16 +10,16 @@
 #include "tls_info.h"
 
 struct tls_visit {
-    /* In: */
+    /* What the client asks for; NULL or 0: the library's default. */
     const char *sni;
-    int minimum;
+    int minimum; /* version of TLS, as OpenSSL has it */
     int maximum;
     const char *groups;
     const char *ciphers;     /* of TLS 1.2 */
-    const char *certificate; /* files of the one that the client shows; NULL: none */
-    const char *key;
-    SSL_SESSION *session; /* one to resume */
-    /* Out: */
+    const char *certificate; /* file of the certificate that the client shows; NULL: none */
+    const char *key;         /* file of its key */
+    SSL_SESSION *session;    /* to resume */
+    /* What came of it: */
     enum io status; /* of the handshake */
     int alert;
     enum stream_failure failure;
@@ -30,16 +30,16 @@ struct tls_visit {
     char common_name[64]; /* of the certificate that the client was shown */
     enum tls_peer peer;
     bool resumed;
-    SSL_SESSION *given; /* the last; the caller frees it */
+    SSL_SESSION *given; /* the last session that the client got; the caller frees it */
 };
 
-/* abort() where the test's own side is at fault. */
+/* Connects once and fills the second part of *visit. */
 void tls_visit_go(const struct tls_service *service, struct tls_visit *visit);
 
-/* The same, where the session given does not matter. */
+/* Connects once and returns the visit, whose `given` is freed and NULL. */
 struct tls_visit tls_visited(const struct tls_service *service, struct tls_visit visit);
 
-/* Whether the session that the first visit is given is resumed by the second. */
+/* Whether the second visit resumes the session that the first one got. */
 bool tls_visit_resumes(
     const struct tls_service *service, struct tls_visit first, struct tls_visit second);
 
