@@ -1,13 +1,14 @@
 /*
- * An input is a line of options, then what the two sides say by turns, the backend first; '~'
- * passes the word. Options: i implicit TLS, n no TLS, y TLS required, o optional, s strict about
- * line ends, p passes them all, b the backend has TLS, v and it is verified, l small limits, u no
- * TLS just now, r mail goes to example.org alone.
+ * An input is a line of options, and then what the two sides say in turn, the server first; '~'
+ * ends a turn. Options are letters: i implicit TLS; n no TLS; y TLS required; o TLS optional; s
+ * smuggling = strict; p smuggling = pass; b TLS toward the server; v the same, verified; l small
+ * limits; u no handshake can begin now; r relay_domains = example.org.
  *
- * It is played with whole segments, with one octet a segment, and with random ones. What must come
- * out the same: the bytes that both sides get, and what the session is asked to do, in its order.
- * One difference is meant (C17): what stands behind STARTTLS in the same segment is an injection,
- * in a segment of its own it is the client's TLS, or a command where STARTTLS was refused.
+ * The input is played with whole segments, with segments of one octet, and with random ones. Each
+ * time both sides must get the same bytes, and the session must be asked for the same, in the same
+ * order. One difference is meant (C17): octets behind STARTTLS in the same segment are an
+ * injection. In a segment of their own they are the client's TLS, or commands if STARTTLS was
+ * refused.
  */
 #include "dialog_fuzz.h"
 
@@ -39,7 +40,7 @@ static bool is_same_event(const struct run_event *a, const struct run_event *b)
            a->sent[DIALOG_SERVER] == b->sent[DIALOG_SERVER];
 }
 
-/* It ends the run, so it is the last event. */
+/* Whether the client was cut for an injection. That ends the run, so it is the last event. */
 static bool was_injected(const struct dialog_run *run)
 {
     return run->event_count > 0 && run->events[run->event_count - 1].next == DIALOG_CLOSE &&

@@ -2,11 +2,11 @@
 
 enum { SEGMENT_MAX = 16 };
 
-/* What was so before a call, and explains what the call forwards. */
+/* The state before a call, by which to judge what the call forwards. */
 struct before {
-    bool was_command; /* a line of the client would be the beginning of a command */
-    bool was_message; /* octets of message data */
-    bool was_ehlo;    /* the next reply is EHLO's */
+    bool was_command; /* a line of the client begins a command */
+    bool was_message; /* octets of the client are message data */
+    bool was_ehlo;    /* the next reply answers EHLO */
 };
 
 static uint64_t random_of(uint64_t *state)
@@ -44,7 +44,7 @@ static struct before look(const struct dialog *dialog)
     return before;
 }
 
-/* As Postfix does, at which a word ends there, too. */
+/* The first word as Postfix cuts it: at a blank or any of HT, LF, VT, FF and CR. */
 static struct slice word_of_postfix(struct slice line)
 {
     size_t n = 0;
@@ -63,7 +63,7 @@ static bool holds(struct slice line, struct slice text)
     return false;
 }
 
-/* The bracket that ends the path: none of those in a quoted local part. */
+/* The index of the '>' that ends the path. One in a quoted local part does not. */
 static size_t path_end(struct slice line)
 {
     bool is_quoted = false;
@@ -79,7 +79,7 @@ static size_t path_end(struct slice line)
     return line.n;
 }
 
-/* The address has one '@', with the one relay domain behind it, or is the postmaster's. */
+/* Before a login a recipient must be in the one relay domain, or be the postmaster. */
 static void check_recipient(const struct dialog_run *run, struct slice line)
 {
     size_t parameters = path_end(line);
@@ -104,7 +104,7 @@ static void check_recipient(const struct dialog_run *run, struct slice line)
 
 static void check_command(const struct dialog_run *run, struct slice line)
 {
-    /* Each where it is a word of the protocol: to another one it is an unknown command. */
+    /* Only words of the protocol: in another one they are unknown commands and may pass. */
     static const char *const never_smtp[] = {"XCLIENT", "XFORWARD", "STARTTLS", NULL};
     static const char *const never_pop3[] = {"XCLIENT", "STLS", NULL};
     static const char *const never_imap[] = {"STARTTLS", NULL};
@@ -297,7 +297,7 @@ static void start(struct dialog_run *run)
     do_next(run, &actions);
 }
 
-/* With fixed buffers a side that waits with more than this would wait for ever. */
+/* Buffers of sessions do not grow: a side with more than this waiting would never be read again. */
 static void check_waiting(const struct dialog_run *run)
 {
     if (!run->is_started || run->is_over || run->relays)
@@ -306,7 +306,7 @@ static void check_waiting(const struct dialog_run *run)
         FUZZ_REQUIRE(run->dialog.mode != DIALOG_LINES ||
                      buffer_held(&run->in[DIALOG_CLIENT]).n <
                          dialog_line_limit(&run->dialog, buffer_held(&run->in[DIALOG_CLIENT])));
-    /* What a backend says while a command is half given waits for the rest of it. */
+    /* While a command is half given, what the server says waits until the rest is there. */
     if (run->dialog.protocol != &protocol_imap || run->dialog.of.imap.phase != IMAP_PART)
         FUZZ_REQUIRE(buffer_held(&run->in[DIALOG_SERVER]).n <= run->policy.reply);
     FUZZ_REQUIRE(run->dialog.user.n <= DIALOG_USER_MAX);
@@ -324,7 +324,7 @@ static void relay(struct dialog_run *run)
     }
 }
 
-/* What the other side said before goes first: so the order does not hang on the segments. */
+/* Feeds what the other side has sent first, so that the order does not depend on segments. */
 static void pump(struct dialog_run *run, enum dialog_side sender)
 {
     if (!run->is_started)

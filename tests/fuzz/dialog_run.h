@@ -1,17 +1,17 @@
 /*
- * A dialog between two sides in memory, obeyed as a session would, with what must hold of every
- * single call checked as it goes (FUZZ_REQUIRE):
+ * A run: a dialog between two sides in memory, which does what the dialog asks for as a session
+ * would. It checks after each call what must hold of every call (FUZZ_REQUIRE):
  *
  * - a call uses no more than it was fed, and appends no more than that plus DIALOG_EXTRA;
- * - it forwards whole lines, with one CRLF each and neither CR, LF nor NUL inside;
- * - XCLIENT, XFORWARD, STARTTLS and STLS of a client never reach the backend as commands;
- * - where there are relay domains, no recipient in another one does before a login;
- * - in clear, where TLS is required for all, nothing but the prelude does; where it is required for
- *   logins, no login does;
- * - an EHLO reply shows neither XCLIENT nor XFORWARD, and STARTTLS only where it is ours to give;
- * - a side that is to be read is not waiting with more than the longest line or reply.
+ * - it forwards whole lines, which end with one CRLF and have no CR, LF or NUL inside;
+ * - XCLIENT, XFORWARD, STARTTLS and STLS of a client never reach the server as commands;
+ * - with relay domains, no recipient in another domain reaches it before a login;
+ * - in clear, only the prelude reaches it if TLS is required for all, and no login if TLS is
+ *   required for logins;
+ * - an EHLO reply shows neither XCLIENT nor XFORWARD, and STARTTLS only if we offer it;
+ * - a side that may be read never has more waiting than the longest line or reply.
  *
- * One run after another, in memory of its own; one thread.
+ * A struct dialog_run serves one run after another. One thread.
  */
 #ifndef MAILMUX_DIALOG_RUN_H
 #define MAILMUX_DIALOG_RUN_H
@@ -21,7 +21,7 @@
 
 enum { RUN_IN = 80 * 1024, RUN_OUT = 1024 * 1024, RUN_EVENTS = 64, RUN_INPUT_MAX = 16 * 1024 };
 
-/* What the session was asked to do, and how much both sides had been sent by then. */
+/* What the dialog asked the session to do, and how much both sides had been sent by then. */
 struct run_event {
     enum dialog_next next;
     enum reason reason;
@@ -42,20 +42,22 @@ struct dialog_run {
     bool is_started;
     bool relays;
     bool is_over;
-    bool has_left; /* the backend's connection has ended */
-    bool loses[2]; /* TLS begins, or the backend is another: the rest of what a side just says is
-                      not for the dialog */
+    bool has_left; /* the connection to the server has ended */
+    bool loses[2]; /* TLS has begun or the server is another one: the dialog does not get the rest
+                      of what that side says now */
 };
 
-/* options: letters, told by dialog_fuzz.c. */
+/* Begins a run. options: letters, explained in dialog_fuzz.c. */
 void run_begin(struct dialog_run *run, const struct protocol *protocol, struct slice options);
 
-/* A side speaks, in segments of at most so many octets (0: drawn from *seed); all that follows from
- * it is done. */
+/*
+ * A side sends bytes, in segments of that many octets (0: of sizes drawn from *seed). Does all that
+ * follows from each segment.
+ */
 void run_speak(struct dialog_run *run, enum dialog_side side, struct slice bytes, size_t segment,
     uint64_t *seed);
 
-/* Both fall silent: the backend closes, and a deadline expires. Then it is over. */
+/* Both sides fall silent: the server closes, and a deadline expires. Then the run is over. */
 void run_end(struct dialog_run *run);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What all fuzz targets share. A target is LLVMFuzzerTestOneInput in fuzz_NAME.c: with clang's
- * libFuzzer it is driven by a fuzzer, otherwise by replay.c over files. One thread.
+ * What all fuzz targets share. A target is the function LLVMFuzzerTestOneInput in fuzz_NAME.c. In
+ * the preset `fuzz` clang's libFuzzer calls it, in other builds replay.c with files. One thread.
  */
 #ifndef MAILMUX_FUZZ_H
 #define MAILMUX_FUZZ_H
@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* A property that must hold; the input that breaks it is kept as an artifact. */
+/* A property that must hold; if not, it aborts, and libFuzzer keeps the input as an artifact. */
 #define FUZZ_REQUIRE(condition)                                                                    \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -27,8 +27,8 @@ static inline struct slice fuzz_slice(const uint8_t *data, size_t n)
 }
 
 /*
- * The first line of an input holds its options, a letter each, so that a seed is a text file; the
- * rest is what is parsed. Cuts the line off.
+ * Cuts off the first line of an input and returns it. It has the options of the target, one letter
+ * for each, so that a seed is a text file.
  */
 static inline struct slice fuzz_options(struct slice *input)
 {
@@ -43,8 +43,7 @@ static inline bool fuzz_has(struct slice options, char letter)
     return slice_find(options, letter) < options.n;
 }
 
-/* A seed for sizes of segments, drawn from the input itself: the same input, the same run. Not 0.
- */
+/* A seed for sizes of segments, never 0. It comes from the input, so that a run can be repeated. */
 static inline uint64_t fuzz_seed(struct slice input)
 {
     uint64_t hash = 14695981039346656037u;

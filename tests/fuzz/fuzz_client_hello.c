@@ -1,9 +1,10 @@
 /*
  * Target: the server's side of a TLS handshake (net/tls_server.c, tls_names.c, tls_bio.c, tls.c).
- * Input: one octet of options, then what a client sends. Options, by bit: 1 strict SNI, 2 the
- * exception for mail exchangers, 4 no ALPN of ours, 8 the first 100 octets come as the prefix.
- * Holds: however the bytes are cut, the outcome, the chosen set and the name for the log are the
- * same; all buffers come back; nothing is understood that is no TLS.
+ * Input: one octet of options, then what a client sends. Options are bits: 1 strict SNI; 2 the
+ * exception for mail exchangers; 4 we have no ALPN; 8 the first 100 octets were read before TLS
+ * began (the prefix).
+ * Holds: outcome, chosen set and name for the log do not depend on how the bytes are cut; all
+ * buffers are given back; what does not begin like TLS is refused as such.
  */
 #include "certificates.h"
 #include "fuzz.h"
@@ -68,7 +69,7 @@ static struct buffer *take_prefix(struct stream_bench *bench, struct slice *byte
     return prefix;
 }
 
-/* Until nothing moves any more; the client's end comes last. */
+/* Shakes hands until it succeeds or fails. The client ends behind its bytes, so it does one. */
 static enum io shake(struct stream_bench *bench)
 {
     enum io status = IO_AGAIN;

@@ -1,8 +1,8 @@
 /*
  * Target: config_parse_bytes, config_dump (policy/config*.c, and inih below them).
  * Input: a proxy.ini.
- * Holds: it is good, or there is an error that says its place; the dump of a good one is good, and
- * is dumped the same again.
+ * Holds: either the configuration is good, or there is an error with its place. The dump of a good
+ * one is a good configuration, whose dump is the same.
  */
 #include "fuzz.h"
 #include "mailmux/config.h"
@@ -18,7 +18,7 @@ static char *dump(const struct config *config, size_t *n)
     return text;
 }
 
-/* Behind each value stands where it came from: another line of another file each time. */
+/* Cuts the comments off, which say from where a value is: that differs between the two dumps. */
 static void cut_comments(char *text)
 {
     char *to = text;

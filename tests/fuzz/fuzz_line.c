@@ -1,8 +1,8 @@
 /*
  * Target: line_cut, line_is_clean, line_append (grammar/line.c).
  * Input: the limit (one octet), then bytes.
- * Holds: a line never gets longer than the limit, has no LF, and is the same however much stands
- * behind it; more input never takes a verdict back; what is forwarded is read as the same line.
+ * Holds: a line is not longer than the limit and has no LF. More input behind it changes neither
+ * the line nor a verdict. A line that was forwarded is read as the same line.
  */
 #include "fuzz.h"
 #include "mailmux/line.h"
@@ -28,7 +28,7 @@ static void check_line(struct slice line, size_t used, size_t limit)
                  (memchr(line.p, '\0', line.n) == NULL && memchr(line.p, '\r', line.n) == NULL));
 }
 
-/* Every beginning of the input leads to the same verdict, or to none yet. */
+/* Each beginning of the input has the verdict of the whole, or LINE_MORE. */
 static void check_beginnings(
     struct slice in, size_t limit, enum line_cut cut, struct slice line, size_t used)
 {

@@ -1,11 +1,11 @@
 /*
  * Target: opening_feed and what is below it (grammar/opening*.c).
- * Input: options, LF, what the server says, in parts that \1 ends; each part is fed when the one
- * before was used. Options: s, i or p the protocol; t STARTTLS; x with an identity; 1 to 3 a goal
- * before that of a session; q QUIT when it is reached.
- * Holds: no more is used than there is, nor appended than OPENING_TEXT_MAX, in whole lines; before
- * TLS nothing but the question for capabilities, STARTTLS and a goodbye is said; without TLS that
- * was asked for no session begins; segments make no difference.
+ * Input: a line of options, then what the server says, in parts that \1 ends. A part is fed when
+ * the one before it was used. Options: s, i or p for SMTP, IMAP or POP3; t STARTTLS; x an identity;
+ * 1, 2 or 3 the goal OPENING_GREETING, _CAPABILITIES or _TLS; q QUIT when the goal is reached.
+ * Holds: a call uses no more than there is, and appends whole lines of at most OPENING_TEXT_MAX.
+ * Before a TLS that is configured it asks only for capabilities and STARTTLS, and says goodbye; no
+ * session begins without that TLS. Segments make no difference.
  */
 #include "mailmux/opening.h"
 
@@ -85,7 +85,7 @@ static void step(struct run *run)
     run->last = turn.next;
 }
 
-/* True: more may be fed. */
+/* Lets the opening use what it was fed. Returns whether it wants more. */
 static bool go_on(struct run *run, bool quits)
 {
     const struct opening_plan *plan = run->opening.plan;
@@ -102,7 +102,10 @@ static bool go_on(struct run *run, bool quits)
     return go_on(run, quits);
 }
 
-/* A part, in segments; what comes when TLS was asked for is not for us: TLS fails of it. */
+/*
+ * Feeds a part in segments. Octets that come when TLS is to begin are no TLS, so it fails. Returns
+ * whether the next part may be fed.
+ */
 static bool feed(struct run *run, struct slice part, uint64_t *seed, bool quits)
 {
     while (part.n > 0) {

@@ -1,9 +1,9 @@
 /*
  * Target: proxy_header_parse, proxy_header_write (grammar/proxy_header.c, proxy_header_write.c).
  * Input: a PROXY header of version 1 or 2, and what stands behind it.
- * Holds: every beginning of a header is PROXY_HEADER_MORE, and more input never takes a verdict
- * back; what stands behind a header does not change it; the slices lie inside the header; what is
- * written is read as the same header.
+ * Holds: each beginning of a header is PROXY_HEADER_MORE, and more input never changes a verdict.
+ * What stands behind a header does not change it. The slices lie inside the header. A header that
+ * is written is read as the same header.
  */
 #include "fuzz.h"
 #include "mailmux/proxy_header.h"

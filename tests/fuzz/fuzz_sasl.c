@@ -1,8 +1,8 @@
 /*
  * Target: sasl_user, sasl_is_base64, sasl_is_mechanism, sasl_is_withheld (grammar/sasl.c).
  * Input: a mechanism, LF, a first response in base64.
- * Holds: never more than the room there is; less room gives the beginning of the same name; the
- * name of a mechanism has only its letters, and base64 only its own.
+ * Holds: a user name is not longer than the room for it, and less room still gives a part of it.
+ * What passes for a mechanism, or for base64, has only characters of that.
  */
 #include "fuzz.h"
 #include "mailmux/sasl.h"

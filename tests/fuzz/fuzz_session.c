@@ -1,16 +1,18 @@
 /*
- * Target: a whole session (engine/, net/stream.c, net/tls*.c, grammar/) on memory wires.
- * Input: a line of options, then what the two sides say by turns, the backend first; '~' passes the
- * word. Options: the listener (a letter of the configuration below; r requires TLS for all), h: the
- * kernels take 64 octets at most. '^' and a letter is an event: S the client's handshake; F T R
- * client ends cleanly, without close_notify, by RST; f t r the backend; D d client or backend stops
- * reading, or goes on; P a minute passes; Q mailmux is told to end.
+ * Target: a whole session (session/, backend/, engine/, net/, grammar/) on memory wires.
+ * Input: a line of options, then what the two sides say in turn, the server first; '~' ends a turn.
+ * Options: the letter of a listener in the configuration below; h: a wire takes 64 octets at most
+ * while they are not read. '^' and a letter is an event: S the client's handshake; F, T, R the
+ * client ends in order, without close_notify, by RST; f, t, r the server likewise; D, d the client
+ * or the server stops reading or goes on; P a minute passes; Q mailmux drains.
  *
- * Played as it is, and with reads and writes of random sizes and IO_AGAIN between them. What must
- * hold: no event is reported for ever that nobody has a use for; nothing is held beyond four
- * buffers; at the end, after days, the session is over, every buffer is back, every wire closed;
- * in a relay bytes pass unchanged and in order; both ways of playing give both sides the same bytes
- * (where nobody vanishes or stops reading in between).
+ * The input is played as it is, and with reads and writes of random sizes with IO_AGAIN between
+ * them. What must hold:
+ * - the session does not spin;
+ * - it never holds more than HELD_MAX octets of buffers;
+ * - at the end, after days, it is over, and each buffer is given back and each wire closed;
+ * - in a relay bytes pass unchanged and in order;
+ * - both sides get the same bytes each time, unless one vanishes or stops reading meanwhile.
  */
 #include "fuzz.h"
 #include "session_bench.h"
@@ -44,8 +46,8 @@ static const char letters[] = "stxrmknpqz";
 struct play {
     struct memory_bytes heard[2];
     enum reason reason;
-    bool is_comparable;
-    bool is_torn; /* the client broke its TLS, whatever the session ended of */
+    bool is_comparable; /* both ways of playing must give the same */
+    bool is_torn;       /* the client has ended its TLS without close_notify */
 };
 
 static struct session_bench bench; /* large */
@@ -78,7 +80,7 @@ static bool relays(void)
            bench.session->reason == REASON_NONE && !bench.is_deaf[0] && !bench.is_deaf[1];
 }
 
-/* In a relay it must arrive as it is. */
+/* A side sends bytes. In a relay they must arrive unchanged. */
 static void say(enum bench_leg leg, struct slice bytes)
 {
     enum bench_leg other = leg == BENCH_CLIENT ? BENCH_SERVER : BENCH_CLIENT;
@@ -91,7 +93,7 @@ static void say(enum bench_leg leg, struct slice bytes)
         FUZZ_REQUIRE(slice_equal(slice_after(session_bench_heard(&bench, other), before), bytes));
 }
 
-/* A backend says one line at a time: whoever answers before it is asked is at fault. */
+/* A server sends one line at a time, since several at once would answer what was not asked yet. */
 static void speak(enum bench_leg leg, struct slice text)
 {
     while (text.n > 0) {
@@ -216,14 +218,14 @@ static struct slice heard_by(const struct play *play, enum bench_leg leg)
                                   : slice_of("", 0);
 }
 
-/* A client whose TLS is broken has nothing to wait for (C33); all others get their last bytes. */
+/* Whether the client was cut because its TLS was broken (C33). All others get their last bytes. */
 static bool is_client_cut(enum reason reason)
 {
     return reason == REASON_CLIENT_TRUNCATED || reason == REASON_CLIENT_TLS_ERROR ||
            reason == REASON_HANDSHAKE_FAILED;
 }
 
-/* A backend that does not take its bytes at once loses the last ones where we end the session. */
+/* When we end the session, a server that did not take its bytes at once loses the last of them. */
 static void compare(const struct play *a, const struct play *b)
 {
     struct slice more = heard_by(a, BENCH_SERVER);
@@ -232,7 +234,7 @@ static void compare(const struct play *a, const struct play *b)
     struct slice client_less = heard_by(b, BENCH_CLIENT);
 
     if (!a->is_comparable || a->reason == REASON_INJECTION || b->reason == REASON_INJECTION)
-        return; /* C17: in a segment of its own it is the client's TLS */
+        return; /* C17: the same octets in a segment of their own are the client's TLS */
     FUZZ_REQUIRE(a->reason == b->reason);
     FUZZ_REQUIRE(slice_starts(client_more, client_less));
     FUZZ_REQUIRE(a->is_torn || is_client_cut(a->reason) || client_more.n == client_less.n);

@@ -1,4 +1,7 @@
-/* Writes ClientHellos as seeds: make_hellos DIRECTORY. Their first octet is the target's option. */
+/*
+ * make_hellos DIRECTORY: writes ClientHellos as seeds of fuzz_client_hello. The first octet of each
+ * is the target's octet of options.
+ */
 #include "memory_tls.h"
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -7,7 +10,7 @@
 static const struct {
     const char *file;
     const char *name;
-    const char *alpn; /* as on the wire: a length before each */
+    const char *alpn; /* as on the wire: each name behind its length */
     int maximum;
 } hellos[] = {
     {"plain", NULL, NULL, TLS1_3_VERSION},

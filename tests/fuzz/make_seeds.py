@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""make_seeds.py TRANSCRIPTS OUT: the transcripts as seeds of the grammars' and the session's targets.
+"""make_seeds.py TRANSCRIPTS OUT: makes seeds for the targets of grammars and session.
 
-What both sides say becomes one input, as dialog_fuzz.c and fuzz_session.c read it.
+What both sides say in a transcript becomes one input, as dialog_fuzz.c and fuzz_session.c read it.
 """
 import re
 import sys
@@ -47,7 +47,7 @@ def read(path):
 
 
 def turns(said, tls):
-    """The sides by turns, the backend first, '~' between; `tls` where the client's handshake is."""
+    """What the sides say in turn, the server first, with '~' between; `tls` for the handshake."""
     out = ""
     speaker = "S"
     for side, text in said:

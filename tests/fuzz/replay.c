@@ -1,5 +1,5 @@
 /*
- * Feeds files to a fuzz target without a fuzzer: the committed corpora, in any build.
+ * Feeds files, such as the committed corpora, to a fuzz target without a fuzzer, in any build.
  *
  *   corpus_NAME FILE_OR_DIRECTORY...
  */
@@ -24,7 +24,7 @@ static bool feed_file(const char *path)
     }
     n = fread(bytes, 1, sizeof(bytes), file);
     (void)fclose(file);
-    copy = malloc(n > 0 ? n : 1); /* of the exact size: an overrun is seen */
+    copy = malloc(n > 0 ? n : 1); /* of the exact size, so that the sanitizer sees an overrun */
     if (!copy)
         return false;
     memcpy(copy, bytes, n);
