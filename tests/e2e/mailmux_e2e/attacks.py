@@ -1,5 +1,5 @@
-"""Attack vectors: the same bytes in one segment, in two at every offset, and one by one, each time
-on a connection of its own; and what became of them on all sides.
+"""Attacks: the same bytes in one segment, in two at every offset, and one by one. Each time there
+is a new connection, and the outcome is what client, backend and log have seen.
 """
 
 import ssl
@@ -16,7 +16,7 @@ GOODBYE = {"smtp": b"QUIT\r\n", "imap": b"zz LOGOUT\r\n", "pop3": b"QUIT\r\n"}
 
 
 def ways(data: bytes) -> Iterator[list[bytes]]:
-    """In one segment, in two at every offset, one byte at a time."""
+    """The segments of each way: all at once, two at every offset, one byte at a time."""
     yield [data]
     for at in range(1, len(data)):
         yield [data[:at], data[at:]]
@@ -26,7 +26,7 @@ def ways(data: bytes) -> Iterator[list[bytes]]:
 
 @dataclass
 class Outcome:
-    """What one attack led to."""
+    """What came of one attack."""
 
     segments: list[bytes]
     answer: bytes  # all that came back after the attack
@@ -48,7 +48,7 @@ class Outcome:
 
 
 class Field:
-    """One listener and one backend, to which the clients of an attack come one after another."""
+    """One listener and one backend, for attacks one after the other."""
 
     def __init__(self, proxy: Proxy, backend: Backend, protocol: str, tls: str) -> None:
         self.proxy, self.backend, self.protocol, self.tls = proxy, backend, protocol, tls
@@ -59,7 +59,7 @@ class Field:
         return self.proxy.ports["test"]
 
     def connect(self, stage: str = PLAIN) -> Client:
-        """A client that has read the greeting and come as far as the stage says."""
+        """Returns a client that has read the greeting and has come as far as `stage` says."""
         client = Client(self.port)
         if self.tls == "implicit":
             client.begin_tls()
@@ -73,14 +73,14 @@ class Field:
     def attack(self, segments: list[bytes], stage: str = PLAIN, *,
                before: Callable[[Client], object] = lambda client: None,
                goodbye: bool = False) -> Outcome:
-        """Sends the segments, then perhaps a goodbye, and waits for the end on all sides."""
+        """Sends the segments, and a goodbye if asked, and waits for the end on all sides."""
         client = self.connect(stage)
         before(client)
         try:
             for segment in segments + [GOODBYE[self.protocol]] * goodbye:
                 client.send(segment)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
-            pass  # it was refused before the last of it was sent
+            pass  # the proxy has closed before all was sent
         answer = client.read_to_end()
         client.close()
         session = self.proxy.wait_for_event("session", self._visits + 1)
@@ -98,7 +98,7 @@ class Field:
 # The first flight of a handshake
 
 def client_hello(context: Optional[ssl.SSLContext] = None) -> bytes:
-    """As a client of its own would send it."""
+    """The ClientHello of a new client."""
     to_peer = ssl.MemoryBIO()
     tls = (context or default_context()).wrap_bio(ssl.MemoryBIO(), to_peer,
                                                   server_hostname="mail.example.test")
@@ -110,7 +110,7 @@ def client_hello(context: Optional[ssl.SSLContext] = None) -> bytes:
 
 
 def first_flight(client: Client, context: Optional[ssl.SSLContext] = None) -> bytes:
-    """Begins TLS on a client but leaves the sending of its ClientHello to the caller; see go_on()."""
+    """Begins TLS on a client. The caller sends the ClientHello that is returned; then see go_on."""
     tls = (context or default_context()).wrap_bio(client._from_peer, client._to_peer,
                                                   server_hostname="mail.example.test")
     try:
@@ -122,7 +122,7 @@ def first_flight(client: Client, context: Optional[ssl.SSLContext] = None) -> by
 
 
 def go_on(client: Client) -> None:
-    """The rest of a handshake whose first flight was sent by hand."""
+    """Does the rest of a handshake that first_flight() has begun."""
     tls = client._begun  # type: ignore[attr-defined]
     client._from_peer.write(bytes(client._unread))
     client._unread.clear()
@@ -138,7 +138,7 @@ def go_on(client: Client) -> None:
 
 
 def in_records(hello: bytes, sizes: Iterable[int]) -> bytes:
-    """The same handshake message in records of these sizes, the last one with the rest."""
+    """The handshake message of a ClientHello in records of these sizes, and one with the rest."""
     body, records = hello[5:], b""
     for size in sizes:
         records += hello[:3] + len(body[:size]).to_bytes(2, "big") + body[:size]
@@ -147,7 +147,7 @@ def in_records(hello: bytes, sizes: Iterable[int]) -> bytes:
 
 
 def with_extension(hello: bytes, number: int, content: bytes) -> bytes:
-    """The ClientHello with one more extension."""
+    """A ClientHello with one more extension."""
     extension = number.to_bytes(2, "big") + len(content).to_bytes(2, "big") + content
     body = bytearray(hello[9:])
     at = 34  # version and random
@@ -156,6 +156,6 @@ def with_extension(hello: bytes, number: int, content: bytes) -> bytes:
     at += 1 + body[at]  # compression
     total = int.from_bytes(body[at:at + 2], "big") + len(extension)
     body[at:at + 2] = total.to_bytes(2, "big")
-    body[at + 2:at + 2] = extension  # in front: a pre-shared key must stay the last
+    body[at + 2:at + 2] = extension  # the first one, as pre_shared_key must be the last
     message = hello[5:6] + len(body).to_bytes(3, "big") + bytes(body)
     return in_records(hello[:5] + message, [16000] * (len(message) // 16001))

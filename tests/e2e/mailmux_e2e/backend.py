@@ -1,6 +1,6 @@
-"""A scripted server behind the proxy. A script is a list of steps (see steps.py), run in a thread
-of its own for each connection; the n-th connection runs the n-th script, the last one again and
-again. Every byte received is kept exactly.
+"""A scripted server behind the proxy. A script is a list of steps (see steps.py). Each connection
+runs one in a thread of its own: the n-th connection the n-th script, and connections beyond that
+the last script. All bytes that come are kept.
 """
 
 import fcntl
@@ -62,7 +62,7 @@ class Connection:
         return bool(data)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """As the server. Nothing may have come that was not read."""
+        """Shakes hands as the server. All that came before must have been read."""
         assert len(self.received) == self._used, bytes(self.received[self._used:])
         self.in_clear = bytes(self.received)
 
@@ -95,7 +95,7 @@ class Connection:
         return data
 
     def take_no_more(self, count: int) -> bytes:
-        """So many bytes, and none of those behind them, which may be TLS."""
+        """Takes so many bytes, and reads none behind them, since those may be TLS."""
         assert len(self.received) == self._used
         while len(self.received) - self._used < count:
             data = self._socket.recv(count - (len(self.received) - self._used))
@@ -105,7 +105,7 @@ class Connection:
         return self.take(count)
 
     def stream(self, consume: Callable[[bytes], bool]) -> None:
-        """Hands over what comes without keeping it, until the callable has had enough."""
+        """Calls consume with what comes, without keeping it, until it returns True."""
         held = bytes(self.received[self._used:])
         del self.received[self._used:]
         while not consume(held):
@@ -119,20 +119,22 @@ class Connection:
         raise AssertionError(f"expected the end, got {bytes(self.received[self._used:])!r}")
 
     def wait_for(self, data: bytes) -> bool:
-        """From the test's side: whether these bytes were the last that came, waited for."""
+        """For the test's thread: waits until what has come ends with these bytes. Returns whether
+        it does.
+        """
         end = time.monotonic() + CEILING
         while not self.received.endswith(data) and time.monotonic() < end:
             time.sleep(0.005)
         return self.received.endswith(data)
 
     def wait_for_end(self) -> None:
-        """Takes whatever comes until the proxy ends the connection."""
+        """Takes all that comes until the proxy ends the connection."""
         while self._receive():
             pass
         self._used = len(self.received)
 
     def hold(self) -> None:
-        """Stays open, whatever the proxy does, until the test is over."""
+        """Keeps the connection open until the test is over, even if the proxy ends it."""
         self.backend.stopped.wait(CEILING)
 
     def half_close(self) -> None:
@@ -143,29 +145,31 @@ class Connection:
         self._socket.close()
 
     def wait_until_taken(self) -> None:
-        """Until the proxy's kernel has acknowledged all that was sent: a reset loses none of it."""
+        """Waits until the proxy's kernel has acknowledged all that was sent, so that a reset loses
+        none of it.
+        """
         end = time.monotonic() + CEILING
         while struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0" * 4))[0] > 0:
             assert time.monotonic() < end, "the proxy does not take what was sent"
             time.sleep(0.01)
 
     def close_notify(self) -> None:
-        """Ends TLS in order, without waiting for the other side."""
+        """Sends close_notify, without waiting for the other side's."""
         if self.tls is None:
             return
         try:
             self.tls.settimeout(0)
             self.tls.unwrap()
         except (OSError, ValueError):
-            pass  # it would wait for the other side's; ours is out
+            pass  # unwrap would wait for the other side's close_notify; ours is sent
 
     def close(self) -> None:
         self.close_notify()
         self.cut()
 
     def cut(self) -> None:
-        """Without close_notify where there is TLS."""
-        # A close with unread bytes would be a reset; shutdown first tells the proxy the end.
+        """Ends the connection without close_notify."""
+        # A close with unread bytes sends a reset; shutdown sends a FIN first.
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -215,21 +219,23 @@ class Backend:
         try:
             for step in self._scripts[min(connection.number, len(self._scripts) - 1)]:
                 step(connection)
-        except BaseException as error:  # kept for the test, which asks with check()
+        except BaseException as error:  # kept for the test, which calls finished()
             connection.error = error
         finally:
             connection.close()
             connection.ended.set()
 
     def connection(self, number: int = 0) -> Connection:
-        """The n-th connection, waited for."""
+        """Waits for the n-th connection and returns it."""
         with self._changed:
             came = self._changed.wait_for(lambda: len(self.connections) > number, CEILING)
         assert came, f"connection {number} never came"
         return self.connections[number]
 
     def finished(self, number: int = 0) -> Connection:
-        """The n-th connection once its script has run to its end, without a mistake."""
+        """Waits until the script of the n-th connection has ended without an error, and returns
+        the connection.
+        """
         connection = self.connection(number)
         assert connection.ended.wait(CEILING), "the script did not end"
         if connection.error is not None:

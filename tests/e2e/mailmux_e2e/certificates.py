@@ -1,5 +1,5 @@
-"""A certificate authority, an RSA and an ECDSA certificate for mail.example.test, and, as they are
-asked for, certificates that a careful client refuses.
+"""A certificate authority, an RSA and an ECDSA certificate for mail.example.test, and further
+certificates, such as those that a careful client refuses.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ class Pair:
     key: Path
 
     def pin(self) -> str:
-        """SHA-256 of the public key, as a backend's `pin`."""
+        """The SHA-256 of the public key, as a `pin` in proxy.ini."""
         public = subprocess.run(
             ["openssl", "x509", "-in", str(self.certificate), "-pubkey", "-noout"],
             check=True, capture_output=True).stdout
@@ -36,8 +36,9 @@ class Certificates:
 
     def other(self, kind: str, *, names: str = _NAMES, issuer: str = "ca", expired: bool = False,
               client: bool = False) -> Pair:
-        """One more of the authority, or of `issuer`, itself ("self") or a foreign one ("foreign").
-        Made once."""
+        """A further certificate, made at the first call for its kind. issuer: "ca", "self" for a
+        self-signed one, or "foreign" for another authority.
+        """
         pair = Pair(self.directory / f"{kind}.pem", self.directory / f"{kind}.key")
         if pair.certificate.exists():
             return pair
@@ -88,7 +89,7 @@ def make(directory: Path) -> Certificates:
 
 
 def make_chain(directory: Path, issuers: int) -> list[Pair]:
-    """The certificate of mail.example.test and those that it hangs on, the root last."""
+    """A certificate of mail.example.test and its issuers, of which the root is the last one."""
     chain = [Pair(directory / "root.pem", directory / "root.key")]
     _openssl("req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2", "-subj", "/CN=a root",
              "-keyout", str(chain[0].key), "-out", str(chain[0].certificate))

@@ -1,5 +1,6 @@
-"""A raw mail client: it sends exactly what it is told, in one write or byte by byte, and shows
-exactly what it is sent. TLS is done over memory, so that both sides of the boundary are in sight.
+"""A raw mail client: it sends exactly the bytes that it is given, in one write or byte by byte, and
+returns exactly the bytes that come. TLS runs over memory BIOs, so that a test sees the bytes on
+both sides of it.
 """
 
 import socket
@@ -49,7 +50,7 @@ class Client:
     # Sending
 
     def send(self, data: bytes) -> None:
-        """In TLS and byte by byte, each byte is a record of its own."""
+        """Sends data; bytewise in TLS, each byte is a record of its own."""
         if self._tls is None:
             self.send_raw(data)
             return
@@ -59,11 +60,11 @@ class Client:
             self._flush(whole=True)
 
     def send_raw(self, data: bytes) -> None:
-        """Below TLS, whether or not there is any."""
+        """Sends data to the socket, below TLS if there is any."""
         self._transmit(data, self.bytewise)
 
     def send_at_once(self, data: bytes) -> None:
-        """In one write, however this client sends otherwise."""
+        """Sends data in one write, even if the client is bytewise."""
         if self._tls is None:
             self._transmit(data, False)
         else:
@@ -141,7 +142,7 @@ class Client:
         return data
 
     def read_until(self, marker: bytes) -> bytes:
-        """Up to the marker and with it."""
+        """Reads up to the marker, and returns it as well."""
         start = 0
         while (at := self._unread.find(marker, start)) < 0:
             start = max(0, len(self._unread) - len(marker))
@@ -159,7 +160,7 @@ class Client:
         return self.read_until(b"\r\n")
 
     def read_smtp(self) -> bytes:
-        """A whole SMTP reply."""
+        """Reads a whole SMTP reply."""
         reply = b""
         while True:
             line = self.read_line()
@@ -168,7 +169,7 @@ class Client:
                 return reply
 
     def read_dotted(self) -> bytes:
-        """A POP3 multi-line reply with its dot, or the one line of an -ERR."""
+        """Reads a multi-line reply of POP3 with its dot, or the one line of an -ERR."""
         line = self.read_line()
         return line if not line.startswith(b"+OK") else line + self.read_until(b".\r\n")
 
@@ -182,13 +183,13 @@ class Client:
                 return lines
 
     def read_to_end(self) -> bytes:
-        """Whatever still comes until the other side ends the connection, however it does."""
+        """Reads all that still comes until the other side ends the connection in any way."""
         while self._receive():
             pass
         return self._take(len(self._unread))
 
     def unread(self) -> bytes:
-        """What came and was not read yet, without waiting for more."""
+        """Returns what has come and was not read yet, without waiting."""
         return bytes(self._unread)
 
     # Commands with their whole reply
@@ -214,8 +215,8 @@ class Client:
     def begin_tls(self, context: Optional[ssl.SSLContext] = None,
                   server_name: Optional[str] = NAME,
                   session: Optional[ssl.SSLSession] = None) -> None:
-        """Shakes hands. Nothing may have come that was not read. A session, to be resumed, must be
-        one of the same context.
+        """Shakes hands. All that came before must have been read. A session to resume must be from
+        the same context.
         """
         assert not self._unread, f"bytes in front of the handshake: {bytes(self._unread)!r}"
         context = context or default_context()
@@ -234,7 +235,7 @@ class Client:
         assert self.first_tls_byte == 0x16
 
     def starttls(self, protocol: str, command: Optional[bytes] = None) -> None:
-        """Upgrades with the protocol's command; the byte behind its answer must be TLS."""
+        """Sends the protocol's command and shakes hands. The byte behind the answer must be TLS."""
         commands = {"smtp": b"STARTTLS", "imap": b"t STARTTLS", "pop3": b"STLS"}
         answers = {"smtp": b"220 ", "imap": b"t OK ", "pop3": b"+OK"}
         self.send(commands[protocol] + b"\r\n" if command is None else command)
@@ -251,7 +252,7 @@ class Client:
         try:
             self.tls.unwrap()
         except ssl.SSLError:
-            pass  # it waits for the other side's; ours is in the buffer
+            pass  # unwrap would wait for the other side's close_notify; ours is in the buffer
         self._flush(whole=True)
 
     # Ending

@@ -1,8 +1,9 @@
-"""Which statements about mailmux's behaviour have been proved, by how many tests.
+"""Which statements about mailmux's behaviour are proved, and by how many tests.
 
-Tests name them with @pytest.mark.conformance("C14", ...). One line per statement and test goes to
-a file per test module, so that the results of several processes can be put together; what unit
-tests and transcripts print is in ctest's results. The statements are those of tests/lib/statements.
+The statements are in tests/lib/statements. End-to-end tests name those that they prove with
+@pytest.mark.conformance("C14", ...). Each test module writes a file with a line for each statement
+and test, so that the results of several processes can be put together. Unit tests and transcripts
+print them, and ctest keeps that in its results.
 """
 
 import os
@@ -25,7 +26,7 @@ STATEMENTS = Path(__file__).resolve().parents[2] / "lib/statements"
 @dataclass(frozen=True)
 class Statement:
     number: str
-    is_needed: bool  # else what it speaks of is not all there yet
+    is_needed: bool  # False: what it is about is not all there yet
     title: str
     section: str
 
@@ -46,7 +47,7 @@ def statements() -> list[Statement]:
 
 @dataclass(frozen=True)
 class Row:
-    """What one test had to say about one statement."""
+    """The result of one test for one statement."""
 
     number: str
     outcome: str  # passed, failed, skipped
@@ -66,7 +67,8 @@ def read_rows(*directories: Path) -> Iterator[Row]:
 
 def stated(output: str) -> Iterator[tuple[str, str]]:
     """(number, outcome) of each statement that a unit test or a transcript says it proves."""
-    # "[ RUN      ] test", "conformance C1 C2", "[       OK ] test"; a failure is told on stderr.
+    # "[ RUN      ] test", "conformance C1 C2", "[       OK ] test". A failure has no third line
+    # here, since cmocka reports it on stderr.
     said: list[str] = []
     for line in output.splitlines():
         if line.startswith("[ RUN "):
@@ -83,7 +85,7 @@ def stated(output: str) -> Iterator[tuple[str, str]]:
 
 
 def read_results(results: Path) -> Iterator[Row]:
-    """What unit tests and transcripts printed, from ctest's JUnit file."""
+    """The results of unit tests and transcripts, from ctest's JUnit file."""
     if not results.is_file():
         return
     for case in ElementTree.parse(results).getroot().iter("testcase"):
@@ -92,7 +94,7 @@ def read_results(results: Path) -> Iterator[Row]:
 
 
 def verdict(statement: Statement, rows: Iterable[Row]) -> str:
-    """One failed test fails it; only an end-to-end test proves it."""
+    """A statement fails with one failed test. Only an end-to-end test proves it."""
     rows = list(rows)
     if any(row.outcome == "failed" for row in rows):
         return "failed"
@@ -102,7 +104,7 @@ def verdict(statement: Statement, rows: Iterable[Row]) -> str:
 
 
 def judge(rows: Iterable[Row]) -> list[tuple[Statement, str, list[Row]]]:
-    """The verdict on every statement; a number that is none of them is a mistake."""
+    """The verdict on each statement, with its rows. Raises ValueError for an unknown number."""
     by_number: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_number[row.number].append(row)
@@ -114,7 +116,7 @@ def judge(rows: Iterable[Row]) -> list[tuple[Statement, str, list[Row]]]:
 
 
 def table(judged: Iterable[tuple[Statement, str, list[Row]]]) -> list[str]:
-    """For people: "C14 passed 12 tests STARTTLS is offered ...", under the names of the sections."""
+    """Lines to read, such as "C14 passed 12 tests  TITLE", under the titles of the sections."""
     lines, section = [], ""
     for one, outcome, rows in judged:
         if one.section != section:

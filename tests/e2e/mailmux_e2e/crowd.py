@@ -1,4 +1,4 @@
-"""Clients that come again and again, several at a time, and what each of them met with."""
+"""A crowd: clients that come again and again, several at a time, with the result of each visit."""
 
 import itertools
 import threading
@@ -29,7 +29,7 @@ class Crowd:
         self.visits: list[Visit] = []
 
     def visit(self) -> Visit:
-        """One client comes and goes."""
+        """One client connects, speaks and leaves. Returns what came of it."""
         greeted = [""]
         failure = ""
         try:
@@ -45,8 +45,8 @@ class Crowd:
 
     @contextmanager
     def coming(self, at_once: int, rounds: Optional[int] = None) -> Iterator[None]:
-        """So many clients at once, beside what the test does in the meantime: each so often, or
-        again and again until that is done.
+        """Lets so many clients come at once while the body of `with` runs: each comes `rounds`
+        times, or again and again until the body is done.
         """
         done = threading.Event()
 
@@ -68,7 +68,7 @@ class Crowd:
         assert not any(thread.is_alive() for thread in threads), "clients hang"
 
     def wait_for(self, count: int) -> None:
-        """For so many further visits."""
+        """Waits for so many further visits."""
         with self._changed:
             wanted = len(self.visits) + count
             assert self._changed.wait_for(lambda: len(self.visits) >= wanted, CEILING)
@@ -78,5 +78,5 @@ class Crowd:
 
 
 def shares(visits: list[Visit]) -> dict[str, int]:
-    """How many came to each server."""
+    """How many visits came to each server."""
     return dict(Counter(visit.server for visit in visits))

@@ -1,5 +1,5 @@
-"""A DNS server of the test's own on loopback, UDP and TCP. Its records change while it runs, it
-counts what it was asked, and it can fail in the ways that real ones do.
+"""A DNS server of the test's own on loopback, for UDP and TCP. A test may change its records while
+it runs and count its questions, and it can fail in the ways of real servers.
 """
 
 import ipaddress
@@ -95,7 +95,7 @@ class Dns:
             thread.start()
 
     def _bind(self, address: str) -> tuple[socket.socket, socket.socket]:
-        """The same port twice; the one that UDP is given may be taken in TCP."""
+        """Binds the same port for UDP and TCP. A port that is free in UDP may be taken in TCP."""
         while True:
             udp = socket.socket(self._family, socket.SOCK_DGRAM)
             tcp = socket.socket(self._family, socket.SOCK_STREAM)
@@ -109,7 +109,7 @@ class Dns:
 
     @property
     def resolver(self) -> str:
-        """As it stands in proxy.ini."""
+        """Its address as a `resolver` in proxy.ini."""
         return f"[{self._address}]:{self.port}" if ":" in self._address \
             else f"{self._address}:{self.port}"
 
@@ -117,7 +117,7 @@ class Dns:
 
     def set(self, name: str, *records: Record, truncated: bool = False,
             failing: Mapping[int, Optional[int]] = {}) -> None:
-        """These records from now on; truncated: in UDP only after asking again by TCP. failing:
+        """Sets the records of a name. truncated: UDP says only that TCP has the answer. failing:
         what questions of a type get in the place of records, an rcode or silence (None).
         """
         self._put(name, _Name(records, truncated=truncated, of_type=failing))
@@ -143,14 +143,14 @@ class Dns:
                     transport in (None, q.transport)])
 
     def wait_for_queries(self, name: str, count: int = 1) -> None:
-        """Until so many questions about the name have come."""
+        """Waits until so many questions about the name have come, since the start."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.count(name) >= count, CEILING), \
                 f"{self.count(name)} of {count} questions about {name}: {self.queries}"
 
     def wait_for_rounds(self, name: str, rounds: int = 2) -> None:
-        """Until the name has been looked up anew so often; a lookup asks for A and for AAAA, and
-        asks a server that fails three times.
+        """Waits until the name has been looked up so many times more. A lookup asks for A and for
+        AAAA, and asks a server that fails three times for each.
         """
         self.wait_for_queries(name, self.count(name) + 2 * rounds)
 
@@ -180,7 +180,7 @@ class Dns:
 
     @staticmethod
     def _rcode(zone: dict[str, _Name], name: str, kind: int) -> Optional[int]:
-        """Of the name, or of the one that its aliases lead to."""
+        """The rcode of the name, or of the one to which its aliases lead. None: silence."""
         for _ in range(8):
             what = zone.get(name, _Name(rcode=NXDOMAIN))
             if kind in what.of_type:
@@ -193,7 +193,7 @@ class Dns:
 
     @staticmethod
     def _follow(zone: dict[str, _Name], name: str, kind: int) -> list[tuple[str, int, bytes]]:
-        """The records of the kind, behind whatever aliases lead to them."""
+        """The records of that type, with the aliases that lead to them."""
         found = []
         for _ in range(8):
             aliases = []
@@ -246,7 +246,7 @@ class Dns:
             sock.close()
 
     def stop(self) -> None:
-        # A thread that waits in recvfrom is not woken by a close: an empty datagram tells it.
+        # A close does not wake a thread that waits in recvfrom: an empty datagram does.
         with socket.socket(self._family, socket.SOCK_DGRAM) as last:
             last.sendto(b"", (self._address, self.port))
         for sock in (self._tcp, *self._open):

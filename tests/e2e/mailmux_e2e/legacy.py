@@ -1,4 +1,4 @@
-"""Postfix and Dovecot in a scratch directory on loopback: deploy/lib/legacy-server for tests."""
+"""Postfix and Dovecot in a temporary directory on loopback, by deploy/lib/legacy-server."""
 
 import os
 import re
@@ -25,7 +25,7 @@ class LegacyServer:
     """
 
     def __init__(self, *options: str, trusted_networks: str = "", at: str = "127.0.0.1") -> None:
-        """at: the address of loopback on which it listens."""
+        """at: the loopback address on which it listens."""
         if trusted_networks:
             options = (*options, "--trust", trusted_networks)
         self._options = (*options, "--at", at)
@@ -38,7 +38,7 @@ class LegacyServer:
         self.start()
 
     def start(self) -> None:
-        """Once more, after kill: with the same ports, users and mail."""
+        """Starts the servers; after kill, again with the same ports, users and mail."""
         self._call("start", str(self.smtp), str(self.imap), str(self.pop3), *self._options)
 
     def _call(self, verb: str, *arguments: str) -> None:
@@ -50,11 +50,13 @@ class LegacyServer:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def kill(self) -> None:
-        """SIGKILL for all its processes; none is left."""
+        """Sends SIGKILL to all its processes, so that none is left."""
         self._call("kill")
 
     def pause(self) -> None:
-        """SIGSTOP for all its processes: connections still come to be, and nobody answers."""
+        """Sends SIGSTOP to all its processes: the kernel still takes connections, and none of them
+        is answered.
+        """
         self._call("pause")
         self._is_paused = True
 
@@ -63,7 +65,7 @@ class LegacyServer:
         self._is_paused = False
 
     def _logs(self) -> list[Path]:
-        """Of the programs that were started."""
+        """The log files of the programs that were started."""
         logs = [self._directory / program / "log" for program in ("dovecot", "postfix")]
         return [log for log in logs if log.exists()]
 
@@ -71,7 +73,7 @@ class LegacyServer:
         return "".join(log.read_text(errors="replace") for log in self._logs())
 
     def wait_for_log(self, count: int, *patterns: str) -> None:
-        """Until there are so many lines of each."""
+        """Waits until the logs have so many lines that match, of each pattern."""
         missing = {pattern: count for pattern in patterns}
         with subprocess.Popen(["timeout", str(CEILING), "tail", "-q", "-n", "+1", "-F",
                                *map(str, self._logs())], stdout=subprocess.PIPE,
@@ -94,7 +96,7 @@ class LegacyServer:
 
 
 def start_together(*options: Sequence[str], at: str = "127.0.0.1") -> list[LegacyServer]:
-    """Several at once, which is quicker: one for each list of options."""
+    """Starts a server for each list of options, all at once, which is quicker."""
     with ThreadPoolExecutor() as executor:
         begun = [executor.submit(LegacyServer, *one, at=at) for one in options]
     failures = [one.exception() for one in begun if one.exception()]

@@ -1,4 +1,4 @@
-"""One session on each kind of legs: both in clear, TLS toward the client, TLS toward the backend."""
+"""Sessions for each kind of legs: both in clear, TLS to the client, TLS to the backend."""
 
 from typing import Callable, Optional, Sequence
 

@@ -1,4 +1,4 @@
-"""The listeners that the standard ports have, by name, in front of one small server per protocol."""
+"""A listener for each standard port, by name, in front of one small server for each protocol."""
 
 import ssl
 from typing import Callable, Optional
@@ -21,7 +21,7 @@ GREETINGS = (b"220 ", b"* OK ", b"+OK")
 
 def add_listeners(proxy: Proxy, new_backend: Callable[..., Backend],
                   **settings: object) -> dict[str, Backend]:
-    """All of them; gives the backends by protocol."""
+    """Adds all listeners to the proxy. Returns the backends by protocol."""
     backends = {name: new_backend(server(WORDS[name])) for name in WORDS}
     for name, backend in backends.items():
         proxy.backend(name, backend.port)
@@ -31,13 +31,13 @@ def add_listeners(proxy: Proxy, new_backend: Callable[..., Backend],
 
 
 def words_of(name: str) -> str:
-    """The protocol that is spoken on a listener."""
+    """The protocol of a listener: smtp, imap or pop3."""
     return WORDS[LISTENERS[name][0]]
 
 
 def reach_tls(port: int, name: str, context: Optional[ssl.SSLContext] = None,
               **options: object) -> Client:
-    """A client with TLS up and the greeting read."""
+    """Returns a client that has TLS and has read the greeting."""
     client = Client(port)
     protocol, tls = words_of(name), LISTENERS[name][1]
     if tls == "starttls":

@@ -1,6 +1,5 @@
-"""How much memory the process has. What an allocator keeps, and when the kernel delivers, is chance and
-differs from one look to the next, so no two looks are compared: what is kept is kept in every round,
-and the least growth of several rounds shows it.
+"""How much memory the process has. What the allocator keeps depends on chance, so two measurements
+prove nothing. But a leak is there in every round: the least growth of several rounds shows it.
 """
 
 import re
@@ -9,8 +8,8 @@ from typing import Sequence
 
 from .proxy import Proxy, is_thread_sanitized
 
-SHADOW = 4 if is_thread_sanitized() else 1  # times the memory that the process uses itself
-# For ASAN_OPTIONS: what is freed is given back, so that what is not shows in the size of the process.
+SHADOW = 4 if is_thread_sanitized() else 1  # so many times the memory that the process itself uses
+# ASAN_OPTIONS by which freed memory is given back, so that a leak shows in the size of the process.
 LEAN = "detect_leaks=1:exitcode=99:quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
 
 
@@ -20,5 +19,5 @@ def resident(proxy: Proxy) -> int:
 
 
 def least_growth(looks: Sequence[int]) -> int:
-    """Of all rounds, between two looks each, the growth of that which grew least, in octets."""
+    """The least growth from one look to the next, in octets."""
     return min(after - before for before, after in zip(looks, looks[1:])) // SHADOW

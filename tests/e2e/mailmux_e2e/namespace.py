@@ -1,5 +1,6 @@
-"""Two networks of the test's own, joined by a cable: one for the program under test and its
-clients, one for the servers behind it. Real ports and foreign addresses in them touch nobody.
+"""Two network namespaces of the test's own, joined by a cable: one for the program under test and
+its clients, one for the servers behind it. Real ports and foreign addresses in them disturb no
+other program.
 """
 
 import ctypes
@@ -20,7 +21,7 @@ def _check(result: int) -> None:
 
 
 def _new_network() -> int:
-    """Moves this thread into a fresh network; gives a descriptor to come back by."""
+    """Moves this thread into a new network. Returns a descriptor for coming back later."""
     _check(_libc.unshare(_CLONE_NEWNET))
     _ip("link set lo up")
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
@@ -31,7 +32,7 @@ def _ip(command: str) -> None:
 
 
 class Networks:
-    """Made in a thread of its own, see in_own_networks()."""
+    """The two networks. Make it in a thread of its own, see in_own_networks()."""
 
     def __init__(self, servers: Sequence[str]) -> None:
         self._there = _new_network()
@@ -46,7 +47,7 @@ class Networks:
 
     @contextmanager
     def there(self) -> Iterator[None]:
-        """Sockets opened within belong to the servers' network."""
+        """Sockets that the body of `with` opens belong to the servers' network."""
         _check(_libc.setns(self._there, _CLONE_NEWNET))
         try:
             yield
@@ -59,9 +60,10 @@ class Networks:
 
 
 def in_own_networks(body: Callable[[Networks], None], servers: Sequence[str]) -> None:
-    """Runs the body in a thread within the first network; processes it starts are there too.
+    """Runs the body in a thread in the first network, where processes that it starts are as well.
 
-    The servers' addresses are on the second. Raises PermissionError where that is not allowed.
+    The second network has the servers' addresses. Raises PermissionError if namespaces are not
+    allowed.
     """
     failure: Optional[BaseException] = None
 
@@ -73,7 +75,7 @@ def in_own_networks(body: Callable[[Networks], None], servers: Sequence[str]) ->
                 body(networks)
             finally:
                 networks.close()
-        except BaseException as error:  # handed to the caller's thread
+        except BaseException as error:  # raised again in the caller's thread
             failure = error
 
     thread = threading.Thread(target=run)

@@ -1,4 +1,4 @@
-"""A real OpenSMTPD on loopback: tests/lib/opensmtpd for tests."""
+"""A real OpenSMTPD on loopback, by tests/lib/opensmtpd."""
 
 import os
 import shutil
@@ -57,7 +57,7 @@ class OpenSmtpd:
         assert word in self.log(), f"no {word} in its log:\n{self.log()}"
 
     def wait_until_it_serves(self) -> None:
-        """Its log tells of the start, not of the open port."""
+        """Connects until it is greeted: the log says that it starts, not that its port is open."""
         while self._process.poll() is None:
             try:
                 with Client(self.port) as client:

@@ -1,7 +1,8 @@
 """TCP ports of loopback that stay reserved until they are released.
 
-A reserved port is bound but not listened on: nobody is given it by chance, a program that binds it
-with SO_REUSEADDR (all servers do) may listen there, and until then a connection is refused.
+A reserved port is bound, but nothing listens on it. The kernel does not give it to another program
+by chance. A program that binds it with SO_REUSEADDR (all servers do) may listen on it. Until then
+connections are refused.
 """
 
 import socket

@@ -1,5 +1,5 @@
-"""One mailmux process: a configuration made by the test, a start that waits for `ready`, the log
-lines as they come, and a stop that insists on a clean end.
+"""One mailmux process: the test makes its configuration, the start waits for `ready`, the log is
+read as it comes, and the stop requires a clean end.
 """
 
 import os
@@ -29,7 +29,7 @@ def binary() -> Path:
 
 
 def is_thread_sanitized() -> bool:
-    """ThreadSanitizer keeps a shadow of all memory that was touched, several times its size."""
+    """Whether the binary is built with ThreadSanitizer, which takes several times the memory."""
     return b"__tsan_init" in binary().read_bytes()
 
 
@@ -64,7 +64,7 @@ class Proxy:
         self._sections: dict[str, str] = {}
         self._changed = threading.Condition()
         self._reader: Optional[threading.Thread] = None
-        # Without it only root may look into /proc of the process.
+        # With core_dumps = no, only root may read /proc of the process.
         self.section("proxy", workers=2, hostname=NAME, state_directory=self.directory / "state",
                      core_dumps="no" if os.geteuid() == 0 else "yes")
         self.section("timeouts", drain="2s")
@@ -75,8 +75,8 @@ class Proxy:
     # Configuration
 
     def section(self, name: str, **settings: object) -> None:
-        """Writes a section anew; a list is written as the same key again and again. A client that
-        stays when its server has left is not waited for long, unless a test says so.
+        """Sets a whole section. A list becomes several lines with the same key. half_closed is 1s
+        unless a test sets it, so that tests do not wait for clients that stay after their server.
         """
         if name == "timeouts":
             settings = {"half_closed": "1s", **settings}
@@ -103,7 +103,7 @@ class Proxy:
     # Life
 
     def write(self) -> None:
-        """In one step: the process may be reading it."""
+        """Writes proxy.ini in one step, since the process may be reading it."""
         draft = self.ini.with_suffix(".new")
         draft.write_text("\n".join(self._sections.values()))
         draft.replace(self.ini)
@@ -113,7 +113,9 @@ class Proxy:
         self.run(self.ini, wait=wait)
 
     def reload(self) -> LogLine:
-        """Writes the sections as they are now and has them read; gives the line that tells."""
+        """Writes the sections as they are now and sends SIGHUP. Returns the log line that answers:
+        `reloaded` or `reload-failed`.
+        """
         def answers() -> list[LogLine]:
             return self.events("reloaded") + self.events("reload-failed")
         known = len(answers())
@@ -157,7 +159,7 @@ class Proxy:
         return [line for line in list(self.lines) if line.event == event]
 
     def wait_for_event(self, event: str, count: int = 1) -> LogLine:
-        """The count-th line of this event."""
+        """Waits for the count-th line of this event and returns it."""
         def come() -> bool:
             return len(self.events(event)) >= count or self._has_ended()
         with self._changed:
@@ -183,7 +185,7 @@ class Proxy:
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        """Waits for the end of the process and of its log; gives the exit status."""
+        """Waits for the end of the process and of its log. Returns the exit status."""
         assert self.process is not None and self._reader is not None
         try:
             status = self.process.wait(CEILING)
@@ -193,14 +195,16 @@ class Proxy:
         return status
 
     def stop(self) -> LogLine:
-        """Ends the process in order; gives its `exit` line."""
+        """Sends SIGTERM, waits for a clean end, and returns the `exit` line."""
         assert self.process is not None
         if self.process.poll() is None:
             self.send_signal(signal.SIGTERM)
         return self.finished()
 
     def finished(self) -> LogLine:
-        """Waits for an end that was asked for and must be clean; gives the `exit` line."""
+        """Waits for an end that the test has asked for, checks that it is clean, and returns the
+        `exit` line.
+        """
         status = self.wait()
         for line in self.lines:
             assert not _SANITIZER.search(line.text), f"a sanitizer spoke:\n{self.log()}"
@@ -211,7 +215,7 @@ class Proxy:
         return self.lines[-1]
 
     def discard(self) -> None:
-        """For a test's very end: nothing of this process stays, whatever happened."""
+        """Cleans up at the end of a test: kills the process if it still runs, removes its files."""
         if self.process is not None:
             if self.process.poll() is None:
                 self.process.kill()

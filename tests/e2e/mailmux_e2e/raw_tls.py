@@ -1,5 +1,5 @@
-"""A TLS client on libssl itself, for what Python's ssl module cannot be made to do: KeyUpdate,
-renegotiation, early data, a close_notify behind which it goes on reading, any bytes as server name.
+"""A TLS client on libssl itself, for what Python's ssl module cannot do: KeyUpdate, renegotiation,
+early data, reading on after close_notify, any bytes as server name.
 """
 
 import ctypes
@@ -55,11 +55,11 @@ TLS1_2, TLS1_3 = 0x0303, 0x0304
 
 
 class Failed(AssertionError):
-    """The library would not go on: an alert, a broken record or the end of the connection."""
+    """libssl has failed: an alert, a broken record or the end of the connection."""
 
 
 class RawTls:
-    """Over a connected socket, which stays the caller's. Blocking, under the usual ceiling."""
+    """Runs over a connected socket, which stays the caller's. Calls block, for CEILING at most."""
 
     def __init__(self, sock: socket.socket, *, version: int = TLS1_3,
                  server_name: Optional[bytes] = b"mail.example.test",
@@ -97,7 +97,7 @@ class RawTls:
             raise Failed("cannot write")
 
     def read(self, count: int = 65536) -> bytes:
-        """What comes next; nothing at the end, however it came about."""
+        """Returns what comes next; b"" at any end of the connection."""
         into = ctypes.create_string_buffer(count)
         _clear_errors()
         got = _read(self._tls, into, count)
@@ -120,7 +120,7 @@ class RawTls:
 
     @property
     def was_closed_in_order(self) -> bool:
-        """A close_notify came."""
+        """Whether a close_notify has come."""
         return bool(_get_shutdown(self._tls) & _RECEIVED_SHUTDOWN)
 
     @property
@@ -132,23 +132,23 @@ class RawTls:
         return _early_status(self._tls) == _EARLY_DATA_REJECTED
 
     def key_update(self, *, wants_answer: bool = True) -> bool:
-        """Sends one; False once the other side takes no more."""
+        """Sends a KeyUpdate. Returns False when the other side has ended the connection."""
         _clear_errors()
         return (_key_update(self._tls, int(wants_answer)) == 1
                 and _handshake(self._tls) == 1)
 
     def renegotiate(self) -> bool:
-        """Asks for a new handshake; whether it came to one."""
+        """Asks for a new handshake. Returns whether it was done."""
         _clear_errors()
         return _renegotiate(self._tls) == 1 and _handshake(self._tls) == 1
 
     def close_notify(self) -> None:
-        """Ends this direction alone."""
+        """Ends this direction, and not the other one."""
         _clear_errors()
         _shutdown(self._tls)
 
     def keep_session(self, early_data: int = 0) -> None:
-        """For a later `resume`; as if the server had allowed so much early data."""
+        """Keeps the session for a later `resume`, as if the server allowed so much early data."""
         self.session = _get1_session(self._tls)
         if early_data:
             _session_early(self.session, early_data)

@@ -1,7 +1,7 @@
-"""Small well-behaved servers as scripts for a backend, with words that a test may change.
+"""Small well-behaved servers as scripts for a backend. A test may change what they say.
 
-`replies` maps a verb in capitals to what is answered: bytes, or a callable that is given the
-connection and the command. In IMAP answers "%T" stands for the tag.
+`replies` maps a verb in capitals to its reply: bytes, or a callable that gets the connection and
+the command and returns bytes or None. In replies of IMAP "%T" stands for the tag.
 """
 
 import re
@@ -23,7 +23,7 @@ def _answer(reply: Reply, connection: Connection, command: bytes) -> bytes:
 
 
 def _converse(turn: Callable[[Connection], None]) -> Step:
-    """Turn after turn until one of the two sides says goodbye or the proxy ends the connection."""
+    """Takes turns until one of the two sides says goodbye or the proxy ends the connection."""
     def step(connection: Connection) -> None:
         try:
             while True:
@@ -51,7 +51,7 @@ def smtp_message(connection: Connection, _: bytes) -> bytes:
 
 
 def smtp_chunk(connection: Connection, command: bytes) -> bytes:
-    """The octets of a BDAT, kept as a message of their own."""
+    """Takes the octets of a BDAT and keeps them as a message."""
     connection.messages.append(connection.take(int(command.split()[1])))
     return b"250 2.0.0 chunk taken\r\n"
 
@@ -107,7 +107,7 @@ _LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r\n$")
 
 
 def imap_command(connection: Connection) -> bytes:
-    """A whole command with its literals, after asking for those that wait to be asked for."""
+    """Takes a whole command with its literals; sends "+" for those that are synchronizing."""
     command = connection.read_line()
     while literal := _LITERAL.search(command):
         if not literal[2]:
@@ -117,7 +117,7 @@ def imap_command(connection: Connection) -> bytes:
 
 
 def imap_strings(command: bytes) -> list[bytes]:
-    """The arguments of a command: atoms, quoted strings and literals as what they mean."""
+    """The arguments of a command, with quoted strings and literals decoded."""
     strings = []
     at = len(command.split(b" ", 2)[0]) + len(command.split(b" ", 2)[1]) + 2
     while at < len(command) and command[at:at + 2] != b"\r\n":
@@ -241,7 +241,7 @@ CLEAR_GREETINGS = {"smtp": b"220 clear.example ESMTP\r\n", "imap": b"* OK [ALERT
 
 
 def hello(protocol: str, offer: Optional[bytes] = None) -> Script:
-    """What comes before STARTTLS; in clear all words are "clear" ones."""
+    """The steps before STARTTLS. All that the server says in clear has the word "clear"."""
     command, offers, _, _ = _HELLO[protocol]
     return [send(CLEAR_GREETINGS[protocol]), expect_line(command),
             send(offers if offer is None else offer)]
@@ -253,7 +253,7 @@ def starttls(protocol: str, answer: Optional[bytes] = None) -> Script:
 
 
 def tls_server(protocol: str, tls: str, begin: Step, **changes: object) -> Script:
-    """A server whose TLS (none, starttls, implicit) begins with the step `begin`."""
+    """A server with TLS (none, starttls, implicit), whose handshake is the step `begin`."""
     script = server(protocol, **changes)
     if tls == "none":
         return script

@@ -1,4 +1,4 @@
-"""The steps that a backend's script is made of."""
+"""The steps of which the script of a backend consists."""
 
 import re
 import ssl
@@ -15,7 +15,7 @@ def send(data: bytes) -> Step:
 
 
 def expect(data: bytes) -> Step:
-    """Exactly these bytes next."""
+    """Takes exactly these bytes."""
     def step(connection: Connection) -> None:
         got = connection.take(len(data))
         assert got == data, f"expected {data!r}, got {got!r}"
@@ -23,7 +23,7 @@ def expect(data: bytes) -> Step:
 
 
 def expect_line(pattern: bytes) -> Step:
-    """A line that matches the whole pattern, its end excepted."""
+    """Takes a line that matches the pattern without its CRLF."""
     def step(connection: Connection) -> None:
         line = connection.read_line()
         assert re.fullmatch(pattern + rb"\r\n", line, re.S), f"expected {pattern!r}, got {line!r}"
@@ -35,7 +35,7 @@ def expect_end() -> Step:
 
 
 def wait_for_end() -> Step:
-    """Whatever comes, until the proxy ends the connection."""
+    """Takes all that comes until the proxy ends the connection."""
     return lambda connection: connection.wait_for_end()
 
 
@@ -66,12 +66,12 @@ def reset() -> Step:
 
 
 def cut() -> Step:
-    """Closes; in TLS without close_notify."""
+    """Ends the connection; in TLS, without close_notify."""
     return lambda connection: connection.cut()
 
 
 def start_tls(pair: Pair, prepare: Callable[[ssl.SSLContext], object] = lambda _: None) -> Step:
-    """TLS as the server; `prepare` may change its context."""
+    """Shakes hands as the server; `prepare` may change its context."""
     def step(connection: Connection) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.certificate, pair.key)
@@ -81,5 +81,5 @@ def start_tls(pair: Pair, prepare: Callable[[ssl.SSLContext], object] = lambda _
 
 
 def hang() -> Step:
-    """Says nothing more until the test is over or the proxy gives up."""
+    """Sends nothing more, until the proxy ends the connection or the test is over."""
     return wait_for_end()
