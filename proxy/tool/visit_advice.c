@@ -3,6 +3,7 @@
 #include "logins.h"
 #include "mailmux/login_advice.h"
 #include "smtp_path.h"
+#include <string.h>
 
 enum { DAY_S = 24 * 60 * 60 };
 
@@ -117,7 +118,7 @@ static void advise_opening(const struct visit *visit, const struct probe_result 
               "else can read the traffic");
     else if (result->failure == OPENING_GREETING_REFUSED)
         ERROR("the server turns this machine away by its greeting; its own log may say why");
-    else if (result->failure == OPENING_WRONG_PROTOCOL && greeted && greeted != expected)
+    else if (result->failure == OPENING_WRONG_PROTOCOL && greeted && strcmp(greeted, expected) != 0)
         ERROR("the server speaks %s on this port, and %s is expected; name the port of its %s "
               "service, or another protocol in the listener",
             greeted, expected, expected);

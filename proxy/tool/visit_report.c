@@ -46,7 +46,7 @@ static void print_certificate(FILE *out, const struct probe_result *result)
         (void)strftime(date, sizeof(date), "%Y-%m-%d", &parts);
     (void)fputs(", certificate of ", out);
     visit_print_text(
-        out, result->tls_peer[0] != '\0' ? slice_from(result->tls_peer) : SLICE("nobody"));
+        out, result->tls_peer[0] != '\0' ? slice_from(result->tls_peer) : SLICE("no name"));
     if (result->tls_seconds < 0)
         (void)fprintf(out, ", expired on %s", date);
     else

@@ -150,7 +150,7 @@ static void test_certificates(void **state)
     visit_of("imap", "tls = starttls\n" TRUSTED);
     found(VISIT_AS_CONFIGURED, with_certificate(OPENING_FINE, 90));
     visit.probes[VISIT_AS_CONFIGURED].result.tls_peer[0] = '\0';
-    assert_string_equal(tls_line(), "starttls, TLSv1.3, certificate of nobody, good until (90 "
+    assert_string_equal(tls_line(), "starttls, TLSv1.3, certificate of no name, good until (90 "
                                     "days), not verified (verify = no)");
 }
 
