@@ -1,4 +1,7 @@
-/* The state of a backend and its servers: copied for others, and logged. */
+/*
+ * The state of a backend and its servers: copies of it for other files and threads, and its lines
+ * in the log.
+ */
 #include "pool_parts.h"
 
 #include "mailmux/log.h"
@@ -30,7 +33,7 @@ static const char *mark_of(const struct health *health, uint64_t now_ms)
 static const char *state_of(const struct pool_server *server, bool is_listed)
 {
     if (!is_listed)
-        return "left";
+        return "left"; /* it is no longer configured, but sessions are open on it */
     switch (server->state) {
     case SERVER_READY:
         break;

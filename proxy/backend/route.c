@@ -31,7 +31,10 @@ static struct opening_plan opening_of(
     };
 }
 
-/* Without the setting, each protocol has a default of its own [RFC 5321 4.5.3.2.1]. */
+/*
+ * Without the setting the default depends on the protocol: SMTP servers get more time, because
+ * their greeting may legally be slow [RFC 5321 4.5.3.2.1].
+ */
 static uint64_t greeting_ms_of(const struct config *config, enum config_protocol protocol)
 {
     const uint64_t smtp_ms = 60000;

@@ -1,6 +1,9 @@
 #include "mailmux/capabilities.h"
 
-/* Their words are a set of their own: mechanisms, and what XCLIENT may tell. */
+/*
+ * Keywords with a list behind them, in which each word (a mechanism, an attribute of XCLIENT)
+ * counts by itself.
+ */
 static const char *const lists[] = {"AUTH", "SASL", "XCLIENT", NULL};
 
 static bool has_line(struct slice words, struct slice wanted)
@@ -64,7 +67,7 @@ bool capabilities_missing(struct slice words, struct slice other, struct buffer 
         struct slice rest = line;
         struct slice keyword;
 
-        /* Two releases of one program differ in this [RFC 2449 6.9]. */
+        /* IMPLEMENTATION is skipped: two releases of one program differ in it [RFC 2449 6.9]. */
         if (!slice_word(&rest, &keyword) || slice_equal_nocase(keyword, SLICE("IMPLEMENTATION")))
             continue;
         if (slice_is_one_of(keyword, lists)) {

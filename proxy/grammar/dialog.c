@@ -1,5 +1,5 @@
 /*
- * What is the same in every protocol: how the client's input is taken, in which order things go
+ * What is the same in every protocol: how the client's input is taken, in which order text goes
  * out, and how a dialog ends.
  */
 #include "dialog_parts.h"
@@ -42,8 +42,8 @@ static struct queued queued_in(const struct actions *actions)
 }
 
 /*
- * Takes back what the call has said: half a line must not go out, nor a command whose reply would
- * have no place.
+ * Takes back what the call has appended. Half a line must not go out, and neither must a command
+ * whose reply could not be told from others.
  */
 static void end_in_fault(struct dialog *dialog, struct queued before, struct actions *actions)
 {
@@ -54,15 +54,15 @@ static void end_in_fault(struct dialog *dialog, struct queued before, struct act
     dialog_close(dialog, actions, REASON_FAULT);
 }
 
-/* In a SASL exchange it is the client's turn, so no answer is owed. */
+/* Returns whether an answer is owed to the client. In a SASL exchange it is the client's turn. */
 static bool is_owed(const struct dialog *dialog)
 {
     return !dialog->in_exchange && rules_of(dialog)->is_owed(dialog);
 }
 
 /*
- * The last step of each call. A dialog that is ending says its last word here, when no answer is
- * owed any more; and a call whose text did not fit ends in fault.
+ * The last step of each call. A dialog that is ending says its last word here, as soon as no answer
+ * is owed. A call whose text did not fit ends in a fault.
  */
 static void finish(struct dialog *dialog, struct queued before, struct actions *actions)
 {
@@ -96,7 +96,7 @@ void dialog_start(
 
 /* ---- The client's input ---- */
 
-/* Keeps the last octet of a line, its end left out. */
+/* Keeps the last octet of a line, without its line end. */
 static void note_last(struct dialog *dialog, struct slice line)
 {
     line = line_trim_returns(line);
@@ -104,7 +104,7 @@ static void note_last(struct dialog *dialog, struct slice line)
         dialog->discarded_last = line.p[line.n - 1];
 }
 
-/* in: as many octets as the limit allows; the end of the line is not among them. */
+/* Begins to discard a line. in: as many octets as the limit allows, without the line end. */
 static void begin_discard(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     size_t n = in.n < sizeof(dialog->discarded) ? in.n : sizeof(dialog->discarded);
@@ -125,8 +125,8 @@ static void begin_discard(struct dialog *dialog, struct slice in, struct actions
 }
 
 /*
- * The client's line of a SASL exchange. What can be no SASL data becomes "*", which cancels: the
- * backend then refuses the exchange, and the client hears that [RFC 4422 3.5].
+ * Takes the client's line of a SASL exchange. A line that cannot be SASL data becomes "*", which
+ * cancels. The backend then refuses the exchange, and the client gets that refusal [RFC 4422 3.5].
  */
 static void take_response(
     struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions)
@@ -165,7 +165,9 @@ static void discard(struct dialog *dialog, struct slice in, struct actions *acti
     }
 }
 
-/* Octets of a literal or a chunk: passed on, or skipped where their command was refused. */
+/*
+ * Takes octets of a literal or a chunk. They pass on, or are skipped if their command was refused.
+ */
 static void take_counted(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     size_t n = in.n < dialog->count ? in.n : (size_t)dialog->count;
@@ -265,7 +267,10 @@ static bool feed_client(struct dialog *dialog, struct slice in, struct actions *
     return false;
 }
 
-/* A reply that cannot be read, or kept, ends the session: what follows it has no known place. */
+/*
+ * A reply that cannot be read, or that is too large, ends the session: it is not known where the
+ * next reply begins.
+ */
 static bool feed_server(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     switch (rules_of(dialog)->server(dialog, in, actions)) {
@@ -294,10 +299,10 @@ bool dialog_feed(
     did =
         side == DIALOG_CLIENT ? feed_client(dialog, in, actions) : feed_server(dialog, in, actions);
     if (mode == DIALOG_ENDING && dialog->mode != DIALOG_OVER)
-        dialog->mode = DIALOG_ENDING; /* no reply lets the client speak again */
+        dialog->mode = DIALOG_ENDING; /* a reply does not let the client speak again */
     else if (side == DIALOG_SERVER && mode == DIALOG_DISCARD &&
              (dialog->mode == DIALOG_LINES || dialog->mode == DIALOG_HELD))
-        dialog->mode = DIALOG_DISCARD; /* nor does it make a command of the rest of a line */
+        dialog->mode = DIALOG_DISCARD; /* and it does not make a command of the rest of a line */
     if (did)
         finish(dialog, before, actions);
     return did;
@@ -321,7 +326,7 @@ void dialog_tls_started(struct dialog *dialog)
     dialog->tls = true;
     dialog->started = false;
     dialog->mode = DIALOG_LINES;
-    dialog->logins = DIALOG_LOGINS_UNTOLD; /* the backend may tell otherwise when it knows of TLS */
+    dialog->logins = DIALOG_LOGINS_UNTOLD; /* it may differ once the backend knows of TLS */
     dialog->in_exchange = false;
     dialog_forget_user(dialog);
     if (rules_of(dialog)->tls_started)
@@ -361,7 +366,10 @@ bool dialog_may_be_over(const struct dialog *dialog)
     return rules_of(dialog)->may_be_over && rules_of(dialog)->may_be_over(dialog);
 }
 
-/* An answer that is owed may still come, and goes first, unless it is what was waited for. */
+/*
+ * An answer that is owed goes out before the farewell, unless it is the one that did not come in
+ * time.
+ */
 void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *actions)
 {
     struct queued before = queued_in(actions);

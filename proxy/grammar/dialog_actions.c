@@ -1,4 +1,7 @@
-/* What a protocol does to its dialog: text for both sides, the way to TLS, and the end. */
+/*
+ * What a protocol does to its dialog: it appends text for both sides, begins the way to TLS, and
+ * ends the dialog.
+ */
 #include "dialog_parts.h"
 
 #include "mailmux/check.h"
@@ -107,9 +110,9 @@ void dialog_close(struct dialog *dialog, struct actions *actions, enum reason re
 void dialog_close_with(struct dialog *dialog, enum dialog_farewell farewell, enum reason reason)
 {
     if (dialog->mode == DIALOG_ENDING)
-        return; /* its end has its reason already */
+        return; /* the reason for the end is set already */
     dialog->cut_short = dialog_is_inside(dialog);
-    dialog->mode = DIALOG_ENDING; /* the call does the rest when it is through: finish() */
+    dialog->mode = DIALOG_ENDING; /* finish(), the last step of the call, does the rest */
     dialog->last_word = farewell;
     dialog->last_reason = reason;
 }

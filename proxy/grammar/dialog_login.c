@@ -1,6 +1,7 @@
 /*
- * The name of the user, for the log: that of the login, or else of the last attempt. What does not
- * look like a name where a name belongs is not kept, since it may be a password.
+ * The name of the user, for the log. It is the name of the login, or else of the last attempt. A
+ * text in the place of a name that does not look like one is not kept, because it may be a
+ * password.
  */
 #include "dialog_parts.h"
 
@@ -29,8 +30,8 @@ void dialog_begin_login(struct dialog *dialog)
 }
 
 /*
- * A name is text. A client that sends the response of PLAIN where LOGIN has the name sends a NUL,
- * and a password behind it.
+ * Returns whether it is text, as a name must be. Some clients send the response of PLAIN where
+ * LOGIN has the name: then a NUL and the password follow in it.
  */
 static bool is_text(struct slice text)
 {
@@ -76,7 +77,7 @@ void dialog_accept_login(struct dialog *dialog)
 void dialog_begin_exchange(struct dialog *dialog, struct slice mechanism, struct slice response)
 {
     dialog_begin_login(dialog);
-    /* A longer name is none of the mechanisms whose responses show a user. */
+    /* A longer name is not one of the mechanisms whose responses show a user. */
     dialog->mechanism_len = mechanism.n <= sizeof(dialog->mechanism) ? mechanism.n : 0;
     memcpy(dialog->mechanism, mechanism.p, dialog->mechanism_len);
     if (response.n > 0)

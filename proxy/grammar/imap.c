@@ -10,7 +10,7 @@ static enum greeting classify(const struct imap_status *status)
         return GREETING_READY;
     if (status->word == IMAP_PREAUTH)
         return GREETING_PREAUTH;
-    return GREETING_REFUSED; /* BYE; NO and BAD are no greetings, and mean the same */
+    return GREETING_REFUSED; /* BYE; NO and BAD are not greetings, and are taken for BYE */
 }
 
 static enum greeting greeting(struct slice in, size_t limit, size_t *used)
@@ -30,14 +30,17 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
         return GREETING_WRONG;
     if (cut == REPLY_LARGE)
         return GREETING_LARGE;
-    /* A refusal is made clean. Any other greeting that is not clean might be read in two ways. */
+    /*
+     * dialog_reply makes a refusal clean. Any other greeting that is not clean might be read in two
+     * ways.
+     */
     found = classify(&status);
     return found == GREETING_REFUSED || line_is_clean(line) ? found : GREETING_WRONG;
 }
 
 /*
- * PREAUTH lets a client in that has proved nothing. It passes only where TLS protects both legs,
- * and the backend's certificate was checked.
+ * PREAUTH says that a client is logged in that has proved nothing. It passes only if TLS protects
+ * both legs and the backend's certificate was verified.
  */
 static void start_authenticated(
     struct dialog *dialog, const struct imap_status *status, struct actions *actions)

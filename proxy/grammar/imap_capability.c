@@ -1,6 +1,7 @@
 /*
- * Capability truth for IMAP, in all three forms: the greeting's code, the untagged reply, and the
- * code of a tagged reply. Words compare whole and case-blind; what is kept keeps its bytes (C40).
+ * The capabilities of an IMAP server, as a client may see them, in all three places: the code of
+ * the greeting, the untagged reply, and the code of a tagged reply. Whole words are compared,
+ * without case. A word that is kept keeps its bytes (C40).
  */
 #include "imap_parts.h"
 
@@ -8,8 +9,9 @@
 #include "mailmux/sasl.h"
 
 /*
- * STARTTLS ends at us; referrals lead clients round us; UNAUTHENTICATE returns to a state that we
- * no longer follow; XCLIENT and XFORWARD are for proxies (C15, C44, C48).
+ * These are taken out. STARTTLS is ours to offer; referrals lead clients past mailmux;
+ * UNAUTHENTICATE returns to a state that the dialog no longer follows; XCLIENT and XFORWARD are for
+ * proxies (C15, C44, C48).
  */
 static const char *const stripped[] = {"STARTTLS", "LOGIN-REFERRALS", "MAILBOX-REFERRALS",
     "UNAUTHENTICATE", "XCLIENT", "XFORWARD", NULL};
@@ -20,7 +22,7 @@ static bool is_shown(struct slice word, bool hides_login)
         return false;
     if (slice_starts_nocase(word, SLICE("AUTH=")))
         return !hides_login && !sasl_is_withheld(slice_after(word, 5));
-    /* Ours is shown instead of it, once. */
+    /* Our own LOGINDISABLED is shown instead, once. */
     return !hides_login || !slice_equal_nocase(word, SLICE("LOGINDISABLED"));
 }
 

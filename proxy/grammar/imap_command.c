@@ -1,6 +1,7 @@
 /*
- * The client's half of IMAP until its login: which command is forwarded, refused, or answered here
- * [RFC 9051 6]. In lock-step: the next one is not looked at before this one's tagged reply.
+ * The client's commands of IMAP until its login: which one is forwarded, refused, or answered here
+ * [RFC 9051 6]. One command at a time: the next one is read only after the tagged reply to this
+ * one.
  */
 #include "imap_parts.h"
 
@@ -24,9 +25,9 @@ static bool has_literal(struct slice line)
 /* ---- Commands ---- */
 
 /*
- * CAPABILITY and NOOP leave nothing behind at the backend that TLS would have to undo (C33), as
- * long as they have no arguments: a server that knows no LITERAL+ would run a literal as commands
- * (A3, A4).
+ * CAPABILITY and NOOP leave nothing behind at the backend that would have to be undone for TLS
+ * (C33), if they have no arguments. With arguments, a server that does not know LITERAL+ would run
+ * a literal as commands (A3, A4).
  */
 static void ask(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
@@ -77,8 +78,8 @@ static void forward_public_id(
 }
 
 /*
- * In plaintext an ID may be from any sender, so it is answered here. Later it goes on without the
- * fields by which a proxy speaks for a client.
+ * In plaintext an ID may come from any sender, so it is answered here. Later it is forwarded
+ * without the fields by which a proxy tells of its client.
  */
 static void id(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
@@ -116,7 +117,7 @@ static void login(struct dialog *dialog, const struct command *command, struct a
     imap_forward(dialog, command->line, actions);
 }
 
-/* AUTHENTICATE mechanism [initial response]; both are words, never literals. */
+/* Takes apart AUTHENTICATE mechanism [initial response]. Both are words, never literals. */
 static bool parse_exchange(
     const struct command *command, struct slice *mechanism, struct slice *response)
 {
@@ -155,7 +156,10 @@ static void authenticate(
     imap_forward(dialog, command->line, actions);
 }
 
-/* These belong behind a login, and would lead to bytes or to a state that we cannot follow. */
+/*
+ * These commands belong after a login. They would lead to bytes or to a state that the dialog
+ * cannot follow.
+ */
 static void misplaced(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     drop(dialog, command, IMAP_BAD_STATE, actions);
@@ -177,8 +181,8 @@ static const struct {
 };
 
 /*
- * What a client may ask for before TLS by mistake. The answer is another one than to what is no
- * command at all (C35).
+ * Commands that a client may send before TLS by mistake. They get another answer than a word that
+ * is not a command at all (C35).
  */
 static const char *const known[] = {"APPEND", "CHECK", "CLOSE", "COPY", "CREATE", "DELETE",
     "ENABLE", "EXAMINE", "EXPUNGE", "FETCH", "IDLE", "LIST", "LSUB", "MOVE", "NAMESPACE", "RENAME",
@@ -216,8 +220,9 @@ static size_t line_octets(struct slice line)
 }
 
 /*
- * Behind a literal. All lines of a command together are one command line: else a server would get
- * any number of parentheses, or of literals, to put together before a login (C152).
+ * Goes on after a literal. All lines of a command together are limited as one command line.
+ * Otherwise a server would get any number of parentheses or literals to put together before a login
+ * (C152).
  */
 static void go_on(struct dialog *dialog, struct slice line, struct actions *actions)
 {
@@ -291,7 +296,7 @@ void imap_client_line(
     }
 }
 
-/* The line is not forwarded, since it is not known what it could hide (attack A9). */
+/* Refuses a line, which is not forwarded because it is not known what it could hide (attack A9). */
 static void refuse_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
 {

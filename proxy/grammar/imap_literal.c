@@ -1,6 +1,6 @@
 /*
- * Literals in command lines [RFC 9051 4.3, 7888], and commands that are not forwarded: the octets
- * of their literals are data all the same, never commands (C30).
+ * Literals in command lines [RFC 9051 4.3, 7888], and commands that are not forwarded. The octets
+ * of their literals are data as well, never commands (C30).
  */
 #include "imap_parts.h"
 
@@ -13,7 +13,7 @@ static bool is_digits(struct slice s)
     return s.n > 0;
 }
 
-/* Where the last opening brace is, or s.n. */
+/* Returns where the last opening brace is, or s.n if there is none. */
 static size_t find_brace(struct slice s)
 {
     for (size_t i = s.n; i > 0; i--) {
@@ -35,7 +35,7 @@ enum imap_literal imap_literal_find(struct slice line, uint64_t *octets)
     comes = number.n > 0 && number.p[number.n - 1] == '+';
     if (comes)
         number.n--;
-    /* In an open quoted string a backend may or may not see a literal. So there must be none. */
+    /* Inside an open quoted string a backend may see a literal or not. So none is allowed there. */
     if (!is_digits(number) || !imap_is_balanced(line))
         return IMAP_LITERAL_WRONG;
     if (!slice_number(number, UINT64_MAX, octets))
@@ -43,7 +43,10 @@ enum imap_literal imap_literal_find(struct slice line, uint64_t *octets)
     return comes ? IMAP_LITERAL_COMES : IMAP_LITERAL_WAITS;
 }
 
-/* The next octets of the client, if any, are the literal's; then comes a line of `phase`. */
+/*
+ * The next octets of the client are those of a literal, if it has any. After them `phase` says what
+ * the next line is.
+ */
 static void take_literal(
     struct dialog *dialog, uint64_t octets, enum dialog_mode mode, enum imap_phase phase)
 {
@@ -60,7 +63,10 @@ static void await_answer(struct dialog *dialog)
     dialog->mode = DIALOG_HELD;
 }
 
-/* A command whose beginning the backend has cannot be answered here any more. Returns false. */
+/*
+ * Refuses a command because of its literal. If the backend has the beginning of the command, it
+ * cannot be answered here any more, and the session ends. Returns false.
+ */
 static bool refuse_literal(
     struct dialog *dialog, struct slice line, enum imap_answer answer, struct actions *actions)
 {
@@ -82,8 +88,9 @@ static bool permits_literal(struct dialog *dialog, struct slice line, enum imap_
 }
 
 /*
- * A backend that refuses the line before it has seen the literal, as Dovecot does for one that it
- * cannot parse, would run the octets of "{n+}" as commands (A3, C100). So it is always asked.
+ * Forwards the line; "{n+}" becomes "{n}", so that the backend asks for the literal. A backend may
+ * refuse the line before it has seen the literal, as Dovecot does if it cannot parse the line. It
+ * would then run the octets after "{n+}" as commands (A3, C100).
  */
 static void forward_line(struct slice line, enum imap_literal literal, struct actions *actions)
 {
@@ -123,9 +130,9 @@ void imap_forward(struct dialog *dialog, struct slice line, struct actions *acti
 /* ---- Commands that do not ---- */
 
 static const struct {
-    const char *text; /* behind the tag */
-    bool bad;         /* counted as a bad command */
-    bool takes_all;   /* not a refusal: its literals are asked for, to be thrown away */
+    const char *text; /* what follows the tag */
+    bool bad;         /* it counts as a bad command */
+    bool takes_all;   /* it is no refusal: the literals are asked for, and thrown away */
 } answers[] = {
     [IMAP_BAD_TAG] = {" BAD Invalid tag", true, false},
     [IMAP_NO_COMMAND] = {" BAD Missing command", true, false},
@@ -149,7 +156,10 @@ static const struct {
     [IMAP_SAID] = {"", false, false},
 };
 
-/* The tag of the command in hand. A command without a valid one gets an untagged answer (C62). */
+/*
+ * Returns the tag of the current command. A command without a valid tag gets an untagged answer
+ * (C62).
+ */
 static struct slice tag_of(const struct dialog *dialog)
 {
     if (dialog->of.imap.tag_len == 0)
@@ -206,14 +216,14 @@ bool imap_drops_id(const struct dialog *dialog)
     return dialog->of.imap.phase == IMAP_DROPPING && answers[dialog->of.imap.answer].takes_all;
 }
 
-/* A value of an ID may be as long as RFC 2971 has it, whatever is configured for literals. */
+/* A value of an ID may be as long as RFC 2971 allows, whatever limit is configured for literals. */
 static bool literal_fits(const struct dialog *dialog, uint64_t octets)
 {
     return octets <= dialog->policy->literal ||
            (answers[dialog->of.imap.answer].takes_all && octets <= IMAP_ID_VALUE_MAX);
 }
 
-/* The literals of an ID that is answered here are thrown away, but not without end. */
+/* Refuses an ID whose literals are thrown away, if it has more than IMAP_ID_MAX octets in all. */
 static void bound_id(struct imap *imap)
 {
     if (answers[imap->answer].takes_all && imap->octets > IMAP_ID_MAX)

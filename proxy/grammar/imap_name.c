@@ -1,11 +1,11 @@
 /*
- * The name that a LOGIN gives, for the log [RFC 9051 6.2.3]: the first of two strings. A string
- * alone may be the password. So may be the beginning of one that holds a character which no atom
- * has.
+ * The name in a LOGIN, for the log [RFC 9051 6.2.3]. It is the first of two strings. If there is
+ * only one string it may be the password. If a string has a character that an atom cannot have, its
+ * beginning may be a part of the password, too.
  */
 #include "imap_parts.h"
 
-/* The text is the announcement of one literal, and nothing else. */
+/* Returns whether the text announces one literal and is nothing else. */
 static bool is_literal(struct slice text)
 {
     uint64_t octets;
@@ -23,7 +23,7 @@ static bool is_literal(struct slice text)
     return false;
 }
 
-/* Something follows behind a blank: the password. */
+/* Returns whether something follows after a blank: the password. */
 static bool goes_on(struct slice rest)
 {
     return rest.n > 0 && *rest.p == ' ' && slice_trim(rest).n > 0;

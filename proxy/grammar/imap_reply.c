@@ -1,7 +1,7 @@
 /*
- * The backend's lines before a login is accepted [RFC 9051 7]: each response is taken whole, its
- * literals included, edited where it speaks of capabilities, and relayed with CRLF. What can be
- * read in one way only is read so, and goes on as it should have been said.
+ * The backend's lines before a login is accepted [RFC 9051 7]. Each response is taken whole, with
+ * its literals. It is edited if it tells capabilities, and relayed with CRLF. A response with small
+ * mistakes that can be understood in one way only is relayed in its correct form.
  */
 #include "imap_parts.h"
 
@@ -12,12 +12,15 @@
 
 struct response {
     struct slice line; /* the first */
-    struct slice all;  /* with the literals and lines behind it */
+    struct slice all;  /* with the literals and lines that follow */
     bool has_literal;
     bool is_clean;
 };
 
-/* Data may hold literals; status responses and capabilities are text to the end of the line. */
+/*
+ * Returns whether a response that begins so may hold literals. Status responses and capabilities
+ * are text up to the end of the line.
+ */
 static bool may_hold_literals(struct slice line)
 {
     struct imap_status status;
@@ -42,7 +45,10 @@ static enum reply_cut cut_response(
         uint64_t octets;
         enum reply_cut cut = line_cut_reply(rest, limit, &line, &used);
 
-        /* The size counts first, so that the verdict does not depend on how much is there. */
+        /*
+         * The size is checked first, so that the result does not depend on how much has come
+         * already.
+         */
         if (cut == REPLY_LARGE || at + used > policy->reply ||
             (cut == REPLY_MORE && in.n > policy->reply))
             return REPLY_LARGE;
@@ -63,7 +69,7 @@ static enum reply_cut cut_response(
         response->has_literal = true;
     }
     response->all = slice_of(in.p, at);
-    /* A response with literals is data, in which no octet may stand for another. */
+    /* A response with literals is data, in which no octet may be replaced. */
     return response->is_clean || !response->has_literal ? REPLY_WHOLE : REPLY_MALFORMED;
 }
 
@@ -78,9 +84,9 @@ static void blank_out(char *text, size_t n)
 }
 
 /*
- * Writes the line to `text` as it is meant: one blank behind its tag or asterisk, and the tag as
- * the client wrote it, since with one command in hand it can be no other. The result is no longer
- * than the line.
+ * Writes the line to `text` in its correct form. One blank follows the tag or asterisk. The tag is
+ * written as the client wrote it, because there is only one command that it can mean. The result is
+ * not longer than the line.
  */
 static struct slice tidy(const struct imap *imap, struct slice line, char text[REPLY_LINE_MAX])
 {
@@ -113,7 +119,10 @@ static bool is_login(const struct dialog *dialog)
            (command == IMAP_LOGIN || command == IMAP_AUTHENTICATE);
 }
 
-/* The backend has all that it asked for, and it was not cancelled: it may say yes, or ask on. */
+/*
+ * Returns whether the backend may say OK or ask for more: it has all that it asked for, and the
+ * exchange was not cancelled.
+ */
 static bool may_go_on(const struct dialog *dialog)
 {
     return !dialog->in_exchange && !dialog->is_cancelled;
@@ -210,7 +219,7 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
     }
 }
 
-/* The line answers the command in hand, and says what such an answer may say. */
+/* Returns whether the line is an answer that the current command can get now. */
 static bool is_expected(const struct dialog *dialog, struct slice line, struct imap_status *status)
 {
     const struct imap *imap = &dialog->of.imap;
@@ -221,7 +230,7 @@ static bool is_expected(const struct dialog *dialog, struct slice line, struct i
     if (!owed || !imap_tag_cut(line, &tag, &rest) || !imap_status_parse(line, status) ||
         !slice_equal(tag, slice_of(imap->tag, imap->tag_len)))
         return false;
-    if (status->word == IMAP_OK) /* not before the command is whole */
+    if (status->word == IMAP_OK) /* the command must be whole */
         return imap->phase == IMAP_ANSWER && may_go_on(dialog);
     return status->word == IMAP_NO || status->word == IMAP_BAD;
 }
@@ -240,8 +249,8 @@ static void take_tagged(
     imap_status_relay(dialog, &status, is_login(dialog), actions);
     end_command(dialog, status.word == IMAP_OK, actions);
     /*
-     * What the backend does not understand is a bad command. A "*" that cancels is none, or was
-     * counted.
+     * A command that the backend does not understand is a bad command. After a "*" that cancels,
+     * BAD is the expected answer, or the bad line was counted already.
      */
     if (status.word == IMAP_BAD && !dialog->is_cancelled)
         dialog_count_bad(dialog, actions);
@@ -259,7 +268,7 @@ static void take_response(
         imap->reply_lines > dialog->policy->reply_lines) {
         dialog_break_off(dialog, actions, REASON_REPLY_TOO_LARGE);
     } else if (line.n == 0) {
-        return; /* an empty line says nothing */
+        return; /* an empty line means nothing */
     } else if (slice_starts(line, SLICE("+"))) {
         take_continuation(dialog, response, actions);
     } else if (slice_starts(line, SLICE("* "))) {
@@ -269,7 +278,7 @@ static void take_response(
     }
 }
 
-/* A challenge is data, so it cannot be made clean. */
+/* Takes a response of any kind. A challenge is data, so a NUL or a CR in it cannot be replaced. */
 static void take_any(
     struct dialog *dialog, const struct response *response, struct actions *actions)
 {
@@ -287,8 +296,8 @@ static void take_any(
 }
 
 /*
- * While a command is half given, what the backend says waits until it is whole. Its last word does
- * not.
+ * Returns whether the input must wait: while a command is half given, what the backend says is kept
+ * until the command is whole. A BYE does not wait.
  */
 static bool must_wait(const struct dialog *dialog, struct slice in)
 {
@@ -308,7 +317,9 @@ enum reply_cut imap_server(struct dialog *dialog, struct slice in, struct action
     return cut;
 }
 
-/* Some backends end without an answer to LOGOUT. The client gets the one that was due (C132). */
+/*
+ * Some backends end without an answer to LOGOUT. Then mailmux gives the client the answer (C132).
+ */
 bool imap_server_ended(struct dialog *dialog, struct actions *actions)
 {
     struct imap *imap = &dialog->of.imap;

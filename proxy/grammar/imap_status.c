@@ -1,10 +1,13 @@
 /*
- * Status responses [RFC 9051 7.1], and the code in brackets that may begin their text. CAPABILITY
- * is made true. A code that would lead the client round us, or mislead it, is dropped.
+ * Status responses [RFC 9051 7.1], and the code in brackets that may begin their text. A CAPABILITY
+ * code is edited. A code that would lead the client past mailmux, or mislead it, is dropped.
  */
 #include "imap_parts.h"
 
-/* Stands where no text is left behind a dropped code: the grammar of IMAP wants one. */
+/*
+ * Replaces a text of which nothing is left after a code was dropped: the grammar of IMAP wants a
+ * text.
+ */
 #define NO_TEXT SLICE("No more is said")
 
 bool imap_status_parse(struct slice line, struct imap_status *status)
@@ -20,7 +23,7 @@ bool imap_status_parse(struct slice line, struct imap_status *status)
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         struct slice word = slice_from(words[i]);
 
-        /* "OK[..." and "NO:...": the blank behind the word was left out. */
+        /* "OK[..." and "NO:...": the server has left out the blank after the word. */
         if (slice_starts_word(rest, word)) {
             *status = (struct imap_status){.line = line,
                 .head = slice_of(line.p, start + word.n),
@@ -33,8 +36,8 @@ bool imap_status_parse(struct slice line, struct imap_status *status)
 }
 
 /*
- * Cuts "[code]" off the text. It ends at a bracket before a blank, so that one inside a URL does
- * not end it. Returns false when there is no whole code.
+ * Cuts "[code]" off the text. The code ends at a bracket that a blank or the end of the text
+ * follows, so a bracket inside a URL does not end it. Returns false if there is no complete code.
  */
 static bool cut_code(struct slice text, struct slice *code, struct slice *rest)
 {
@@ -51,8 +54,9 @@ static bool cut_code(struct slice text, struct slice *code, struct slice *rest)
 }
 
 /*
- * A referral leads the client round us (C48). An alert is shown to the user as the server's word,
- * which an unprotected leg cannot vouch for (attack A8); with the answer to a login it may pass.
+ * Returns whether the code is dropped. A referral leads the client past mailmux (C48). An alert is
+ * shown to the user as words of the server; if the server was not verified anyone may have sent it
+ * (attack A8). With the answer to a login it may pass.
  */
 static bool is_dropped(const struct dialog *dialog, struct slice code, bool login)
 {
@@ -65,7 +69,7 @@ static bool is_dropped(const struct dialog *dialog, struct slice code, bool logi
                !dialog->legs.server_tls_verified);
 }
 
-/* Behind a code that is dropped another one may stand, so the text is looked at again. */
+/* Drops codes at the start of the text, as long as there is one to drop. */
 static struct slice drop_codes(const struct dialog *dialog, struct slice text, bool login)
 {
     struct slice code;
@@ -114,7 +118,7 @@ void imap_status_refuse(
     dialog_reply(actions, text.n > 0 ? text : NO_TEXT);
 }
 
-/* Its line is well formed, and may go on as it came. */
+/* Returns whether the line is well formed, so that it may be relayed as it came. */
 static bool is_well_put(const struct imap_status *status)
 {
     return status->head.p == status->line.p &&

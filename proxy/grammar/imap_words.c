@@ -1,4 +1,4 @@
-/* The words of IMAP command lines [RFC 9051 9]. Literals are not seen here. */
+/* The words of IMAP command lines [RFC 9051 9]. Literals are not handled here. */
 #include "imap_parts.h"
 
 #include <string.h>
@@ -32,7 +32,7 @@ bool imap_tag_cut(struct slice line, struct slice *tag, struct slice *rest)
     return true;
 }
 
-/* How many octets the quoted string at the start of s takes; 0 when it does not end. */
+/* Returns how many octets the quoted string at the start of s takes, or 0 if it does not end. */
 static size_t quoted_length(struct slice s)
 {
     for (size_t i = 1; i < s.n; i++) {
@@ -101,7 +101,7 @@ struct id_pair {
     struct slice value;
 };
 
-/* What stands between the parentheses. False: there are none. */
+/* Cuts out what is between the parentheses. Returns false if there are none. */
 static bool id_inside(struct slice parameters, struct slice *inside)
 {
     struct slice s = slice_trim(parameters);
@@ -113,8 +113,8 @@ static bool id_inside(struct slice parameters, struct slice *inside)
 }
 
 /*
- * Cuts a string off, behind which a blank must stand, or the end: else a backend might read on
- * where we stop, and take fields for values.
+ * Cuts off a string. A blank or the end must follow it. Otherwise a backend might read a longer
+ * string than this one, and take fields for values.
  */
 static bool id_string(struct slice *rest, struct slice *string)
 {
@@ -131,7 +131,10 @@ static bool id_next(struct slice *inside, struct id_pair *pair)
     return true;
 }
 
-/* The field is judged as a backend reads it: without the backslashes of a quoted string. */
+/*
+ * Returns whether the field is private. It is judged as a backend reads it: without the backslashes
+ * of a quoted string.
+ */
 static bool is_private(struct slice field)
 {
     char text[2];

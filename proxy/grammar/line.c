@@ -64,7 +64,7 @@ bool line_append(struct buffer *out, struct slice line)
            buffer_append(out, SLICE("\r\n"));
 }
 
-/* How many octets come before the first NUL or CR. */
+/* Returns how many octets come before the first NUL or CR. */
 static size_t clean_run(struct slice line)
 {
     size_t nul = slice_find(line, '\0');

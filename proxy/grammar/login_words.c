@@ -21,7 +21,10 @@ unsigned login_offers(struct slice mechanisms)
     return offers;
 }
 
-/* Letters before or behind it would make it a part of another word. */
+/*
+ * Returns whether the text has the word, with no letter before or after it, which would make it a
+ * part of another word.
+ */
 static bool has_whole(struct slice text, struct slice word)
 {
     for (size_t i = 0; i + word.n <= text.n; i++) {

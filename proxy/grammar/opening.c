@@ -1,6 +1,6 @@
 /*
- * What is the same in every protocol when we are the client: the order of the commands, and what
- * follows from each answer.
+ * What is the same in every protocol when mailmux is the client: the order of the commands, and
+ * what follows from each answer.
  */
 #include "opening_parts.h"
 
@@ -34,7 +34,7 @@ enum opening_answer opening_answer_of(enum reply_cut cut)
     return answers[cut];
 }
 
-/* Notes a line of the reply in hand; false: the reply is too large. */
+/* Counts a line of the current reply. Returns false if the reply is too large now. */
 static bool count_line(struct opening *opening, size_t octets)
 {
     opening->octets += octets;
@@ -99,7 +99,10 @@ static void forget_reply(struct opening *opening)
     opening->skipped = 0;
 }
 
-/* What the protocols append is shorter than OPENING_TEXT_MAX, so nothing here can fail. */
+/*
+ * Appends the command of the step. What the protocols append is shorter than OPENING_TEXT_MAX, so
+ * it always fits.
+ */
 static void put_command(const struct opening *opening, struct buffer *out)
 {
     const struct opening_words *words = words_of(opening);
@@ -149,7 +152,10 @@ static bool has_identity(const struct opening *opening)
            (identity == SEND_ADDRESS_XCLIENT || identity == SEND_ADDRESS_ID);
 }
 
-/* A server that cannot be told about the client would take it for us, so it gets no client. */
+/*
+ * Tells the server about the client. If that is impossible the opening fails, because the server
+ * would take the client for mailmux.
+ */
 static struct opening_turn tell_identity(struct opening *opening, size_t used, struct buffer *out)
 {
     const unsigned needed = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
@@ -167,7 +173,7 @@ static struct opening_turn after_greeting(struct opening *opening, size_t used, 
 
     if (plan->goal == OPENING_GREETING)
         return end(opening, used);
-    if (opening->greeting == GREETING_PREAUTH) /* a command of ours has no place any more */
+    if (opening->greeting == GREETING_PREAUTH) /* no command may be sent any more */
         return end(opening, used);
     if (plan->starttls || plan->goal != OPENING_SESSION || (has_identity(opening) && asks_first))
         return say(opening, OPENING_AT_HELLO, used, out);
@@ -188,7 +194,10 @@ static struct opening_turn after_hello(struct opening *opening, size_t used, str
     return has_identity(opening) ? tell_identity(opening, used, out) : end(opening, used);
 }
 
-/* Bytes in clear behind the answer may be from another sender than the server (C73, attack A5). */
+/*
+ * TLS may start, unless bytes in clear follow the answer: they may come from another sender than
+ * the server (C73, attack A5).
+ */
 static struct opening_turn after_starttls(struct opening *opening, struct slice in, size_t used)
 {
     if (in.n > used)
@@ -201,7 +210,10 @@ void opening_tls_started(struct opening *opening, struct buffer *out)
 {
     const unsigned by_greeting = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
 
-    /* POP3 tells by its greeting alone whether it takes XCLIENT, and never says it again. */
+    /*
+     * A POP3 server says only in its greeting whether it takes XCLIENT, and the greeting comes
+     * once.
+     */
     opening->offers &= words_of(opening)->asks_for_xclient ? 0 : by_greeting;
     opening->tls = true;
     if (opening->leaves_hello && !has_identity(opening)) {
@@ -220,7 +232,8 @@ void opening_quit(struct opening *opening, struct buffer *out)
 /* ---- The server's words ---- */
 
 /*
- * protocol->greeting bounds the octets alone. A greeting may have as many lines as a reply (C52).
+ * Returns whether the greeting has too many lines: it may have as many as a reply (C52).
+ * protocol->greeting checks only the octets.
  */
 static bool has_many_lines(const struct opening *opening, struct slice text)
 {
@@ -267,7 +280,7 @@ static struct opening_turn take_greeting(
     return turn;
 }
 
-/* A yes to the last command of all is the end of the opening. */
+/* A yes to the last command ends the opening. */
 static struct opening_turn take_yes(
     struct opening *opening, struct slice in, size_t used, struct buffer *out)
 {
@@ -278,7 +291,7 @@ static struct opening_turn take_yes(
     return end(opening, used);
 }
 
-/* Each command may be refused; what is answered to a goodbye makes no difference. */
+/* The failure for each command that is refused. After a goodbye any answer is fine. */
 static const enum opening_failure refusals[] = {
     [OPENING_AT_HELLO] = OPENING_HELLO_REFUSED,
     [OPENING_AT_STARTTLS] = OPENING_STARTTLS_REFUSED,
@@ -312,14 +325,16 @@ static struct opening_turn take_answer(struct opening *opening, struct slice in,
     return fail(opening, OPENING_WRONG_PROTOCOL, used);
 }
 
-/* Some servers send an empty line between their replies: nothing is said by it, but it counts. */
+/*
+ * Some servers send an empty line between their replies. It means nothing, but it counts as a line.
+ */
 static struct opening_turn skip_blank_line(struct opening *opening, size_t used)
 {
     return count_line(opening, used) ? turn_of(OPENING_GO_ON, used)
                                      : fail(opening, OPENING_TOO_LARGE, used);
 }
 
-/* An empty line between replies may come now; inside one it would be a part of it. */
+/* Returns whether an empty line may come now. Inside a reply it would be a part of the reply. */
 static bool is_between_replies(const struct opening *opening)
 {
     return opening->step != OPENING_AT_HANDSHAKE && opening->step != OPENING_AT_END &&

@@ -1,4 +1,6 @@
-/* What each failure on the way to a server means: one row each, and the words that a client hears.
+/*
+ * What each failure on the way to a server means, one row for each, and the refusal that a client
+ * gets.
  */
 #include "opening_parts.h"
 
@@ -91,7 +93,9 @@ bool opening_is_refusal(const struct opening *opening)
     return verdicts[opening->failure].client_may_hear && (!opening->plan->starttls || opening->tls);
 }
 
-/* Its first line goes without the tag, which is ours and would mean nothing to a client. */
+/*
+ * The tag of the first line is our own and would mean nothing to a client, so "*" takes its place.
+ */
 bool opening_write_refusal(const struct opening *opening, struct slice said, struct buffer *out)
 {
     bool has_tag = opening->plan->protocol->opening->has_tags && !slice_starts(said, SLICE("* "));

@@ -1,4 +1,7 @@
-/* IMAP as a client [RFC 9051], and what Dovecot takes from the ID [RFC 2971] of a proxy. */
+/*
+ * IMAP when mailmux is the client [RFC 9051], and the fields of ID [RFC 2971] that Dovecot takes
+ * from a proxy.
+ */
 #include "opening_parts.h"
 
 #include "imap_parts.h"
@@ -6,7 +9,8 @@
 #include "mailmux/line.h"
 
 /*
- * Most servers tell their capabilities in the greeting already. What is asked for later is added.
+ * Learns from the capabilities in the greeting, if it has any. What the answer to CAPABILITY offers
+ * is added later.
  */
 static void greeted(struct opening *opening, struct slice text)
 {
@@ -40,7 +44,7 @@ static void put_end_of_connection(
     char text[ADDRESS_TEXT_MAX];
 
     if (address_family(address) == 0)
-        return; /* Dovecot takes no word for an address that is not known */
+        return; /* in Dovecot's ID no value means "unknown" */
     put_pair(out, ip, slice_from(address_ip_text(address, text)));
     put_number_pair(out, port, address_port(address));
 }
@@ -76,7 +80,7 @@ static void learn(struct opening *opening, struct slice words)
     }
 }
 
-/* Where a line of data ends with a literal, the response goes on behind its octets. */
+/* If a line of data ends with a literal, the response goes on after the octets of the literal. */
 static enum opening_answer go_on(struct opening *opening, struct slice line)
 {
     uint64_t octets;
@@ -86,7 +90,10 @@ static enum opening_answer go_on(struct opening *opening, struct slice line)
     return opening->skipped > opening->plan->reply ? ANSWER_LARGE : ANSWER_PART;
 }
 
-/* Data that was not asked for is dropped (attack A8). Its literals are octets, not lines. */
+/*
+ * Drops data that was not asked for (attack A8). Its literals are skipped as octets, not read as
+ * lines.
+ */
 static enum opening_answer take_untagged(struct opening *opening, struct slice line)
 {
     struct slice rest = slice_after(line, 2);

@@ -1,10 +1,10 @@
-/* POP3 as a client [RFC 1939, 2449, 2595], and Dovecot's XCLIENT. */
+/* POP3 when mailmux is the client [RFC 1939, 2449, 2595], and Dovecot's XCLIENT. */
 #include "opening_parts.h"
 
 #include "mailmux/line.h"
 #include "pop3_parts.h"
 
-/* Dovecot says [XCLIENT] in its greeting to those that it trusts, and nowhere else. */
+/* Dovecot says [XCLIENT] only in its greeting, not in CAPA, and only to peers that it trusts. */
 static void greeted(struct opening *opening, struct slice text)
 {
     if (slice_has_nocase(text, SLICE("<")))
@@ -13,7 +13,9 @@ static void greeted(struct opening *opening, struct slice text)
         opening->offers |= OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
 }
 
-/* An address that is not known is left out: Dovecot takes no word for one. */
+/*
+ * An address that is not known is left out, because in Dovecot's XCLIENT no value means "unknown".
+ */
 static void say_identity(const struct opening *opening, struct buffer *out)
 {
     const struct opening_client *client = opening->client;

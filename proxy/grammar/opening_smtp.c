@@ -1,12 +1,12 @@
-/* SMTP as a client [RFC 5321, 3207], and Postfix's XCLIENT. */
+/* SMTP when mailmux is the client [RFC 5321, 3207], and Postfix's XCLIENT. */
 #include "opening_parts.h"
 
 #include "mailmux/line.h"
 #include "smtp_parts.h"
 
 /*
- * The attributes of XCLIENT that we can tell. NAME and ADDR stand last: when a server has taken
- * them, it may no longer believe us.
+ * The attributes of XCLIENT that mailmux can send. NAME and ADDR come last: once a server has taken
+ * them, it may no longer trust this connection.
  */
 static const struct {
     const char *name;
@@ -29,8 +29,8 @@ static void put_attribute(const struct opening_client *client, enum opening_offe
 
     if (attribute == OPENING_OFFERS_XCLIENT_NAME)
         /*
-         * The name was not looked up. Without the attribute the server would keep the name of this
-         * proxy.
+         * The client's name was not looked up. Without the attribute the server would keep the name
+         * of this proxy.
          */
         (void)buffer_append(out, SLICE(" NAME=[UNAVAILABLE]"));
     else if (attribute == OPENING_OFFERS_XCLIENT_PORT ||
@@ -40,7 +40,10 @@ static void put_attribute(const struct opening_client *client, enum opening_offe
         opening_put_address(out, name, address, SLICE("IPV6:"));
 }
 
-/* All of them with the longest values are far shorter than OPENING_XCLIENT_MAX: one command. */
+/*
+ * All attributes with their longest values are far shorter than OPENING_XCLIENT_MAX, so one command
+ * is enough.
+ */
 static void say_identity(const struct opening *opening, struct buffer *out)
 {
     (void)buffer_append(out, SLICE("XCLIENT"));
@@ -82,7 +85,7 @@ static void learn(struct opening *opening, struct slice text)
     }
 }
 
-/* The first line is the domain, never a keyword. */
+/* Learns from all lines but the first, which is the domain and never a keyword. */
 static void learn_all(struct opening *opening, const struct smtp_reply_text *reply)
 {
     struct slice rest = reply->text;
@@ -99,7 +102,10 @@ static enum opening_answer judge(enum opening_step step, unsigned code)
 
     if (code == 421)
         return ANSWER_FAREWELL;
-    /* To XCLIENT Postfix says 220; as others say 250 and no RFC says which, both are a yes. */
+    /*
+     * Postfix answers XCLIENT with 220, other servers with 250. No RFC says which is right, so both
+     * are a yes.
+     */
     if (code == wanted || (step == OPENING_AT_IDENTITY && code / 100 == 2))
         return ANSWER_YES;
     return code >= 400 ? ANSWER_NO : ANSWER_STRANGE;

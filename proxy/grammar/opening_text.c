@@ -1,6 +1,6 @@
 /*
- * Pieces of commands: addresses and numbers. Neither xtext [RFC 3461 4] nor IMAP's quoted strings
- * would write their letters in another way.
+ * Pieces of commands: tags, addresses and numbers. They need no escape: neither xtext [RFC 3461 4]
+ * nor a quoted string of IMAP would change any of their characters.
  */
 #include "opening_parts.h"
 

@@ -26,7 +26,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     switch (pop3_status_parse(line)) {
     case POP3_OK:
         return line_is_clean(line) ? GREETING_READY : GREETING_WRONG;
-    case POP3_ERR: /* a refusal need not be clean: it is made so */
+    case POP3_ERR: /* a refusal need not be clean: dialog_reply makes it clean */
         return GREETING_REFUSED;
     case POP3_CHALLENGE:
     case POP3_WRONG:
@@ -36,10 +36,11 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
 }
 
 /*
- * How many octets at the start of the text are not for the client: where TLS must come first, the
- * challenge of APOP, whose digest would travel in clear (C9); and the word by which the
- * backend offers XCLIENT to us (C44). 0: none. Everything else passes as it is: the digest covers
- * it, brackets included [RFC 1939 7].
+ * Returns how many octets at the start of the text are hidden from the client, or 0. Two things are
+ * hidden: the word by which the backend offers XCLIENT to us (C44); and, if TLS must come first,
+ * the challenge of APOP, because the digest made from it would travel in clear (C9). All other text
+ * passes as it is, and so does a challenge that is not hidden: a client makes its digest from the
+ * challenge with its brackets [RFC 1939 7].
  */
 static size_t hidden_length(const struct dialog *dialog, struct slice text)
 {

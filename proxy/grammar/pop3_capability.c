@@ -1,10 +1,16 @@
-/* Capability truth for POP3: the lines of the CAPA reply [RFC 2449 5] and of AUTH [RFC 5034 4]. */
+/*
+ * The capabilities of a POP3 server, as a client may see them: the lines of the replies to CAPA
+ * [RFC 2449 5] and to AUTH [RFC 5034 4].
+ */
 #include "pop3_parts.h"
 
 #include "login_words.h"
 #include "mailmux/sasl.h"
 
-/* The line as it came where all of it is true; else the mechanisms that are left, if any. */
+/*
+ * Relays the line as it came if no mechanism in it is withheld. Otherwise it relays the line with
+ * the other mechanisms, or nothing if there is none.
+ */
 static void relay_sasl(struct slice line, struct slice mechanisms, struct actions *actions)
 {
     if (!sasl_has_withheld(mechanisms)) {

@@ -1,7 +1,7 @@
 /*
- * The client's half of POP3 until its login: which command is forwarded, refused, or answered here
- * [RFC 1939 4, 7]. In lock-step. A command that is not known is refused, since it cannot be told
- * where its reply would end.
+ * The client's commands of POP3 until its login: which one is forwarded, refused, or answered here
+ * [RFC 1939 4, 7]. One command at a time: the next one is read only after the reply to this one. An
+ * unknown command is refused, because it is not known where its reply would end.
  */
 #include "pop3_parts.h"
 
@@ -14,8 +14,8 @@ static void refuse(struct dialog *dialog, struct slice reply, struct actions *ac
 }
 
 /*
- * This is an honest mistake, and not counted. The words are the same for any user and any password
- * [RFC 8314 4.1].
+ * Refuses a command that needs TLS. To send one too early is an honest mistake, so it is not
+ * counted as a bad command. The words are the same for any user and any password [RFC 8314 4.1].
  */
 static void want_tls(struct actions *actions)
 {
@@ -32,20 +32,26 @@ static void forward(
 
 /* ---- Commands ---- */
 
-/* Alone it lists the languages [RFC 6856 3]. */
+/* LANG without an argument lists the languages [RFC 6856 3]. */
 static void lang(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     forward(dialog, command->line, command->arguments.n > 0 ? POP3_SHORT : POP3_LANG, actions);
 }
 
-/* A PASS belongs to the last USER, unless another login was tried in between. */
+/*
+ * Begins an attempt to log in. A later PASS belongs to the last USER only if no other attempt has
+ * begun in between.
+ */
 static void begin_login(struct dialog *dialog)
 {
     dialog_begin_login(dialog);
     dialog->of.pop3.user_named = false;
 }
 
-/* More than one word may be the name and the password, so it is no name. */
+/*
+ * If USER has more than one argument, they may be the name and the password. Then no name is kept
+ * for the log.
+ */
 static void user(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     struct slice rest = command->arguments;
@@ -67,7 +73,7 @@ static void pass(struct dialog *dialog, const struct command *command, struct ac
     forward(dialog, command->line, POP3_LOGIN, actions);
 }
 
-/* One word alone may be the digest, so it is no name. */
+/* If APOP has one argument only, it may be the digest. Then no name is kept for the log. */
 static void apop(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     struct slice rest = command->arguments;
@@ -87,7 +93,7 @@ static void begin_exchange(struct dialog *dialog, const struct command *command,
     forward(dialog, command->line, POP3_AUTH, actions);
 }
 
-/* AUTH [mechanism [initial response]]; alone it lists the mechanisms [RFC 5034 4]. */
+/* AUTH [mechanism [initial response]]. Without arguments it lists the mechanisms [RFC 5034 4]. */
 static void auth(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     struct slice rest = command->arguments;
@@ -129,15 +135,15 @@ static void stls(struct dialog *dialog, const struct command *command, struct ac
     }
 }
 
-/* What a command needs, beside a session that is not logged in. */
+/* What must be so before a command is served. */
 enum need { NEED_NOTHING, NEED_TLS_FOR_ALL, NEED_TLS_FOR_LOGIN };
 
 struct row {
     const char *verb;
-    command_handler *handler; /* NULL: it is forwarded as `sent` */
+    command_handler *handler; /* NULL: the line is forwarded, and `sent` is its kind */
     enum pop3_command sent;
     enum need need;
-    bool dirty; /* it leaves something behind at the backend that TLS would have to undo (C33) */
+    bool dirty; /* after it, the backend has something to forget when TLS starts (C33) */
 };
 
 static const struct row rows[] = {

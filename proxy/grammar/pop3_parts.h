@@ -9,6 +9,7 @@
 
 /* ---- pop3_command.c ---- */
 
+/* Functions of struct dialog_rules: see dialog_parts.h. */
 void pop3_client_line(
     struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions);
 void pop3_client_bad_line(
@@ -16,26 +17,35 @@ void pop3_client_bad_line(
 
 void pop3_respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions);
 
-/* The line begins with AUTH, and may be as long as a line of a SASL exchange. */
+/*
+ * Returns whether the line begins with AUTH. Then it may be as long as a line of a SASL exchange.
+ */
 bool pop3_is_auth(struct slice line);
 
 /* ---- pop3_reply.c ---- */
 
 enum pop3_status { POP3_OK, POP3_ERR, POP3_CHALLENGE, POP3_WRONG };
 
-/* What the first line of a reply says [RFC 1939 3, RFC 5034 4]. */
+/*
+ * Returns what the first line of a reply says [RFC 1939 3, RFC 5034 4]. CHALLENGE: "+" with a blank
+ * or alone. WRONG: none of these.
+ */
 enum pop3_status pop3_status_parse(struct slice line);
 
+/* Functions of struct dialog_rules, too. */
 enum reply_cut pop3_server(struct dialog *dialog, struct slice in, struct actions *actions);
 bool pop3_server_ended(struct dialog *dialog, struct actions *actions);
 
 /* ---- pop3_capability.c ---- */
 
-/* Relays a line of the answer to CAPA, or to AUTH alone, if it is true for our client. */
+/*
+ * Relay a line of the reply to CAPA, or of the reply to AUTH without arguments. What is not true
+ * for our client is left out.
+ */
 void pop3_capability_relay(struct dialog *dialog, struct slice line, struct actions *actions);
 void pop3_mechanism_relay(const struct dialog *dialog, struct slice line, struct actions *actions);
 
-/* Adds what is ours to offer, before the end of the answer to CAPA. */
+/* Appends the capabilities that mailmux itself offers, before the end of the reply to CAPA. */
 void pop3_capability_add(const struct dialog *dialog, struct actions *actions);
 
 #endif

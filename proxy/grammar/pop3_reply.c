@@ -1,6 +1,6 @@
 /*
- * The backend's replies before a login is accepted [RFC 1939 3]: each is taken whole, lists to
- * their dot, edited where it lists capabilities, and relayed with CRLF.
+ * The backend's replies before a login is accepted [RFC 1939 3]. Each reply is taken whole, a list
+ * up to its dot. It is edited if it lists capabilities, and relayed with CRLF.
  */
 #include "pop3_parts.h"
 
@@ -12,7 +12,7 @@
 struct reply {
     enum pop3_status status;
     struct slice line; /* the first */
-    struct slice list; /* the lines behind it and the dot; empty where there are none */
+    struct slice list; /* the lines that follow and the dot; empty if the reply is no list */
     size_t used;
 };
 
@@ -26,14 +26,20 @@ enum pop3_status pop3_status_parse(struct slice line)
                                                                             : POP3_WRONG;
 }
 
-/* In a SASL exchange "+OKabc" may be a success or a challenge without its blank. */
+/*
+ * Returns whether the reply can be read in two ways: in a SASL exchange "+OKabc" may be a success,
+ * or a challenge without the blank after "+".
+ */
 static bool is_ambiguous(const struct dialog *dialog, const struct reply *reply)
 {
     return reply->status == POP3_OK && dialog->of.pop3.command == POP3_AUTH && reply->line.n > 3 &&
            reply->line.p[3] != ' ';
 }
 
-/* A challenge whose blank was left out. What could be "+OK" is none. */
+/*
+ * Returns whether the line is a challenge without the blank after "+". A line that could be "+OK"
+ * is not taken for one.
+ */
 static bool is_glued_challenge(struct slice line)
 {
     return slice_starts(line, SLICE("+")) && !slice_starts_nocase(line, SLICE("+OK")) &&
@@ -45,7 +51,10 @@ static size_t lesser(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The lines up to the dot, which counts as one of them. */
+/*
+ * Cuts the lines of a list up to the dot. The dot and the first line of the reply count as lines,
+ * too.
+ */
 static enum reply_cut cut_list(
     struct slice in, const struct dialog_policy *policy, struct reply *reply)
 {
@@ -96,7 +105,7 @@ static enum reply_cut cut_reply(struct slice in, const struct dialog *dialog, st
 
 /* ---- What a reply means ---- */
 
-/* Relays the line with the blank that belongs behind its first word. */
+/* Relays the first line, and adds the blank after "+OK" or "-ERR" if it is missing. */
 static void relay_status(const struct reply *reply, struct actions *actions)
 {
     size_t word = reply->status == POP3_OK ? 3 : 4;
@@ -139,7 +148,10 @@ static void relay_list(struct dialog *dialog, const struct reply *reply, struct 
     dialog_reply(actions, SLICE("."));
 }
 
-/* Where there is STLS there must be CAPA [RFC 2595 4], whatever an old backend says. */
+/*
+ * A server that offers STLS must answer CAPA [RFC 2595 4]. So mailmux answers it even if the
+ * backend does not know CAPA.
+ */
 static void answer_capa(const struct dialog *dialog, struct actions *actions)
 {
     dialog_reply(actions, SLICE("+OK Capability list follows"));
@@ -147,7 +159,10 @@ static void answer_capa(const struct dialog *dialog, struct actions *actions)
     dialog_reply(actions, SLICE("."));
 }
 
-/* POP3 has no code for a password that may not come in clear, so the words must tell. */
+/*
+ * Returns whether a login was refused because it came in clear. POP3 has no code for that, so the
+ * text must tell.
+ */
 static bool is_refused_login(const struct pop3 *pop3, const struct reply *reply)
 {
     return reply->status == POP3_ERR && login_wants_tls(reply->line) &&
@@ -184,7 +199,10 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
     }
 }
 
-/* Nothing is owed: an error is the backend's farewell [RFC 1939 3 knows no other]. */
+/*
+ * Takes a reply that no command waits for. An error is the backend's farewell; RFC 1939 has no
+ * other farewell.
+ */
 static void take_unasked(struct dialog *dialog, const struct reply *reply, struct actions *actions)
 {
     if (reply->status != POP3_ERR) {
@@ -213,7 +231,7 @@ static void take_reply(struct dialog *dialog, const struct reply *reply, struct 
 
     actions->used = reply->used;
     if (reply->line.n == 0) {
-        return; /* an empty line says nothing */
+        return; /* an empty line means nothing */
     } else if (reply->status == POP3_CHALLENGE) {
         take_challenge(dialog, reply, actions);
     } else if (reply->status == POP3_WRONG ||
@@ -243,9 +261,9 @@ enum reply_cut pop3_server(struct dialog *dialog, struct slice in, struct action
 }
 
 /*
- * Some backends end without an answer to QUIT. The client gets the one that was due (C132). Where
- * the last reply was an error, as with servers that end after a login that failed, that stays the
- * last word: ours would hide it.
+ * Some backends end without an answer to QUIT. Then mailmux gives the client the answer (C132). If
+ * the last reply was an error, it stays the last word, because a farewell of ours would hide it:
+ * some servers end after a login has failed.
  */
 bool pop3_server_ended(struct dialog *dialog, struct actions *actions)
 {

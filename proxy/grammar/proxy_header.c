@@ -1,7 +1,7 @@
 /*
- * Reading a PROXY header [proxy-protocol.txt 2.1, 2.2]. Every length is checked against what holds
- * it before it is used: the header's against the cap, the addresses' against the header, a TLV's
- * against the rest of the header, a TLV inside SSL against that one.
+ * Reading a PROXY header [proxy-protocol.txt 2.1, 2.2]. Every length is checked against what
+ * encloses it before it is used: the length of the header against the cap, the addresses against
+ * the header, a TLV against the rest of the header, and a TLV inside the SSL one against that.
  */
 #include "proxy_header_parts.h"
 
@@ -23,7 +23,7 @@ static uint32_t number32(const char *p)
     return (uint32_t)number16(p) << 16 | number16(p + 2);
 }
 
-/* The shorter one is the beginning of the longer one. */
+/* Returns whether the shorter slice is the beginning of the longer one. */
 static bool agrees(struct slice in, struct slice with)
 {
     size_t n = in.n < with.n ? in.n : with.n;
@@ -33,7 +33,10 @@ static bool agrees(struct slice in, struct slice with)
 
 /* ---- Version 1: PROXY TCP4 192.0.2.1 192.0.2.2 1234 25 CRLF ---- */
 
-/* Up to the next space, which goes, too. Two spaces in a row leave an empty word between them. */
+/*
+ * Cuts off the text up to the next space, and the space. Two spaces in a row have an empty word
+ * between them.
+ */
 static struct slice v1_word(struct slice *rest)
 {
     struct slice word = slice_of(rest->p, slice_find(*rest, ' '));
@@ -48,7 +51,7 @@ static bool v1_ip(struct slice word, int family, struct address *out)
     void *place =
         family == AF_INET ? (void *)&out->socket.v4.sin_addr : (void *)&out->socket.v6.sin6_addr;
 
-    /* inet_pton stops at a NUL: one inside would hide what follows it. */
+    /* inet_pton stops at a NUL, so a NUL inside would hide what follows. */
     if (word.n == 0 || word.n >= sizeof(text) || memchr(word.p, '\0', word.n) != NULL)
         return false;
     memcpy(text, word.p, word.n);
@@ -91,7 +94,7 @@ static bool v1_line(struct slice line, struct proxy_header *header)
 
     *header = (struct proxy_header){.version = 1, .command = PROXY_HEADER_PROXY};
     if (slice_equal(family, SLICE("UNKNOWN")))
-        return true; /* what follows, up to the end of the line, is to be ignored */
+        return true; /* the rest of the line is ignored */
     if (slice_equal(family, SLICE("TCP4")))
         return v1_addresses(rest, AF_INET, header);
     return slice_equal(family, SLICE("TCP6")) && v1_addresses(rest, AF_INET6, header);
@@ -104,7 +107,7 @@ static enum proxy_header_result v1_parse(struct slice in, struct proxy_header *h
     struct proxy_header found;
 
     if (slice_find(slice_of(all.p, end), '\n') < end)
-        return PROXY_HEADER_MALFORMED; /* LF alone ends nothing here */
+        return PROXY_HEADER_MALFORMED; /* LF without CR does not end the line */
     if (end + 1 >= all.n)
         return all.n == PROXY_HEADER_V1_MAX ? PROXY_HEADER_MALFORMED : PROXY_HEADER_MORE;
     if (all.p[end + 1] != '\n' || !v1_line(slice_of(all.p, end), &found))
@@ -139,7 +142,7 @@ static enum tlv_cut cut_tlv(struct slice *rest, struct tlv *tlv)
     return TLV_WHOLE;
 }
 
-/* The first of its kind counts. */
+/* Keeps a value unless there is one already: the first TLV of each kind counts. */
 static void keep(struct slice *place, struct slice value)
 {
     if (place->n == 0)
@@ -173,7 +176,10 @@ static bool take_tls(struct slice value, struct proxy_header *header)
     return true;
 }
 
-/* all: the whole header, which the checksum covers with its own octets taken as zero. */
+/*
+ * Checks the checksum. all: the whole header; the checksum covers it, with the octets of the
+ * checksum itself taken as zero.
+ */
 static bool take_checksum(struct slice all, struct slice value, struct proxy_header *header)
 {
     static const char zeros[V2_CHECKSUM_LENGTH];
@@ -190,7 +196,7 @@ static bool take_checksum(struct slice all, struct slice value, struct proxy_hea
     return ~sum == number32(value.p);
 }
 
-/* What is not known is skipped, so that senders may say more than we understand. */
+/* Takes a TLV. Unknown ones are skipped, so that senders may say more than mailmux understands. */
 static bool take_tlv(struct slice all, const struct tlv *tlv, struct proxy_header *header)
 {
     switch (tlv->type) {
@@ -244,7 +250,7 @@ static struct address v6_address(const char *ip, const char *port)
     return address;
 }
 
-/* Source, destination, source port, destination port; the length was checked. */
+/* Takes source, destination, source port and destination port. The length has been checked. */
 static void take_addresses(const char *block, unsigned family, struct proxy_header *header)
 {
     header->has_addresses = true;
@@ -267,11 +273,11 @@ static bool v2_whole(struct slice all, struct proxy_header *header)
     *header = (struct proxy_header){.version = 2};
     if (command == V2_LOCAL) {
         header->command = PROXY_HEADER_LOCAL;
-        return true; /* the rest is to be discarded, the family included */
+        return true; /* everything that follows, with the family, is ignored */
     }
     header->command = PROXY_HEADER_PROXY;
     if (family >> 4 == 0)
-        return true; /* UNSPEC: what follows has no known shape */
+        return true; /* UNSPEC: the form of what follows is not known */
     addresses = lengths[family >> 4];
     if (all.n - V2_HEAD < addresses)
         return false;
@@ -280,7 +286,10 @@ static bool v2_whole(struct slice all, struct proxy_header *header)
     return take_tlvs(all, V2_HEAD + addresses, header);
 }
 
-/* The part that every header has. Values without a meaning yet must be refused. */
+/*
+ * Returns whether the part that every header has is valid. Values that have no meaning yet must be
+ * refused.
+ */
 static bool v2_head_is_good(struct slice in)
 {
     unsigned command = in.n > 12 ? (unsigned char)in.p[12] : V2_LOCAL;

@@ -1,4 +1,4 @@
-/* The octets that reading and writing a PROXY header share [proxy-protocol.txt 2.2]. */
+/* What the reading and the writing of a PROXY header share [proxy-protocol.txt 2.2]. */
 #ifndef MAILMUX_PROXY_HEADER_PARTS_H
 #define MAILMUX_PROXY_HEADER_PARTS_H
 

@@ -1,4 +1,7 @@
-/* Writing a PROXY header, in one piece: a receiver may expect it in its first segment. */
+/*
+ * Writing a PROXY header, in one piece, because a receiver may expect all of it in its first
+ * segment.
+ */
 #include "proxy_header_parts.h"
 
 #include <arpa/inet.h>
@@ -21,7 +24,10 @@ uint32_t proxy_header_sum(uint32_t sum, struct slice bytes)
     return sum;
 }
 
-/* Writes into one run of free space; what does not fit is left out and remembered. */
+/*
+ * Writes into one run of free space. If something does not fit, it is left out, and is_full stays
+ * true.
+ */
 struct writer {
     char *p;
     size_t cap;
@@ -57,7 +63,7 @@ static void put_number32(struct writer *writer, uint32_t number)
     put_number16(writer, number & 0xffff);
 }
 
-/* An IPv4 address in the place of an IPv6 one [RFC 4291 2.5.5.2]. */
+/* Writes an IPv4 address in the form of an IPv6 address [RFC 4291 2.5.5.2]. */
 static void as_v6(const struct address *address, struct in6_addr *out)
 {
     if (address_family(address) == AF_INET6) {
@@ -146,7 +152,7 @@ static void put_tlv(struct writer *writer, unsigned type, struct slice value)
     put(writer, value);
 }
 
-/* Fills in the length of what has been written behind it. */
+/* Writes the length of what has been written so far after the length field at `at`. */
 static void set_length(struct writer *writer, size_t at)
 {
     size_t length = writer->n - at - 2;
@@ -172,7 +178,7 @@ static void put_tls(struct writer *writer, const struct proxy_header_tls *tls)
     set_length(writer, at);
 }
 
-/* The last TLV, in a header that is complete but for its four octets. */
+/* Writes the checksum into the last TLV, over its zeros. The rest of the header is complete. */
 static void set_checksum(struct writer *writer)
 {
     uint32_t sum;
@@ -203,7 +209,10 @@ static void put_v2(struct writer *writer, const struct proxy_header *header)
     put(writer, proxy_header_v2);
     put_octet(writer, header->command == PROXY_HEADER_LOCAL ? V2_LOCAL : V2_PROXY);
     if (!says_addresses) {
-        /* A receiver need not look behind it: neither TLVs nor a checksum have a place. */
+        /*
+         * A receiver need not look at what follows UNSPEC, so neither TLVs nor a checksum are
+         * written.
+         */
         put_octet(writer, V2_UNSPEC);
         put_number16(writer, 0);
         return;

@@ -37,7 +37,7 @@ static void say(struct relay_test *test, enum relay_step step, struct buffer *ou
     }
 }
 
-/* The last line of a reply, without its end. */
+/* Returns the last line of a reply, without its line end. */
 static struct slice last_line(struct slice text)
 {
     size_t begin;
@@ -75,7 +75,10 @@ static const struct {
     {"domain not found", RELAY_FOR_RECIPIENT},
 };
 
-/* How the part of an enhanced code behind its class begins [RFC 3463 3, RFC 7372, RFC 7505]. */
+/*
+ * How an enhanced code goes on after its class [RFC 3463 3, RFC 7372, RFC 7505], and what that
+ * means.
+ */
 static const struct {
     const char *detail;
     enum relay_reason reason;
@@ -92,8 +95,8 @@ static const struct {
 };
 
 /*
- * The text holds the words; letters compare without case. The domain of the recipient is skipped,
- * since servers repeat it.
+ * Returns whether the text contains the words, compared without case. The recipient's domain is
+ * skipped, because servers repeat it.
  */
 static bool has_words(struct slice text, struct slice words, struct slice recipient)
 {
@@ -134,13 +137,16 @@ enum {
     CODE_NO_RELAY_NOW = 454 /* Postfix: defer_unauth_destination */
 };
 
-/* A code that servers give to a recipient that they do not want at all. */
+/* Returns whether servers give this code to a recipient that they do not want at all. */
 static bool is_about_recipient(unsigned code)
 {
     return code == 550 || code == 551 || code == 553 || code == 554 || code == 513 || code == 571;
 }
 
-/* The recipient was refused, and the text speaks of relaying, or of no other reason. */
+/*
+ * Returns whether the server refuses to relay: it has refused the recipient, and the text speaks of
+ * relaying or gives no other reason.
+ */
 static bool refuses_to_relay(
     const struct relay_test *test, const struct smtp_reply_text *reply, enum relay_reason reason)
 {
@@ -153,7 +159,7 @@ static bool refuses_to_relay(
     return reason == RELAY_FOR_NOTHING && is_about_recipient(reply->code);
 }
 
-/* What a refusal at this step means where its words tell nothing. */
+/* Returns what a refusal at this step means if its text tells nothing. */
 static enum relay_reason reason_of_step(enum relay_step step)
 {
     switch (step) {
@@ -201,7 +207,7 @@ static void keep(struct relay_test *test, const struct smtp_reply_text *reply)
     memcpy(answer->text, line.p, answer->n);
 }
 
-/* Another sender might get another answer. */
+/* Returns whether the test may ask again with another sender, which might get another answer. */
 static bool may_ask_again(const struct relay_test *test)
 {
     if (test->now == RELAY_OWN_SENDER || test->sender.n == 0 ||
@@ -212,7 +218,7 @@ static bool may_ask_again(const struct relay_test *test)
 
 /* ---- The conversation ---- */
 
-/* Judges a reply, and finds the next step. False: there is none. */
+/* Judges a reply and finds the next step. Returns false if there is none. */
 static bool take(
     struct relay_test *test, const struct smtp_reply_text *reply, enum relay_step *next)
 {

@@ -1,6 +1,6 @@
 #include "mailmux/sasl.h"
 
-/* Decodes base64 one octet at a time, so that what follows the user's name is never decoded. */
+/* Decodes base64 one octet at a time, so that nothing after the user's name is ever decoded. */
 struct octets {
     struct slice in;
     uint32_t bits;
@@ -56,7 +56,10 @@ static bool octets_expect(struct octets *octets, const char *text)
     return true;
 }
 
-/* What stands before `end`, cut to cap; 0 when the end never comes. */
+/*
+ * Writes what comes before `end`, cut to cap octets, and returns its length. Returns 0 if `end`
+ * never comes.
+ */
 static size_t octets_collect(struct octets *octets, int end, char *text, size_t cap)
 {
     size_t n = 0;
@@ -79,8 +82,8 @@ static bool octets_end(const struct octets *octets)
 }
 
 /*
- * authzid NUL authcid NUL password [RFC 4616 2]. What stands behind the first NUL is no name where
- * the second one is missing, or where nothing follows it: in "user NUL password NUL" it is the
+ * authzid NUL authcid NUL password [RFC 4616 2]. What follows the first NUL is not a name if the
+ * second NUL is missing, or if nothing follows the second NUL: in "user NUL password NUL" it is the
  * password.
  */
 static size_t read_plain(struct octets *octets, char *user, size_t cap)
@@ -105,7 +108,7 @@ static bool is_hex(int octet)
            (octet >= 'A' && octet <= 'F');
 }
 
-/* A blank and 32 hexadecimal digits are all that is left. */
+/* Returns whether a blank and 32 hexadecimal digits are all that is left. */
 static bool is_digest(struct octets octets)
 {
     enum { DIGITS = 32 };
@@ -119,7 +122,7 @@ static bool is_digest(struct octets octets)
     return octets_next(&octets) == OCTETS_END;
 }
 
-/* user SP digest [RFC 2195]; a name may hold blanks. */
+/* user SP digest [RFC 2195]. The name may have blanks in it. */
 static size_t read_cram_md5(struct octets *octets, char *user, size_t cap)
 {
     size_t n = 0;
@@ -144,7 +147,7 @@ static int skip_blanks(struct octets *octets, int octet)
     return octet;
 }
 
-/* Behind the opening quote. 0 when it does not end. */
+/* Reads a quoted string after its opening quote. Returns 0 if it does not end. */
 static size_t read_quoted(struct octets *octets, char *text, size_t cap)
 {
     size_t n = 0;
@@ -161,7 +164,7 @@ static size_t read_quoted(struct octets *octets, char *text, size_t cap)
     return n;
 }
 
-/* The name of a pair, cut to cap, and the first octet of its value. */
+/* Reads the name of a pair, cut to cap octets, and the first octet of its value. */
 static size_t read_key(struct octets *octets, char *key, size_t cap, int *value)
 {
     int octet = skip_blanks(octets, octets_next(octets));
@@ -199,7 +202,7 @@ static size_t read_digest_md5(struct octets *octets, char *user, size_t cap)
 
 /* ---- SCRAM and OAUTHBEARER ---- */
 
-/* n, or y, or p=name, and a comma: the first part of a GS2 header [RFC 5801 section 4]. */
+/* Skips the first part of a GS2 header: n, or y, or p=name, and a comma [RFC 5801 section 4]. */
 static bool skip_binding(struct octets *octets)
 {
     switch (octets_next(octets)) {
@@ -213,7 +216,9 @@ static bool skip_binding(struct octets *octets)
     }
 }
 
-/* saslname: =2C and =3D stand for comma and equals sign [RFC 5801 section 4]. */
+/*
+ * Unescapes a saslname, in which =2C and =3D stand for comma and equals sign [RFC 5801 section 4].
+ */
 static size_t unescape(char *text, size_t n)
 {
     size_t out = 0;
@@ -255,7 +260,9 @@ static size_t read_oauthbearer(struct octets *octets, char *user, size_t cap)
     return unescape(user, octets_collect(octets, ',', user, cap));
 }
 
-/* user=alice^Aauth=Bearer ... With a blank in ^A's place the token would be a part of the name.
+/*
+ * user=alice^Aauth=Bearer ... If a blank stands in the place of ^A, the token would become a part
+ * of the name.
  */
 static size_t read_xoauth2(struct octets *octets, char *user, size_t cap)
 {
@@ -287,7 +294,10 @@ static user_reader *find_reader(struct slice mechanism)
     return slice_starts_nocase(mechanism, SLICE("SCRAM-")) ? read_scram : NULL;
 }
 
-/* The limit keeps out what could be anything, and leaves more room than the RFC. */
+/*
+ * The characters and the length are limited, so that it is a name. The limit is longer than that of
+ * the RFC.
+ */
 bool sasl_is_mechanism(struct slice word)
 {
     enum { NAME_MAX_OCTETS = 32 };
@@ -337,7 +347,10 @@ bool sasl_is_base64(struct slice line)
     return true;
 }
 
-/* How many octets follow such a first one; less than 0: it is none. */
+/*
+ * Returns how many octets follow such a first octet of UTF-8, or a negative number if it is no
+ * first octet.
+ */
 static int tail_of(unsigned char lead)
 {
     if (lead < 0x80)
@@ -350,8 +363,9 @@ static int tail_of(unsigned char lead)
 }
 
 /*
- * A name is UTF-8 [RFC 4422 4], as far as there was room for it. What was sent without base64
- * hardly ever is: a password in clear decodes to octets that would give it away.
+ * Returns whether the text is UTF-8, as a name must be [RFC 4422 4]; is_cut: its end may be
+ * missing. It finds most texts that were sent without base64: a password in clear decodes to octets
+ * that are hardly ever UTF-8, and they must not be logged.
  */
 static bool is_utf8(struct slice text, bool is_cut)
 {
@@ -370,7 +384,10 @@ static bool is_utf8(struct slice text, bool is_cut)
     return tail == 0 || is_cut;
 }
 
-/* Whole, in groups of four: what was cut, or never encoded, would show as letters of a secret. */
+/*
+ * Returns whether the text is complete base64, in groups of four. A text that was cut, or that was
+ * never encoded, would put letters of a secret into the log.
+ */
 static bool is_whole_base64(struct slice text)
 {
     return text.n % 4 == 0 && sasl_is_base64(text);

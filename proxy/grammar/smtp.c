@@ -1,4 +1,4 @@
-/* The client's half of SMTP: which command is forwarded, refused, or answered here [RFC 5321]. */
+/* The client's commands of SMTP: which one is forwarded, refused, or answered here [RFC 5321]. */
 #include "smtp_parts.h"
 
 #include "mailmux/protocols.h"
@@ -18,8 +18,9 @@ static bool may_relay(const struct dialog *dialog)
 }
 
 /*
- * Letters, digits and hyphens alone: where a verb ends is then the same for every server. Postfix
- * ends one at a vertical tab, too, and would run "XCLIENT\v..." or "BDAT\v5" (C44, C100).
+ * Returns whether the verb has only letters, digits and hyphens, so that it ends at the same place
+ * for every server. Postfix also ends a verb at a vertical tab, and would run "XCLIENT\v..." or
+ * "BDAT\v5" (C44, C100).
  */
 static bool is_plain_verb(struct slice verb)
 {
@@ -31,13 +32,13 @@ static bool is_plain_verb(struct slice verb)
 }
 
 /*
- * An unknown command may leave anything behind at the backend, so after it STARTTLS wants a fresh
- * connection (C33).
+ * Forwards an unknown command. It may change anything at the backend, so STARTTLS after it needs a
+ * fresh connection (C33).
  */
 static void forward_unknown(
     struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    /* "RCPTTO:<...>": a lax server may look at the first letters alone. */
+    /* "RCPTTO:<...>": a lax server may look only at the first letters. */
     if (!may_relay(dialog) && slice_starts_nocase(command->verb, SLICE("RCPT"))) {
         smtp_answer_bad(dialog, SMTP_BAD_PATH, actions);
         return;
@@ -87,7 +88,7 @@ static void data(struct dialog *dialog, const struct command *command, struct ac
     smtp_send(dialog, command->line, SMTP_DATA, true, actions);
 }
 
-/* The octets follow at once, whatever the reply will be [RFC 3030 2]. */
+/* The octets of the chunk follow at once, whatever the reply will be [RFC 3030 2]. */
 static void bdat(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     struct slice rest = command->arguments;
@@ -102,7 +103,7 @@ static void bdat(struct dialog *dialog, const struct command *command, struct ac
     if (!slice_word(&rest, &size) || !slice_number(size, UINT32_MAX, &count) ||
         (slice_word(&rest, &last) && !slice_equal_nocase(last, SLICE("LAST"))) ||
         slice_trim(rest).n > 0) {
-        /* How many octets follow is not known, so what follows cannot be told from commands. */
+        /* It is not known how many octets follow, so commands after them could not be found. */
         smtp_answer_and_close(dialog, SMTP_BDAT_SYNTAX, REASON_BDAT_REFUSED, actions);
         return;
     }
@@ -126,7 +127,8 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
         return;
     }
     /*
-     * A server that ends words elsewhere could read a withheld mechanism in what is no name to us.
+     * A text that is not the name of a mechanism is refused, too: a server that ends words at other
+     * places could find a withheld mechanism in it.
      */
     if (sasl_is_withheld(mechanism) || (mechanism.n > 0 && !sasl_is_mechanism(mechanism))) {
         smtp_answer_bad(dialog, SMTP_NO_MECHANISM, actions);
@@ -134,14 +136,17 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
     }
     dialog->of.smtp.dirty = true;
     (void)slice_word(&rest, &response);
-    /* With more words behind it the response may have been cut in two, and shows no name. */
+    /*
+     * If more words follow, the response may have been cut in two. "=" is given in its place: it
+     * shows no name.
+     */
     dialog_begin_exchange(dialog, mechanism, slice_trim(rest).n == 0 ? response : SLICE("="));
     smtp_send(dialog, command->line, SMTP_AUTH, true, actions);
 }
 
 static void respond(struct dialog *dialog, struct slice line, bool is_bad, struct actions *actions)
 {
-    (void)is_bad; /* the backend refuses it with 501, which is not counted */
+    (void)is_bad; /* if it is true the backend refuses "*" with 501, which is not counted */
     smtp_send(dialog, line, SMTP_AUTH, true, actions);
 }
 
@@ -162,7 +167,7 @@ static void starttls(struct dialog *dialog, const struct command *command, struc
     } else if (dialog->tls_unavailable) {
         smtp_answer(dialog, SMTP_TLS_UNAVAILABLE, actions);
     } else if (smtp->in_transaction && !smtp->dirty) {
-        /* RSET undoes MAIL and RCPT; anything more only a fresh connection undoes (C33). */
+        /* RSET undoes MAIL and RCPT. Anything else is undone only by a fresh connection (C33). */
         smtp_send(dialog, SLICE("RSET"), SMTP_RESET_FOR_TLS, true, actions);
     } else {
         smtp_answer(dialog, SMTP_GO_AHEAD, actions);
@@ -182,7 +187,10 @@ static void not_permitted(
     smtp_answer_bad(dialog, SMTP_NOT_PERMITTED, actions);
 }
 
-/* A command is served before TLS although it is required; before the hello that TLS calls for. */
+/*
+ * When a command is served: before TLS, even if TLS is required; before the hello that must follow
+ * TLS.
+ */
 enum { BEFORE_TLS = 1, BEFORE_HELLO = 2 };
 
 static const struct {
@@ -212,7 +220,10 @@ static void serve(struct dialog *dialog, const struct command *command, command_
     bool tls_wanted = dialog_needs_tls(dialog);
 
     if (handler == bdat && (tls_wanted || dialog->of.smtp.hello_needed)) {
-        /* Refused as if it were not offered: so its octets cannot become commands. */
+        /*
+         * It is refused as if it were not offered. That closes the session, so the octets of the
+         * chunk cannot become commands.
+         */
         dialog->of.smtp.chunking = false;
         bdat(dialog, command, actions);
     } else if (tls_wanted && !(served & BEFORE_TLS)) {
@@ -239,7 +250,10 @@ static void serve_command(
         serve(dialog, command, forward_unknown, 0, actions);
 }
 
-/* Without a backend the connection stays for the QUIT [RFC 5321 3.1]. */
+/*
+ * Serves a client that has no backend any more. The connection stays open for its QUIT
+ * [RFC 5321 3.1].
+ */
 static void serve_alone(
     struct dialog *dialog, const struct command *command, struct actions *actions)
 {
@@ -258,7 +272,7 @@ static void refuse_line(
     struct dialog *dialog, struct slice line, enum smtp_reply reply, struct actions *actions)
 {
     if (dialog->first && line.n > 0 &&
-        !byte_is_letter(*line.p)) /* no mail client begins so (C61) */
+        !byte_is_letter(*line.p)) /* no mail client begins with that (C61) */
         dialog_close_with(dialog, FAREWELL_REFUSED, REASON_HTTP);
     else
         smtp_answer_bad(dialog, reply, actions);
@@ -293,7 +307,7 @@ static size_t line_limit(const struct dialog *dialog, struct slice in)
                                                    : dialog->policy->line;
 }
 
-/* The octets of a BDAT are through. */
+/* All octets of a BDAT have been taken. */
 static void counted(struct dialog *dialog, struct actions *actions)
 {
     const struct smtp *smtp = &dialog->of.smtp;
@@ -325,7 +339,7 @@ static enum greeting greeting(struct slice in, size_t limit, size_t *used)
     *used = reply.used;
     if (reply.code == 220)
         return GREETING_READY;
-    /* Any 4yz and 5yz turns the client away [RFC 5321 4.2.1, RFC 7504]. */
+    /* Any 4yz and 5yz refuses the client [RFC 5321 4.2.1, RFC 7504]. */
     return reply.code >= 400 ? GREETING_REFUSED : GREETING_WRONG;
 }
 
@@ -340,7 +354,7 @@ static void start(
     }
     smtp_reply_relay(&reply, actions);
     dialog->of.smtp.hello_heard = dialog->legs.server_heard_hello;
-    /* 421 is the end. Behind another refusal the client may say QUIT [RFC 5321 3.1]. */
+    /* After 421 the dialog ends. After another refusal the client may say QUIT [RFC 5321 3.1]. */
     if (greeting == GREETING_REFUSED && reply.code == 421)
         dialog_close(dialog, actions, REASON_SERVER_REFUSED);
     if (greeting == GREETING_REFUSED)
@@ -359,7 +373,10 @@ static bool is_settled(const struct dialog *dialog)
     return dialog->of.smtp.queue_len == 0;
 }
 
-/* A chunk that is cut short gets no answer: the backend waits for the rest of it. */
+/*
+ * Returns whether an answer is owed. A chunk that was cut short gets none, because the backend
+ * waits for the rest of it.
+ */
 static bool is_owed(const struct dialog *dialog)
 {
     return dialog->of.smtp.queue_len > (dialog->cut_short ? 1U : 0U);

@@ -1,8 +1,9 @@
 /*
- * Message data [RFC 5321 4.1.1.4, 4.5.2]: passes as bytes up to CRLF.CRLF, and nothing else ends
- * it. Some servers take other line ends around a dot for the end (SMTP smuggling, attack A23), and
- * would read the rest of the message as commands. Such look-alikes are refused before the octet
- * that completes one reaches the backend; to know, a dot is held back until two octets follow.
+ * Message data [RFC 5321 4.1.1.4, 4.5.2]. It passes as bytes up to CRLF.CRLF, and nothing else ends
+ * it. Some servers take a dot between other line ends for the end (SMTP smuggling, attack A23), and
+ * would read the rest of the message as commands. Such a look-alike is refused before the octet
+ * that completes it reaches the backend. For that a dot is held back until the two octets after it
+ * are known.
  */
 #include "smtp_parts.h"
 
@@ -11,8 +12,8 @@
 enum dot {
     DOT_PLAIN,      /* text */
     DOT_END,        /* of CRLF.CRLF */
-    DOT_LOOK_ALIKE, /* an end for a lax server */
-    DOT_UNKNOWN     /* the octets that decide are not there yet */
+    DOT_LOOK_ALIKE, /* a lax server may take it for the end */
+    DOT_UNKNOWN     /* the next octets decide, and have not come yet */
 };
 
 void smtp_message_begin(struct dialog *dialog)
@@ -29,7 +30,10 @@ static bool is_line_end(char c)
     return c == '\r' || c == '\n';
 }
 
-/* The octet that stands `back` octets before i. It may have gone on with the input before. */
+/*
+ * Returns the octet `back` octets before position i. It may have been passed on with an earlier
+ * input.
+ */
 static char octet(const struct smtp *smtp, struct slice in, size_t i, size_t back)
 {
     return i >= back ? in.p[i - back] : smtp->tail[SMTP_TAIL + i - back];
@@ -53,8 +57,8 @@ static enum dot judge_dot(const struct smtp *smtp, struct slice in, size_t i)
 }
 
 /*
- * Where the first bare CR or LF before `end` stands, or end. A CR that is the last octet of the
- * input is counted, too: whether an LF follows is not known yet.
+ * Returns the position of the first bare CR or LF before `end`, or `end`. A CR at the end of the
+ * input counts as bare, because it is not known yet whether an LF follows.
  */
 static size_t find_bare(const struct smtp *smtp, struct slice in, size_t end)
 {
@@ -67,7 +71,7 @@ static size_t find_bare(const struct smtp *smtp, struct slice in, size_t end)
     return end;
 }
 
-/* How many octets of plain text come first; *dot tells what stands behind them. */
+/* Returns how many octets of plain text come first. *dot says what follows them. */
 static size_t plain_run(const struct smtp *smtp, struct slice in, enum dot *dot)
 {
     size_t i = 0;
@@ -125,8 +129,9 @@ static void end_message(struct dialog *dialog, struct slice in, struct actions *
 }
 
 /*
- * From here on nothing goes to the backend any more. It is left at once, since it would wait for
- * the rest, and might say something of its own before the client has heard why.
+ * Refuses the message. Nothing more goes to the backend, and its connection is ended at once: it
+ * would wait for the rest, and might send something before the client knows why the message was
+ * refused.
  */
 static void refuse(struct smtp *smtp, struct slice in, size_t octets, struct actions *actions)
 {
@@ -154,7 +159,7 @@ bool smtp_may_be_over(const struct dialog *dialog)
            is_line_end(smtp->tail[SMTP_TAIL - 1]);
 }
 
-/* The client waits, so this was the end of its message. */
+/* The client has sent all of its message, and waits for an answer. */
 void smtp_end_wait(struct dialog *dialog, struct actions *actions)
 {
     if (dialog->of.smtp.fate == SMTP_ANSWERED)
@@ -170,8 +175,8 @@ static void refuse_look_alike(struct smtp *smtp, struct slice in, struct actions
 }
 
 /*
- * A look-alike that is not refused may be the end to the client, and to the backend where it
- * reaches that.
+ * Passes a look-alike. It may be the end of the message for the client and, if it goes to the
+ * backend, for the backend.
  */
 static void pass_look_alike(struct smtp *smtp, struct slice in, struct actions *actions)
 {

@@ -1,6 +1,7 @@
 /*
- * Capability truth for SMTP: the EHLO reply of this very backend, minus what TLS termination makes
- * false, plus our STARTTLS. Every other line passes byte for byte.
+ * The capabilities of an SMTP server, as a client may see them: the backend's own reply to EHLO,
+ * without what is not true because mailmux ends TLS, and with our STARTTLS. Every other line passes
+ * byte for byte.
  */
 #include "smtp_parts.h"
 
@@ -8,8 +9,8 @@
 #include "mailmux/sasl.h"
 
 /*
- * They start a TLS of their own, swap client and server, speak for another client, or begin a
- * private framing: the dialog could not be followed (C44, C70).
+ * These are taken out. They begin a TLS of their own, swap client and server, speak for another
+ * client, or begin a private framing, which the dialog could not follow (C44, C70).
  */
 static const char *const stripped[] = {
     "STARTTLS", "XCLIENT", "XFORWARD", "TURN", "ATRN", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS", NULL};
@@ -25,7 +26,10 @@ static bool is_auth(struct slice keyword)
            slice_starts_nocase(keyword, SLICE("AUTH="));
 }
 
-/* What stands behind the keyword: "PLAIN LOGIN" of "AUTH PLAIN LOGIN" and of "AUTH=PLAIN LOGIN". */
+/*
+ * Returns what follows the keyword: "PLAIN LOGIN" both for "AUTH PLAIN LOGIN" and for "AUTH=PLAIN
+ * LOGIN".
+ */
 static struct slice mechanisms_of(struct slice text)
 {
     return slice_after(slice_trim_start(text), SLICE("AUTH=").n);
@@ -40,19 +44,19 @@ static bool is_shown(const struct dialog *dialog, struct slice text)
         return false; /* no capability has a NUL or a CR in it */
     if (!slice_word(&rest, &keyword))
         return true;
-    /* "X-EXPS=LOGIN" is X-EXPS, as "AUTH=LOGIN" is AUTH. */
+    /* "X-EXPS=LOGIN" means X-EXPS, just as "AUTH=LOGIN" means AUTH. */
     if (smtp_is_stripped_verb(slice_of(keyword.p, slice_find(keyword, '='))))
         return false;
     if (is_auth(keyword))
         return !dialog_hides_login(dialog) && sasl_has_others(mechanisms_of(text));
     if (slice_equal_nocase(keyword, SLICE("BINARYMIME")))
-        return dialog->of.smtp.chunking; /* needs it [RFC 3030 3] */
+        return dialog->of.smtp.chunking; /* BINARYMIME needs CHUNKING [RFC 3030 3] */
     if (slice_equal_nocase(keyword, SLICE("REQUIRETLS")))
         return dialog->tls && dialog->legs.server_tls_verified;
     return true;
 }
 
-/* separator: '-' where another line follows, ' ' in the last one. */
+/* Begins a line. separator: '-' if another line follows, ' ' for the last line. */
 static void say_head(struct actions *actions, char separator)
 {
     char head[4] = {'2', '5', '0', separator};
@@ -66,7 +70,7 @@ static void emit(struct actions *actions, char separator, struct slice text)
     dialog_reply(actions, text);
 }
 
-/* An AUTH line without the mechanisms that must fail; the others in their order. */
+/* Writes an AUTH line without the mechanisms that are withheld. The others keep their order. */
 static void emit_mechanisms(struct actions *actions, char separator, struct slice text)
 {
     struct slice rest = text;
@@ -92,7 +96,9 @@ static void emit_capability(struct actions *actions, char separator, struct slic
         emit(actions, separator, text);
 }
 
-/* The text of the next line, without code and separator. */
+/*
+ * Cuts off the text of the next line, without code and separator. Returns false if no line is left.
+ */
 static bool next_text(struct slice *rest, struct slice *text)
 {
     struct slice line;

@@ -1,8 +1,9 @@
 /*
- * EHLO and HELO. STARTTLS makes a client say its hello again [RFC 3207 4.2], and a backend that has
- * heard one in clear, or ours, hears a second one on the same connection. Most take it [RFC 5321
- * 4.1.4]; OpenSMTPD answers 503. So the line of such a hello is kept. If it is refused with 503, it
- * is said once more on a fresh connection, and the client gets the answer to that alone (C132).
+ * EHLO and HELO. After STARTTLS a client says its hello again [RFC 3207 4.2]. A backend that has
+ * heard a hello in clear, or one of ours, then hears a second one on the same connection. Most
+ * backends accept it [RFC 5321 4.1.4], but OpenSMTPD answers 503. So the line of such a hello is
+ * kept. If it is refused with 503, it is said again on a fresh connection, and the client gets only
+ * the answer to that (C132).
  */
 #include "smtp_parts.h"
 
@@ -31,7 +32,7 @@ bool smtp_hello_refused(struct dialog *dialog, unsigned code, struct actions *ac
 
     if (code != SMTP_CODE_BAD_SEQUENCE || smtp->hello_len == 0)
         return false;
-    smtp->hello_heard = false; /* the fresh backend has heard none, so this is tried once */
+    smtp->hello_heard = false; /* the fresh backend has heard none, so this happens only once */
     actions->next = DIALOG_RENEW_SERVER;
     return true;
 }
@@ -48,7 +49,7 @@ void smtp_hello_answered(struct dialog *dialog, bool success)
     smtp->hello_in_clear = !dialog->tls;
 }
 
-/* The hello is still owed its answer, so nothing is added to the queue. */
+/* The queue still has the hello, which waits for its answer, so nothing is added to it. */
 void smtp_server_renewed(struct dialog *dialog, struct actions *actions)
 {
     struct smtp *smtp = &dialog->of.smtp;

@@ -12,35 +12,38 @@
 /* ---- smtp_queue.c ---- */
 
 /*
- * Forwards a command line, and notes that its reply is to come. barrier: the client is held until
- * the queue is empty.
+ * Forwards a command line and puts the command into the queue, where it waits for its reply.
+ * barrier: the client is held until the queue is empty.
  */
 void smtp_send(struct dialog *dialog, struct slice line, enum smtp_command command, bool barrier,
     struct actions *actions);
 
-/* As smtp_send, for a command whose bytes are on their way already: the end of message data. */
+/* Does the same for a command whose bytes have been passed on already: the end of message data. */
 void smtp_expect(
     struct dialog *dialog, enum smtp_command command, bool barrier, struct actions *actions);
 
-/* Gives a reply of ours, in its place among those of the backend. */
+/* Gives a reply of our own to the client, after the replies to earlier commands. */
 void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *actions);
 
-/* As smtp_answer, for a bad command, which is counted. */
+/* Like smtp_answer, for a bad command, which is counted. */
 void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct actions *actions);
 
-/* As smtp_answer. Both legs close when the reply has gone out. */
+/* Like smtp_answer. Both legs are closed when the reply has gone out. */
 void smtp_answer_and_close(
     struct dialog *dialog, enum smtp_reply reply, enum reason reason, struct actions *actions);
 
-/* The first command of the queue, or NULL when it is empty. Valid until the queue is changed. */
+/*
+ * Returns the first command of the queue, or NULL if it is empty. It is valid until the queue is
+ * changed.
+ */
 const struct smtp_pending *smtp_owed(const struct dialog *dialog);
 
-/* Takes the first command off the queue: its reply is complete. */
+/* Takes the first command off the queue, because its reply is complete. */
 void smtp_settle(struct dialog *dialog);
 
 /*
- * Says the replies of ours that are first in the queue, a bounded part at a time. False: the queue
- * is empty, or a reply of the backend is due.
+ * Says the replies of our own that are first in the queue, a limited part at a time. Returns false
+ * if the queue is empty, or if the next reply is the backend's.
  */
 bool smtp_say_own(struct dialog *dialog, struct actions *actions);
 
@@ -52,22 +55,23 @@ extern const char *const smtp_farewells[];
 void smtp_hello(struct dialog *dialog, struct slice line, bool extended, struct actions *actions);
 
 /*
- * The reply to that hello has this code. True: the hello goes to a fresh connection, which is asked
- * for, and the client does not get this reply.
+ * Takes the code of the reply to that hello. Returns true if the hello must be said again on a
+ * fresh connection, for which it asks; then the client does not get this reply.
  */
 bool smtp_hello_refused(struct dialog *dialog, unsigned code, struct actions *actions);
 
-/* The reply that the client gets to its hello. */
+/* Notes that the client gets the reply to its hello. */
 void smtp_hello_answered(struct dialog *dialog, bool success);
 
-/* Says a hello again that waits for the fresh connection. */
+/* Says the hello on the fresh connection, if one was kept for it. */
 void smtp_server_renewed(struct dialog *dialog, struct actions *actions);
 
 /* ---- smtp_path.c ---- */
 
 /*
  * Judges the recipient in the arguments of a RCPT by the policy's relay domains, for a client that
- * has not logged in. SMTP_FROM_SERVER: it is the backend's to judge; else the refusal.
+ * has not logged in. Returns SMTP_FROM_SERVER if the backend is to judge it, else the reply that
+ * refuses it.
  */
 enum smtp_reply smtp_judge_recipient(const struct dialog_policy *policy, struct slice arguments);
 
@@ -79,59 +83,65 @@ enum { SMTP_CODE_LOGIN_NEEDED = 530, SMTP_CODE_TLS_FOR_LOGIN = 538 };
 /* One whole reply. The slice borrows the input. */
 struct smtp_reply_text {
     unsigned code;
-    size_t used;       /* octets that it takes */
-    struct slice text; /* all lines with their ends */
+    size_t used;       /* octets of the input that it takes */
+    struct slice text; /* all its lines with their line ends */
 };
 
 enum {
-    SMTP_ODD_LINES = 256,     /* lines without a code that a reply may have; they get it here */
-    SMTP_GREETING_LINES = 512 /* lines of a greeting: what each may gain fits DIALOG_EXTRA */
+    SMTP_ODD_LINES = 256, /* lines without a code that a reply may have; here they get its code */
+    SMTP_GREETING_LINES = 512 /* lines of a greeting: what we add to each fits DIALOG_EXTRA */
 };
 
 /*
  * Cuts the first reply off `in` [RFC 5321 4.2]. It has at most max_lines lines of max_line octets
- * each, and max_octets in all. Its code is that of its last line, as Postfix reads it; between the
- * first and the last line any text belongs to it. *reply is written on REPLY_WHOLE only.
+ * each, and max_octets in all. Its code is that of its last line, as Postfix reads it. Lines
+ * between the first and the last one may have any text. *reply is written on REPLY_WHOLE only.
  */
 enum reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lines, size_t max_line,
     struct smtp_reply_text *reply);
 
-/* The bytes begin as a reply does: "554 ". */
+/* Returns whether the bytes begin as a reply does: "554 ". */
 bool smtp_reply_begins(struct slice in);
 
-/* The text of a line behind its code; all of the line where it has none. */
+/* Returns the text of a line after its code, or the whole line if it has no code. */
 struct slice smtp_reply_line_text(struct slice line);
 
-/* Relays the reply line by line, each with the code of the reply and one CRLF. */
+/* Relays the reply line by line. Each line gets the code of the reply and one CRLF. */
 void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actions);
 
 /* ---- smtp_reply.c ---- */
 
+/* Functions of struct dialog_rules: see dialog_parts.h. */
 enum reply_cut smtp_server(struct dialog *dialog, struct slice in, struct actions *actions);
 bool smtp_server_ended(struct dialog *dialog, struct actions *actions);
 
 /* ---- smtp_ehlo.c ---- */
 
 /*
- * Relays a 250 reply to EHLO, without what is not true for our client and with what is ours to
- * offer. Notes what it tells about CHUNKING and logins.
+ * Relays a 250 reply to EHLO, without what is not true for our client, and with what mailmux itself
+ * offers. Notes what it says about CHUNKING and logins.
  */
 void smtp_ehlo_relay(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions);
 
-/* The verb would lead where the dialog cannot be followed. Verb and keyword are withheld. */
+/*
+ * Returns whether the command would lead where the dialog cannot follow. Then the command is
+ * refused, and the keyword of the same name is taken out of the reply to EHLO.
+ */
 bool smtp_is_stripped_verb(struct slice verb);
 
 /* ---- smtp_data.c ---- */
 
-/* The backend has said 354: the client's message comes. */
+/* The backend has said 354, so the client's message follows. */
 void smtp_message_begin(struct dialog *dialog);
+
+/* Functions of struct dialog_rules, too. */
 void smtp_message(struct dialog *dialog, struct slice in, struct actions *actions);
 bool smtp_waits_after_look_alike(const struct dialog *dialog);
 bool smtp_may_be_over(const struct dialog *dialog);
 void smtp_end_wait(struct dialog *dialog, struct actions *actions);
 
-/* A message or chunk that the backend has answered early is at its end. */
+/* Called at the end of a message or chunk that the backend has answered before that end. */
 void smtp_end_of_answered(struct dialog *dialog, struct actions *actions);
 
 #endif

@@ -1,21 +1,24 @@
 /*
- * The path of RCPT TO [RFC 5321 4.1.2], where relay_domains decides by its domain. A server behind
- * us may read more out of an address than the RFC has in it: routes by '%', '!' and a second '@',
- * comments, groups. So nothing passes but what can be read in one way; a few forms that servers
- * take although the RFC does not have them (no brackets, blanks behind the colon, dots in a row)
- * are read as servers do.
+ * The path of RCPT TO [RFC 5321 4.1.2], if relay_domains decides by its domain. A server behind
+ * mailmux may find more in an address than the RFC does: routes by '%', '!' and a second '@',
+ * comments, groups. So an address passes only if it can be read in one way. A few forms are not in
+ * the RFC, but servers take them (no brackets, blanks after the colon, dots in a row); they are
+ * read as servers read them.
  */
 #include "smtp_path.h"
 
 #include "smtp_parts.h"
 
-/* An octet of a character beyond ASCII, in UTF-8 [RFC 6531 3.3]. */
+/* Returns whether it is an octet of a character beyond ASCII, in UTF-8 [RFC 6531 3.3]. */
 static bool is_eight_bit(char c)
 {
     return (unsigned char)c >= 0x80;
 }
 
-/* Letters of an atom [RFC 5321 4.1.2, RFC 5322 3.2.3], and the dot between atoms. */
+/*
+ * Returns whether it is a character of an atom [RFC 5321 4.1.2, RFC 5322 3.2.3], or the dot between
+ * atoms.
+ */
 static bool is_local_octet(char c)
 {
     static const char others[] = "!#$%&'*+-/=?^_`{|}~.";
@@ -24,15 +27,15 @@ static bool is_local_octet(char c)
     return byte_is_letter_or_digit(c) || is_eight_bit(c) || slice_find(rest, c) < rest.n;
 }
 
-/* What some servers take for a route to another machine, quoted or not. */
+/* Returns whether some servers take the character for a route to another machine, quoted or not. */
 static bool is_route_octet(char c)
 {
     return c == '%' || c == '!' || c == '@';
 }
 
 /*
- * The length of a quoted string, its quotes included. 0: it does not end, or holds what may not
- * stand in it.
+ * Returns the length of a quoted string with its quotes, or 0 if it does not end or has an octet
+ * that is not allowed in it.
  */
 static size_t quoted_length(struct slice in, bool *has_route)
 {
@@ -62,8 +65,8 @@ static size_t local_length(struct slice in, bool *has_route)
 }
 
 /*
- * The length of an address literal: "[192.0.2.1]". 0: it does not end, or holds what may not stand
- * in it.
+ * Returns the length of an address literal, "[192.0.2.1]", or 0 if it does not end or has an octet
+ * that is not allowed in it.
  */
 static size_t literal_length(struct slice in)
 {
@@ -77,8 +80,8 @@ static size_t literal_length(struct slice in)
 }
 
 /*
- * The length of a name: labels with dots between them, and perhaps one behind the last. 0: there is
- * none.
+ * Returns the length of a name: labels with dots between them, and perhaps a dot after the last
+ * one. Returns 0 if there is no name.
  */
 static size_t name_length(struct slice in)
 {
@@ -103,7 +106,10 @@ static size_t domain_length(struct slice in)
     return in.n > 0 && in.p[0] == '[' ? literal_length(in) : name_length(in);
 }
 
-/* "NOTIFY=NEVER" [RFC 5321 4.1.2]; no bracket, at which a server might begin to read anew. */
+/*
+ * Returns whether the word is a parameter, "NOTIFY=NEVER" [RFC 5321 4.1.2]. It may have no bracket,
+ * at which a server might begin to read a new address.
+ */
 static bool is_parameter(struct slice word)
 {
     struct slice keyword = slice_of(word.p, slice_find(word, '='));
@@ -130,7 +136,10 @@ static bool are_parameters(struct slice rest)
     return true;
 }
 
-/* What stands behind the address: its bracket where it has one, then parameters. */
+/*
+ * Returns whether the rest is what may follow an address: its closing bracket if it has an opening
+ * one, then parameters.
+ */
 static bool ends_well(struct slice rest, bool is_bracketed)
 {
     if (!is_bracketed)
@@ -146,7 +155,7 @@ static enum smtp_path parse_domain(
     struct slice found = slice_of(rest.p, n);
 
     if (n > 0 && n < rest.n && rest.p[n] == '@')
-        return SMTP_PATH_ROUTE; /* the last one counts, for most servers */
+        return SMTP_PATH_ROUTE; /* most servers take the last "@" for the one before the domain */
     if (n == 0 || !ends_well(slice_after(rest, n), is_bracketed))
         return SMTP_PATH_MALFORMED;
     if (has_route)
@@ -190,7 +199,7 @@ bool smtp_domain_matches(struct slice domain, struct slice pattern)
 {
     if (!slice_starts(pattern, SLICE("*.")))
         return slice_equal_nocase(domain, pattern);
-    pattern = slice_after(pattern, 1); /* the dot stays */
+    pattern = slice_after(pattern, 1); /* "*" is cut off, and the dot stays */
     return domain.n > pattern.n && slice_ends_nocase(domain, pattern);
 }
 

@@ -15,14 +15,15 @@ enum smtp_path {
 };
 
 /*
- * arguments: what follows RCPT, without blanks at its ends. On MAILBOX *domain is the domain
- * without a dot at its end, or an address literal with its brackets; else it is left alone.
+ * Reads the path. arguments: what follows RCPT, without blanks at its ends. On MAILBOX *domain is
+ * the domain without a dot at its end, or an address literal with its brackets. Otherwise *domain
+ * is not written.
  */
 enum smtp_path smtp_path_parse(struct slice arguments, struct slice *domain);
 
 /*
- * pattern: a domain, or "*." and a domain, which means every domain below that one. ASCII letters
- * compare without case, other octets as they are.
+ * Returns whether the domain matches. pattern: a domain, or "*." and a domain, which means every
+ * domain below that one. ASCII letters are compared without case, other octets as they are.
  */
 bool smtp_domain_matches(struct slice domain, struct slice pattern);
 

@@ -1,14 +1,14 @@
 /*
- * The queue of outstanding commands [RFC 2920], and the texts of the replies that are ours. No text
- * has a byte of the client in it; %h stands for our host name.
+ * The queue of commands that wait for their replies [RFC 2920], and the texts of our own replies.
+ * No text contains bytes of the client. %h stands for our host name.
  */
 #include "smtp_parts.h"
 
 #include "mailmux/check.h"
 
 /*
- * After so many octets a call says no more replies of ours. One that was begun before, and a
- * farewell, with our name in both, still fit DIALOG_EXTRA.
+ * After so many octets a call begins no more replies of our own. The last one that it has begun,
+ * and a farewell, both with our name, still fit into DIALOG_EXTRA.
  */
 enum { OWN_REPLIES_MAX = DIALOG_EXTRA - 1024 };
 
@@ -57,8 +57,8 @@ static void say(const struct dialog *dialog, enum smtp_reply reply, struct actio
 }
 
 /*
- * Holds the client behind a barrier, and when the queue is full. In plaintext that may still become
- * TLS there is one command at a time, so that nothing is outstanding when it does.
+ * Holds the client after a barrier, or if the queue is full. In plaintext that may still become TLS
+ * there is one command at a time, so that no reply is outstanding when TLS begins.
  */
 static void hold_if_needed(struct dialog *dialog, bool barrier)
 {
@@ -70,8 +70,8 @@ static void hold_if_needed(struct dialog *dialog, bool barrier)
 }
 
 /*
- * A command without a place in the queue would get the reply to the next one. So nothing of the
- * call goes out when there is none.
+ * Adds a command to the queue. If there is no room it is a fault, and nothing of the call goes out:
+ * the command would get the reply to the next one.
  */
 static void push(struct dialog *dialog, enum smtp_command command, enum smtp_reply reply,
     struct actions *actions)
@@ -118,9 +118,9 @@ static void say_bad(struct dialog *dialog, enum smtp_reply reply, struct actions
 }
 
 /*
- * A bad command counts when it is answered: a message before it in the queue may still be taken,
- * and make up for what was bad (C60). Where it may be one too many, the client is held until that
- * is known.
+ * A bad command counts when it is answered, because a message before it in the queue may still be
+ * accepted, and then earlier bad commands are forgotten (C60). If this one may reach the limit, the
+ * client is held until that is known.
  */
 void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
 {

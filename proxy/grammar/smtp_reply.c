@@ -1,4 +1,4 @@
-/* The backend's half of SMTP: each reply is given to the command that it answers. */
+/* The backend's replies in SMTP: each one is given to the command that it answers. */
 #include "smtp_parts.h"
 
 #include "login_words.h"
@@ -32,7 +32,7 @@ static void end_of_auth(struct dialog *dialog, unsigned code)
     dialog_forgive(dialog);
 }
 
-/* Our RSET before the upgrade was answered: the client gets the reply to its STARTTLS. */
+/* Takes the reply to our own RSET before TLS. Now the client gets the reply to its STARTTLS. */
 static void reset_for_tls(struct dialog *dialog, unsigned code, struct actions *actions)
 {
     smtp_settle(dialog);
@@ -50,15 +50,18 @@ static bool is_chunk(enum smtp_command command)
     return command == SMTP_BDAT || command == SMTP_BDAT_LAST;
 }
 
-/* A backend that does not know BDAT reads the octets of the chunk as commands (attack A10). */
+/*
+ * Returns whether the code says that the backend does not know BDAT. Such a backend reads the
+ * octets of the chunk as commands (attack A10).
+ */
 static bool knows_no_bdat(unsigned code)
 {
     return code == SMTP_CODE_NOT_RECOGNISED || code == SMTP_CODE_NOT_THERE;
 }
 
 /*
- * 3yz asks the client to go on. Behind other commands than these it cannot be known with what
- * (C70).
+ * Returns whether the command may get this code. 3yz asks the client to go on; only after these
+ * commands it is known with what (C70).
  */
 static bool may_continue(enum smtp_command command, unsigned code)
 {
@@ -66,8 +69,8 @@ static bool may_continue(enum smtp_command command, unsigned code)
 }
 
 /*
- * Behind AUTH every 3yz means 334, and behind DATA 354, as Postfix reads them. The client gets that
- * code.
+ * Returns the code that is meant, which the client then gets. After AUTH every 3yz means 334, and
+ * after DATA 354, as Postfix reads them.
  */
 static unsigned as_meant(enum smtp_command command, unsigned code)
 {
@@ -77,8 +80,9 @@ static unsigned as_meant(enum smtp_command command, unsigned code)
 }
 
 /*
- * 530 asks for TLS [RFC 3207 4] or for a login [RFC 4954 6]; where no login is offered it means
- * TLS. 538 says of a mechanism that it may not be used in clear [RFC 2554 6].
+ * Notes a login that was refused for lack of TLS. 530 asks for TLS [RFC 3207 4] or for a login
+ * [RFC 4954 6]; if no login is offered it means TLS. 538 says that a mechanism may not be used in
+ * clear [RFC 2554 6].
  */
 static void note_refused_login(struct dialog *dialog, const struct smtp_reply_text *reply)
 {
@@ -88,13 +92,13 @@ static void note_refused_login(struct dialog *dialog, const struct smtp_reply_te
         dialog->logins = DIALOG_LOGINS_REFUSED;
 }
 
-/* ---- A reply before the end of what it is about ---- */
+/* ---- A reply before the end of the message or chunk ---- */
 
 /*
- * The backend has replied while the client still sends, and it is not known what it makes of the
- * rest: it may read on to the end, take it for commands, or be gone. So it gets no more of it and
- * is left, in a way that it cannot take for the end of a message. The client sends on in its own
- * time and then finds that it can only say QUIT (C129).
+ * The backend has replied while the client still sends. It is not known what it does with the rest:
+ * it may read to the end, take the rest for commands, or be gone. So it gets nothing more, and its
+ * connection is ended in a way that cannot look like the end of a message. The client sends the
+ * rest in its own time, and then finds that it can only say QUIT (C129).
  */
 static void answer_early(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
@@ -107,7 +111,7 @@ static void answer_early(
     smtp->backend = reply->code == SMTP_CODE_CLOSING         ? SMTP_CLOSING
                     : in_chunk && knows_no_bdat(reply->code) ? SMTP_NO_BDAT
                                                              : SMTP_LEFT;
-    smtp->queue_len = 0; /* more than one was owed only to a 421, which answers them all */
+    smtp->queue_len = 0; /* only 421 comes when more replies are owed, and it answers all */
     smtp->bad_waiting = 0;
     smtp->barrier = false;
     dialog->cut_short = true;
@@ -117,9 +121,9 @@ static void answer_early(
 }
 
 /*
- * The reply is about the message or chunk in hand, whose end has not been seen. A chunk is the last
- * command of the queue. Where a look-alike has passed, the message may have ended for the backend:
- * then the reply is not early.
+ * Returns whether the reply refuses the message or chunk that the client still sends. A chunk is
+ * the last command of the queue. If a look-alike has passed, the message may have ended for the
+ * backend; then the reply is not early.
  */
 static bool is_early(const struct dialog *dialog, unsigned code)
 {
@@ -180,9 +184,9 @@ static void take_reply(
 }
 
 /*
- * The operator lets look-alikes pass, and one was the end of the message to the backend. What
- * stands behind it is commands to the backend, and data to us: we see their replies alone, and of a
- * DATA among them the 354.
+ * Takes a reply after a look-alike that the operator lets pass, and that was the end of the message
+ * for the backend. What follows the look-alike is commands for the backend, but data for mailmux.
+ * So mailmux sees only the replies to these commands, and knows a DATA among them by its 354.
  */
 static void take_loose(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
@@ -198,8 +202,8 @@ static void take_loose(
 }
 
 /*
- * Nothing is owed. A refusal, or 221, is the backend's last word, and its end follows. Any other
- * reply could be taken for that to the client's next command.
+ * Takes a reply that no command waits for. A refusal or 221 is the backend's last word, and its end
+ * follows. Any other reply is an error: the client could take it for the reply to its next command.
  */
 static void take_unasked(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
@@ -239,7 +243,10 @@ static void take_whole(
     }
 }
 
-/* A challenge is as long as the client's answer to it may be [RFC 4954 4] (C56). */
+/*
+ * Returns how long a line of the reply may be. A challenge may be as long as the client's answer to
+ * it [RFC 4954 4] (C56).
+ */
 static size_t line_max(const struct dialog *dialog)
 {
     const struct smtp_pending *owed = smtp_owed(dialog);
@@ -259,7 +266,7 @@ enum reply_cut smtp_server(struct dialog *dialog, struct slice in, struct action
         return REPLY_WHOLE;
     if (in.n == 0 || dialog->mode == DIALOG_OVER || dialog->of.smtp.backend != SMTP_STANDS)
         return REPLY_MORE;
-    /* Some servers send an empty line between their replies: nothing is said by it. */
+    /* Some servers send an empty line between their replies. It means nothing. */
     actions->used = line_blank(in);
     if (actions->used > 0)
         return REPLY_WHOLE;
@@ -269,7 +276,7 @@ enum reply_cut smtp_server(struct dialog *dialog, struct slice in, struct action
     return cut;
 }
 
-/* Some backends end without an answer to QUIT. The client gets the one that was due (C132). */
+/* Some backends end without an answer to QUIT. Then mailmux gives the client the answer (C132). */
 bool smtp_server_ended(struct dialog *dialog, struct actions *actions)
 {
     const struct smtp_pending *owed = smtp_owed(dialog);

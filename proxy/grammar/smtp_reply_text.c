@@ -1,12 +1,12 @@
 /*
- * The form of an SMTP reply [RFC 5321 4.2]: where it ends, and how it goes to the client. What it
- * means is for smtp_reply.c and, where we are the client, for opening_smtp.c and relay_test.c.
+ * The form of an SMTP reply [RFC 5321 4.2]: where it ends, and how it is relayed to the client. Its
+ * meaning is for smtp_reply.c and, when mailmux is the client, for opening_smtp.c and relay_test.c.
  */
 #include "smtp_parts.h"
 
 #include "mailmux/line.h"
 
-/* "250 text", "250-text" or "250" alone; *last: no line follows. */
+/* Takes apart a line with a code: "250 text", "250-text" or "250" alone. *last: no line follows. */
 static bool parse_line(struct slice line, unsigned *code, bool *last)
 {
     if (line.n < 3 || line.p[0] < '2' || line.p[0] > '5' || !byte_is_digit(line.p[1]) ||
@@ -50,7 +50,7 @@ enum reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lin
         if (!parse_line(line, &code, &last))
             without_code++;
         if (without_code == lines)
-            return REPLY_MALFORMED; /* the first has none */
+            return REPLY_MALFORMED; /* the first line has no code */
         if (last) {
             reply->code = code;
             reply->used = at;
@@ -69,7 +69,9 @@ struct slice smtp_reply_line_text(struct slice line)
     return parse_line(line, &code, &last) ? slice_after(line, 4) : line;
 }
 
-/* As it came where it has the reply's code; else with that code before its text. */
+/*
+ * Relays the line as it came if it has the code of the reply, else with that code before its text.
+ */
 static void relay_line(struct slice line, bool last, unsigned code, struct actions *actions)
 {
     char head[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10), (char)('0' + code % 10),

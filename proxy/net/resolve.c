@@ -93,8 +93,8 @@ static size_t name_length(const struct resolve_question *question)
 
 /*
  * Returns whether the answer counts. With search domains, the answers for A and AAAA may be about
- * two names. Then the one counts that c-ares tries first: a wildcard of a search domain must not
- * add addresses to a name that exists as it is.
+ * two different names. Then only the answer for the name that c-ares tries first counts: a wildcard
+ * of a search domain must not add addresses to a name that exists as it is.
  */
 static bool is_meant(const struct resolve_target *target, const struct resolve_question *question,
     const struct resolve_question *other)

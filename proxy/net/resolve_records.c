@@ -13,8 +13,8 @@ static bool is_host_byte(char c)
 }
 
 /*
- * Returns whether it is a host name. The DNS can carry other bytes, which c-ares escapes; such a
- * name is none of a mail server.
+ * Returns whether it is a host name. The DNS can carry other bytes, which c-ares escapes. A name
+ * with such bytes is not that of a mail server.
  */
 static bool is_host_name(const char *name)
 {

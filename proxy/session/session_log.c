@@ -11,7 +11,7 @@ static void copy_text(char *out, size_t cap, const char *text)
     (void)snprintf(out, cap, "%s", text ? text : "");
 }
 
-/* The client's stream forgets this at its close. */
+/* Keeps what the log says of the client's TLS, because the stream forgets it when it is closed. */
 void session_note_tls(struct session *session)
 {
     struct session_tls *tls = &session->tls;

@@ -39,7 +39,10 @@ static uint64_t half_closed_ms(const struct session *session)
     return timeouts(session)->half_closed;
 }
 
-/* Without progress mind_stall ends it; this is the limit for slow progress without end. */
+/*
+ * Returns the limit for a client that takes the farewell slowly. Without any progress mind_stall
+ * ends the phase earlier.
+ */
 static uint64_t farewell_ms(const struct session *session)
 {
     (void)session;

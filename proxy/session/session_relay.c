@@ -59,7 +59,7 @@ unsigned session_expire_half_closed(struct session *session)
     return session_give_up(session, REASON_TIMEOUT_LINGER);
 }
 
-/* The reason of the session is why the first of the two directions ended. */
+/* Sets the reason of the session: why the first of its two directions ended. */
 static void note_reason(struct session *session)
 {
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
