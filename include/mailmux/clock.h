@@ -2,7 +2,6 @@
 #ifndef MAILMUX_CLOCK_H
 #define MAILMUX_CLOCK_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 /* Returns the milliseconds of the monotonic clock, for deadlines and durations. */

@@ -22,7 +22,6 @@
 
 #include "mailmux/buffer.h"
 #include "mailmux/imap.h"
-#include "mailmux/line.h"
 #include "mailmux/pop3.h"
 #include "mailmux/reason.h"
 #include "mailmux/settings.h"

@@ -6,8 +6,6 @@
 #define MAILMUX_POP3_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 /* The one outstanding command: it decides what form its reply has, and what that means. */
 enum pop3_command {

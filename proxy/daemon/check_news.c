@@ -1,6 +1,5 @@
 #include "check_news.h"
 
-#include "checks.h"
 #include "logins.h"
 #include "mailmux/capabilities.h"
 #include "mailmux/clock.h"

@@ -5,7 +5,6 @@
 #include "mailmux/log.h"
 #include "pool.h"
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 /* The pools are looked through at least so often, since a lookup of a name may bring servers. */

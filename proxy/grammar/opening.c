@@ -7,7 +7,6 @@
 #include "login_words.h"
 #include "mailmux/check.h"
 #include "mailmux/line.h"
-#include "mailmux/protocols.h"
 
 static const struct opening_words *words_of(const struct opening *opening)
 {

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
-#include <string.h>
 
 /*
  * A send that fails takes the error from the socket, so that the end after a reset looks like any

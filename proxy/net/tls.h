@@ -9,8 +9,6 @@
 #include "tls_policy.h"
 #include <openssl/ssl.h>
 
-struct tls_set;
-
 /*
  * Makes an SSL of the context of a set or a client and puts it on the stream's wire. The stream is
  * TLS from now on. Returns IO_ERR without memory.

@@ -1,6 +1,5 @@
 #include "tls_context.h"
 
-#include "mailmux/slice.h"
 #include "tls.h"
 #include "tls_pem.h"
 #include "tls_set.h"

@@ -5,7 +5,6 @@
 #include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { SESSION_LIFETIME_S = 12 * 60 * 60 };
 

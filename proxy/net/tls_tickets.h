@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 struct tls_tickets;
-struct ssl_st;
 struct evp_cipher_ctx_st;
 struct evp_mac_ctx_st;
 

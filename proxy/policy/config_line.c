@@ -1,7 +1,5 @@
 #include "config_line.h"
 
-#include <stdint.h>
-
 enum { QUOTE_MAX = 40 };
 
 static bool is_blank(char c)

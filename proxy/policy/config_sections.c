@@ -3,7 +3,6 @@
 
 #include "suggest.h"
 #include <stdarg.h>
-#include <stdint.h>
 #include <string.h>
 
 #define IS_HEAD(type)                                                                              \

@@ -1,7 +1,6 @@
 #include "suggest.h"
 
 #include <stdint.h>
-#include <string.h>
 
 enum { WORD_MAX = 48, PREFIX_MIN = 3 };
 

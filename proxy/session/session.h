@@ -13,7 +13,6 @@
 #include "relay.h"
 #include "service.h"
 #include "sessions.h"
-#include "tls_info.h"
 #include "upstream.h"
 
 enum session_phase {

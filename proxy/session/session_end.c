@@ -8,7 +8,6 @@
 #include "session_parts.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* Returns whether the kernel gave up because the peer acknowledged nothing. */
 static bool has_stalled(const struct session *session, int leg)

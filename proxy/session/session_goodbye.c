@@ -6,8 +6,6 @@
  */
 #include "session_parts.h"
 
-#include <string.h>
-
 /* ---- Is a goodbye due? ---- */
 
 /*

@@ -1,7 +1,6 @@
 /* How a session closes its two legs, so that each peer can tell a cut from an end. */
 #include "session_parts.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- The client ---- */

@@ -4,7 +4,6 @@
 #include "mailmux/clock.h"
 #include "mailmux/login_advice.h"
 #include <stdio.h>
-#include <string.h>
 
 static void copy_text(char *out, size_t cap, const char *text)
 {

@@ -1,6 +1,5 @@
 #include "backend_tls.h"
 
-#include "certificates.h"
 #include <stdlib.h>
 
 /* Where problems of this backend go. */

@@ -7,7 +7,6 @@
 #ifndef MAILMUX_VISIT_H
 #define MAILMUX_VISIT_H
 
-#include "pool.h"
 #include "probe.h"
 #include "snapshot.h"
 
