@@ -44,8 +44,9 @@ unsigned probe_fail_opening(struct probe *probe)
 
     probe_note_failure(probe, failure);
     probe->result.offers = approach->opening.offers;
-    probe->result.knows_offers = approach->step > OPENING_AT_HELLO ||
-                                 failure == OPENING_NO_STARTTLS || failure == OPENING_NO_XCLIENT;
+    probe->result.knows_offers =
+        (approach->step != OPENING_AT_GREETING && approach->step != OPENING_AT_HELLO) ||
+        failure == OPENING_NO_STARTTLS || failure == OPENING_NO_XCLIENT;
     return opening_verdict(failure)->may_say_goodbye ? take_leave(probe) : (unsigned)PROBE_OVER;
 }
 
