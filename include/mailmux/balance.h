@@ -50,7 +50,6 @@ struct balance_tried {
 };
 
 void balance_mark_tried(struct balance_tried *tried, size_t server);
-bool balance_has_tried(const struct balance_tried *tried, size_t server);
 unsigned balance_tried_count(const struct balance_tried *tried);
 
 /* Removes the servers in `which` from `tried`. */

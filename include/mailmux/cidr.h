@@ -26,10 +26,10 @@ enum { CIDR_TEXT_MAX = ADDRESS_TEXT_MAX + 4 };
  */
 bool cidr_parse(struct slice text, struct cidr *out, struct error *error);
 
-/* Returns whether the address is in the network. Its port does not matter. */
-bool cidr_matches(const struct cidr *cidr, const struct address *address);
-
-/* Returns whether any network of the list matches. It is false for an empty list. */
+/*
+ * Returns whether the address is in a network of the list. Its port does not matter. It is false
+ * for an empty list.
+ */
 bool cidr_list_matches(const struct cidr *list, size_t count, const struct address *address);
 
 /* Writes the network as cidr_parse reads it. A single address has no "/length". Returns out. */

@@ -49,9 +49,8 @@ enum relay_sender { RELAY_NULL_SENDER, RELAY_OWN_SENDER };
 /* The answer of the server to RCPT, or its refusal of an earlier step. */
 struct relay_answer {
     enum relay_judgement judgement;
-    enum relay_reason reason; /* with RELAY_UNDECIDED */
-    enum relay_sender sender; /* with which the test was made that this is the answer to */
-    unsigned code;
+    enum relay_reason reason;  /* with RELAY_UNDECIDED */
+    enum relay_sender sender;  /* with which the test was made that this is the answer to */
     size_t n;                  /* octets of text */
     char text[RELAY_TEXT_MAX]; /* the last line of the reply, its code included: foreign bytes */
 };

@@ -64,7 +64,6 @@ struct probe_result {
     bool has_certificate; /* the server showed one, and the handshake succeeded */
     char tls_version[16];
     char tls_peer[TLS_INFO_NAME_MAX];
-    enum tls_peer tls_state;
     enum tls_peer_fault tls_fault;
     int64_t tls_seconds; /* until the certificate expires; negative: since */
     struct relay_answer relay;

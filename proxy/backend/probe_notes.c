@@ -34,7 +34,6 @@ void probe_note_tls(struct probe *probe)
     (void)stream_tls_info(&probe->leg, &info);
     result->has_tls = probe->leg.handshaken;
     result->has_certificate = result->has_tls && info.peer != TLS_PEER_UNKNOWN;
-    result->tls_state = info.peer;
     result->tls_fault = info.peer_fault;
     result->tls_seconds = info.peer_seconds;
     (void)snprintf(

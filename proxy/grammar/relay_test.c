@@ -202,7 +202,6 @@ static void keep(struct relay_test *test, const struct smtp_reply_text *reply)
         answer->reason = reason_of(test, reply, found);
     }
     answer->sender = test->now;
-    answer->code = reply->code;
     answer->n = line.n < RELAY_TEXT_MAX ? line.n : RELAY_TEXT_MAX;
     memcpy(answer->text, line.p, answer->n);
 }

@@ -93,8 +93,6 @@ static void look_at_peer(const SSL *ssl, struct tls_info *info)
         return;
     info->peer = result == X509_V_OK ? TLS_PEER_VERIFIED : TLS_PEER_UNVERIFIED;
     info->peer_fault = fault_of(result);
-    if (result != X509_V_OK)
-        info->peer_reason = X509_verify_cert_error_string(result);
     if (!certificate) /* the library drops a certificate that it refuses */
         return;
     copy_common_name(certificate, info->peer_name);

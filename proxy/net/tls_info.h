@@ -39,8 +39,7 @@ struct tls_info {
     const char *alpn;    /* server role: the agreed protocol */
     bool resumed;
     enum tls_peer peer;
-    const char *peer_reason;        /* why it is not verified, in OpenSSL's words */
-    enum tls_peer_fault peer_fault; /* peer_reason as an enum */
+    enum tls_peer_fault peer_fault; /* why it is not verified */
     int64_t peer_seconds;           /* until its certificate expires; negative: since it expired */
     char peer_name[TLS_INFO_NAME_MAX]; /* the common name in its certificate; may be empty */
 };

@@ -26,7 +26,7 @@ void balance_mark_tried(struct balance_tried *tried, size_t server)
     tried->bits[server / 64] |= UINT64_C(1) << (server % 64);
 }
 
-bool balance_has_tried(const struct balance_tried *tried, size_t server)
+static bool has_tried(const struct balance_tried *tried, size_t server)
 {
     return (tried->bits[server / 64] >> (server % 64) & 1) != 0;
 }
@@ -36,7 +36,7 @@ unsigned balance_tried_count(const struct balance_tried *tried)
     unsigned count = 0;
 
     for (size_t i = 0; i < BALANCE_SERVERS_MAX; i++)
-        count += balance_has_tried(tried, i);
+        count += has_tried(tried, i);
     return count;
 }
 
@@ -51,7 +51,7 @@ static bool is_open(const struct balance_table *table, const struct balance_trie
 {
     const struct balance_server *server = &table->servers[i];
 
-    return server->is_listed && server->state == SERVER_READY && !balance_has_tried(tried, i);
+    return server->is_listed && server->state == SERVER_READY && !has_tried(tried, i);
 }
 
 static bool has_room(const struct balance_server *server)

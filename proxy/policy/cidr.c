@@ -99,7 +99,7 @@ static bool starts_with(const struct address *address, const struct cidr *cidr)
     return address_same_host(&network, &cidr->network);
 }
 
-bool cidr_matches(const struct cidr *cidr, const struct address *address)
+static bool matches(const struct cidr *cidr, const struct address *address)
 {
     struct address plain = *address;
 
@@ -111,7 +111,7 @@ bool cidr_matches(const struct cidr *cidr, const struct address *address)
 bool cidr_list_matches(const struct cidr *list, size_t count, const struct address *address)
 {
     for (size_t i = 0; i < count; i++) {
-        if (cidr_matches(&list[i], address))
+        if (matches(&list[i], address))
             return true;
     }
     return false;

@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include "mailmux/config.h"
 #include "mailmux/directives.h"
 #include "probe_command.h"
 #include "resolver.h"
@@ -21,13 +22,14 @@ static const char help[] =
     "  --version           versions of mailmux and of its libraries\n"
     "  -h, --help          this text\n";
 
-void command_write_report(const struct config_report *report, FILE *out)
+/* Writes a line for each problem: "error: FILE:LINE: TEXT" or "warning: FILE:LINE: TEXT". */
+static void write_report(const struct config_report *report)
 {
     for (size_t i = 0; i < report->count; i++)
-        (void)fprintf(out, "%s: %s\n", report->problems[i].is_error ? "error" : "warning",
+        (void)fprintf(stderr, "%s: %s\n", report->problems[i].is_error ? "error" : "warning",
             report->problems[i].text);
     if (report->count >= CONFIG_PROBLEMS_MAX)
-        (void)fprintf(out, "error: further problems are left out\n");
+        (void)fprintf(stderr, "error: further problems are left out\n");
 }
 
 /* The last line of --check: whether the file can be used, and how many problems it has. */
@@ -55,7 +57,7 @@ static int check(const struct options *options)
 
     if (config_load(options->file, &config, &report))
         snapshot = snapshot_new(&config, NULL, false, &report);
-    command_write_report(&report, stderr);
+    write_report(&report);
     write_summary(options->file, &report);
     status = report.error_count == 0 ? 0 : 1;
     config_report_free(&report);
@@ -71,7 +73,7 @@ static int dump(const struct options *options)
     struct config *config = NULL;
     bool is_good = config_load(options->file, &config, &report);
 
-    command_write_report(&report, stderr);
+    write_report(&report);
     if (is_good)
         config_dump(config, stdout);
     config_report_free(&report);

@@ -6,9 +6,8 @@
 #ifndef MAILMUX_COMMAND_H
 #define MAILMUX_COMMAND_H
 
+#include "mailmux/error.h"
 #include "options.h"
-
-#include "mailmux/config.h"
 
 enum { COMMAND_USAGE_STATUS = 2 };
 
@@ -17,8 +16,5 @@ int command_run(const struct options *options);
 
 /* Prints what is wrong with the command line. Returns the exit status COMMAND_USAGE_STATUS. */
 int command_refuse(const struct error *error);
-
-/* Writes a line for each problem: "error: FILE:LINE: TEXT" or "warning: FILE:LINE: TEXT". */
-void command_write_report(const struct config_report *report, FILE *out);
 
 #endif

@@ -25,7 +25,7 @@ static bool matches(const char *network, const char *ip)
     struct address address;
 
     assert_true(address_parse_ip(slice_from(ip), 4711, &address));
-    return cidr_matches(&cidr, &address);
+    return cidr_list_matches(&cidr, 1, &address);
 }
 
 static void assert_refused(const char *text, const char *expected)
@@ -113,7 +113,7 @@ static void test_unspecified(void **state)
     struct cidr everything = parse("0.0.0.0/0");
     struct address nothing = {0};
 
-    assert_false(cidr_matches(&everything, &nothing));
+    assert_false(cidr_list_matches(&everything, 1, &nothing));
 }
 
 static void test_lists(void **state)
