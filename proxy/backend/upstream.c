@@ -103,8 +103,10 @@ static void trace(const struct upstream *upstream, const char *to)
 static void enter(struct upstream *upstream, unsigned next)
 {
     while (next != UPSTREAM_WAIT) {
-        if (!check_holds((phases[next].follows & (1u << upstream->phase)) != 0))
-            return;
+        if (!check_holds((phases[next].follows & (1u << upstream->phase)) != 0)) {
+            upstream->reason = REASON_FAULT;
+            next = UPSTREAM_FAILED;
+        }
         if (log_is_on(LOG_DEBUG))
             trace(upstream, phases[next].name);
         if (phases[upstream->phase].leave)
