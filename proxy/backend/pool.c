@@ -25,9 +25,9 @@ struct pool *pool_new(const char *name)
     return pool;
 }
 
-bool pool_has_told_logins(struct pool *pool)
+bool pool_note_logins_refused(struct pool *pool)
 {
-    return atomic_flag_test_and_set(&pool->logins_told);
+    return !atomic_flag_test_and_set(&pool->logins_told);
 }
 
 struct pool *pool_ref(struct pool *pool)

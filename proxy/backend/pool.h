@@ -203,10 +203,10 @@ bool pool_host_of(struct pool *pool, const char *server, char host[POOL_NAME_MAX
 void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms);
 
 /*
- * Returns false to the first caller, which then logs that the servers refuse logins, and true to
- * every later one.
+ * Notes that the servers refuse logins. Returns true to the first caller, which then logs it, and
+ * false to every later one.
  */
-bool pool_has_told_logins(struct pool *pool);
+bool pool_note_logins_refused(struct pool *pool);
 
 /* ---- For checks and for the log ---- */
 

@@ -136,7 +136,7 @@ static void tell_logins(
     if (result->failure != OPENING_FINE)
         return;
     if (refuses && !news->refuses_logins) {
-        (void)pool_has_told_logins(subject->pool); /* no session needs to say it again */
+        (void)pool_note_logins_refused(subject->pool); /* no session needs to say it again */
         open_line(&line, subject, LOG_WARNING, "logins-refused");
         log_text(&line, "why", slice_from(login_advice_why(protocol)));
         log_text(&line, "remedy", slice_from(login_advice_remedy(protocol)));

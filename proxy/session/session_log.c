@@ -85,7 +85,7 @@ void session_tell_logins(const struct session *session)
     enum config_protocol protocol = session->service->listener->protocol;
     struct log_line line;
 
-    if (!refuses_logins(session) || pool_has_told_logins(session->service->route.pool))
+    if (!refuses_logins(session) || !pool_note_logins_refused(session->service->route.pool))
         return;
     log_open(&line, LOG_WARNING, "logins-refused");
     log_text(&line, "id", slice_from(session->id));

@@ -193,7 +193,7 @@ static void test_refused_logins(void **state)
     assert_int_equal(log_count(said, "remedy=\"tls = starttls;"), 1);
     tell(&first, result);
     assert_said("");
-    assert_true(pool_has_told_logins(pool));
+    assert_false(pool_note_logins_refused(pool));
     tell(&first, offering("", OPENING_OFFERS_PASSWORDS));
     tell(&first, result);
     assert_int_equal(log_count(log_caught(), "logins-refused"), 1);
@@ -205,7 +205,7 @@ static void test_no_word_of_logins_where_the_server_is_told_of_tls(void **state)
     backend.proxy_tlvs = PROXY_TLV_SSL;
     tell(&first, offering("", OPENING_SHOWS_LOGINDISABLED));
     assert_said("");
-    assert_false(pool_has_told_logins(pool));
+    assert_true(pool_note_logins_refused(pool));
 }
 
 /* Two weeks before its end, and then once a day. */
