@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include "mailmux/check.h"
 #include "proves.h"
+#include "session_parts.h"
 #include "session_test.h"
 
 enum { SMTP, EARLY, IMAP };
@@ -107,6 +109,24 @@ static void test_a_handshake_has_its_own_time(void **state)
     end();
 }
 
+/* What the table does not have is a fault of ours: this session ends, and no other. */
+static void test_a_way_that_is_not_in_the_table(void **state)
+{
+    uint64_t faults = check_failures();
+
+    (void)state;
+    session_bench_begin(&bench, IMAP);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "* OK x\r\n");
+    assert_int_equal(bench.session->phase, SESSION_DIALOG);
+    session_enter(bench.session, SESSION_HANDSHAKE);
+    assert_int_equal(check_failures(), faults + 1);
+    assert_true(session_bench_run(&bench));
+    assert_null(bench.session);
+    assert_int_equal(bench.reason, REASON_FAULT);
+    end();
+}
+
 #define FRESH(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void)
@@ -116,6 +136,7 @@ int main(void)
         FRESH(test_a_farewell_that_nobody_reads_ends),
         FRESH(test_half_a_relay_ends),
         FRESH(test_a_handshake_has_its_own_time),
+        FRESH(test_a_way_that_is_not_in_the_table),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
