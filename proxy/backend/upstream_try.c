@@ -180,7 +180,7 @@ static void set_stage_deadline(struct upstream *upstream)
  * The server has been slow for a step: leaves it if another one is free, else gives it the next
  * step. Returns false if its time is over, or if this is not about the greeting.
  */
-static bool has_more_time(struct upstream *upstream)
+static bool go_on_waiting(struct upstream *upstream)
 {
     struct approach *approach = &upstream->approach;
 
@@ -216,7 +216,7 @@ static void judge(struct upstream *upstream, enum upstream_expiry expiry)
     case EXPIRY_NONE:
         break;
     case EXPIRY_TRY:
-        is_over = !has_more_time(upstream);
+        is_over = !go_on_waiting(upstream);
         break;
     case EXPIRY_ALL:
         is_over = !outlasts_deadline(upstream);

@@ -20,7 +20,7 @@ void session_begin_dial(struct session *session)
  * answers either; often it is a spam robot. This is looked at only if the operator wants it; else
  * the bytes wait in the kernel (C11).
  */
-static bool is_early_talker(struct session *session)
+static bool catch_early_talker(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
@@ -44,7 +44,7 @@ static unsigned turn_early_talker_away(struct session *session)
  * client that has sent nothing has left. In the queue the caller takes the client for gone in both
  * cases, since others want its place.
  */
-static bool has_left(struct session *session)
+static bool notice_leaving(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
@@ -62,7 +62,7 @@ static bool has_left(struct session *session)
 static unsigned leave_if_gone(struct session *session)
 {
     bool is_queued = session->upstream.phase == UPSTREAM_QUEUED;
-    bool is_gone = has_left(session);
+    bool is_gone = notice_leaving(session);
 
     if (is_queued && (is_gone || session->pipe[LEG_CLIENT].ended))
         return session_say_farewell(session, FAREWELL_NO_BACKEND, REASON_CLIENT_CLOSED);
@@ -79,7 +79,7 @@ static void note_arrival(struct session *session)
 
 unsigned session_run_dial(struct session *session)
 {
-    if (is_early_talker(session))
+    if (catch_early_talker(session))
         return turn_early_talker_away(session);
     if (!upstream_step(&session->upstream))
         return leave_if_gone(session);
@@ -92,12 +92,7 @@ unsigned session_run_dial(struct session *session)
 
 unsigned session_run_delay(struct session *session)
 {
-    return is_early_talker(session) ? turn_early_talker_away(session) : leave_if_gone(session);
-}
-
-unsigned session_end_delay(struct session *session)
-{
-    return session_start_dialog(session);
+    return catch_early_talker(session) ? turn_early_talker_away(session) : leave_if_gone(session);
 }
 
 /* ---- Again ---- */

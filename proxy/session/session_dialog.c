@@ -37,15 +37,10 @@ static bool reserve(struct session *session, size_t octets)
            pipe_reserve(&session->pipe[LEG_SERVER], session->engine, octets + DIALOG_EXTRA);
 }
 
-static void keep_user(struct session *session)
-{
-    session->user = session->dialog->user;
-}
-
 /* Does what the dialog asks for. Returns the next phase; SESSION_DIALOG means to go on. */
 static unsigned carry_out(struct session *session, const struct actions *actions)
 {
-    keep_user(session);
+    session->user = session->dialog->user;
     session_tell_logins(session);
     if (log_is_on(LOG_DEBUG))
         session_trace_actions(session, actions);
@@ -396,13 +391,9 @@ unsigned session_run_dialog(struct session *session)
 unsigned session_dialog_client_events(const struct session *session)
 {
     const struct pipe *pipe = &session->pipe[LEG_CLIENT];
-    unsigned output = pipe_has_output(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT])
-                          ? (unsigned)WIRE_WRITABLE
-                          : 0;
+    bool reads = !pipe->ended && dialog_wants_client(session->dialog) &&
+                 !pipe_has_output(pipe, &session->leg[LEG_SERVER]);
 
-    if (pipe->ended)
-        return WIRE_HANGUP | output;
-    if (!dialog_wants_client(session->dialog) || pipe_has_output(pipe, &session->leg[LEG_SERVER]))
-        return WIRE_HANGUP | output;
-    return WIRE_READABLE | output;
+    return session_output_for(session, LEG_CLIENT) |
+           (unsigned)(reads ? WIRE_READABLE : WIRE_HANGUP);
 }

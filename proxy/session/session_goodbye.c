@@ -43,7 +43,7 @@ static bool is_wordless(const struct session *session)
  * Returns whether the server has sent anything else, or has ended. At a boundary that can only mean
  * that it ends the session itself. `behind`: octets of its input that are known already.
  */
-static bool has_more_to_say(struct session *session, size_t behind)
+static bool hear_more(struct session *session, size_t behind)
 {
     struct pipe *server = &session->pipe[LEG_SERVER];
 
@@ -56,8 +56,8 @@ static bool is_owed_goodbye(struct session *session)
 {
     if (session->phase == SESSION_DELAY)
         return session->upstream.greeting == GREETING_READY &&
-               !has_more_to_say(session, session->upstream.greeting_len);
-    return session->dialog && dialog_is_settled(session->dialog) && !has_more_to_say(session, 0);
+               !hear_more(session, session->upstream.greeting_len);
+    return session->dialog && dialog_is_settled(session->dialog) && !hear_more(session, 0);
 }
 
 /* Decides whether a goodbye is due, and how it begins. */
@@ -118,7 +118,7 @@ void session_say_last_goodbye(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_CLIENT];
 
-    if (!can_hear(session) || has_more_to_say(session, 0) ||
+    if (!can_hear(session) || hear_more(session, 0) ||
         !pipe_reserve(pipe, session->engine, OPENING_TEXT_MAX))
         return;
     opening_quit(&session->upstream.approach.opening, pipe->out);

@@ -71,9 +71,6 @@ void session_begin_renewal(struct session *session);
 unsigned session_run_renewal(struct session *session);
 unsigned session_run_delay(struct session *session);
 
-/* Begins the dialog, as the delay is over. */
-unsigned session_end_delay(struct session *session);
-
 /* ---- session_dialog.c ---- */
 
 /*
@@ -107,6 +104,9 @@ unsigned session_relay_client_events(const struct session *session);
  * because its bytes would be reported for ever.
  */
 bool session_takes_bytes(const struct session *session, int side);
+
+/* Returns WIRE_WRITABLE if output waits for that leg, else 0. */
+unsigned session_output_for(const struct session *session, int leg);
 
 /* Ends a half-closed relay if nothing has moved for the time that it has. */
 unsigned session_expire_half_closed(struct session *session);

@@ -88,20 +88,14 @@ static unsigned wait(struct session *session)
 
 /* ---- What is watched ---- */
 
-static unsigned output_for(const struct session *session, int leg)
-{
-    return pipe_has_output(&session->pipe[1 - leg], &session->leg[leg]) ? (unsigned)WIRE_WRITABLE
-                                                                        : 0;
-}
-
 static unsigned client_reads(const struct session *session)
 {
-    return WIRE_READABLE | output_for(session, LEG_CLIENT);
+    return WIRE_READABLE | session_output_for(session, LEG_CLIENT);
 }
 
 static unsigned client_is_told(const struct session *session)
 {
-    return WIRE_HANGUP | output_for(session, LEG_CLIENT);
+    return WIRE_HANGUP | session_output_for(session, LEG_CLIENT);
 }
 
 /* The client's bytes wait in the kernel, unless early_talker looks for them. */
@@ -115,13 +109,13 @@ static unsigned client_waits(const struct session *session)
 /* The client's bytes are dropped, and a reset ends the wait. */
 static unsigned client_leaves(const struct session *session)
 {
-    return WIRE_READABLE | WIRE_HANGUP | output_for(session, LEG_CLIENT);
+    return WIRE_READABLE | WIRE_HANGUP | session_output_for(session, LEG_CLIENT);
 }
 
 static unsigned server_reads(const struct session *session)
 {
     return (session_takes_bytes(session, LEG_SERVER) ? (unsigned)WIRE_READABLE : 0) |
-           output_for(session, LEG_SERVER);
+           session_output_for(session, LEG_SERVER);
 }
 
 /* What the server says now waits in the kernel. */
@@ -169,7 +163,7 @@ static const struct phase phases[SESSION_PHASES] = {
     [SESSION_DIAL] = {"dial", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE),
         session_begin_dial, false, session_run_dial, give_up, say_shutdown, client_waits, NULL,
         NULL, CLASS_CONNECT, REASON_NONE},
-    [SESSION_DELAY] = {"delay", AFTER(DIAL), NULL, false, session_run_delay, session_end_delay,
+    [SESSION_DELAY] = {"delay", AFTER(DIAL), NULL, false, session_run_delay, session_start_dialog,
         say_shutdown, client_waits, server_waits, delay_ms, CLASS_GREETING_DELAY, REASON_NONE},
     [SESSION_DIALOG] = {"dialog", AFTER(DIAL) | AFTER(DELAY) | AFTER(HANDSHAKE) | AFTER(RENEW),
         session_begin_dialog, false, session_run_dialog, session_expire_dialog,

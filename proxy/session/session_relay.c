@@ -146,13 +146,15 @@ bool session_takes_bytes(const struct session *session, int side)
     return !pipe->ended && pipe_has_room(pipe) && !pipe_has_output(pipe, &session->leg[1 - side]);
 }
 
+unsigned session_output_for(const struct session *session, int leg)
+{
+    return pipe_has_output(&session->pipe[1 - leg], &session->leg[leg]) ? (unsigned)WIRE_WRITABLE
+                                                                        : 0;
+}
+
 /* A client that is not read is watched for hang-up only: its bytes would be reported for ever. */
 unsigned session_relay_client_events(const struct session *session)
 {
-    unsigned output = pipe_has_output(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT])
-                          ? (unsigned)WIRE_WRITABLE
-                          : 0;
-
-    return output |
+    return session_output_for(session, LEG_CLIENT) |
            (unsigned)(session_takes_bytes(session, LEG_CLIENT) ? WIRE_READABLE : WIRE_HANGUP);
 }
