@@ -1,6 +1,7 @@
 """docs/conformance.md has a line for every statement of the sections that are needed, in their order,
 and what it names is there; tests name no statement that does not exist. docs/threats.md defines every
-attack and rule that code and tests quote, and the statements, files and tests in it exist.
+attack and rule that code and tests quote, and the statements, files and tests in it exist. What the
+documents name in the code is there, and in the file that they name.
 """
 
 import re
@@ -126,6 +127,25 @@ def wrong_in_threats(known):
             yield f"rule {rule}, which {file.relative_to(ROOT)} quotes, is not defined"
 
 
+def code():
+    """Each file of ours in C, with the words in it."""
+    return {file.relative_to(ROOT).as_posix(): set(re.findall(r"\w+", file.read_text()))
+            for folder in ("proxy", "include") for file in (ROOT / folder).rglob("*.[ch]")}
+
+
+def wrong_names():
+    """Names that stand in no source, or not in the one that is said to have them."""
+    words = code()
+    for document in ("conformance", "threats", "architecture"):
+        text = (ROOT / f"docs/{document}.md").read_text()
+        for name, place in re.findall(r"`(\w+)`,? in `([\w/]+\.[ch])`", text):
+            if not any(name in found for file, found in words.items() if file.endswith(f"/{place}")):
+                yield f"docs/{document}.md: there is no {name} in {place}"
+        for name in re.findall(r"`([a-z]+_\w+)`", text):
+            if not name.startswith("test_") and not any(name in found for found in words.values()):
+                yield f"docs/{document}.md: there is no {name}"
+
+
 def main():
     sections = statements()
     needed = {name: [number for number, need in found if need == "must"]
@@ -140,6 +160,7 @@ def main():
     problems += [f"{file.relative_to(ROOT)}: there is no statement {number}"
                  for file, number in named_by_tests() if number not in known]
     problems += [f"docs/threats.md: {wrong}" for wrong in wrong_in_threats(known)]
+    problems += wrong_names()
     print("\n".join(problems) or "in step")
     return 1 if problems else 0
 
