@@ -42,9 +42,8 @@ void pop3_capability_relay(struct dialog *dialog, struct slice line, struct acti
     }
 }
 
-void pop3_mechanism_relay(const struct dialog *dialog, struct slice line, struct actions *actions)
+void pop3_mechanism_relay(struct slice line, struct actions *actions)
 {
-    (void)dialog;
     if (!sasl_is_withheld(slice_trim(line)))
         dialog_reply(actions, line);
 }

@@ -43,7 +43,7 @@ bool pop3_server_ended(struct dialog *dialog, struct actions *actions);
  * for our client is left out.
  */
 void pop3_capability_relay(struct dialog *dialog, struct slice line, struct actions *actions);
-void pop3_mechanism_relay(const struct dialog *dialog, struct slice line, struct actions *actions);
+void pop3_mechanism_relay(struct slice line, struct actions *actions);
 
 /* Appends the capabilities that mailmux itself offers, before the end of the reply to CAPA. */
 void pop3_capability_add(const struct dialog *dialog, struct actions *actions);

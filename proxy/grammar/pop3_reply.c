@@ -128,7 +128,7 @@ static void relay_list_line(struct dialog *dialog, struct slice line, struct act
     if (command == POP3_CAPA)
         pop3_capability_relay(dialog, line, actions);
     else if (command == POP3_MECHANISMS)
-        pop3_mechanism_relay(dialog, line, actions);
+        pop3_mechanism_relay(line, actions);
     else
         dialog_reply(actions, line);
 }
