@@ -117,8 +117,8 @@ bool pipe_has_output(const struct pipe *pipe, const struct stream *sink)
 
 bool pipe_is_cut(const struct pipe *pipe, const struct stream *sink)
 {
-    return pipe->is_torn || pipe->fault == PIPE_NO_MEMORY || (pipe->is_opaque && !pipe->shut) ||
-           pipe_has_output(pipe, sink);
+    return pipe->told == PIPE_TORN || pipe->fault == PIPE_NO_MEMORY ||
+           (pipe->is_opaque && pipe->told == PIPE_UNTOLD) || pipe_has_output(pipe, sink);
 }
 
 /* Passes on what was read. What the sink does not take is queued, and then nothing more is read. */
@@ -134,12 +134,11 @@ static void pass_on(struct pipe *pipe, struct stream *sink, struct engine *engin
 /* Passes the end of the source on to the sink, once. */
 static void pass_end_on(struct pipe *pipe, struct stream *sink)
 {
-    if (pipe->shut || pipe->fault != PIPE_FINE)
+    if (pipe->told != PIPE_UNTOLD || pipe->fault != PIPE_FINE)
         return;
-    pipe->is_torn = pipe->truncated && pipe->resets && !stream_is_tls(sink);
-    if (!pipe->is_torn)
+    pipe->told = pipe->truncated && pipe->resets && !stream_is_tls(sink) ? PIPE_TORN : PIPE_SHUT;
+    if (pipe->told == PIPE_SHUT)
         stream_shutdown(sink, pipe->truncated);
-    pipe->shut = true;
 }
 
 bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)

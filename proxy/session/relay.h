@@ -16,6 +16,13 @@ enum pipe_fault {
     PIPE_NO_MEMORY  /* something for the sink was lost */
 };
 
+/* What the sink has been told of the source's end. */
+enum pipe_told {
+    PIPE_UNTOLD,
+    PIPE_SHUT, /* our end, behind the last byte */
+    PIPE_TORN  /* nothing: the sink's close must be a reset, to pass a truncated end on */
+};
+
 struct pipe {
     struct buffer *in;  /* read from the source, but not used by the dialog yet */
     struct buffer *out; /* waits for the sink */
@@ -24,8 +31,7 @@ struct pipe {
     bool truncated; /* the end was not clean: RST, or TLS without close_notify */
     bool is_opaque; /* a relay: it is not known where its messages end */
     bool resets;    /* a truncated end reaches a sink in clear as RST: a FIN would look clean */
-    bool shut;      /* the end was passed on to the sink */
-    bool is_torn;   /* the sink's close must be a reset, to pass a truncated end on */
+    enum pipe_told told;
     uint64_t bytes; /* read from the source */
     uint64_t sent;  /* taken by the sink's stream */
 };

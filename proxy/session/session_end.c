@@ -190,9 +190,10 @@ void session_begin_linger(struct session *session)
 
     if (session->parting == PARTING_NONE)
         session_leave_server(session);
-    if (!server->shut)
+    if (server->told == PIPE_UNTOLD) {
         stream_shutdown(&session->leg[LEG_CLIENT], pipe_is_cut(server, &session->leg[LEG_CLIENT]));
-    server->shut = true;
+        server->told = PIPE_SHUT;
+    }
     session->linger = (struct lingering){.since_ms = now_ms(session), .moved_ms = now_ms(session)};
 }
 
@@ -202,8 +203,8 @@ void session_begin_linger(struct session *session)
  */
 static bool may_close(const struct session *session)
 {
-    return has_client_ended(session) &&
-           (!session->pipe[LEG_SERVER].is_torn || stream_is_delivered(&session->leg[LEG_CLIENT]));
+    return has_client_ended(session) && (session->pipe[LEG_SERVER].told != PIPE_TORN ||
+                                            stream_is_delivered(&session->leg[LEG_CLIENT]));
 }
 
 unsigned session_run_linger(struct session *session)
@@ -239,7 +240,8 @@ unsigned session_look_at_linger(struct session *session)
     linger->delivered = delivered;
     if ((is_quiet && session->wants_drain) || now - linger->moved_ms >= patience ||
         now - linger->since_ms >= SESSION_ENDING_MAX_MS) {
-        session->pipe[LEG_SERVER].is_torn = session->pipe[LEG_SERVER].is_torn || !is_quiet;
+        if (!is_quiet)
+            session->pipe[LEG_SERVER].told = PIPE_TORN;
         return after_client(session);
     }
     session_set_deadline(session, CLASS_LINGER, SESSION_LINGER_LOOK_MS, session->phase_reason);

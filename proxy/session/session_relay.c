@@ -54,7 +54,7 @@ unsigned session_expire_half_closed(struct session *session)
         return SESSION_WAIT;
     }
     /* The server's words are complete, but may not have reached the client yet. */
-    if (session->pipe[LEG_SERVER].shut)
+    if (session->pipe[LEG_SERVER].told != PIPE_UNTOLD)
         return SESSION_LINGER;
     return session_give_up(session, REASON_TIMEOUT_LINGER);
 }
@@ -84,7 +84,8 @@ static bool is_client_gone(const struct session *session)
 /* Returns whether everything of the server has been sent to the client, and its end, too. */
 static bool is_server_done(const struct session *session)
 {
-    return session->pipe[LEG_SERVER].shut && !stream_has_held(&session->leg[LEG_CLIENT]);
+    return session->pipe[LEG_SERVER].told != PIPE_UNTOLD &&
+           !stream_has_held(&session->leg[LEG_CLIENT]);
 }
 
 /* Returns whether the client's direction is over, or the server takes nothing any more. */
@@ -94,7 +95,7 @@ static bool is_client_done(const struct session *session)
     const struct stream *server = &session->leg[LEG_SERVER];
 
     return client->fault == PIPE_SINK_GONE || server->failure != STREAM_FINE ||
-           (client->shut && !stream_has_held(server));
+           (client->told != PIPE_UNTOLD && !stream_has_held(server));
 }
 
 /*
