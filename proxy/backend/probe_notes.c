@@ -1,6 +1,7 @@
 /* What a probe finds out: why it failed, the server's words and offers, its TLS. */
 #include "probe_parts.h"
 
+#include "mailmux/line.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -57,12 +58,10 @@ void probe_note_offers(struct probe *probe)
 
 static struct slice keep_line(char memory[PROBE_LINE_MAX], struct slice text)
 {
-    size_t n = slice_find(text, '\n');
+    struct slice line = line_trim_returns(slice_of(text.p, slice_find(text, '\n')));
+    size_t n = line.n < PROBE_LINE_MAX ? line.n : PROBE_LINE_MAX;
 
-    while (n > 0 && text.p[n - 1] == '\r')
-        n--;
-    n = n < PROBE_LINE_MAX ? n : PROBE_LINE_MAX;
-    memcpy(memory, text.p, n);
+    memcpy(memory, line.p, n);
     return slice_of(memory, n);
 }
 

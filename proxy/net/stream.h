@@ -94,7 +94,8 @@ struct stream {
 
 /*
  * Opens a plain stream over the wire, which the stream takes. on_event gets the events that
- * stream_watch has asked for, from the loop and never from inside a call.
+ * stream_watch has asked for, from the loop and never from inside a call. It may be NULL if nothing
+ * is watched.
  */
 void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire,
     stream_callback *on_event, void *owner);
