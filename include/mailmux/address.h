@@ -20,39 +20,50 @@ struct address {
 /* Room for "[ipv6%scope]:port" and its NUL. */
 enum { ADDRESS_TEXT_MAX = 80 };
 
-/* False when the family is neither IPv4 nor IPv6; *out is written on success only. */
+/*
+ * Writes the address to *out. Returns false if the family is neither IPv4 nor IPv6; *out is not
+ * changed then.
+ */
 bool address_from_socket(const struct sockaddr *from, struct address *out);
 
-/* An IP literal, IPv6 with or without brackets. False for anything else, host names included. */
+/*
+ * Reads an IP literal, IPv6 with or without brackets. Returns false for anything else, host names
+ * included.
+ */
 bool address_parse_ip(struct slice text, uint16_t port, struct address *out);
 
 /*
- * Cuts "host:port", "[v6]:port" or "*:port" in two; the brackets are dropped. False when there is
- * no port, or one outside 1-65535, or an IPv6 address without brackets.
+ * Splits "host:port", "[v6]:port" or "*:port"; the brackets are dropped. *host points into text.
+ * Returns false if there is no port, or one outside 1-65535, or an IPv6 address without brackets.
  */
 bool address_split_port(struct slice text, struct slice *host, uint16_t *port);
 
-/* The family: AF_INET, AF_INET6, or 0 where there is none; the length of its sockaddr; the port. */
+/*
+ * Return the family (AF_INET, AF_INET6, or 0 if there is none), the length of its sockaddr, and the
+ * port.
+ */
 int address_family(const struct address *address);
 socklen_t address_len(const struct address *address);
 uint16_t address_port(const struct address *address);
 
-/* 0.0.0.0 or ::, whatever the port. */
+/* Returns whether it is 0.0.0.0 or ::, whatever the port. */
 bool address_is_wildcard(const struct address *address);
 
-/* 127.0.0.0/8 or ::1. */
+/* Returns whether it is in 127.0.0.0/8, or ::1. */
 bool address_is_loopback(const struct address *address);
 
 /* An IPv4-mapped IPv6 address becomes the IPv4 address that it means. */
 void address_unmap(struct address *address);
 
-/* Whether family, address and port are equal; address_same_host does not compare the port. */
+/*
+ * Returns whether family, address and port are equal; address_same_host does not compare the port.
+ */
 bool address_equal(const struct address *a, const struct address *b);
 bool address_same_host(const struct address *a, const struct address *b);
 
 /*
- * Whether the kernel would refuse to listen on both. IPv4 and IPv6 never meet: [::] is bound for
- * IPv6 alone.
+ * Returns whether the kernel would refuse to listen on both. IPv4 and IPv6 never meet: [::] is
+ * bound for IPv6 alone.
  */
 bool address_binds_collide(const struct address *a, const struct address *b);
 

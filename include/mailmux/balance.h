@@ -44,7 +44,7 @@ struct balance_table {
     struct balance_server servers[BALANCE_SERVERS_MAX];
 };
 
-/* The servers that one session has tried, by index. Zeroed: none. */
+/* The servers that one session has tried, by index; none if it is zeroed. */
 struct balance_tried {
     uint64_t bits[BALANCE_SERVERS_MAX / 64];
 };
@@ -55,10 +55,16 @@ unsigned balance_tried_count(const struct balance_tried *tried);
 /* Removes the servers in `which` from `tried`. */
 void balance_forget_tried(struct balance_tried *tried, const struct balance_tried *which);
 
-/* The key of a client for address-hash: of its IPv4 address, or of the first 64 bits of IPv6. */
+/*
+ * Returns the key of a client for address-hash. It is made of the IPv4 address, or of the first 64
+ * bits of the IPv6 address.
+ */
 uint64_t balance_key(const struct address *client);
 
-/* The identity of a server for address-hash: of its name, IP address and port, not of its index. */
+/*
+ * Returns the identity of a server for address-hash. It is made of the server's name, IP address
+ * and port, and not of its index.
+ */
 uint64_t balance_identity(struct slice name, const struct address *address);
 
 /*
@@ -75,20 +81,20 @@ int balance_pick(
  */
 int balance_pick_marked(const struct balance_table *table, const struct balance_tried *tried);
 
-/* Whether there is a server that is up, has room and was not tried. */
+/* Returns whether there is a server that is up, has room and was not tried. */
 bool balance_has_other(const struct balance_table *table, const struct balance_tried *tried);
 
 /*
- * The earliest time at which the hold-back of a server ends, among those that are held back now and
- * were not tried. 0: there is none.
+ * Returns the earliest time at which the hold-back of a server ends, among those that are held back
+ * now and were not tried. Returns 0 if there is none.
  */
 uint64_t balance_held_until_ms(
     const struct balance_table *table, const struct balance_tried *tried, uint64_t now_ms);
 
 /*
- * Whether an open session may connect to its server once more, in the place that it has there (a
- * renewal). Maintenance forbids it, drain does not. A mark forbids it if another server has room,
- * or if the last check failed.
+ * Returns whether an open session may connect to its server once more, in the place that it has
+ * there (a renewal). Maintenance forbids it, drain does not. A mark forbids it if another server
+ * has room, or if the last check failed.
  */
 bool balance_may_return(const struct balance_table *table, size_t server);
 

@@ -34,20 +34,23 @@ void buffer_pool_init(struct buffer_pool *pool, size_t cap, size_t idle_max);
 /* Every buffer must have been given back. */
 void buffer_pool_deinit(struct buffer_pool *pool);
 
-/* An empty buffer, which the caller gives back to the same pool. NULL: there is no memory. */
+/*
+ * Returns an empty buffer, which the caller gives back to the same pool. Returns NULL without
+ * memory.
+ */
 struct buffer *buffer_take(struct buffer_pool *pool);
 
 /*
  * Gives a buffer of the pool a capacity of at least `cap` octets until it is given back. What it
- * holds moves, and its old place is overwritten. False: there is no memory, and nothing has
- * changed.
+ * holds moves, and its old place is overwritten. Returns false without memory; nothing has changed
+ * then.
  */
 bool buffer_enlarge(struct buffer_pool *pool, struct buffer *buffer, size_t cap);
 
 /* Gives *buffer back and sets it to NULL; NULL is allowed. */
 void buffer_give(struct buffer_pool *pool, struct buffer **buffer);
 
-/* As buffer_give where the buffer holds nothing; else it stays. */
+/* As buffer_give if the buffer holds nothing. Otherwise does nothing. */
 void buffer_give_if_empty(struct buffer_pool *pool, struct buffer **buffer);
 
 /* As buffer_give, with the bytes overwritten first: for buffers that may have held credentials. */
@@ -56,20 +59,24 @@ void buffer_give_cleansed(struct buffer_pool *pool, struct buffer **buffer);
 /* Makes a buffer of the caller's memory. It belongs to no pool. */
 void buffer_init(struct buffer *buffer, char *data, size_t cap);
 
-/* What is held; valid until the next call on this buffer. NULL counts as an empty buffer. */
+/*
+ * Returns the bytes that are held, valid until the next call on this buffer. NULL counts as an
+ * empty buffer.
+ */
 struct slice buffer_held(const struct buffer *buffer);
 
-/* How many more bytes fit. */
+/* Returns how many more bytes fit. */
 size_t buffer_room(const struct buffer *buffer);
 
 /*
- * The free space as one run: what is held moves to the front first, so borrowed slices end here.
- * Write at most *n bytes to the result, then say how many with buffer_filled.
+ * Returns the free space as one run, and its size in *n. What is held moves to the front first, so
+ * slices of this buffer are invalid afterwards. Write at most *n bytes to the space, then say how
+ * many with buffer_filled.
  */
 char *buffer_space(struct buffer *buffer, size_t *n);
 void buffer_filled(struct buffer *buffer, size_t n);
 
-/* Appends the bytes. False: they do not fit, and nothing is appended. */
+/* Appends the bytes. Returns false if they do not fit; nothing is appended then. */
 bool buffer_append(struct buffer *buffer, struct slice bytes);
 
 /* Drops the first n of the held bytes. */

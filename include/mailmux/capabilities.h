@@ -10,7 +10,7 @@
 /*
  * Appends what `words` has and `other` has not, with ", " between, as far as there is room. Letters
  * compare without case. The order of mechanisms does not count, nor does POP3's IMPLEMENTATION,
- * which names the server's software. False: nothing is missing.
+ * which names the server's software. Returns false if nothing is missing.
  */
 bool capabilities_missing(struct slice words, struct slice other, struct buffer *out);
 

@@ -249,10 +249,10 @@ struct config_report {
 enum { CONFIG_PROBLEMS_MAX = 1000 };
 
 /*
- * Reads a file and the files that it includes. On success *out is the configuration, which the
- * caller frees. On failure it is NULL, and the report has at least one error. Fills the report in
- * both cases, and the caller frees it; what it held before is not freed. Checks that the files
- * named in settings can be read, but not what is in them. Blocks on the disk.
+ * Reads a file and the files that it includes. Returns true on success: *out is then the
+ * configuration, which the caller frees. On failure *out is NULL, and the report has at least one
+ * error. Fills the report in both cases, and the caller frees it; what it held before is not freed.
+ * Checks that the files named in settings can be read, but not what is in them. Blocks on the disk.
  */
 bool config_load(const char *path, struct config **out, struct config_report *report);
 
@@ -292,22 +292,23 @@ void config_report_setting(struct config_report *report, bool is_error, enum sec
     const void *section, size_t field, size_t index, const char *text);
 
 /*
- * Whether the two configurations differ in a setting that needs a restart. Such a setting is a
- * number, choice or text of a section that has no name.
+ * Returns whether the two configurations differ in a setting that needs a restart. Such a setting
+ * is a number, choice or text of a section that has no name.
  */
 bool config_needs_restart(
     const struct config *before, const struct config *now, const struct directive *directive);
 
 /*
- * Whether the servers of one backend may be spoken to with the settings of the other: TLS and all
- * that belongs to it, and send_client_address, are equal. Which servers they have does not count.
+ * Returns whether the servers of one backend may be spoken to with the settings of the other: TLS
+ * and all that belongs to it, and send_client_address, are equal. Which servers they have does not
+ * count.
  */
 bool config_speaks_alike(const struct config_backend *a, const struct config_backend *b);
 
-/* The word for it in proxy.ini. A constant. */
+/* Returns the protocol's word in proxy.ini. A constant. */
 const char *config_protocol_name(enum config_protocol protocol);
 
-/* Whether it is smtp or submission, in which clients send mail. */
+/* Returns whether it is smtp or submission, in which clients send mail. */
 bool config_protocol_is_smtp(enum config_protocol protocol);
 
 #endif

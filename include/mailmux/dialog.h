@@ -14,8 +14,9 @@
  *         queue actions.to_client and actions.to_server, then the passed bytes
  *         drop actions.used bytes, do actions.next
  *
- * Each function that takes actions may append text to both buffers: at most DIALOG_EXTRA octets to
- * each, beyond as many as it was given to read. The caller sees to it that both have that room.
+ * Each function that takes actions may append text to both buffers. To each it appends at most as
+ * many octets as it was given to read, and DIALOG_EXTRA more. The caller sees to it that both
+ * buffers have that room.
  */
 #ifndef MAILMUX_DIALOG_H
 #define MAILMUX_DIALOG_H
@@ -32,7 +33,7 @@ enum dialog_side { DIALOG_CLIENT, DIALOG_SERVER };
 enum {
     DIALOG_EXTRA = 4096,            /* octets that a call may append beyond its input */
     DIALOG_USER_MAX = 255,          /* octets of a user's name kept for the log */
-    DIALOG_DISCARD_MAX = 64 * 1024, /* octets beyond its limit that are thrown away of a line */
+    DIALOG_DISCARD_MAX = 64 * 1024, /* octets dropped of an over-long line; more end the session */
     DIALOG_TAG_MAX = 64,            /* octets of an IMAP tag */
     DIALOG_MECHANISM_MAX = 32       /* octets of a SASL mechanism's name */
 };
@@ -40,7 +41,7 @@ enum {
 /* What does not change during a session. Sessions share it; the configuration owns it. */
 struct dialog_policy {
     struct slice hostname;        /* our name, in greetings and farewells */
-    bool offers_tls;              /* STARTTLS or STLS is ours to give, when TLS is not up */
+    bool offers_tls;              /* we offer STARTTLS or STLS while TLS is not up */
     enum require_tls require_tls; /* while TLS is not up */
     enum smuggling smuggling;
     size_t line;               /* octets of a command line, its end included */
@@ -48,7 +49,7 @@ struct dialog_policy {
     size_t literal;            /* octets of an IMAP literal before login */
     size_t reply;              /* octets of a reply of the backend */
     size_t reply_lines;        /* lines of one */
-    unsigned bad_commands;     /* with so many the session ends */
+    unsigned bad_commands;     /* how many of them end the session */
     size_t relay_domain_count; /* SMTP: 0 lets a recipient's domain be any */
     const char *const *relay_domains; /* "example.org", "*.example.org", "[192.0.2.1]" */
 };
@@ -102,8 +103,8 @@ enum dialog_mode {
 enum dialog_logins {
     DIALOG_LOGINS_UNTOLD,
     DIALOG_LOGINS_OFFERED,
-    DIALOG_LOGINS_MISSING, /* SMTP: no AUTH, which is as it should be where mail comes in */
-    DIALOG_LOGINS_REFUSED  /* not without TLS */
+    DIALOG_LOGINS_MISSING, /* SMTP: no AUTH, which is right for a server that receives mail */
+    DIALOG_LOGINS_REFUSED  /* it takes none without TLS */
 };
 
 /* Our last word to a client. The texts are the protocols' own. */
@@ -150,7 +151,10 @@ struct protocol {
     const struct opening_words *opening; /* what we say to a server (grammar/opening_parts.h) */
 };
 
-/* As the client gave it. Empty: it gave none, or what it gave may be a secret. */
+/*
+ * A user's name as the client gave it. It is empty if the client gave none, or if what it gave may
+ * be a secret.
+ */
 struct dialog_name {
     char text[DIALOG_USER_MAX];
     size_t n;
@@ -163,26 +167,26 @@ struct dialog {
     struct dialog_legs legs;
     enum smuggling smuggling; /* the policy's, unless the client is exempt from it */
     enum dialog_mode mode;    /* of the client's input */
-    uint64_t count;           /* octets left while COUNTED or SKIPPED; thrown away while DISCARD */
+    uint64_t count;           /* octets: left, if COUNTED or SKIPPED; dropped, if DISCARD */
     bool tls;                 /* on the client leg */
     bool tls_unavailable;     /* STARTTLS gets a temporary no (C34) */
     bool started;             /* the client has given a first line; since TLS, if there is TLS */
-    bool first;               /* the line in hand is that first one */
+    bool first;               /* the line that is handled now is that first one */
     bool in_exchange;         /* the backend waits for the client's next line of a SASL exchange */
     bool is_cancelled;        /* that line was "*": the backend must refuse the exchange */
     bool logged_in;
     enum dialog_logins logins;
-    bool cut_short;                 /* it was closed inside message data, a chunk or a literal */
+    bool cut_short; /* the dialog was closed inside message data, a chunk or a literal */
     enum dialog_farewell last_word; /* while ENDING */
     enum reason last_reason;
     unsigned bad_commands;      /* since the last message or login */
     struct dialog_name user;    /* for the log, escaped there: of the login, or the last attempt */
-    struct dialog_name attempt; /* the last attempt, which may have come after a login */
+    struct dialog_name attempt; /* of the last attempt, which may have come after a login */
     char mechanism[DIALOG_MECHANISM_MAX]; /* of a SASL exchange, until its first response is seen */
     size_t mechanism_len;
     char discarded[DIALOG_TAG_MAX + 8]; /* the beginning of the line that is being discarded */
     size_t discarded_len;
-    char discarded_last; /* its last octet before the end: '}' would announce a literal */
+    char discarded_last; /* that line's last octet before its end; '}' announces a literal */
     union {
         struct smtp smtp;
         struct imap imap;
@@ -190,86 +194,101 @@ struct dialog {
     } of;
 };
 
-/* Makes a fresh dialog in the caller's memory. Protocol and policy must outlive it. */
+/* Makes a fresh dialog in the caller's memory. The protocol and the policy must outlive it. */
 void dialog_init(struct dialog *dialog, const struct protocol *protocol,
     const struct dialog_policy *policy, struct dialog_legs legs);
 
-/* Overwrites all of it, since it may have held credentials. The memory stays the caller's. */
+/*
+ * Overwrites the whole dialog, since it may have held credentials. The memory stays the caller's.
+ */
 void dialog_deinit(struct dialog *dialog);
 
-/* Fresh actions for one call, over two buffers that the caller lends. */
+/* Returns fresh actions for one call, over two buffers that the caller lends. */
 struct actions actions_of(struct buffer *to_client, struct buffer *to_server);
 
 /*
- * Gives the client the greeting of the server that was chosen: READY, PREAUTH, or REFUSED where no
- * other server is left. text: all of it, as protocol->greeting has cut it. Comes first; and once
- * more, with REFUSED, when a fresh connection is refused behind a dialog that goes on.
+ * Gives the client the greeting of the server that was chosen: READY, PREAUTH, or REFUSED if no
+ * other server is left. text: the whole greeting, as long as protocol->greeting has found it. Call
+ * it first. Call it once more, with REFUSED, if a fresh connection is refused while the dialog goes
+ * on.
  */
 void dialog_start(
     struct dialog *dialog, enum greeting greeting, struct slice text, struct actions *actions);
 
 /*
  * Feeds the bytes that one side has said and that were not yet used. *actions is written anew; its
- * two buffers stay. False: nothing was done, and more bytes or the other side must come first.
+ * two buffers stay. Returns false if nothing was done, and more bytes or the other side must come
+ * first.
  */
 bool dialog_feed(
     struct dialog *dialog, enum dialog_side side, struct slice in, struct actions *actions);
 
-/* The client's bytes would be of use now. False: it is not to be read. */
+/* Returns whether the client's bytes would be of use now. If not, the client is not to be read. */
 bool dialog_wants_client(const struct dialog *dialog);
 
-/* How many octets the client's line that begins so may have; 0: its bytes are no line now. */
+/*
+ * Returns how many octets the client's line that begins with `in` may have, or 0 if its bytes are
+ * no line now.
+ */
 size_t dialog_line_limit(const struct dialog *dialog, struct slice in);
 
 /*
- * The backend has ended its side, or takes nothing any more, and all its words were fed. True: this
- * was to be expected, and actions tell what follows; DIALOG_NOTHING means that the client is served
- * on without it. False: the backend is lost, and nothing was done. May be called more than once.
+ * Call it when the backend has ended its side, or takes nothing any more, and all its words were
+ * fed. Returns true if this was to be expected: *actions says what follows, and DIALOG_NOTHING
+ * means that the client is served on without the backend. Returns false if the backend is lost;
+ * nothing was done then. May be called more than once.
  */
 bool dialog_server_ended(struct dialog *dialog, struct actions *actions);
 
 /*
- * The client may be waiting for the answer to a message whose end we have not seen: what came last
- * is an end to clients that use other line ends, and the message was refused already; or the end
- * lacks its last LF.
+ * Returns whether the client may be waiting for the answer to a message whose end we have not seen.
+ * Either what came last is an end to clients that use other line ends, and the message was refused
+ * already; or the end lacks its last LF.
  */
 bool dialog_waits_after_look_alike(const struct dialog *dialog);
 
 /*
- * A look-alike has passed to the backend, whose reply alone can tell whether the message ended
- * there. A client that says no more may still be owed that reply.
+ * Returns whether a look-alike has passed to the backend, whose reply alone can tell whether the
+ * message ended there. A client that says no more may still be owed that reply.
  */
 bool dialog_may_be_over(const struct dialog *dialog);
 
 /*
- * The client or the backend has not done in time what it had to; reason says what. The client gets
- * the farewell FAREWELL_TIMEOUT, behind the answers that are owed, unless it was for one of these
- * that we waited (REASON_TIMEOUT_REPLY). Where dialog_waits_after_look_alike holds, it gets the
- * answer to its message instead.
+ * Call it when the client or the backend has not done in time what it had to; reason says what. The
+ * client gets the farewell FAREWELL_TIMEOUT, behind the answers that it is owed. If we waited for
+ * one of these answers (REASON_TIMEOUT_REPLY), the farewell does not wait for them. If
+ * dialog_waits_after_look_alike is true, the client gets the answer to its message instead.
  */
 void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *actions);
 
 /*
- * A fresh connection to the backend is ready, after DIALOG_RENEW_SERVER or actions.renew_server.
- * Says again what is to be said there.
+ * Call it when a fresh connection to the backend is ready, after DIALOG_RENEW_SERVER or
+ * actions.renew_server. It says to the new server again what has to be said there.
  */
 void dialog_server_renewed(struct dialog *dialog, struct actions *actions);
 
-/* TLS is up on the client leg, after DIALOG_START_TLS: what was said in plaintext is forgotten. */
+/*
+ * Call it when TLS is up on the client leg, after DIALOG_START_TLS. It forgets what was said in
+ * plaintext.
+ */
 void dialog_tls_started(struct dialog *dialog);
 
-/* The client may give a command and none is under way: a farewell may be said. */
+/* Returns whether the client may give a command and none is under way: a farewell may be said. */
 bool dialog_at_boundary(const struct dialog *dialog);
 
-/* All that was asked of the backend is answered; unlike at a boundary the dialog may be over. */
+/*
+ * Returns whether all that was asked of the backend is answered. Unlike at a boundary, the dialog
+ * may be over.
+ */
 bool dialog_is_settled(const struct dialog *dialog);
 
 /*
- * The backend has a part of a message, chunk or literal, and must not take it for the whole (A32).
+ * Returns whether the backend has a part of a message, chunk or literal, and must not take it for
+ * the whole (A32).
  */
 bool dialog_is_inside(const struct dialog *dialog);
 
-/* Appends the farewell with our host name in it; nothing where it does not fit. */
+/* Appends the farewell with our host name in it. Appends nothing if it does not fit. */
 void dialog_farewell(
     const struct dialog *dialog, enum dialog_farewell farewell, struct buffer *to_client);
 

@@ -19,7 +19,7 @@ enum section_kind {
 };
 enum { SECTION_KINDS = SECTION_LIMITS + 1 };
 
-/* As [proxy]; as [tls] and [tls NAME], of which [tls] is the first; as [listener NAME]. */
+/* Examples: [proxy]; [tls] and [tls NAME], of which [tls] comes first; [listener NAME]. */
 enum section_naming { SECTION_HAS_NO_NAME, SECTION_MAY_HAVE_NAME, SECTION_HAS_NAME };
 
 struct section_info {
@@ -28,8 +28,8 @@ struct section_info {
     bool is_array;       /* an array of structs in struct config, else one struct */
     const char *word;    /* "listener" of "[listener smtp]" */
     size_t offset;       /* in struct config: of the struct, or of the pointer to the array */
-    size_t count_offset; /* of the array's count */
-    size_t size;         /* of one struct */
+    size_t count_offset; /* in struct config: of the number of structs in the array */
+    size_t size;         /* of one struct, in bytes */
     const char *help;
 };
 
@@ -54,7 +54,7 @@ enum value_type {
     VALUE_BACKEND    /* the name of a [backend NAME]; stored as its index */
 };
 
-/* One word that may be written, and its value. An array of them ends with the word NULL. */
+/* One word that may be written, and its value. In the last entry of an array, `word` is NULL. */
 struct choice {
     const char *word;
     unsigned value;
@@ -68,8 +68,8 @@ struct directive {
     bool is_list; /* commas separate its values, and the key may be repeated */
     bool is_required;
     bool needs_restart; /* else a reload suffices */
-    bool is_inherited;  /* [tls NAME] takes it from [tls] where it does not say it */
-    bool is_nameless;   /* it stands in [tls] and not in [tls NAME] */
+    bool is_inherited;  /* a [tls NAME] without it takes the value of [tls] */
+    bool is_nameless;   /* it may stand in [tls] but not in [tls NAME] */
     size_t offset;      /* of the field, or of the first of several, in the section's struct */
     size_t size;        /* of that field */
     uint64_t min;       /* of numbers, durations and sizes */
@@ -86,26 +86,32 @@ extern const struct section_info section_infos[SECTION_KINDS];
 extern const struct directive directives[];
 extern const size_t directive_count;
 
-/* The three return a row of a table, or NULL when there is none. */
+/* The three return a row of a table, which is a constant, or NULL when there is none. */
 const struct section_info *section_find(struct slice word);
 const struct directive *directive_find(enum section_kind section, struct slice key);
 const struct directive *directive_of_field(enum section_kind section, size_t offset);
 
-/* The index of a row in `directives`. */
+/* Returns the index of a row in `directives`. */
 size_t directive_index(const struct directive *directive);
 
 enum { DIRECTIVE_TEXT_MAX = 160 };
 
-/* What may be written, e.g. "100ms to 5m", "no, auth, yes" or "IP/BITS or IP". Returns out. */
+/*
+ * Writes which values are allowed, e.g. "100ms to 5m", "no, auth, yes" or "IP/BITS or IP". Returns
+ * out.
+ */
 const char *directive_allowed(const struct directive *directive, char out[DIRECTIVE_TEXT_MAX]);
 
-/* What the type is called, e.g. "time" or "list of files". A constant. */
+/* Returns the name of its type, e.g. "time" or "list of files". A constant. */
 const char *directive_type_name(const struct directive *directive);
 
-/* The default in words; "none; it must be given" for a setting that is required. A constant. */
+/*
+ * Returns the default in words; "none; it must be given" for a setting that is required. A
+ * constant.
+ */
 const char *directive_default(const struct directive *directive);
 
-/* They write docs/reference.md and docs/man/mailmux.ini.5. */
+/* They write the contents of docs/reference.md and docs/man/mailmux.ini.5 to out. */
 void directives_write_reference(FILE *out);
 void directives_write_manual(FILE *out);
 

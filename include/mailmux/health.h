@@ -50,7 +50,7 @@ struct health_policy {
     bool is_checked; /* checks bring it up: there are no trials, and no first hold-back */
 };
 
-/* Zeroed: up, and never was down. Times are those of the caller's clock, in milliseconds. */
+/* If it is zeroed, the server is up and never was down. Times are of the caller's clock, in ms. */
 struct health {
     bool is_down;
     bool on_trial;     /* a session is trying it */
@@ -67,11 +67,11 @@ struct health {
 enum health_change health_note(struct health *health, const struct health_policy *policy,
     enum health_event event, uint64_t now_ms);
 
-/* Whether a new session may go to it: it is up, or the time for its next trial has come. */
+/* Returns whether a new session may go to it: it is up, or the time for its next trial has come. */
 bool health_allows(
     const struct health *health, const struct health_policy *policy, uint64_t now_ms);
 
-/* Whether it is down, and may be tried as the last resort. */
+/* Returns whether it is down, and may be tried as the last resort. */
 bool health_allows_last(const struct health *health, const struct health_policy *policy);
 
 /*

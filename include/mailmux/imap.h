@@ -15,7 +15,7 @@ enum {
     IMAP_ID_VALUE_MAX = 1024 /* octets that a literal in an ID may have, whatever is configured */
 };
 
-/* Where the one command in hand stands. */
+/* Where the one command stands that is handled now. */
 enum imap_phase {
     IMAP_READY,    /* there is none */
     IMAP_PART,     /* it was forwarded up to a literal, and goes on with a line behind that */
@@ -58,7 +58,7 @@ struct imap {
     uint64_t literal;        /* octets of it, while LITERAL */
     bool names_user;         /* that literal is the name of a LOGIN, if a password follows it */
     bool literal_comes;      /* the client sends it unasked [RFC 7888]: it must not hear "+" */
-    char tag[IMAP_TAG_MAX];  /* of the command in hand */
+    char tag[IMAP_TAG_MAX];  /* of the command that is handled now */
     size_t tag_len;          /* 0: it has no valid one */
     bool bye_said;           /* the backend's BYE to a LOGOUT has gone out */
     size_t octets;       /* of the command's lines so far; while DROPPING of its literals, too */

@@ -7,11 +7,16 @@
 
 #include "mailmux/config.h"
 
-/* What the server does and why; what to change. Constants that fit into a field of the log. */
+/*
+ * Return what the server does and why, and what to change. The texts are constants that fit into a
+ * field of the log.
+ */
 const char *login_advice_why(enum config_protocol protocol);
 const char *login_advice_remedy(enum config_protocol protocol);
 
-/* Whether servers of the backend hear which clients use TLS, and so may take their logins. */
+/*
+ * Returns whether servers of the backend hear which clients use TLS, and so may take their logins.
+ */
 bool login_advice_is_told(const struct config_backend *backend);
 
 #endif

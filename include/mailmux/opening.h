@@ -4,8 +4,8 @@
  * is, and the goodbye. Sessions and health probes open their connections with it. Pure: no I/O, no
  * clock, no heap; it lives in its owner's memory; one thread.
  *
- * Nothing that the server said in clear is believed once TLS is up, but for POP3's word about
- * XCLIENT, which stands in the greeting alone. Where TLS was asked for nothing goes on without it.
+ * Nothing that the server said in clear is believed once TLS is up, except POP3's word about
+ * XCLIENT, which stands in the greeting alone. If TLS was asked for, the opening fails without it.
  *
  * However the bytes are cut into segments, what is sent and how it ends are the same. One
  * difference is meant: bytes behind the answer to STARTTLS are an injection if they come in the
@@ -89,7 +89,7 @@ enum opening_failure {
 
 /* Whether a failure is held against the server. */
 enum opening_blame {
-    BLAME_NONE,                /* its words, and our own lack of means, are not */
+    BLAME_NONE,                /* never: a server's words, or our own lack of means */
     BLAME_UNLESS_CLIENT_KNOWN, /* once it knows the client, it may mean this client alone */
     BLAME_ALWAYS
 };
@@ -166,10 +166,10 @@ struct opening {
     bool client_known; /* the server has heard of the client */
     bool leaves_hello; /* to be set before the first feed: the hello inside TLS is the client's,
                           unless an identity is to be told */
-    bool said_hello;   /* ours was said inside TLS, and the client's will be a second one */
+    bool said_hello;   /* we said hello inside TLS: the client's will be the second one there */
     unsigned commands; /* how many were sent: IMAP's tags count them */
-    size_t octets;     /* of the reply in hand, so far */
-    size_t lines;      /* of it, so far */
+    size_t octets;     /* that were read of the reply which is not at its end yet */
+    size_t lines;      /* that were read of that reply */
     bool is_inside;    /* a list (POP3), or a response with literals (IMAP), goes on */
     uint64_t skipped;  /* octets of a literal that are still to come */
 };
@@ -184,44 +184,46 @@ void opening_init(struct opening *opening, const struct opening_plan *plan,
     const struct opening_client *client, struct buffer *capabilities);
 
 /*
- * Feeds what the server has said and was not yet used. `out` gets the next command, and has room
- * for OPENING_TEXT_MAX octets. After the end it answers as at the end.
+ * Feeds what the server has said and was not yet used, and returns what the owner does next. `out`
+ * gets the next command; it must have room for OPENING_TEXT_MAX octets. After OPENING_READY or
+ * OPENING_FAILED it returns the same again, and uses nothing.
  */
 struct opening_turn opening_feed(struct opening *opening, struct slice in, struct buffer *out)
     __attribute__((warn_unused_result));
 
 /*
- * TLS is up, after OPENING_START_TLS: what was offered in clear is forgotten (see above), and `out`
- * gets the hello anew. Where leaves_hello leaves that to the client, the next feed says
- * OPENING_READY.
+ * Call it when TLS is up, after OPENING_START_TLS. It forgets what was offered in clear (see the
+ * top of this file) and appends the hello to `out` once more. If leaves_hello leaves the hello to
+ * the client, the next feed returns OPENING_READY.
  */
 void opening_tls_started(struct opening *opening, struct buffer *out);
 
 /*
- * `out` gets QUIT or LOGOUT, after OPENING_READY or a failure that allows it (may_say_goodbye).
- * Feed on: OPENING_READY says that it was answered. `out` as above.
+ * Appends QUIT or LOGOUT to `out`, after OPENING_READY or a failure that allows it
+ * (may_say_goodbye). Then feed on: OPENING_READY says that it was answered. `out` must have room as
+ * for opening_feed.
  */
 void opening_quit(struct opening *opening, struct buffer *out);
 
 /*
- * Appends a greeting of our own, in the place of one that came in clear and is not to be believed.
- * False: it does not fit, and nothing is appended.
+ * Appends a greeting of our own, in place of one that came in clear and is not believed. Returns
+ * false if it does not fit; nothing is appended then.
  */
 bool opening_write_greeting(
     const struct protocol *protocol, struct slice hostname, struct buffer *out);
 
-/* What the failure means. The row is a constant. */
+/* Returns what the failure means: a row of a table, which is a constant. */
 const struct opening_verdict *opening_verdict(enum opening_failure failure);
 
 /*
- * What the server said may reach the client as its answer. Words in clear never do where TLS was
- * asked for (C75). May be asked after OPENING_FAILED.
+ * Returns whether what the server said may reach the client as its answer. What was said in clear
+ * never does if TLS was asked for (C75). May be called after OPENING_FAILED.
  */
 bool opening_is_refusal(const struct opening *opening);
 
 /*
  * Appends a refusal as a client reads it in the place of a greeting. said: the octets that the turn
- * with OPENING_FAILED has used. False: it does not fit, and nothing is appended.
+ * with OPENING_FAILED has used. Returns false if it does not fit; nothing is appended then.
  */
 bool opening_write_refusal(const struct opening *opening, struct slice said, struct buffer *out);
 

@@ -69,13 +69,14 @@ struct proxy_header {
 enum proxy_header_result proxy_header_parse(
     struct slice in, struct proxy_header *header, size_t *used);
 
-/* The version of the header that tells it this way; 0: none does. */
+/* Returns the version of the PROXY header that is used for this setting, or 0 if none is. */
 unsigned proxy_header_version(enum send_address how);
 
 /*
- * Appends the header. False: it does not fit, or a text is longer than its field, and nothing is
- * appended. Without addresses it says UNKNOWN (version 1) or UNSPEC (version 2). Where one address
- * is IPv4 and the other IPv6, both are written as IPv6. Version 1 has no place for anything else.
+ * Appends the header. Returns false if it does not fit, or if a text is longer than its field;
+ * nothing is appended then. Without addresses the header says UNKNOWN (version 1) or UNSPEC
+ * (version 2). If one address is IPv4 and the other IPv6, both are written as IPv6. Version 1 has
+ * no place for anything else.
  */
 bool proxy_header_write(const struct proxy_header *header, struct buffer *out);
 

@@ -1,11 +1,11 @@
 /*
- * Why a session ended, and which party ended it: one reason each, the last word of its log line.
- * Texts are constants. Any thread.
+ * Why a session ended, and which party ended it. Each session has one reason, which is the last
+ * word of its log line. Any thread.
  */
 #ifndef MAILMUX_REASON_H
 #define MAILMUX_REASON_H
 
-/* X(NAME, "text in the log", the party that ended it, kind of attack that it is counted as) */
+/* X(NAME, "text in the log", the party that ended it, the kind of attack that it counts as) */
 #define REASONS(X)                                                                                 \
     X(NONE, "none", PROXY, NONE)                                                                   \
     X(QUIT, "quit", CLIENT, NONE)                                                                  \
@@ -65,7 +65,7 @@ enum reason {
 
 enum party { PARTY_CLIENT, PARTY_SERVER, PARTY_PROXY };
 
-/* Refusals counted by kind (C120). */
+/* The kinds of attack by which refusals are counted (C120). */
 enum attack {
     ATTACK_NONE,
     ATTACK_INJECTION,
@@ -77,6 +77,7 @@ enum attack {
     ATTACK_KINDS
 };
 
+/* They return constants: the columns of the row in REASONS, and the names in the log. */
 const char *reason_text(enum reason reason);
 enum party reason_party(enum reason reason);
 const char *party_text(enum party party);

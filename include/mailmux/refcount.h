@@ -12,15 +12,15 @@ struct refcount {
     atomic_uint holders;
 };
 
-/* One reference, its maker's. */
+/* Sets the count to one reference, which belongs to the caller. */
 void refcount_init(struct refcount *count);
 
-/* One more. Only the holder of a reference may take another one. */
+/* Adds a reference. Only the holder of a reference may take another one. */
 void refcount_take(struct refcount *count);
 
 /*
- * Gives a reference back. True for the last one: the caller frees what was shared, and sees all
- * that the other holders did before they let it go.
+ * Gives a reference back. Returns true if it was the last one. Then the caller frees what was
+ * shared, and sees all that the other holders did before they gave theirs back.
  */
 bool refcount_drop(struct refcount *count) __attribute__((warn_unused_result));
 

@@ -8,29 +8,35 @@
 #include "mailmux/slice.h"
 
 /*
- * The mechanism is neither shown to clients nor forwarded. "*-PLUS" is bound to the backend's TLS
- * channel [RFC 5802 4], and so cannot work through us. EXTERNAL would speak of our own connection
- * to the backend, and so must not [RFC 4422 A].
+ * Returns whether the mechanism is neither shown to clients nor forwarded. "*-PLUS" is bound to the
+ * backend's TLS channel [RFC 5802 4], and so cannot work through us. EXTERNAL would speak of our
+ * own connection to the backend, and so must not pass [RFC 4422 A].
  */
 bool sasl_is_withheld(struct slice mechanism);
 
-/* A list of mechanisms, with blanks between them, has one that is withheld; one that is not. */
+/*
+ * Return whether a list of mechanisms, with blanks between them, has one that is withheld, and
+ * whether it has one that is not.
+ */
 bool sasl_has_withheld(struct slice mechanisms);
 bool sasl_has_others(struct slice mechanisms);
 
 /*
- * The word is a mechanism's name: letters, digits, hyphens and underscores [RFC 4422 3.1]. The RFC
- * allows 20 of them; we allow 32.
+ * Returns whether the word is a mechanism's name: letters, digits, hyphens and underscores [RFC
+ * 4422 3.1]. The RFC allows 20 characters; we allow 32.
  */
 bool sasl_is_mechanism(struct slice word);
 
-/* The line is letters of base64 [RFC 4648 4], perhaps none, with at most two '=' at its end. */
+/*
+ * Returns whether the line is letters of base64 [RFC 4648 4], perhaps none, with at most two '=' at
+ * its end.
+ */
 bool sasl_is_base64(struct slice line);
 
 /*
  * Writes the user's name from the first response of an exchange, which is base64. What stands
  * behind the name is not decoded. At most cap octets are written to `user`, and their number to
- * *user_len. False: the response does not tell, and `user` holds nothing of use.
+ * *user_len. Returns false if the response has no name that can be read; `user` is of no use then.
  */
 bool sasl_user(
     struct slice mechanism, struct slice response, char *user, size_t cap, size_t *user_len);

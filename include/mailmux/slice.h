@@ -22,7 +22,9 @@ static inline struct slice slice_of(const char *p, size_t n)
     return (struct slice){p, n};
 }
 
-/* The class of a byte in ASCII. A byte from 0x80 on is in none of them. */
+/*
+ * They return whether the byte is of this class in ASCII. A byte from 0x80 on is in none of them.
+ */
 static inline bool byte_is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -54,7 +56,8 @@ bool slice_starts(struct slice s, struct slice prefix);
 bool slice_starts_nocase(struct slice s, struct slice prefix);
 
 /*
- * Like slice_starts_nocase, but the word must end there: neither a letter nor a digit may follow.
+ * Returns whether s starts with the word, as slice_starts_nocase, and the word ends there: neither
+ * a letter nor a digit may follow.
  */
 bool slice_starts_word(struct slice s, struct slice word);
 bool slice_ends_nocase(struct slice s, struct slice suffix);

@@ -97,7 +97,7 @@ struct smtp {
     bool in_transaction;  /* MAIL or RCPT went out: before TLS we say RSET */
     bool dirty;           /* more than that went out: TLS wants a fresh connection */
     bool loose;       /* a look-alike has passed: the backend may owe more replies than we know */
-    bool may_be_over; /* the message in hand had a look-alike, which some clients mean as its end */
+    bool may_be_over; /* the message had a look-alike, which some clients mean as its end */
     bool half_end;    /* "CRLF . CR" is there, and its LF has not come */
     enum smtp_fate fate;
     enum smtp_backend backend;

@@ -5,8 +5,8 @@
  * connection, and then pauses. So it neither spins on a queue that it cannot empty nor exits.
  *
  * A plan says which sockets are to be open. The main thread makes it from a snapshot and binds the
- * new sockets, so that a plan with a bind that fails changes nothing. Call all functions here on
- * the main thread.
+ * new sockets first. So if a bind fails, nothing has changed. Call all functions here on the main
+ * thread.
  */
 #ifndef MAILMUX_ACCEPTOR_H
 #define MAILMUX_ACCEPTOR_H
@@ -18,29 +18,32 @@ struct acceptor;
 
 /*
  * Returns a new acceptor without a thread; end it with acceptor_stop. It counts refused clients in
- * the totals, which must outlive it. Returns NULL without memory, which is logged.
+ * the totals, which must outlive it. Without memory it logs this and returns NULL.
  */
 struct acceptor *acceptor_new(struct totals *totals);
 
 /*
- * Returns a plan for the snapshot (see plan_new), in which sockets that are open already are not
- * bound again. Returns NULL when a bind fails, which is logged.
+ * Returns a plan for the snapshot (see plan_new). Sockets that are open already are not bound
+ * again. session_limit: how many sessions may be open at once. The caller gives the plan to
+ * acceptor_start or acceptor_switch, or frees it with plan_free. If a bind fails, it is logged and
+ * NULL is returned.
  */
 struct plan *acceptor_plan(
     const struct acceptor *acceptor, struct snapshot *snapshot, size_t session_limit);
 
 /*
- * Starts the thread, which accepts by the first plan for the workers. The workers must outlive it.
- * Takes the plan and sets *plan to NULL. Returns false when no thread can be started; the plan is
- * then still the caller's.
+ * Starts the thread. It accepts on the sockets of *plan and hands the connections to the workers,
+ * which must outlive it. Takes the plan and sets *plan to NULL. Returns false when no thread can be
+ * started; the plan is then still the caller's.
  */
 bool acceptor_start(struct acceptor *acceptor, struct worker *const *workers, size_t worker_count,
     struct plan **plan);
 
 /*
  * Changes to another plan, which must be the last one made. Takes it and sets *plan to NULL. The
- * acceptor's thread carries it out soon: from then on its snapshot serves new connections. Sockets
- * that it does not want are closed after the connections in their queues have been accepted.
+ * acceptor's thread carries the plan out soon: from then on the plan's snapshot serves new
+ * connections. Sockets that the plan does not have are closed after the connections in their queues
+ * have been accepted.
  */
 void acceptor_switch(struct acceptor *acceptor, struct plan **plan);
 

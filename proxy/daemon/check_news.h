@@ -1,8 +1,8 @@
 /*
- * Logs what checks find, once for each change: a check fails, and why; it passes again; the
- * servers of a backend offer different capabilities; a server binds logins to its own TLS, or
- * takes no login without TLS. A certificate that expires soon is logged once a day. The pool logs
- * the marks. Main thread only.
+ * Logs what checks find, each change once: a check fails, and why; it passes again; the servers of
+ * a backend offer different capabilities; a server offers logins that are bound to its own TLS
+ * (channel binding), or takes no login without TLS. A certificate that expires soon is logged once
+ * a day. Changes of marks are logged by the pool. Main thread only.
  */
 #ifndef MAILMUX_CHECK_NEWS_H
 #define MAILMUX_CHECK_NEWS_H
@@ -18,28 +18,31 @@ struct check_subject {
     size_t slot;
 };
 
-/* What has been logged about one server. Zeroed: nothing. */
+/* What has been logged about one server. If it is zeroed, nothing has been logged. */
 struct check_news {
     enum opening_failure failure; /* of its last check */
-    bool differs;                 /* from the reference */
-    bool binds;                   /* logins to its own TLS */
-    bool refuses_logins;
-    uint64_t expiry_told_ms; /* 0: never, or the certificate has been renewed since */
+    bool differs;                 /* its capabilities are not those of the reference */
+    bool binds;                   /* it offers logins that are bound to its own TLS */
+    bool refuses_logins;          /* it takes no login without TLS */
+    uint64_t expiry_told_ms;      /* 0: never, or the certificate has been renewed since */
 };
 
 /*
- * The capabilities of one server of the backend, with which those of the others are compared.
- * Zeroed: not known yet.
+ * The capabilities of one server of the backend, with which those of the others are compared. If it
+ * is zeroed, they are not known yet.
  */
 struct check_reference {
     bool is_known;
-    size_t slot;              /* of the server that this is about */
-    char name[POOL_NAME_MAX]; /* its name */
+    size_t slot;              /* of the server that has these capabilities */
+    char name[POOL_NAME_MAX]; /* the server's name */
     size_t n;                 /* octets of words */
     char words[PROBE_CAPABILITIES_MAX];
 };
 
-/* Call it when the server in the slot is gone. If it was the reference, there is none then. */
+/*
+ * Call it when the server in the slot is gone. If that server was the reference, there is no
+ * reference until the next check.
+ */
 void check_reference_forget(struct check_reference *reference, size_t slot);
 
 /* Logs at level debug that a check is over. Call it only if log_is_on(LOG_DEBUG). */

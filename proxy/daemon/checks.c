@@ -62,7 +62,9 @@ static const struct config_backend *backend_of(const struct snapshot *snapshot, 
 
 /* ---- When ---- */
 
-/* A random number below the bound, to spread checks. It is no secret, so xorshift will do. */
+/*
+ * Returns a random number below the bound, to spread checks. It is no secret, so xorshift will do.
+ */
 static uint64_t draw(struct checks *checks, uint64_t bound)
 {
     checks->random ^= checks->random << 13;
@@ -71,7 +73,7 @@ static uint64_t draw(struct checks *checks, uint64_t bound)
     return checks->random % bound;
 }
 
-/* The interval, up to a tenth shorter or longer, so that checks do not fall together. */
+/* Returns the interval, up to a tenth shorter or longer, so that checks do not fall together. */
 static uint64_t vary(struct checks *checks, uint64_t interval_ms)
 {
     return interval_ms - interval_ms / 10 + draw(checks, interval_ms / 5 + 1);
@@ -103,7 +105,10 @@ static void tell_if_finished(struct checks *checks)
     (void)uv_timer_start(&checks->timer, on_last_over, 0, 0);
 }
 
-/* The check failed, but the process stood still meanwhile: the server may have answered in time. */
+/*
+ * Returns whether the check failed while the process stood still: the server may have answered in
+ * time.
+ */
 static bool is_spoilt_by_pause(const struct job *job)
 {
     return job->probe.result.failure != OPENING_FINE &&

@@ -1,6 +1,6 @@
 /*
- * A plan: the sockets on which a snapshot wants to listen. The main thread binds them, so that a
- * plan with a bind that fails changes nothing, and hands the whole plan to the acceptor's thread.
+ * A plan: the sockets on which a snapshot wants to listen. The main thread binds them all, and then
+ * hands the plan to the acceptor's thread. So if a bind fails, nothing has changed.
  */
 #ifndef MAILMUX_PLAN_H
 #define MAILMUX_PLAN_H
@@ -26,7 +26,7 @@ struct plan {
     struct plan_door doors[];
 };
 
-/* The addresses that the acceptor listens on. Zeroed: none. Its owner frees `at`. */
+/* The addresses that the acceptor listens on; none if it is zeroed. Its owner frees `at`. */
 struct plan_open {
     size_t count;
     struct address *at;

@@ -25,8 +25,8 @@ static const int signal_numbers[SIGNALS] = {
     [SIGNAL_TERM] = SIGTERM, [SIGNAL_INT] = SIGINT, [SIGNAL_HUP] = SIGHUP, [SIGNAL_USR1] = SIGUSR1};
 
 /*
- * A configuration on its way into effect: its sockets are bound, and its names are being looked
- * up. Zeroed: there is none.
+ * A configuration on its way into effect: its sockets are bound, and its names are being looked up.
+ * If it is zeroed, no configuration is on its way.
  */
 struct coming {
     struct snapshot *snapshot;
@@ -192,8 +192,9 @@ static size_t session_limit(const struct config *config, size_t descriptors)
 }
 
 /*
- * Does what the configuration can make fail: it is loaded (snapshot is NULL if not) and its sockets
- * are bound. Takes the snapshot. After false the caller drops server->coming.
+ * Takes a new configuration as far as it can fail: it must have been loaded (else snapshot is
+ * NULL), and its sockets are bound. Takes the snapshot. Returns false on failure; the caller then
+ * drops server->coming.
  */
 static bool prepare(struct server *server, struct snapshot *snapshot)
 {
@@ -220,8 +221,9 @@ static void on_names_ready(void *owner)
 }
 
 /*
- * Looks the names up. take_effect follows when all have been looked up, or after NAMES_PATIENCE_MS:
- * servers whose names take longer are used from the moment when their addresses are known.
+ * Begins to look the names up. take_effect follows when all have been looked up, or after
+ * NAMES_PATIENCE_MS: servers whose names take longer are used from the moment when their addresses
+ * are known. Returns false if the lookup cannot begin.
  */
 static bool wait_for_names(struct server *server)
 {
@@ -412,8 +414,8 @@ static int finish(struct server *server)
 }
 
 /*
- * Whether there are descriptors for the process and one session; logs it if not. Without the former
- * libuv would abort.
+ * Returns whether there are descriptors for the process and one session; logs it if not. Without
+ * the former libuv would abort.
  */
 static bool has_descriptors(const struct server *server)
 {

@@ -1,4 +1,4 @@
-/* Serving: from the configuration file to the last line at exit. Main thread. */
+/* Runs the daemon: from reading the configuration to the last line of the log. Main thread. */
 #ifndef MAILMUX_SERVE_H
 #define MAILMUX_SERVE_H
 

@@ -31,7 +31,7 @@ struct worker *worker_start(
 bool worker_give(struct worker *worker, int fd, const struct address *client,
     struct snapshot *snapshot, size_t listener);
 
-/* Any thread. How many connections it was given whose sessions are not over. */
+/* Any thread. Returns how many connections it was given whose sessions are not over. */
 size_t worker_load(const struct worker *worker);
 
 /*

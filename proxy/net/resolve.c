@@ -121,7 +121,8 @@ static size_t collect_meant(const struct resolve_target *target, size_t index,
 }
 
 /*
- * IPv6 comes first if there is a route. questions[0] is IPv4, or both families in the hosts file.
+ * Appends the addresses of a target to out and returns the new count. IPv6 comes first if there is
+ * a route. questions[0] is IPv4, or both families in the hosts file.
  */
 static size_t collect_target(
     const struct resolve_target *target, struct resolve_address out[RESOLVE_MAX], size_t count)

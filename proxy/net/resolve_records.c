@@ -39,7 +39,10 @@ static bool is_root(const char *name)
     return name[0] == '\0' || strcmp(name, ".") == 0;
 }
 
-/* Inserts a record in the order of priorities. If there are too many the worst one is dropped. */
+/*
+ * Inserts a record in the order of priorities, and returns the new count. If there are too many,
+ * the worst one is dropped.
+ */
 static size_t insert(struct resolve_record *records, size_t count, const struct ares_srv_reply *at)
 {
     size_t place = count;

@@ -124,8 +124,8 @@ static bool write_pem(FILE *file, EVP_PKEY *key, X509 *certificate)
 }
 
 /*
- * Writes a temporary file next to it and renames it, so that readers see the old pair or the new
- * one.
+ * Writes the pair to a temporary file next to the path and renames it, so that readers see the old
+ * pair or the new one. Returns false with *error set on failure.
  */
 static bool save(const char *path, EVP_PKEY *key, X509 *certificate, struct error *error)
 {

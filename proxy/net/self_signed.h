@@ -17,7 +17,8 @@ enum self_signed { SELF_SIGNED_FAILED, SELF_SIGNED_REUSED, SELF_SIGNED_MADE };
  * Makes sure that the directory has a file with a key and a certificate for the host name or IP
  * literal, and writes its path, which serves as certificate and as key. A missing directory is made
  * with mode 0700, the file with mode 0600. A file that cannot be used, is for another name, or
- * expires within 30 days is replaced in one step. On SELF_SIGNED_FAILED the error is filled.
+ * expires within 30 days is replaced in one step. On SELF_SIGNED_FAILED *error says why, and path
+ * is of no use.
  */
 enum self_signed self_signed_ensure(const char *directory, const char *hostname,
     char path[SELF_SIGNED_PATH_MAX], struct error *error) __attribute__((warn_unused_result));

@@ -46,7 +46,7 @@ static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
         return IO_EOF;
     /*
      * recv gives an end after a poll has cleared the socket's error, so the kept error counts.
-     * EPIPE is the exception: the peer had ended in order before our write failed.
+     * EPIPE is the exception: the peer had ended cleanly before our write failed.
      */
     if (n == 0)
         errno = sock->failure;
@@ -141,8 +141,8 @@ static void watch(struct wire *wire, unsigned events)
 }
 
 /*
- * Decides what UV_DISCONNECT or UV_PRIORITIZED means. What is reported now is not armed again: the
- * poll is level-triggered and would not stop.
+ * Decides what UV_DISCONNECT or UV_PRIORITIZED means, and returns the event to report, or 0. What
+ * is reported now is not polled for again: the poll is level-triggered and would not stop.
  */
 static unsigned take_disconnect(struct socket *sock, bool is_fin)
 {
@@ -158,7 +158,7 @@ static unsigned take_disconnect(struct socket *sock, bool is_fin)
     return is_fin ? (unsigned)WIRE_FIN : 0;
 }
 
-/* Reads the socket's error, which also clears it: the next call would see a mere end. */
+/* Returns the socket's error and clears it: the next call would see a mere end. */
 static int take_error(int fd)
 {
     int problem = 0;

@@ -5,8 +5,8 @@
  * socket_accept and socket_discard may be called on any thread.
  *
  * Polls are level-triggered, and libuv 1.44 calls back for ever if nothing is consumed. So
- * WIRE_HANGUP is reported once, and after an error of the poll nothing is armed until the owner
- * watches again. The end of one direction alone is WIRE_FIN, which is reported once, too.
+ * WIRE_HANGUP is reported once, and after an error of the poll nothing is polled until the owner
+ * calls wire_watch again. If only the peer's direction has ended, WIRE_FIN is reported, once, too.
  */
 #ifndef MAILMUX_SOCKET_H
 #define MAILMUX_SOCKET_H
@@ -18,32 +18,36 @@
 
 /*
  * Returns a wire on a connected descriptor, or NULL without memory or descriptors. The descriptor
- * is taken in both cases. keepalive_s: seconds of silence after which the kernel probes the peer;
- * 0: never.
+ * is taken in both cases: the wire owns it, or it is closed. keepalive_s: seconds of silence after
+ * which the kernel probes the peer; 0: never.
  */
 struct wire *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s);
 
 /*
- * Begins to connect. WIRE_WRITABLE is reported when the wire is connected or has failed (see
- * stream_connected). Returns NULL with an errno in *failure if it fails at once.
+ * Begins to connect. Returns a wire, which the caller gives to a stream or closes with wire_close.
+ * WIRE_WRITABLE is reported when the wire is connected or has failed (see stream_connected).
+ * Returns NULL with an errno in *failure if it fails at once.
  */
 struct wire *socket_connect(
     uv_loop_t *loop, const struct address *to, unsigned keepalive_s, int *failure);
 
-/* Writes our own address of a connection. Returns false if the kernel does not know it any more. */
+/*
+ * Writes our own address of the connection to *out. Returns false if the kernel does not know it
+ * any more.
+ */
 bool socket_name(int fd, struct address *out);
 
 /*
- * Returns a listening descriptor (SO_REUSEADDR, IPV6_V6ONLY, close-on-exec, non-blocking), or -1
- * with the error text and with the errno in *failure.
+ * Returns a listening descriptor (SO_REUSEADDR, IPV6_V6ONLY, close-on-exec, non-blocking), which
+ * the caller closes. Returns -1 on failure, with the errno in *failure and a text in *error.
  */
 int socket_listen(const struct address *at, int backlog, int *failure, struct error *error);
 
 /*
- * Takes the next connection off a listening descriptor. Returns a descriptor (non-blocking,
- * close-on-exec) with the peer's address in *peer, or a negative errno. -EAGAIN: no connection
- * waits. -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM: none can be taken now. A connection that is already
- * gone is skipped.
+ * Takes the next connection off a listening descriptor. Returns its descriptor (non-blocking,
+ * close-on-exec), which the caller owns, with the peer's address in *peer; or a negative errno.
+ * -EAGAIN: no connection waits. -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM: none can be taken now, because
+ * descriptors or memory are lacking. A connection that is already gone is skipped.
  */
 int socket_accept(int listener, struct address *peer);
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 /*
- * A send that fails takes the error from the socket, so that the end after a reset looks like any
- * other end. The error of the send tells them apart: EPIPE means that the peer's FIN had come
- * before, and the end is clean.
+ * Returns whether an end that was read is really a reset. A send that fails takes the error from
+ * the socket, so that the end after a reset looks like any other end. The error of the send tells
+ * them apart: EPIPE means that the peer's FIN had come before, and the end is clean.
  */
 static bool is_reset_behind_write(const struct stream *stream)
 {

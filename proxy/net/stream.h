@@ -51,14 +51,14 @@ enum stream_failure {
     STREAM_NOT_TLS,      /* the peer sent something that is no TLS record */
     STREAM_TLS_PROTOCOL, /* a TLS error after the handshake */
     STREAM_ALPN,         /* the client offered other protocols only; alert 120 was sent */
-    STREAM_SNI,          /* strict_sni, and the name is unknown; alert 112 was sent */
+    STREAM_SNI,          /* strict_sni is set, and the name is unknown; alert 112 was sent */
     STREAM_KEY_UPDATES   /* more KeyUpdates than allowed in a minute */
 };
 
 enum { STREAM_DETAIL_MAX = 160 };
 
 /*
- * events: what became true, a mask of enum wire_event. 0 is possible when the owner calls it
+ * events: what became true, a mask of enum wire_event. It is 0 if the owner calls the callback
  * itself. The callback may close the stream.
  */
 typedef void stream_callback(void *owner, struct stream *stream, unsigned events);
@@ -82,13 +82,13 @@ struct stream {
     const struct tls_service *service; /* server role only */
     const struct tls_set *set;         /* chosen by the ClientHello */
     struct tls_client *client;         /* client role only */
-    char *server_name;                 /* asked for by the client, or of the backend by us */
+    char *server_name;                 /* in SNI: sent by the client, or by us to the backend */
     bool finish_due;                   /* the FIN is sent once `held` is empty */
     bool heard;                        /* the peer's first byte of TLS was checked */
     bool starved;                      /* TLS needs bytes from the wire before it can give any */
-    bool end_due;                      /* the end came after bytes: the next read returns it */
-    bool buffers_freed;                /* see tls.c */
-    uint64_t key_update_window_ms;     /* see tls.c */
+    bool end_due;       /* a read met bytes and then the end: the next read returns the end */
+    bool buffers_freed; /* see tls.c */
+    uint64_t key_update_window_ms; /* see tls.c */
     unsigned key_updates;
 };
 
@@ -106,8 +106,8 @@ bool stream_is_open(const struct stream *stream);
 void stream_watch(struct stream *stream, unsigned events);
 
 /*
- * Returns the mask of the last stream_watch, without WIRE_READABLE if the peer has ended, and 0
- * after an error has stopped the watching.
+ * Returns the mask of the last stream_watch, without WIRE_READABLE if the peer has ended its
+ * direction. Returns 0 after an error has stopped the watching.
  */
 unsigned stream_watched(const struct stream *stream);
 
@@ -118,59 +118,62 @@ unsigned stream_watched(const struct stream *stream);
  */
 enum io stream_connected(struct stream *stream) __attribute__((warn_unused_result));
 
-/* Writes our own address of the connection. Returns false if it is not known. */
+/* Writes our own address of the connection to *out. Returns false if it is not known. */
 bool stream_local_address(const struct stream *stream, struct address *out);
 
 /*
- * From now on the stream fails when the peer's kernel acknowledges nothing for so long while octets
- * wait for it.
+ * From now on the stream fails when octets wait for the peer and its kernel acknowledges nothing
+ * for `ms` milliseconds.
  */
 void stream_set_patience(struct stream *stream, uint64_t ms);
 
 /*
- * Turns the stream into TLS, in the server role. Nothing may be held. prefix and *prefix may be
- * NULL. *prefix is plaintext that was read and not consumed: it is the start of the peer's TLS. It
- * must come from the context's pool; the stream takes it in every case and sets it to NULL. Returns
- * IO_ERR only without memory. Call stream_handshake afterwards, until it returns IO_OK. The service
- * (net/tls_context.h) must outlive the stream.
+ * Turns the stream into TLS, in the server role. Nothing may be held. *prefix holds bytes that were
+ * read from the plain stream and not consumed: the peer's TLS begins with them. prefix and *prefix
+ * may be NULL. *prefix must come from the context's pool; the stream takes it in every case and
+ * sets it to NULL. Returns IO_OK, or IO_ERR without memory. Call stream_handshake afterwards, until
+ * it returns IO_OK. The service (net/tls_context.h) must outlive the stream.
  */
 enum io stream_start_tls_server(struct stream *stream, const struct tls_service *service,
     struct buffer **prefix) __attribute__((warn_unused_result));
 
 /*
  * Turns the stream into TLS, in the client role toward a backend. name is what the certificate must
- * carry: a host name, which is sent as SNI, too, or an IP literal. It is NULL if nothing is
- * verified or if a pin alone decides. Returns IO_ERR without memory, or if a name is needed and
- * this one cannot be used. The stream takes a reference of its own to the client
- * (net/tls_client.h).
+ * carry: a host name, which is also sent as SNI, or an IP literal. It is NULL if nothing is
+ * verified or if a pin alone decides. Returns IO_OK; or IO_ERR without memory, or if a name is
+ * needed and this one cannot be used. Call stream_handshake afterwards. The stream takes a
+ * reference of its own to the client (net/tls_client.h).
  */
 enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
     __attribute__((warn_unused_result));
 
 /*
- * Goes on with the handshake; returns IO_OK when TLS is up, and at once on a plain stream. What is
- * held is sent first. After IO_ERR, failure says what happened, and an alert has been sent where
- * TLS has one.
+ * Goes on with the handshake. What is held is sent first. Returns IO_OK when TLS is up, and at once
+ * on a plain stream. IO_AGAIN: it waits for the peer. After IO_ERR, stream->failure says what
+ * happened, and an alert has been sent if TLS has one for it.
  */
 enum io stream_handshake(struct stream *stream) __attribute__((warn_unused_result));
 
 /*
- * Reads up to cap bytes of plaintext; *got is how many. IO_EOF is a clean end; an end without
- * close_notify is IO_ERR. A write that has failed does not stop reading: what the peer sent before
- * it was gone still comes, and then its end.
+ * Reads up to cap bytes of plaintext; *got is how many. IO_AGAIN: none are there yet. IO_EOF is a
+ * clean end; an end without close_notify is IO_ERR. A write that has failed does not stop reading:
+ * what the peer sent before it was gone still comes, and then its end.
  */
 enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
 
 /*
  * Takes some of the bytes; *put is how many. IO_AGAIN: none were taken; call again with the same
- * bytes when the stream is writable. IO_ERR: no more will be taken; the peer's last words may still
- * be read.
+ * bytes when the stream is writable. IO_ERR: no more will be taken; what the peer sent before may
+ * still be read.
  */
 enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
     __attribute__((warn_unused_result));
 
-/* Sends what is held. IO_OK: nothing is held any more. */
+/*
+ * Sends what is held. IO_OK: nothing is held any more. IO_AGAIN: some of it waits until the wire is
+ * writable. IO_ERR: a write to the wire has failed.
+ */
 enum io stream_flush(struct stream *stream) __attribute__((warn_unused_result));
 
 /* Returns whether encrypted output waits for the wire to become writable. */
@@ -208,14 +211,14 @@ uint64_t stream_unacknowledged(const struct stream *stream);
 bool stream_is_delivered(const struct stream *stream);
 
 /*
- * For the owner, after WIRE_HANGUP. The failure becomes STREAM_RESET unless the stream has failed
- * before.
+ * The owner calls it after WIRE_HANGUP. The failure becomes STREAM_RESET unless the stream has
+ * failed before.
  */
 void stream_note_reset(struct stream *stream);
 
 /*
- * After a failure of TLS: reads what still comes, without decrypting it, so that the owner can drop
- * it.
+ * Reads what still comes after a failure of TLS, without decrypting it, so that the owner can drop
+ * it. Returns what stream_read returns.
  */
 enum io stream_read_raw(struct stream *stream, char *into, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
@@ -228,16 +231,16 @@ enum io stream_read_raw(struct stream *stream, char *into, size_t cap, size_t *g
 bool stream_tls_info(const struct stream *stream, struct tls_info *info);
 
 /*
- * Ends our direction in order: close_notify (TLS), then FIN. Nothing may be held before. If the
- * wire is too full for close_notify, it is held, and stream_flush sends it and the FIN. truncated:
- * the other leg ended without a clean end, so no close_notify is sent [RFC 8446 6.1, C93]. Nothing
- * may be written afterwards; reading goes on.
+ * Ends our direction cleanly: close_notify (TLS), then FIN. Nothing may be held before. If the wire
+ * is too full for close_notify, it is held, and stream_flush sends it and the FIN. truncated: the
+ * session's other leg has ended without a clean end, so no close_notify is sent [RFC 8446 6.1,
+ * C93]. Nothing may be written afterwards; reading goes on.
  */
 void stream_shutdown(struct stream *stream, bool truncated);
 
 /*
  * Closes the stream and zeroes it. Closing it twice is harmless. With reset the peer gets RST, for
- * an end that must not look like a clean one. Nothing else is said to the peer: for an end in order
+ * an end that must not look like a clean one. Nothing else is said to the peer: for a clean end
  * call stream_shutdown first, and stream_flush while something is held. Note that the kernel itself
  * sends RST if unread bytes are left in the socket.
  */

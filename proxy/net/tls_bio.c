@@ -119,8 +119,9 @@ static BIO_METHOD *make_method(void)
 }
 
 /*
- * Made at first use, and kept for the life of the process. Threads may race here: one result is
- * kept. After a failure the next call tries again.
+ * Returns the method of all BIOs. It is made at first use, and kept for the life of the process.
+ * Threads may race here: one result is kept. After a failure it returns NULL, and the next call
+ * tries again.
  */
 static const BIO_METHOD *method(void)
 {

@@ -14,7 +14,7 @@ struct tls_client {
     struct refcount references;
     SSL_CTX *context;
     struct tls_applied applied;
-    bool chain_counts; /* issuer, dates and name are verified */
+    bool chain_counts; /* the chain of issuers, the dates and the name are verified */
     size_t pin_count;
     unsigned char (*pins)[TLS_PIN_SIZE];
 };
@@ -35,8 +35,8 @@ static bool is_pinned(const struct tls_client *client, const X509 *certificate)
 }
 
 /*
- * Verifies a server's certificate. The library calls it in place of its own verification, which is
- * called from here.
+ * Verifies a server's certificate. OpenSSL calls this function in place of X509_verify_cert, which
+ * is called here if the chain counts. Returns 1 if the certificate is accepted, else 0.
  */
 static int verify(X509_STORE_CTX *store, void *argument)
 {
@@ -83,7 +83,7 @@ static bool load_pair(struct tls_client *client, const struct tls_client_paramet
         client->context, parameters->certificate, key, 0, &parameters->warning, fault);
 }
 
-/* Decides whether the chain, the pins or both count. */
+/* Decides whether the chain, the pins or both count. Returns false without memory. */
 static bool set_verification(
     struct tls_client *client, const struct tls_client_parameters *parameters)
 {
@@ -144,8 +144,8 @@ void tls_client_unref(struct tls_client **pointer)
 }
 
 /*
- * Sets the name that the certificate must carry, and SNI. An IP address is never sent as SNI [RFC
- * 6066 3].
+ * Sets the name that the certificate must carry, and sends it as SNI. An IP address is never sent
+ * as SNI [RFC 6066 3]. Returns false without memory, or if OpenSSL refuses the name.
  */
 static bool set_name(struct stream *stream, const char *name)
 {

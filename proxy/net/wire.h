@@ -44,8 +44,8 @@ struct wire_ops {
     /* Returns how many octets the peer has not acknowledged yet. */
     size_t (*unacknowledged)(const struct wire *wire);
     /*
-     * From now on the connection fails when the peer acknowledges nothing for so long while octets
-     * wait for it.
+     * From now on the connection fails when octets wait for the peer and it acknowledges nothing
+     * for `ms` milliseconds.
      */
     void (*set_patience)(struct wire *wire, uint64_t ms);
     /* Reports these events from now on (a mask of enum wire_event), and no others. */

@@ -46,7 +46,7 @@ void balance_forget_tried(struct balance_tried *tried, const struct balance_trie
         tried->bits[i] &= ~which->bits[i];
 }
 
-/* Whether the session may get this server, as far as its mark and its places allow. */
+/* Returns whether the session may get this server, as far as its mark and its places allow. */
 static bool is_open(const struct balance_table *table, const struct balance_tried *tried, size_t i)
 {
     const struct balance_server *server = &table->servers[i];
@@ -98,8 +98,8 @@ static bool collect(const struct balance_table *table, const struct balance_trie
 }
 
 /*
- * Smooth weighted round robin: each candidate earns its weight, the richest is chosen, and pays
- * what all have earned. `candidates` is not empty.
+ * Chooses by smooth weighted round robin and returns the server's index: each candidate earns its
+ * weight, the richest is chosen, and pays what all have earned. `candidates` is not empty.
  */
 static int by_turns(struct balance_table *table, const struct candidates *candidates)
 {
@@ -118,7 +118,7 @@ static int by_turns(struct balance_table *table, const struct candidates *candid
     return (int)(best - table->servers);
 }
 
-/* Below zero: the i-th candidate has fewer sessions for its weight than the j-th. */
+/* Returns less than zero if the i-th candidate has fewer sessions for its weight than the j-th. */
 static int compare_load(
     const struct balance_table *table, const struct candidates *candidates, size_t i, size_t j)
 {
@@ -190,8 +190,8 @@ uint64_t balance_identity(struct slice name, const struct address *address)
 }
 
 /*
- * The lot of one server, exponentially distributed with its weight as the rate. Then each server
- * has the least of all lots with a probability in proportion to its weight.
+ * Returns the lot of one server, exponentially distributed with its weight as the rate. Then each
+ * server has the least of all lots with a probability in proportion to its weight.
  */
 static double draw(uint64_t key, uint64_t identity, uint64_t weight)
 {

@@ -106,7 +106,7 @@ static void refuse_repetition(
         first->origin.line);
 }
 
-/* Every value that the section has for the key, as an array in the store. */
+/* Returns every value that the section has for the key, as an array in the store. */
 static struct config_value *gather(
     struct setting *setting, const struct document_section *section, size_t *count)
 {

@@ -71,7 +71,7 @@ void config_build(struct build *build);
 void config_defaults(struct build *build);
 void config_check(struct build *build);
 
-/* The struct of the index-th section of a kind, and how many there are. */
+/* Return the struct of the index-th section of a kind, and how many there are. */
 void *config_section(struct config *config, const struct section_info *info, size_t index);
 size_t config_section_count(const struct config *config, const struct section_info *info);
 
@@ -80,7 +80,10 @@ enum { CONFIG_HEADING_MAX = 128 };
 const char *config_heading(
     const struct section_info *info, const struct config_head *head, char out[CONFIG_HEADING_MAX]);
 
-/* The state of the setting with that key, which the table must have for this kind of section. */
+/*
+ * Returns the state of the setting with that key, which the table must have for this kind of
+ * section.
+ */
 struct config_setting *config_setting_find(
     struct config_setting *settings, enum section_kind kind, const char *key);
 

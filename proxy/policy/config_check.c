@@ -53,7 +53,7 @@ static bool has_port(const struct config_listener *listener, uint16_t port)
     return false;
 }
 
-/* Whether clients of this listener can do nothing without a login. */
+/* Returns whether clients of this listener can do nothing without a login. */
 static bool needs_login(const struct config_listener *listener)
 {
     return is_good(listener->settings, SECTION_LISTENER, "protocol") &&
@@ -157,7 +157,7 @@ static void check_client_certificate(struct build *build, const struct config_tl
             heading_of(tls, heading));
 }
 
-/* Whether a set asks clients for certificates; it may take client_ca from [tls]. */
+/* Returns whether a set asks clients for certificates; it may take client_ca from [tls]. */
 static bool asks_clients(const struct config *config)
 {
     for (size_t i = 0; i < config->tls_count; i++) {

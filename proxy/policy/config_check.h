@@ -8,8 +8,8 @@
 void config_check_backends(struct build *build);
 
 /*
- * Finds servers that may relay mail for strangers, and clients that mailmux trusts too much. Call
- * it last: it warns about servers only if there is no error.
+ * Finds servers that may relay mail for anybody (open relays), and clients that mailmux trusts too
+ * much. Call it last: it warns about servers only if there is no error.
  */
 void config_check_relay(struct build *build);
 

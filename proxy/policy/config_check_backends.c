@@ -1,7 +1,10 @@
 /* Checks of backends: each is used, has one protocol, and is not this proxy itself. */
 #include "config_check.h"
 
-/* The protocol toward the servers. submission is SMTP there; only its clients see a difference. */
+/*
+ * Returns the protocol toward the servers. submission is SMTP there; only its clients see a
+ * difference.
+ */
 static enum config_protocol spoken(enum config_protocol protocol)
 {
     return protocol == CONFIG_PROTOCOL_SUBMISSION ? CONFIG_PROTOCOL_SMTP : protocol;
@@ -59,7 +62,7 @@ static bool is_used(const struct config *config, size_t index)
     return false;
 }
 
-/* Whether every listener's backend is known, so that an unused one is really unused. */
+/* Returns whether every listener's backend is known, so that an unused one is really unused. */
 static bool knows_all_backends(const struct build *build)
 {
     const struct config *config = build->config;
@@ -74,7 +77,7 @@ static bool knows_all_backends(const struct build *build)
     return true;
 }
 
-/* The listener that would answer a connection to the server, or NULL. */
+/* Returns the listener that would answer a connection to the server, or NULL. */
 static const struct config_listener *find_self(
     const struct config *config, const struct config_server *server)
 {

@@ -14,13 +14,13 @@ static struct config_setting *setting_of(const struct config_listener *listener,
     return config_setting_find(listener->settings, SECTION_LISTENER, key);
 }
 
-/* Whether the servers learn the client's address, and so need not trust mailmux's. */
+/* Returns whether the servers learn the client's address, and so need not trust mailmux's. */
 static bool learns_client_address(const struct config_backend *backend)
 {
     return backend->send_client_address != SEND_ADDRESS_NONE;
 }
 
-/* The first listener of the backend that takes recipients of every domain, or NULL. */
+/* Returns the first listener of the backend that takes recipients of every domain, or NULL. */
 static const struct config_listener *find_open(const struct config *config, size_t backend)
 {
     for (size_t i = 0; i < config->listener_count; i++) {

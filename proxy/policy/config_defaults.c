@@ -88,8 +88,9 @@ static void default_tls(struct build *build, struct config_listener *listener)
 }
 
 /*
- * Whether to look for a default. Not when lines are bad, since the key or a bind may stand in one
- * of them: then the setting is marked as bad, so that nothing is reported that follows from it.
+ * Returns whether to look for a default. None is looked for when lines are bad, since the key or a
+ * bind may stand in one of them: then the setting is marked as bad, so that nothing is reported
+ * that follows from it.
  */
 static bool wants_default(
     const struct config_listener *listener, const char *key, bool has_bad_lines)

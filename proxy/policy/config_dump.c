@@ -216,7 +216,10 @@ static void write_setting(FILE *out, const struct config *config, const struct d
     }
 }
 
-/* has_name: the section is not the first of its kind. Settings that only [tls] has are left out. */
+/*
+ * has_name: the section is not the first of its kind. Then settings that only [tls] may have are
+ * left out.
+ */
 static void write_section(FILE *out, const struct config *config, const struct section_info *info,
     const struct config_head *head, bool has_name)
 {

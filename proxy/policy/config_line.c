@@ -34,7 +34,7 @@ bool config_value_unquote(struct slice *value)
     return true;
 }
 
-/* The first bytes of a line for a message about it. */
+/* Returns the first bytes of a line, for a message about it. */
 static struct slice excerpt(struct slice line)
 {
     return slice_of(line.p, line.n < QUOTE_MAX ? line.n : QUOTE_MAX);

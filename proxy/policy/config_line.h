@@ -40,7 +40,9 @@ void config_line_parse(struct slice raw, struct config_line *out);
  */
 bool config_value_unquote(struct slice *value);
 
-/* Whether a section, key or server may have this name: letters, digits, '.', '_' and '-'. */
+/*
+ * Returns whether a section, key or server may have this name: letters, digits, '.', '_' and '-'.
+ */
 bool config_name_is_valid(struct slice name);
 
 #endif

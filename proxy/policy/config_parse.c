@@ -86,7 +86,7 @@ static void parse_word(struct setting *setting, const struct config_value *value
         store_text(setting, value->text.p);
 }
 
-/* An empty list with room for `count` strings. */
+/* Returns an empty list with room for `count` strings. */
 static struct config_strings take_strings(struct setting *setting, size_t count)
 {
     struct config_store *store = setting->build->store;

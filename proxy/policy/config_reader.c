@@ -185,7 +185,7 @@ static char *read_whole(int fd, size_t *n, const char **reason)
     }
 }
 
-/* Whether the name of a file may stand in messages. */
+/* Returns whether the name of a file may stand in messages. */
 static bool is_printable(const char *path)
 {
     for (const char *at = path; *at; at++) {
@@ -227,7 +227,7 @@ static char *open_and_read(struct reader *reader, size_t *n, const char **reason
     return bytes;
 }
 
-/* The reader among the parents that is reading this very file, or NULL. */
+/* Returns the reader among the parents that is reading this very file, or NULL. */
 static const struct reader *find_loop(const struct reader *reader)
 {
     for (const struct reader *at = reader->parent; at; at = at->parent) {

@@ -21,8 +21,8 @@ void config_reader_bytes(const char *name, struct slice bytes, struct config_sto
     struct document *document, struct config_report *report);
 
 /*
- * Whether this process can read the file. If not, or if it is a directory, *reason says why; valid
- * until the next call of strerror.
+ * Returns whether this process can read the file. If not, or if it is a directory, *reason says
+ * why; the text is valid until the next call of strerror.
  */
 bool config_reader_can_read(const char *path, const char **reason);
 

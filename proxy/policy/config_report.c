@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A problem of the file as a whole stands after those of its lines. */
+/*
+ * Returns the line by which problems of a file are sorted. A problem of the file as a whole comes
+ * after those of its lines.
+ */
 static unsigned place_of(struct config_origin origin)
 {
     return origin.line == 0 ? UINT_MAX : origin.line;
@@ -18,8 +21,8 @@ static bool is_same_file(struct config_origin a, struct config_origin b)
 }
 
 /*
- * Where to put a problem: behind those of its file that stand above it in the file. A new file
- * begins at the end.
+ * Returns the index at which to put a problem: after the problems of the same file whose lines come
+ * before its own. The first problem of a file is put at the end.
  */
 static size_t find_place(const struct config_report *report, struct config_origin origin)
 {

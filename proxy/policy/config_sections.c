@@ -91,7 +91,7 @@ static void report_repeated_section(struct build *build, const struct document_s
         first->origin.line, section->name ? ", or choose another name" : "");
 }
 
-/* The kind of a section, or NULL after reporting why it cannot be used. */
+/* Returns the kind of a section, or NULL after reporting why it cannot be used. */
 static const struct section_info *identify(
     struct build *build, const struct document_section *section)
 {

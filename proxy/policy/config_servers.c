@@ -170,7 +170,7 @@ static bool is_service(struct slice word)
            !slice_number(name, UINT64_MAX, &ignored);
 }
 
-/* Whether it is _SERVICE._tcp and a host name behind it [RFC 2782]. */
+/* Returns whether it is _SERVICE._tcp and a host name behind it [RFC 2782]. */
 static bool service_is_valid(struct slice name)
 {
     struct slice rest = name;

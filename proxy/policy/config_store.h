@@ -10,25 +10,31 @@
 
 struct config_store;
 
-/* The caller frees it with config_store_free. */
+/* Returns a new store. The caller frees it with config_store_free. */
 struct config_store *config_store_new(void);
 
 /* Frees the store with its blocks and sets the pointer to NULL; NULL is allowed. */
 void config_store_free(struct config_store **store);
 
-/* A block of count * size bytes, zeroed, aligned for any type. It lives as long as the store. */
+/*
+ * Returns a block of count * size bytes, zeroed, aligned for any type. It lives as long as the
+ * store.
+ */
 void *config_store_take(struct config_store *store, size_t count, size_t size);
 
-/* The texts below are blocks as well, and end with NUL. This one is a copy of `text`. */
+/* The texts below are blocks as well, and end with NUL. This function returns a copy of `text`. */
 char *config_store_text(struct config_store *store, struct slice text);
 
-/* Text as printf would write it. */
+/* Returns the text that printf would write. */
 char *config_store_print(struct config_store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 char *config_store_vprint(struct config_store *store, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
-/* A copy of an absolute path; of another one, the path from the directory of the file `base`. */
+/*
+ * Returns a copy of an absolute path. A relative path is taken from the directory of the file
+ * `base`.
+ */
 char *config_store_path(struct config_store *store, const char *base, struct slice path);
 
 /* Like realloc, of count * size bytes. The memory is not the store's: the caller frees it. */

@@ -26,18 +26,21 @@ const char *config_number_text(
 bool config_choice_parse(
     const struct directive *directive, struct slice text, unsigned *out, struct error *error);
 
-/* The word of a choice. NULL: the value has none, as a default that depends on something else. */
+/*
+ * Returns the word of a choice, a constant. Returns NULL if the value has none, as a default that
+ * depends on something else.
+ */
 const char *config_choice_text(const struct directive *directive, unsigned value);
 
 /*
- * Whether it is a host name: labels of letters, digits, '-' and '_'. The last label is not a
- * number, so that an IPv4 address is no host name.
+ * Returns whether it is a host name: labels of letters, digits, '-' and '_'. The last label is not
+ * a number, so that an IPv4 address is no host name.
  */
 bool config_host_is_valid(struct slice host);
 
 /*
- * Whether it can be a value of relay_domains: a mail domain (labels may hold UTF-8), "*." and a
- * domain, or an address literal [RFC 5321 4.1.3].
+ * Returns whether it can be a value of relay_domains: a mail domain (labels may hold UTF-8), "*."
+ * and a domain, or an address literal [RFC 5321 4.1.3].
  */
 bool config_domain_is_valid(struct slice domain);
 

@@ -1,6 +1,6 @@
 #include "mailmux/health.h"
 
-/* How long a server that goes down now is held back. */
+/* Returns how long a server that goes down now is held back. */
 static uint64_t next_hold_ms(
     const struct health *health, const struct health_policy *policy, uint64_t now_ms)
 {

@@ -23,8 +23,8 @@ static bool is_same(char a, char b)
 }
 
 /*
- * How many letters must be changed, inserted, removed or exchanged with their neighbour: the
- * optimal string alignment distance. It keeps three rows of the matrix.
+ * Returns how many letters must be changed, inserted, removed or exchanged with their neighbour:
+ * the optimal string alignment distance. It keeps three rows of the matrix.
  */
 static size_t distance(struct slice a, struct slice b)
 {

@@ -21,8 +21,8 @@ struct service {
 };
 
 /*
- * Makes the service of a listener. tls: of the listener, if it has TLS. pool, server_tls: of its
- * backend. Any thread.
+ * Returns the service of a listener. tls is the listener's, or NULL if it has none; pool and
+ * server_tls are those of its backend. Any thread.
  */
 struct service service_of(const struct config *config, const struct config_listener *listener,
     const struct tls_service *tls, struct pool *pool, struct tls_client *server_tls);

@@ -77,8 +77,8 @@ struct session {
     const struct service *service;
     enum session_phase phase;
     const char *phase_name;  /* the name in its row */
-    const char *last_phase;  /* the last phase before those of the end */
-    uint64_t phase_since_ms; /* of uv_now */
+    const char *last_phase;  /* the last phase before the session began to end */
+    uint64_t phase_since_ms; /* uv_now when the phase began */
     enum reason reason;
     bool stepping;    /* session_step is on the stack */
     bool wants_drain; /* it must end as soon as the phase allows */
@@ -94,9 +94,9 @@ struct session {
     struct stall stall[2];
     enum parting parting;
     struct lingering linger;
-    uint64_t words_from;      /* octets of the client before this connection to the server */
-    uint64_t tls_from;        /* octets of the wire before the client's TLS */
-    enum reason phase_reason; /* the reason if a deadline expires */
+    uint64_t words_from; /* octets that the client had sent before this connection to the server */
+    uint64_t tls_from;   /* octets that its wire had received before the client's TLS */
+    enum reason phase_reason; /* the reason of the session if a deadline expires */
     uint64_t started_ms;
     uint64_t active_ms;          /* when the relay last moved a byte */
     struct address client;       /* the client's address, from the PROXY header if there is one */

@@ -94,7 +94,10 @@ static unsigned take_header(struct session *session, const struct proxy_header *
     return begin_service(session);
 }
 
-/* A connection without a byte is how many health checks look, and no fault. */
+/*
+ * Returns why a peer that has not said its PROXY header ended. A connection without a byte is how
+ * many health checks look, and no fault.
+ */
 static enum reason reason_of_end(const struct session *session)
 {
     bool silent = session->pipe[LEG_CLIENT].bytes == 0;

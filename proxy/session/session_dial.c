@@ -58,7 +58,10 @@ static bool notice_leaving(struct session *session)
     return client->ended;
 }
 
-/* In the queue the client hears that it should come again, in case it is still there. */
+/*
+ * Ends the session if the client has left, and returns what comes next. A client in the queue is
+ * told to come again, in case it is still there.
+ */
 static unsigned leave_if_gone(struct session *session)
 {
     bool is_queued = session->upstream.phase == UPSTREAM_QUEUED;
@@ -95,7 +98,7 @@ unsigned session_run_delay(struct session *session)
     return catch_early_talker(session) ? turn_early_talker_away(session) : leave_if_gone(session);
 }
 
-/* ---- Again ---- */
+/* ---- A renewal ---- */
 
 void session_begin_renewal(struct session *session)
 {

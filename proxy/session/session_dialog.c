@@ -139,7 +139,10 @@ static void set_line_deadline(struct session *session)
             queue, &session->line_deadline, CLASS_LINE, now_ms(session) + timeouts(session)->line);
 }
 
-/* A client that goes on sending gets the time for data; one that waits, less of it (C138). */
+/*
+ * Returns how long a client that waits after a look-alike is waited for. A client that goes on
+ * sending gets the time for data; one that waits, less of it (C138).
+ */
 static uint64_t look_alike_ms(const struct session *session)
 {
     uint64_t data_ms = timeouts(session)->data;
@@ -175,7 +178,7 @@ static void set_deadlines(struct session *session)
     }
 }
 
-/* After the dialog has been asked outside session_run_dialog: its deadlines may be others now. */
+/* Call it when the dialog was used outside session_run_dialog: its deadlines may be others now. */
 static unsigned go_on(struct session *session, unsigned next)
 {
     if (next != SESSION_DIALOG)
@@ -293,8 +296,8 @@ static bool is_client_done(const struct session *session)
 }
 
 /*
- * A client that ended its direction after a look-alike waits for answers: a script may send
- * everything and then end (C138).
+ * Returns whether the client ended its direction after a look-alike. Then it waits for answers: a
+ * script may send everything and then end (C138).
  */
 static bool has_ended_by_look_alike(const struct session *session)
 {
@@ -387,7 +390,7 @@ unsigned session_run_dialog(struct session *session)
     return moved ? (unsigned)SESSION_AGAIN : take_ends(session);
 }
 
-/* A client that is not read is watched for hang-up only: its bytes would be reported for ever. */
+/* A client that is not read is watched for hang-up only: else its bytes are reported for ever. */
 unsigned session_dialog_client_events(const struct session *session)
 {
     const struct pipe *pipe = &session->pipe[LEG_CLIENT];

@@ -1,5 +1,5 @@
 /*
- * How a session ends toward its client: with a farewell, in order, or cut.
+ * How a session ends toward its client: with a farewell, cleanly, or cut.
  *
  * If unread bytes are in the socket at a close, the kernel sends RST and drops what the client has
  * not acknowledged, the last words included. So after our direction has ended the client is still
@@ -75,7 +75,7 @@ unsigned session_lose_client(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
-    /* A client that was not read any more must not count as one that has ended in order. */
+    /* A client that was not read any more must not count as one that has ended cleanly. */
     client->truncated = client->truncated || !client->ended;
     client->ended = true;
     session->pipe[LEG_SERVER].fault = PIPE_SINK_GONE;
@@ -131,7 +131,7 @@ static bool has_client_ended(const struct session *session)
     return has_tls_failed(client) ? stream_has_ended(client) : session->pipe[LEG_CLIENT].ended;
 }
 
-/* Drops what the client still sends. IO_AGAIN: nothing more is there now. */
+/* Drops what the client still sends. Returns IO_AGAIN if nothing more is there now. */
 static enum io drop_input(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_CLIENT];

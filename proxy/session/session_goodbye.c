@@ -60,7 +60,7 @@ static bool is_owed_goodbye(struct session *session)
     return session->dialog && dialog_is_settled(session->dialog) && !hear_more(session, 0);
 }
 
-/* Decides whether a goodbye is due, and how it begins. */
+/* Returns whether a goodbye is due, and how it begins. */
 static enum parting first_step(struct session *session)
 {
     if (!can_hear(session) || has_said_goodbye(session->reason) || !is_wordless(session))

@@ -86,7 +86,7 @@ unsigned session_run_dialog(struct session *session);
 unsigned session_drain_dialog(struct session *session);
 unsigned session_expire_dialog(struct session *session);
 
-/* What the client's wire is watched for. */
+/* Returns the mask of enum wire_event for which the client's wire is watched. */
 unsigned session_dialog_client_events(const struct session *session);
 
 /* ---- session_relay.c ---- */
@@ -96,7 +96,7 @@ void session_begin_relay(struct session *session);
 unsigned session_run_relay(struct session *session);
 unsigned session_expire_relay(struct session *session);
 
-/* What the client's wire is watched for. */
+/* Returns the mask of enum wire_event for which the client's wire is watched. */
 unsigned session_relay_client_events(const struct session *session);
 
 /*
@@ -108,7 +108,10 @@ bool session_takes_bytes(const struct session *session, int side);
 /* Returns WIRE_WRITABLE if output waits for that leg, else 0. */
 unsigned session_output_for(const struct session *session, int leg);
 
-/* Ends a half-closed relay if nothing has moved for the time that it has. */
+/*
+ * Ends a half-closed relay if no byte has moved for the time `half_closed`; else sets the deadline
+ * anew.
+ */
 unsigned session_expire_half_closed(struct session *session);
 
 /* ---- session_end.c ---- */
@@ -141,7 +144,7 @@ unsigned session_run_farewell(struct session *session);
 void session_begin_linger(struct session *session);
 unsigned session_run_linger(struct session *session);
 
-/* Looks how the client takes what was sent; goes on waiting or ends the session. */
+/* Looks how much of what was sent the client has taken; goes on waiting or ends the session. */
 unsigned session_look_at_linger(struct session *session);
 
 /*
@@ -169,7 +172,7 @@ void session_say_last_goodbye(struct session *session);
 /* Goes on with the goodbye as far as it goes. */
 void session_run_parting(struct session *session);
 
-/* What the server's wire is watched for during the goodbye. */
+/* Returns the mask of enum wire_event for which the server's wire is watched during the goodbye. */
 unsigned session_parting_events(const struct session *session);
 
 void session_begin_goodbye(struct session *session);

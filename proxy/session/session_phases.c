@@ -67,13 +67,16 @@ static unsigned say_shutdown(struct session *session)
     return session_say_farewell(session, FAREWELL_SHUTDOWN, REASON_SHUTDOWN);
 }
 
-/* Nothing has been said yet. */
+/* Ends the session without a farewell, for a phase in which nothing has been said yet. */
 static unsigned cut_for_shutdown(struct session *session)
 {
     return session_give_up(session, REASON_SHUTDOWN);
 }
 
-/* Nothing is owed to the client any more, and the server's answer does not matter. */
+/*
+ * Ends the session at once, for a phase in which nothing is owed to the client and the server's
+ * answer does not matter.
+ */
 static unsigned end(struct session *session)
 {
     (void)session;
@@ -98,7 +101,10 @@ static unsigned client_is_told(const struct session *session)
     return WIRE_HANGUP | session_output_for(session, LEG_CLIENT);
 }
 
-/* The client's bytes wait in the kernel, unless early_talker looks for them. */
+/*
+ * Returns the events of a client whose bytes wait in the kernel, unless early_talker looks for
+ * them.
+ */
 static unsigned client_waits(const struct session *session)
 {
     bool refuses = session->service->listener->early_talker == EARLY_TALKER_REFUSE;
@@ -106,7 +112,7 @@ static unsigned client_waits(const struct session *session)
     return refuses ? WIRE_READABLE : WIRE_HANGUP;
 }
 
-/* The client's bytes are dropped, and a reset ends the wait. */
+/* Returns the events of a client whose bytes are dropped, and whose reset ends the wait. */
 static unsigned client_leaves(const struct session *session)
 {
     return WIRE_READABLE | WIRE_HANGUP | session_output_for(session, LEG_CLIENT);
@@ -118,7 +124,7 @@ static unsigned server_reads(const struct session *session)
            session_output_for(session, LEG_SERVER);
 }
 
-/* What the server says now waits in the kernel. */
+/* Returns no events: what the server says now waits in the kernel. */
 static unsigned server_waits(const struct session *session)
 {
     (void)session;

@@ -99,8 +99,8 @@ static bool is_client_done(const struct session *session)
 }
 
 /*
- * The first end of a direction begins SESSION_HALF_CLOSED. When both directions are over, the
- * client is left to take the rest.
+ * Returns what comes next after the directions have moved. The first end of a direction begins
+ * SESSION_HALF_CLOSED. When both directions are over, SESSION_LINGER lets the client take the rest.
  */
 static unsigned take_ends(struct session *session)
 {
@@ -153,7 +153,7 @@ unsigned session_output_for(const struct session *session, int leg)
                                                                         : 0;
 }
 
-/* A client that is not read is watched for hang-up only: its bytes would be reported for ever. */
+/* A client that is not read is watched for hang-up only: else its bytes are reported for ever. */
 unsigned session_relay_client_events(const struct session *session)
 {
     return session_output_for(session, LEG_CLIENT) |

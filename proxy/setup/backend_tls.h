@@ -8,7 +8,7 @@
 /*
  * Reads authorities, pins, certificate and key. Returns a reference, which the caller gives back
  * with tls_client_unref. What is wrong goes to the report with the line of its setting. Returns
- * NULL on an error, and for a backend without TLS. Blocks on the disk.
+ * NULL on an error, which is in the report; and for a backend without TLS. Blocks on the disk.
  */
 struct tls_client *backend_tls_load(
     const struct config_backend *backend, struct config_report *report);

@@ -10,10 +10,11 @@
 #include "tls_tickets.h"
 
 /*
- * Loads the set at that index; the caller frees it with tls_set_free. What is wrong goes to the
- * report with the line of its setting. If no certificate is configured, make_certificate makes or
- * reuses a self-signed one for `hostname`; without it no set is made, and its other settings are
- * checked. Returns NULL on an error, and when no set is made.
+ * Loads the certificate set at that index of config->tls; the caller frees it with tls_set_free.
+ * What is wrong goes to the report with the line of its setting. If no certificate is configured
+ * and make_certificate is true, makes or reuses a self-signed certificate for the host name in the
+ * setting `hostname`. If it is false, no set is made, but the other settings are checked. Returns
+ * NULL on an error, and when no set is made.
  */
 struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report);

@@ -117,7 +117,10 @@ static const struct resolve_address *find(
     return NULL;
 }
 
-/* Whether the entry has just these addresses. The order does not count: DNS servers rotate it. */
+/*
+ * Returns whether the entry has just these addresses. The order does not count: DNS servers rotate
+ * it.
+ */
 static bool is_same(const struct entry *entry, const struct resolve_address *list, size_t count)
 {
     if (count != entry->count)
@@ -149,7 +152,7 @@ static void tell_pool(const struct entry *entry)
         server_of(entry)->name, addresses, entry->count, clock_monotonic_ms());
 }
 
-/* Whether that address belongs to a question that was not answered this time. */
+/* Returns whether that address belongs to a question that was not answered this time. */
 static bool is_in_gap(const struct resolve_result *result, const struct resolve_address *known)
 {
     for (size_t i = 0; i < result->gap_count; i++) {

@@ -86,8 +86,8 @@ static bool allocate(struct snapshot *snapshot)
 }
 
 /*
- * Whether to load a set: a listener with TLS uses it, or it has certificates. The set of [tls] may
- * have neither, and then no self-signed certificate is made for it.
+ * Returns whether to load a set: a listener with TLS uses it, or it has certificates. The set of
+ * [tls] may have neither, and then no self-signed certificate is made for it.
  */
 static bool is_set_used(const struct config *config, size_t set)
 {
@@ -103,8 +103,8 @@ static bool is_set_used(const struct config *config, size_t set)
 }
 
 /*
- * Random keys are kept over a reload, so that tickets of before stay good, unless ticket_period has
- * changed. Keys from files are read again.
+ * Random keys are kept over a reload, so that tickets from before it stay good, unless
+ * ticket_period has changed. Keys from files are read again.
  */
 static void take_tickets(
     struct snapshot *snapshot, struct snapshot *before, struct config_report *report)
@@ -166,10 +166,10 @@ struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
 }
 
 /*
- * The pool that the backend of this name has in `snapshot`. NULL: there is no such backend, or its
- * servers are to be spoken to in another way. A session keeps the settings that it began with, but
- * chooses from the pool as it is now; so with one pool for both, it could go in clear to a server
- * that the new configuration allows TLS only.
+ * Returns the pool that the backend of this name has in `snapshot`. Returns NULL if there is no
+ * such backend, or if its servers are to be spoken to in another way. A session keeps the settings
+ * that it began with, but chooses from the pool as it is now; so with one pool for both, it could
+ * go in clear to a server that the new configuration allows TLS only.
  */
 static struct pool *find_pool(const struct snapshot *snapshot, const struct config_backend *backend)
 {

@@ -1,8 +1,8 @@
 /*
- * A snapshot: one configuration with everything that is built from it, which is certificate sets,
- * ticket keys, pools, TLS toward backends, and a service for each listener. The main thread builds
- * it, whole or not at all. Then it is immutable, and any thread may hold references; it is freed
- * with the last one.
+ * A snapshot: one configuration and everything that is built from it: certificate sets, ticket
+ * keys, pools, TLS toward backends, and a service for each listener. The main thread builds it,
+ * whole or not at all. Then it is immutable, and any thread may hold references; it is freed with
+ * the last one.
  */
 #ifndef MAILMUX_SNAPSHOT_H
 #define MAILMUX_SNAPSHOT_H
@@ -15,8 +15,9 @@ struct snapshot;
 /*
  * Returns a reference to a new snapshot. Takes the configuration, also on failure, and sets *config
  * to NULL. Reads certificates and keys; what is wrong with them goes to the report with file and
- * line. before: the snapshot in effect, whose ticket keys it keeps if it may; NULL at the start.
- * make_certificate: see certificates_load; false for --check. Returns NULL on any error.
+ * line. before: the snapshot in effect; NULL at the start. Its ticket keys are kept if both
+ * configurations want random keys and have the same ticket_period. make_certificate: see
+ * certificates_load; false for --check. Returns NULL on any error.
  */
 struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
     bool make_certificate, struct config_report *report);
@@ -38,14 +39,14 @@ void snapshot_unref(struct snapshot **snapshot);
 /* What the functions below return belongs to the snapshot and lives as long as it. Any thread. */
 const struct config *snapshot_config(const struct snapshot *snapshot);
 
-/* Both take an index in the configuration. */
+/* Both take the index of the listener or backend in the configuration. */
 const struct service *snapshot_service(const struct snapshot *snapshot, size_t listener);
 struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend);
 
 /*
- * How to probe the servers of a backend: as a session would approach them, but in our own name
- * (route_probe_plan). If tls_name is NULL, the caller sets it to the host of the server's line.
- * What the plan points to belongs to the snapshot.
+ * Returns a plan for probes of the backend's servers: as a session would approach them, but in our
+ * own name (route_probe_plan). If the plan's tls_name is NULL, the caller sets it to the host in
+ * the line of the server. What the plan points to belongs to the snapshot.
  */
 struct probe_plan snapshot_probe_plan(const struct snapshot *snapshot, size_t backend);
 
