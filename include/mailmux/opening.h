@@ -176,9 +176,9 @@ struct opening {
 
 /*
  * Makes a fresh opening in the caller's memory. Plan, client and capabilities must outlive it.
- * client: NULL where the plan's identity is OPENING_ANONYMOUS. capabilities: NULL, or a buffer that
- * gets the words of the last answer to EHLO, CAPABILITY or CAPA, each with LF behind it, as many as
- * fit: "STARTTLS", "AUTH PLAIN", "AUTH=PLAIN", "SASL PLAIN".
+ * client: NULL where the plan's identity is neither XCLIENT nor ID. capabilities: NULL, or a buffer
+ * that gets the words of the last answer to EHLO, CAPABILITY or CAPA, each with LF behind it, as
+ * many as fit: "STARTTLS", "AUTH PLAIN", "AUTH=PLAIN", "SASL PLAIN".
  */
 void opening_init(struct opening *opening, const struct opening_plan *plan,
     const struct opening_client *client, struct buffer *capabilities);

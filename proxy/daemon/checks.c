@@ -119,7 +119,8 @@ static void note_result(struct job *job, const struct probe_result *result)
 {
     const char *why = result->failure != OPENING_FINE ? result->why : NULL;
 
-    if (result->failure != OPENING_NO_MEANS) /* a want of our own says nothing about the server */
+    if (result->failure !=
+        OPENING_NO_MEANS) /* what this process lacks says nothing about a server */
         pool_note_check(snapshot_pool(job->snapshot, job->backend), job->slot,
             job->server.generation, why, clock_monotonic_ms());
 }
