@@ -281,7 +281,7 @@ static void test_a_door_that_closes_serves_who_waits(void **state)
 static void test_stops(void **state)
 {
     start(text, 10);
-    assert_true(is_listening(TLS_PORT));
+    assert_true(is_listening(PORT));
     acceptor_stop(&acceptor);
     assert_null(acceptor);
     assert_false(is_listening(PORT));
