@@ -19,5 +19,9 @@ def resident(proxy: Proxy) -> int:
 
 
 def least_growth(looks: Sequence[int]) -> int:
-    """The least growth from one look to the next, in octets."""
-    return min(after - before for before, after in zip(looks, looks[1:])) // SHADOW
+    """The least growth from one look to the next, in octets. ThreadSanitizer itself keeps some more in
+    each round, so its builds say nothing of it; those with AddressSanitizer do.
+    """
+    if is_thread_sanitized():
+        return 0
+    return min(after - before for before, after in zip(looks, looks[1:]))
