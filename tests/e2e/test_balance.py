@@ -128,6 +128,7 @@ def test_a_backup_serves_only_when_no_other_can(serve, proxy, named):
     assert [name_of(connect()) for _ in range(4)] == ["b"] * 4
     backends[1].stop()
     assert [name_of(connect()) for _ in range(5)] == ["a"] * 5
+    proxy.wait_for_event("try-failed", 3)
     assert len(proxy.events("try-failed")) == 3
 
 
@@ -157,6 +158,7 @@ def test_a_server_that_cannot_be_connected_is_left_alone(serve, proxy, named):
     good = named("b")
     connect = serve([dead, good.port])
     assert [name_of(connect()) for _ in range(12)] == ["b"] * 12
+    proxy.wait_for_event("try-failed", 3)
     assert len(proxy.events("try-failed")) == 3
     down = proxy.wait_for_event("server-down")
     assert down.level == "warning"
@@ -353,6 +355,7 @@ def test_a_reload_keeps_counts_marks_and_those_who_wait(serve, proxy, named):
     assert_turned_away(connect())  # for it there is no place to wait: it has tried the other one
     leave(first)
     assert name_of(waiting) == "b"
+    proxy.wait_for_event("try-failed", 2)
     assert len(proxy.events("try-failed")) == 2
     ports.release()
 
