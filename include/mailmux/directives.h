@@ -111,7 +111,7 @@ const char *directive_type_name(const struct directive *directive);
  */
 const char *directive_default(const struct directive *directive);
 
-/* They write the contents of docs/reference.md and docs/man/mailmux.ini.5 to out. */
+/* They write the contents of docs/operator/reference.md and docs/man/mailmux.ini.5 to out. */
 void directives_write_reference(FILE *out);
 void directives_write_manual(FILE *out);
 

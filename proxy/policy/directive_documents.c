@@ -1,4 +1,4 @@
-/* Writes docs/reference.md and docs/man/mailmux.ini.5 from the table. */
+/* Writes docs/operator/reference.md and docs/man/mailmux.ini.5 from the table. */
 #include "mailmux/directives.h"
 
 static const char *section_name_text(const struct section_info *info)
@@ -6,7 +6,7 @@ static const char *section_name_text(const struct section_info *info)
     return info->naming == SECTION_HAS_NO_NAME ? "" : " NAME";
 }
 
-/* ---- docs/reference.md ---- */
+/* ---- docs/operator/reference.md ---- */
 
 static const char reference_intro[] =
     "# The settings of proxy.ini\n"

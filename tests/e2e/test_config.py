@@ -454,7 +454,7 @@ def test_the_shipped_file_shows_every_setting_and_its_default():
 
 @pytest.mark.quick
 def test_the_reference_is_up_to_date():
-    assert mailmux("--reference").stdout == (REPOSITORY / "docs/reference.md").read_text()
+    assert mailmux("--reference").stdout == (REPOSITORY / "docs/operator/reference.md").read_text()
 
 
 @pytest.mark.quick

@@ -1,7 +1,7 @@
-"""docs/conformance.md has a line for every statement of the sections that are needed, in their order,
-and what it names is there; tests name no statement that does not exist. docs/threats.md defines every
-attack and rule that code and tests quote, and the statements, files and tests in it exist. What the
-documents name in the code is there, and in the file that they name.
+"""conformance.md in docs/developer has a line for every statement of the sections that are needed, in
+their order, and what it names is there; tests name no statement that does not exist. threats.md defines
+every attack and rule that code and tests quote, and the statements, files and tests in it exist. What
+the documents name in the code is there, and in the file that they name.
 """
 
 import re
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ROOT / "docs/developer"
 STATEMENT = re.compile(r"(C\d+[a-z]?) (must|later) .+")
 
 
@@ -25,7 +26,7 @@ def statements():
 
 def documented():
     sections = {}
-    for line in (ROOT / "docs/conformance.md").read_text().splitlines():
+    for line in (DOCUMENTS / "conformance.md").read_text().splitlines():
         if line.startswith("## "):
             sections[line[3:]] = current = []
         elif match := re.match(r"\| (C\d+[a-z]?) \|", line):
@@ -35,7 +36,7 @@ def documented():
 
 def missing_files():
     """Tests and transcripts that the document names and that are not there."""
-    text = (ROOT / "docs/conformance.md").read_text()
+    text = (DOCUMENTS / "conformance.md").read_text()
     for name in re.findall(r"`(test_\w+)`", text):
         if not (ROOT / f"tests/e2e/{name}.py").exists():
             yield f"tests/e2e/{name}.py"
@@ -59,12 +60,12 @@ def named_by_tests():
 def not_shown():
     """Rows that name an end-to-end test which does not name their number."""
     named = {(file.stem, number) for file, number in named_by_tests()}
-    for line in (ROOT / "docs/conformance.md").read_text().splitlines():
+    for line in (DOCUMENTS / "conformance.md").read_text().splitlines():
         if not (match := re.match(r"\| (C\d+[a-z]?) \|.*\|(.*)\|$", line)):
             continue
         for name in re.findall(r"`(test_\w+)`", match[2]):
             if (name, match[1]) not in named:
-                yield f"docs/conformance.md: {name} does not name {match[1]}"
+                yield f"conformance.md: {name} does not name {match[1]}"
 
 
 def sources():
@@ -83,7 +84,7 @@ def attacks_in(text):
 
 
 def source_of(name):
-    """The file of a test or transcript in docs/threats.md."""
+    """The file of a test or transcript in threats.md."""
     if name.startswith("test_"):
         return ROOT / f"tests/e2e/{name}.py"
     if name.startswith("unit/"):
@@ -107,7 +108,7 @@ def wrong_in_row(row, known, files):
 
 
 def wrong_in_threats(known):
-    text = (ROOT / "docs/threats.md").read_text()
+    text = (DOCUMENTS / "threats.md").read_text()
     rows = [[cell.strip() for cell in line.strip("|").split("|")]
             for line in text.splitlines() if re.match(r"\| (A\d+ )?\| ", line)]
     files = {file.name for file in (ROOT / "proxy").rglob("*.c")}
@@ -137,13 +138,13 @@ def wrong_names():
     """Names that stand in no source, or not in the one that is said to have them."""
     words = code()
     for document in ("conformance", "threats", "architecture"):
-        text = (ROOT / f"docs/{document}.md").read_text()
+        text = (DOCUMENTS / f"{document}.md").read_text()
         for name, place in re.findall(r"`(\w+)`,? in `([\w/]+\.[ch])`", text):
             if not any(name in found for file, found in words.items() if file.endswith(f"/{place}")):
-                yield f"docs/{document}.md: there is no {name} in {place}"
+                yield f"{document}.md: there is no {name} in {place}"
         for name in re.findall(r"`([a-z]+_\w+)`", text):
             if not name.startswith("test_") and not any(name in found for found in words.values()):
-                yield f"docs/{document}.md: there is no {name}"
+                yield f"{document}.md: there is no {name}"
 
 
 def main():
@@ -152,14 +153,14 @@ def main():
               for name, found in sections.items()
               if any(need == "must" for _, need in found)}
     known = {number for found in sections.values() for number, _ in found}
-    problems = [f"docs/conformance.md names {name}, which is not there" for name in missing_files()]
+    problems = [f"conformance.md names {name}, which is not there" for name in missing_files()]
     problems += not_shown()
     if documented() != needed:
-        problems.append(f"docs/conformance.md and tests/lib/statements differ:\n"
+        problems.append(f"conformance.md and tests/lib/statements differ:\n"
                         f"  {documented()}\n  {needed}")
     problems += [f"{file.relative_to(ROOT)}: there is no statement {number}"
                  for file, number in named_by_tests() if number not in known]
-    problems += [f"docs/threats.md: {wrong}" for wrong in wrong_in_threats(known)]
+    problems += [f"threats.md: {wrong}" for wrong in wrong_in_threats(known)]
     problems += wrong_names()
     print("\n".join(problems) or "in step")
     return 1 if problems else 0

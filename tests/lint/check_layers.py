@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Floors point downward only (docs/architecture.md), and the pure ones see neither libuv nor OpenSSL.
+"""Floors point downward only (docs/developer/architecture.md), and the pure ones see neither libuv nor
+OpenSSL.
 
 A folder below proxy/ is a layer. A header below include/mailmux belongs to the layer that has a
 source of the same name; every other header belongs to the folder in which it stands.
