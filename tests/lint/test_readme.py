@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The README shows the recipes exactly as they are shipped, and its links lead somewhere."""
+"""The README shows the recipes exactly as they are shipped."""
 import pathlib
 import re
 import sys
@@ -18,9 +18,6 @@ def problems():
             yield f"deploy/recipes/{name} has more than twelve lines"
     if len(shown) != len(recipes):
         yield f"README.md shows {len(shown)} recipes, there are {len(recipes)}"
-    for link in re.findall(r"\]\(([^)#:]+)\)", README):
-        if not (ROOT / link).exists():
-            yield f"README.md links to {link}, which does not exist"
 
 
 found = list(problems())
