@@ -65,7 +65,7 @@ static bool load_store(struct tls_client *client, const struct tls_client_parame
     }
     if (!tls_pem_check(parameters->ca, "CA file", TLS_CULPRIT_CA, 0, fault))
         return false;
-    if (SSL_CTX_load_verify_file(client->context, parameters->ca) == 1)
+    if (tls_pem_trust(SSL_CTX_get_cert_store(client->context), parameters->ca, NULL))
         return true;
     tls_fault_library(fault, TLS_CULPRIT_CA, 0,
         "cannot use %s as ca; expected PEM with the certificates of authorities", parameters->ca);

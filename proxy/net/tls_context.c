@@ -1,5 +1,6 @@
 #include "tls_context.h"
 
+#include "mailmux/files.h"
 #include "tls.h"
 #include "tls_pem.h"
 #include "tls_set.h"
@@ -15,7 +16,7 @@
 static bool digest_file(const char *path, unsigned char out[TLS_DIGEST_SIZE])
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    FILE *file = fopen(path, "re");
+    FILE *file = files_stream(path);
     char bytes[4096];
     bool is_fine = digest && file && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
     size_t n;
@@ -29,14 +30,19 @@ static bool digest_file(const char *path, unsigned char out[TLS_DIGEST_SIZE])
     return is_fine;
 }
 
+static int compare_names(const X509_NAME *const *a, const X509_NAME *const *b)
+{
+    return X509_NAME_cmp(*a, *b);
+}
+
 static bool load_client_ca(struct tls_set *set, const char *path, struct tls_fault *fault)
 {
     STACK_OF(X509_NAME) * names;
 
     if (!tls_pem_check(path, "CA file", TLS_CULPRIT_CA, 0, fault))
         return false;
-    names = SSL_load_client_CA_file(path);
-    if (!names || SSL_CTX_load_verify_file(set->context, path) != 1 ||
+    names = sk_X509_NAME_new(compare_names);
+    if (!names || !tls_pem_trust(SSL_CTX_get_cert_store(set->context), path, names) ||
         !digest_file(path, set->ca_digest)) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
         tls_fault_library(fault, TLS_CULPRIT_CA, 0,

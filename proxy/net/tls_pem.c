@@ -1,8 +1,8 @@
 #include "tls_pem.h"
 
+#include "mailmux/files.h"
 #include "tls.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -14,8 +14,8 @@
 bool tls_pem_check(const char *path, const char *what, enum tls_culprit culprit, size_t index,
     struct tls_fault *fault)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int problem = fd < 0 ? errno : 0;
+    int fd = files_open(FILE_NAMED, path);
+    int problem = fd < 0 ? -fd : 0;
     struct stat status;
 
     if (fd >= 0) {
@@ -43,7 +43,7 @@ int tls_pem_no_password(char *into, int cap, int is_writing, void *unused)
 
 static EVP_PKEY *read_key(const char *path, size_t index, struct tls_fault *fault)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = files_stream(path);
     EVP_PKEY *key = file ? PEM_read_PrivateKey(file, NULL, tls_pem_no_password, NULL) : NULL;
     int reason = ERR_GET_REASON(ERR_peek_last_error());
 
@@ -61,6 +61,80 @@ static EVP_PKEY *read_key(const char *path, size_t index, struct tls_fault *faul
     return NULL;
 }
 
+/*
+ * Does what SSL_CTX_use_certificate_chain_file does, for a stream: the first certificate is the
+ * server's own, those behind it are its chain.
+ */
+static bool use_chain(SSL_CTX *context, FILE *file)
+{
+    X509 *one = PEM_read_X509_AUX(file, NULL, tls_pem_no_password, NULL);
+    bool is_fine = one && SSL_CTX_use_certificate(context, one) == 1 &&
+                   SSL_CTX_clear_chain_certs(context) == 1;
+
+    X509_free(one);
+    while (is_fine && (one = PEM_read_X509(file, NULL, tls_pem_no_password, NULL)) != NULL) {
+        is_fine = SSL_CTX_add0_chain_cert(context, one) == 1;
+        if (!is_fine)
+            X509_free(one);
+    }
+    /* The end of the file is told as an error, too. */
+    if (is_fine && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+        return false;
+    if (is_fine)
+        ERR_clear_error();
+    return is_fine;
+}
+
+static bool use_chain_file(SSL_CTX *context, const char *path)
+{
+    FILE *file = files_stream(path);
+    bool is_fine = file && use_chain(context, file);
+
+    if (file)
+        (void)fclose(file);
+    return is_fine;
+}
+
+static bool trust_one(X509_STORE *store, const X509_INFO *info, STACK_OF(X509_NAME) * names)
+{
+    X509_NAME *subject = info->x509 ? X509_get_subject_name(info->x509) : NULL;
+    X509_NAME *name;
+
+    if (info->crl && X509_STORE_add_crl(store, info->crl) != 1)
+        return false;
+    if (!info->x509)
+        return true;
+    if (X509_STORE_add_cert(store, info->x509) != 1)
+        return false;
+    if (!names || sk_X509_NAME_find(names, subject) >= 0)
+        return true;
+    name = X509_NAME_dup(subject);
+    if (name && sk_X509_NAME_push(names, name) > 0)
+        return true;
+    X509_NAME_free(name);
+    return false;
+}
+
+bool tls_pem_trust(X509_STORE *store, const char *path, STACK_OF(X509_NAME) * names)
+{
+    FILE *file = files_stream(path);
+    STACK_OF(X509_INFO) *infos =
+        file ? PEM_X509_INFO_read(file, NULL, tls_pem_no_password, NULL) : NULL;
+    bool is_fine = infos != NULL;
+    int found = 0;
+
+    for (int i = 0; is_fine && i < sk_X509_INFO_num(infos); i++) {
+        const X509_INFO *info = sk_X509_INFO_value(infos, i);
+
+        is_fine = trust_one(store, info, names);
+        found += info->x509 ? 1 : 0;
+    }
+    sk_X509_INFO_pop_free(infos, X509_INFO_free);
+    if (file)
+        (void)fclose(file);
+    return is_fine && found > 0;
+}
+
 static void describe(const EVP_PKEY *key, char *out, size_t cap)
 {
     const char *type = key ? EVP_PKEY_get0_type_name(key) : NULL;
@@ -75,7 +149,7 @@ static void describe(const EVP_PKEY *key, char *out, size_t cap)
  */
 static bool is_first_of_its_kind(SSL_CTX *context, const char *path)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = files_stream(path);
     X509 *coming = file ? PEM_read_X509(file, NULL, tls_pem_no_password, NULL) : NULL;
     EVP_PKEY *key = coming ? X509_get0_pubkey(coming) : NULL;
     bool is_first = true;
@@ -94,6 +168,16 @@ static bool is_first_of_its_kind(SSL_CTX *context, const char *path)
     return is_first;
 }
 
+static bool find_mode(const char *path, struct stat *status)
+{
+    int fd = files_open(FILE_NAMED, path);
+    bool is_found = fd >= 0 && fstat(fd, status) == 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return is_found;
+}
+
 static void warn_about(const char *certificate, const char *key, const X509 *leaf, size_t index,
     const struct tls_warning *warning)
 {
@@ -109,7 +193,7 @@ static void warn_about(const char *certificate, const char *key, const X509 *lea
         (void)snprintf(text, sizeof(text), "the certificate %s is not valid yet", certificate);
         warning->warn(warning->owner, TLS_CULPRIT_CERTIFICATE, index, text);
     }
-    if (stat(key, &status) == 0 && (status.st_mode & S_IRWXO) != 0) {
+    if (find_mode(key, &status) && (status.st_mode & S_IRWXO) != 0) {
         (void)snprintf(
             text, sizeof(text), "the key %s can be read by everybody; chmod o= %s", key, key);
         warning->warn(warning->owner, TLS_CULPRIT_KEY, index, text);
@@ -160,7 +244,7 @@ bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *ke
             certificate);
         return false;
     }
-    if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) {
+    if (!use_chain_file(context, certificate)) {
         tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
             "cannot use the certificate %s; expected PEM, the server's own certificate first, then "
             "its intermediates",

@@ -15,6 +15,14 @@ bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *ke
     const struct tls_warning *warning, struct tls_fault *fault) __attribute__((warn_unused_result));
 
 /*
+ * Takes every certificate and every revocation list in the file into the store, and the subjects of
+ * the certificates into *names unless that is NULL, each once. Returns false, perhaps with errors
+ * in the queue of OpenSSL, if there is no certificate in it or not all of it can be read.
+ */
+bool tls_pem_trust(X509_STORE *store, const char *path, STACK_OF(X509_NAME) * names)
+    __attribute__((warn_unused_result));
+
+/*
  * A password callback for OpenSSL that never gives a password, so that OpenSSL does not ask on a
  * terminal.
  */

@@ -1,5 +1,6 @@
 #include "tls_ticket_keys.h"
 
+#include "mailmux/files.h"
 #include "mailmux/slice.h"
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -66,7 +67,7 @@ static bool add_lines(struct tls_ticket_keys *keys, struct slice text)
 static bool read_file(
     const char *path, unsigned char out[FILE_SIZE_MAX], size_t *n, struct error *error)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = files_stream(path);
 
     if (!file) {
         error_set(error, "cannot read the ticket keys in %s: %s", path, strerror(errno));

@@ -1,9 +1,8 @@
 #include "config_reader.h"
 
 #include "config_line.h"
+#include "mailmux/files.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,9 +208,9 @@ static char *open_and_read(struct reader *reader, size_t *n, const char **reason
         *reason = "its name holds control characters";
         return NULL;
     }
-    fd = open(reader->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    fd = files_open(FILE_CONFIG, reader->file);
     if (fd < 0) {
-        *reason = strerror(errno);
+        *reason = strerror(-fd);
         return NULL;
     }
     if (fstat(fd, &info) != 0) {
@@ -295,17 +294,36 @@ static char *resolve_pattern(const struct reader *reader, struct slice pattern)
     return whole;
 }
 
-/* A directory that does not exist matches nothing; one that cannot be read is an error. */
-static int judge_glob_error(const char *path, int code)
+/* Includes each of the names, which end with NUL. */
+static void include_names(struct reader *reader, const char *names, size_t n)
 {
-    return code != ENOENT && code != ENOTDIR;
+    for (size_t at = 0; at < n; at += strlen(names + at) + 1)
+        include_file(reader, names + at);
+}
+
+static void include_pattern(struct reader *reader, struct slice pattern)
+{
+    int fd = files_open(FILE_LIST, resolve_pattern(reader, pattern));
+    const char *reason = "its directory cannot be read";
+    char *names = NULL;
+    size_t n = 0;
+
+    if (fd == -ENOENT)
+        return;
+    if (fd >= 0) {
+        names = read_whole(fd, &n, &reason);
+        (void)close(fd);
+    }
+    if (names)
+        include_names(reader, names, n);
+    else
+        include_failed(reader, config_store_text(reader->store, pattern), reason);
+    free(names);
 }
 
 static void include(struct reader *reader, struct slice pattern)
 {
     bool is_pattern;
-    glob_t found = {0};
-    int result;
 
     if (!config_value_unquote(&pattern) || pattern.n == 0 || reader->is_memory) {
         include_failed(reader, pattern.p,
@@ -315,19 +333,10 @@ static void include(struct reader *reader, struct slice pattern)
     }
     is_pattern = slice_find(pattern, '*') < pattern.n || slice_find(pattern, '?') < pattern.n ||
                  slice_find(pattern, '[') < pattern.n;
-    if (!is_pattern) {
+    if (is_pattern)
+        include_pattern(reader, pattern);
+    else
         include_file(reader, config_store_path(reader->store, reader->file, pattern));
-        return;
-    }
-    result = glob(resolve_pattern(reader, pattern), 0, judge_glob_error, &found);
-    if (result == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            include_file(reader, found.gl_pathv[i]);
-    } else if (result != GLOB_NOMATCH) {
-        include_failed(
-            reader, config_store_text(reader->store, pattern), "its directory cannot be read");
-    }
-    globfree(&found);
 }
 
 void config_reader_file(const char *path, struct config_store *store, struct document *document,
@@ -368,13 +377,15 @@ void config_reader_bytes(const char *name, struct slice bytes, struct config_sto
 
 bool config_reader_can_read(const char *path, const char **reason)
 {
-    struct stat info;
+    struct stat info = {0};
+    int fd = files_open(FILE_NAMED, path);
 
-    if (stat(path, &info) != 0 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
-        *reason = strerror(errno);
-    else if (S_ISDIR(info.st_mode))
-        *reason = "it is a directory";
-    else
-        return true;
-    return false;
+    if (fd < 0) {
+        *reason = strerror(-fd);
+        return false;
+    }
+    (void)fstat(fd, &info);
+    (void)close(fd);
+    *reason = "it is a directory";
+    return !S_ISDIR(info.st_mode);
 }
