@@ -201,6 +201,7 @@ struct config_timeouts {
     uint64_t stalled;
     uint64_t half_closed;
     uint64_t drain;
+    uint64_t upgrade_drain;
     uint64_t keepalive; /* idle time before TCP keepalive probes; 0: none */
 };
 
@@ -255,6 +256,12 @@ enum { CONFIG_PROBLEMS_MAX = 1000 };
  * Checks that the files named in settings can be read, but not what is in them. Blocks on the disk.
  */
 bool config_load(const char *path, struct config **out, struct config_report *report);
+
+/*
+ * The same, but *out is set in any case: after errors it is not fit to serve, and holds what could
+ * be read and defaults for the rest.
+ */
+bool config_load_unchecked(const char *path, struct config **out, struct config_report *report);
 
 /*
  * Reads a configuration from memory, for tests and fuzzers; otherwise like config_load. `name`

@@ -222,6 +222,9 @@ bool pool_look(struct pool *pool, size_t slot, struct pool_server *server);
  */
 void pool_log_state(struct pool *pool, uint64_t now_ms);
 
+/* Returns how many of its servers are marked down. */
+size_t pool_count_down(struct pool *pool);
+
 /*
  * Reports that a check of the server has failed and why, or passed (why is NULL). It is ignored if
  * the slot has got another server since. If the configuration has checks, sessions do not try a

@@ -105,3 +105,14 @@ void pool_log_state(struct pool *pool, uint64_t now_ms)
     log_number(&line, "queue_size", queue_size);
     log_write(&line);
 }
+
+size_t pool_count_down(struct pool *pool)
+{
+    size_t down = 0;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < pool->table.count; i++)
+        down += pool->table.servers[i].is_listed && pool->table.servers[i].health.is_down ? 1 : 0;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return down;
+}

@@ -1,5 +1,6 @@
 #include "acceptor.h"
 
+#include "listening.h"
 #include "mailmux/log.h"
 #include "socket.h"
 #include <errno.h>
@@ -42,7 +43,9 @@ struct acceptor {
     pthread_mutex_t lock; /* guards inbox and stop_ordered */
     struct list inbox;    /* plans */
     bool stop_ordered;
-    struct plan_open open; /* as of the last plan; only the main thread uses it */
+    enum acceptor_end end;
+    struct plan_open open; /* as of the last plan; only the main thread uses it and the binder */
+    struct plan_binder binder;
 };
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -51,7 +54,7 @@ static void on_wake(uv_async_t *wake);
 struct plan *acceptor_plan(
     const struct acceptor *acceptor, struct snapshot *snapshot, size_t session_limit)
 {
-    return plan_new(&acceptor->open, snapshot, session_limit);
+    return plan_new(&acceptor->open, snapshot, session_limit, &acceptor->binder);
 }
 
 static void take_reserve(struct acceptor *acceptor)
@@ -74,7 +77,7 @@ static bool init_loop(struct acceptor *acceptor)
     return true;
 }
 
-struct acceptor *acceptor_new(struct totals *totals)
+struct acceptor *acceptor_new(struct totals *totals, const struct plan_binder *binder)
 {
     struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
 
@@ -84,6 +87,7 @@ struct acceptor *acceptor_new(struct totals *totals)
         return NULL;
     }
     acceptor->totals = totals;
+    acceptor->binder = *binder;
     acceptor->reserve = -1;
     list_init(&acceptor->doors);
     list_init(&acceptor->inbox);
@@ -169,12 +173,21 @@ static size_t open_sessions(const struct acceptor *acceptor)
     return sum;
 }
 
+/* Why a client gets no session. */
+struct refusal {
+    enum reason reason;
+    enum dialog_farewell farewell;
+};
+
+static const struct refusal too_many = {REASON_TOO_MANY_SESSIONS, FAREWELL_TOO_MANY_SESSIONS};
+static const struct refusal shutting_down = {REASON_SHUTDOWN, FAREWELL_SHUTDOWN};
+
 /*
- * Refuses a client that is over the limit of sessions. Where the connection begins in clear, the
- * client gets a farewell. With implicit TLS it gets none, since that would cost a handshake (C108).
+ * Refuses a client. Where the connection begins in clear, the client gets a farewell. With implicit
+ * TLS it gets none, since that would cost a handshake (C108).
  */
-static void turn_away(
-    struct acceptor *acceptor, const struct service *service, int fd, const struct address *client)
+static void turn_away(struct acceptor *acceptor, const struct service *service, int fd,
+    const struct address *client, const struct refusal *refusal)
 {
     char text[ADDRESS_TEXT_MAX];
     char farewell[DIALOG_EXTRA];
@@ -184,23 +197,25 @@ static void turn_away(
     if (service->listener->tls != LISTENER_TLS_IMPLICIT) {
         buffer_init(&words, farewell, sizeof(farewell));
         protocol_farewell(
-            service->protocol, FAREWELL_TOO_MANY_SESSIONS, service->dialog_policy.hostname, &words);
+            service->protocol, refusal->farewell, service->dialog_policy.hostname, &words);
         (void)send(fd, buffer_held(&words).p, buffer_held(&words).n, MSG_NOSIGNAL);
     }
     socket_discard(fd, false);
     log_open(&line, LOG_WARNING, "refused");
     log_text(&line, "listener", slice_from(service->listener->name));
     log_text(&line, "client", slice_from(address_text(client, text)));
-    log_text(&line, "reason", slice_from(reason_text(REASON_TOO_MANY_SESSIONS)));
+    log_text(&line, "reason", slice_from(reason_text(refusal->reason)));
     log_write(&line);
-    (void)atomic_fetch_add(&acceptor->totals->attacks[reason_attack(REASON_TOO_MANY_SESSIONS)], 1);
+    (void)atomic_fetch_add(&acceptor->totals->attacks[reason_attack(refusal->reason)], 1);
 }
 
 static void let_in(
     struct acceptor *acceptor, const struct door *door, int fd, const struct address *client)
 {
+    const struct service *service = snapshot_service(acceptor->snapshot, door->listener);
+
     if (open_sessions(acceptor) >= acceptor->session_limit)
-        turn_away(acceptor, snapshot_service(acceptor->snapshot, door->listener), fd, client);
+        turn_away(acceptor, service, fd, client, &too_many);
     else
         (void)worker_give(least_loaded(acceptor), fd, client, acceptor->snapshot, door->listener);
 }
@@ -290,7 +305,7 @@ static void close_unwanted(struct door *door)
 {
     if (door->is_wanted)
         return;
-    for (int i = 0; i < PLAN_BACKLOG && accept_one(door); i++)
+    for (int i = 0; i < LISTENING_BACKLOG && accept_one(door); i++)
         continue;
     close_door(door);
 }
@@ -323,8 +338,22 @@ static void carry_out(struct acceptor *acceptor, struct plan *plan)
 
 /* ---- The thread ---- */
 
+/* Gives all connections in the queue of the door their word. */
+static void turn_away_queue(struct door *door)
+{
+    struct acceptor *acceptor = door->acceptor;
+    struct address client;
+    int fd;
+
+    for (int i = 0; i < LISTENING_BACKLOG && (fd = socket_accept(door->fd, &client)) >= 0; i++)
+        turn_away(acceptor, snapshot_service(acceptor->snapshot, door->listener), fd, &client,
+            &shutting_down);
+}
+
 static void close_all(struct acceptor *acceptor)
 {
+    if (acceptor->end == ACCEPTOR_TURN_AWAY)
+        for_each_door(acceptor, turn_away_queue);
     for_each_door(acceptor, close_door);
     uv_close((uv_handle_t *)&acceptor->pause, NULL);
     uv_close((uv_handle_t *)&acceptor->wake, NULL);
@@ -385,13 +414,14 @@ void acceptor_switch(struct acceptor *acceptor, struct plan **plan)
     (void)uv_async_send(&acceptor->wake);
 }
 
-void acceptor_stop(struct acceptor **pointer)
+void acceptor_stop(struct acceptor **pointer, enum acceptor_end end)
 {
     struct acceptor *acceptor = *pointer;
 
     *pointer = NULL;
     if (!acceptor)
         return;
+    acceptor->end = end; /* the thread reads it behind stop_ordered */
     if (acceptor->started) {
         (void)pthread_mutex_lock(&acceptor->lock);
         acceptor->stop_ordered = true;

@@ -18,9 +18,10 @@ struct acceptor;
 
 /*
  * Returns a new acceptor without a thread; end it with acceptor_stop. It counts refused clients in
- * the totals, which must outlive it. Without memory it logs this and returns NULL.
+ * the totals. The totals and the binder's owner must outlive it. Without memory it logs this and
+ * returns NULL.
  */
-struct acceptor *acceptor_new(struct totals *totals);
+struct acceptor *acceptor_new(struct totals *totals, const struct plan_binder *binder);
 
 /*
  * Returns a plan for the snapshot (see plan_new). Sockets that are open already are not bound
@@ -47,10 +48,16 @@ bool acceptor_start(struct acceptor *acceptor, struct worker *const *workers, si
  */
 void acceptor_switch(struct acceptor *acceptor, struct plan **plan);
 
+/* What becomes of connections in the queues of the sockets when the acceptor stops. */
+enum acceptor_end {
+    ACCEPTOR_TURN_AWAY, /* they get a farewell: no other process accepts them */
+    ACCEPTOR_LEAVE      /* they stay: another process accepts from the same sockets */
+};
+
 /*
- * Closes all listening sockets, waits for the thread, frees the acceptor and sets the pointer to
+ * Closes its listening sockets, waits for the thread, frees the acceptor and sets the pointer to
  * NULL. NULL is allowed.
  */
-void acceptor_stop(struct acceptor **acceptor);
+void acceptor_stop(struct acceptor **acceptor, enum acceptor_end end);
 
 #endif

@@ -1,7 +1,7 @@
 #include "load.h"
 
-#include "mailmux/directives.h"
 #include "mailmux/log.h"
+#include <stdio.h>
 
 static void log_report(const struct config_report *report)
 {
@@ -10,42 +10,48 @@ static void log_report(const struct config_report *report)
             report->problems[i].text);
 }
 
-struct snapshot *load_first(const char *file)
+/* Writes the errors, each on a line of its own; those that do not fit are left out. */
+static void list_errors(const struct config_report *report, char *out, size_t cap)
 {
-    struct config_report report;
-    struct config *config = NULL;
-    struct snapshot *snapshot = NULL;
+    size_t n = 0;
 
-    if (config_load(file, &config, &report)) {
-        log_setup(config->proxy.log_format, config->proxy.log_level);
-        snapshot = snapshot_new(&config, NULL, true, &report);
+    (void)snprintf(out, cap, "see the log");
+    for (size_t i = 0; i < report->count; i++) {
+        int more = report->problems[i].is_error
+                       ? snprintf(out + n, cap - n, "%s%s", n ? "\n" : "", report->problems[i].text)
+                       : 0;
+
+        if (more < 0 || (size_t)more >= cap - n) {
+            out[n] = '\0';
+            return;
+        }
+        n += (size_t)more;
     }
+}
+
+struct snapshot *load_first(struct config **config)
+{
+    struct config_report report = {0};
+    struct snapshot *snapshot;
+
+    log_setup((*config)->proxy.log_format, (*config)->proxy.log_level);
+    snapshot = snapshot_new(config, NULL, true, &report);
+
     log_report(&report);
     config_report_free(&report);
     return snapshot;
 }
 
-static void log_what_stays(const struct config *before, const struct config *now)
-{
-    for (size_t row = 0; row < directive_count; row++) {
-        if (config_needs_restart(before, now, &directives[row]))
-            log_message(LOG_WARNING, "config",
-                "[%s] %s: the change needs a restart; until then the old value holds",
-                section_infos[directives[row].section].word, directives[row].key);
-    }
-}
-
-struct snapshot *load_again(const char *file, struct snapshot *before)
+struct snapshot *load_again(const char *file, struct snapshot *before, char *why, size_t cap)
 {
     struct config_report report;
     struct config *config = NULL;
     struct snapshot *snapshot = NULL;
 
-    if (config_load(file, &config, &report)) {
-        log_what_stays(snapshot_config(before), config);
+    if (config_load(file, &config, &report))
         snapshot = snapshot_new(&config, before, true, &report);
-    }
     log_report(&report);
+    list_errors(&report, why, cap);
     config_report_free(&report);
     return snapshot;
 }

@@ -7,13 +7,16 @@
 
 #include "snapshot.h"
 
-/* Loads the file at the start, and sets the log up as it says. Returns NULL on any error. */
-struct snapshot *load_first(const char *file);
+/*
+ * Makes the first snapshot, from a configuration that was read already, and sets the log up as it
+ * says. Takes it and sets the pointer to NULL. Returns NULL on any error.
+ */
+struct snapshot *load_first(struct config **config);
 
 /*
- * Loads the file again, while `before` is in effect. Logs which changed settings need a restart;
- * those keep their old values. Returns NULL on any error; then nothing has changed.
+ * Loads the file again, while `before` is in effect. Returns NULL on any error; then nothing has
+ * changed. Writes the errors to `why`, which has room for cap octets.
  */
-struct snapshot *load_again(const char *file, struct snapshot *before);
+struct snapshot *load_again(const char *file, struct snapshot *before, char *why, size_t cap);
 
 #endif

@@ -1,24 +1,33 @@
 #include "plan.h"
 
 #include "mailmux/log.h"
-#include "socket.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-static void log_bind_failure(const struct config_listener *listener, int failure, const char *text)
+static void log_bind_failure(
+    const struct config_listener *listener, const struct address *at, int failure)
 {
+    char text[ADDRESS_TEXT_MAX];
     const char *remedy = failure == EACCES
                              ? "; ports below 1024 need root, the capability CAP_NET_BIND_SERVICE, "
                                "or a lower net.ipv4.ip_unprivileged_port_start"
                              : "";
 
-    log_message(LOG_ERROR, "bind-failed", "listener %s: %s%s", listener->name, text, remedy);
+    if (failure == EADDRNOTAVAIL)
+        remedy = "; no interface has this address; with freebind = yes mailmux listens there all "
+                 "the same";
+    log_message(LOG_ERROR, "bind-failed", "listener %s: cannot listen on %s: %s%s", listener->name,
+        address_text(at, text), strerror(failure), remedy);
 }
 
+/* Of *:25, one half is left out where the kernel has no IPv6. An address that is named is wanted.
+ */
 static bool has_no_ipv6(const struct address *at, int failure)
 {
-    return address_family(at) == AF_INET6 && (failure == EAFNOSUPPORT || failure == EADDRNOTAVAIL);
+    return address_family(at) == AF_INET6 && address_is_wildcard(at) &&
+           (failure == EAFNOSUPPORT || failure == EADDRNOTAVAIL);
 }
 
 static bool is_open(const struct plan_open *open, const struct address *at)
@@ -31,28 +40,48 @@ static bool is_open(const struct plan_open *open, const struct address *at)
 }
 
 /*
- * Adds one address of a listener to the plan, and opens its socket unless that is open. Returns
- * false, with the reason in the log, when it cannot be opened.
+ * Adds one address of a listener to the plan, and opens its socket. Returns false, with the reason
+ * in the log, when it cannot be opened.
  */
-static bool plan_door(const struct plan_open *open, struct plan *plan,
-    const struct config_listener *listener, size_t index, size_t bind)
+static bool plan_door(const struct plan_binder *binder, struct plan *plan,
+    const struct config_listener *listener, size_t index, const struct address *at)
 {
-    const struct address *at = &listener->bind[bind];
-    struct error error;
-    int failure = 0;
-    int fd = is_open(open, at) ? -1 : socket_listen(at, PLAN_BACKLOG, &failure, &error);
+    int fd = binder->bind(binder->owner, listener->name, at);
 
-    if (fd < 0 && failure != 0 && has_no_ipv6(at, failure)) {
-        log_message(LOG_WARNING, "no-ipv6", "listener %s: %s; skipped, as there is no IPv6 here",
-            listener->name, error.text);
+    if (fd < 0 && has_no_ipv6(at, -fd)) {
+        log_message(LOG_WARNING, "no-ipv6",
+            "listener %s: [::]:%u is skipped: there is no IPv6 here", listener->name,
+            address_port(at));
         return true;
     }
-    if (fd < 0 && failure != 0) {
-        log_bind_failure(listener, failure, error.text);
+    if (fd < 0) {
+        log_bind_failure(listener, at, -fd);
         return false;
     }
     plan->doors[plan->count++] = (struct plan_door){fd, *at, index};
     return true;
+}
+
+/* Plans the addresses of one listener. Returns false if one of them cannot be had, or none is left.
+ */
+static bool plan_listener(const struct plan_open *open, const struct plan_binder *binder,
+    struct plan *plan, const struct config_listener *listener, size_t index)
+{
+    size_t before = plan->count;
+    bool all = true;
+
+    for (size_t i = 0; i < listener->bind_count; i++) {
+        if (is_open(open, &listener->bind[i]))
+            plan->doors[plan->count++] = (struct plan_door){-1, listener->bind[i], index};
+        else
+            all = plan_door(binder, plan, listener, index, &listener->bind[i]) && all;
+    }
+    if (all && plan->count == before) {
+        log_message(LOG_ERROR, "bind-failed",
+            "listener %s: none of its addresses can be had on this machine", listener->name);
+        return false;
+    }
+    return all;
 }
 
 void plan_free(struct plan **pointer)
@@ -70,7 +99,8 @@ void plan_free(struct plan **pointer)
     free(plan);
 }
 
-struct plan *plan_new(const struct plan_open *open, struct snapshot *snapshot, size_t session_limit)
+struct plan *plan_new(const struct plan_open *open, struct snapshot *snapshot, size_t session_limit,
+    const struct plan_binder *binder)
 {
     const struct config *config = snapshot_config(snapshot);
     struct plan *plan;
@@ -87,10 +117,8 @@ struct plan *plan_new(const struct plan_open *open, struct snapshot *snapshot, s
     plan->snapshot = snapshot_ref(snapshot);
     plan->session_limit = session_limit;
     /* Goes on after a failure, so that the log names every address that cannot be bound. */
-    for (size_t i = 0; i < config->listener_count; i++) {
-        for (size_t j = 0; j < config->listeners[i].bind_count; j++)
-            all = plan_door(open, plan, &config->listeners[i], i, j) && all;
-    }
+    for (size_t i = 0; i < config->listener_count; i++)
+        all = plan_listener(open, binder, plan, &config->listeners[i], i) && all;
     if (!all)
         plan_free(&plan);
     return plan;

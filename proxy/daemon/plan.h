@@ -9,7 +9,16 @@
 #include "mailmux/list.h"
 #include "snapshot.h"
 
-enum { PLAN_BACKLOG = 1024 }; /* connections that may wait at one socket */
+/*
+ * Opens the listening socket at one of the listener's addresses. Returns its descriptor, which the
+ * caller closes, or a negative errno.
+ */
+typedef int plan_bind(void *owner, const char *listener, const struct address *at);
+
+struct plan_binder {
+    plan_bind *bind;
+    void *owner;
+};
 
 /* One listening socket. */
 struct plan_door {
@@ -34,11 +43,11 @@ struct plan_open {
 
 /*
  * Opens the listening sockets that the snapshot wants and that are not open yet. The plan takes a
- * reference to the snapshot. Logs each bind that fails, and then returns NULL. An IPv6 address on a
- * machine without IPv6 is no failure: it is left out, with a warning.
+ * reference to the snapshot. Logs each bind that fails, and then returns NULL. [::] on a machine
+ * without IPv6 is no failure: it is left out, with a warning, unless nothing else is left.
  */
-struct plan *plan_new(
-    const struct plan_open *open, struct snapshot *snapshot, size_t session_limit);
+struct plan *plan_new(const struct plan_open *open, struct snapshot *snapshot, size_t session_limit,
+    const struct plan_binder *binder);
 
 /*
  * Closes the sockets that were opened for the plan and not taken over, and frees it. Sets the

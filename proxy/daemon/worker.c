@@ -10,13 +10,15 @@ struct worker {
     pthread_t thread;
     uv_loop_t loop;
     uv_async_t wake;
-    pthread_mutex_t lock; /* guards inbox and the three orders */
+    pthread_mutex_t lock; /* guards inbox and the four orders */
     struct list inbox;    /* connections */
     bool drain_ordered;
     bool cut_ordered;
+    bool retire_ordered;
     bool state_ordered; /* until it is carried out */
     atomic_size_t load;
-    bool over; /* it drains and has no session: its handles are being closed */
+    bool ends; /* when no session is left: it drains, or is retired */
+    bool over; /* no session is left: its handles are being closed */
     worker_done *on_done;
     void *owner;
     struct engine engine;
@@ -69,7 +71,10 @@ static void begin_session(struct worker *worker, struct connection *connection)
     free(connection);
 }
 
-/* For a connection that arrives after the order to drain. */
+/*
+ * For a connection that arrives when the worker drains already. One that came with the order begins
+ * a session, which then gets its farewell.
+ */
 static void refuse(struct worker *worker, struct connection *connection)
 {
     socket_discard(connection->fd, false);
@@ -79,7 +84,7 @@ static void refuse(struct worker *worker, struct connection *connection)
 
 static void end_if_over(struct worker *worker)
 {
-    if (!worker->sessions.is_draining || worker->sessions.count > 0 || worker->over)
+    if (!worker->ends || worker->sessions.count > 0 || worker->over)
         return;
     worker->over = true;
     engine_deinit(&worker->engine);
@@ -97,6 +102,7 @@ static void on_wake(uv_async_t *wake)
     struct list *node;
     bool drain;
     bool cut;
+    bool retire;
     bool log_state;
 
     list_init(&taken);
@@ -105,13 +111,14 @@ static void on_wake(uv_async_t *wake)
         list_append(&taken, node);
     drain = worker->drain_ordered;
     cut = worker->cut_ordered;
+    retire = worker->retire_ordered;
     log_state = worker->state_ordered;
     worker->state_ordered = false;
     (void)pthread_mutex_unlock(&worker->lock);
     while ((node = list_shift(&taken)) != NULL) {
         struct connection *connection = LIST_ENTRY(node, struct connection, node);
 
-        if (drain)
+        if (worker->sessions.is_draining)
             refuse(worker, connection);
         else
             begin_session(worker, connection);
@@ -126,6 +133,7 @@ static void on_wake(uv_async_t *wake)
         sessions_log_state(&worker->sessions);
     if (!worker->over)
         engine_end_turn(&worker->engine);
+    worker->ends = worker->sessions.is_draining || retire;
     end_if_over(worker);
 }
 
@@ -236,6 +244,14 @@ void worker_drain(struct worker *worker)
 void worker_cut(struct worker *worker)
 {
     order(worker, true);
+}
+
+void worker_retire(struct worker *worker)
+{
+    (void)pthread_mutex_lock(&worker->lock);
+    worker->retire_ordered = true;
+    (void)pthread_mutex_unlock(&worker->lock);
+    (void)uv_async_send(&worker->wake);
 }
 
 void worker_log_state(struct worker *worker)

@@ -12,11 +12,12 @@
 
 struct worker;
 
-/* Called once, on the worker's thread right before that ends: it drains, and no session is left. */
+/* Called once, on the worker's thread right before that ends: no session is left. */
 typedef void worker_done(void *owner);
 
 /*
- * Starts a worker, which the caller ends with worker_drain or worker_cut and then worker_join.
+ * Starts a worker, which the caller ends with worker_drain, worker_cut or worker_retire, and then
+ * worker_join.
  * number: its name in the log. The totals and the owner must outlive it. Returns NULL with the
  * error's text.
  */
@@ -40,6 +41,12 @@ size_t worker_load(const struct worker *worker);
  */
 void worker_drain(struct worker *worker);
 void worker_cut(struct worker *worker);
+
+/*
+ * Any thread. When no session is left the thread ends; sessions go on to their end. Call it when no
+ * connection can be given any more.
+ */
+void worker_retire(struct worker *worker);
 
 /*
  * Any thread. The worker's own thread logs the state of its sessions (sessions_log_state). Nothing

@@ -318,25 +318,6 @@ struct wire *socket_connect(
     return wire;
 }
 
-int socket_listen(const struct address *at, int backlog, int *failure, struct error *error)
-{
-    char text[ADDRESS_TEXT_MAX];
-    int fd = socket(address_family(at), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-
-    if (fd >= 0) {
-        set_number(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-        if (address_family(at) == AF_INET6)
-            set_number(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-        if (bind(fd, &at->socket.any, address_len(at)) == 0 && listen(fd, backlog) == 0)
-            return fd;
-    }
-    *failure = errno;
-    error_set(error, "cannot listen on %s: %s", address_text(at, text), strerror(*failure));
-    if (fd >= 0)
-        (void)close(fd);
-    return -1;
-}
-
 /* Returns whether the error is about a connection that died in the queue [accept(2)]. */
 static bool is_stillborn(int error)
 {

@@ -1,7 +1,7 @@
 /*
  * TCP sockets: wires over a non-blocking descriptor and one uv_poll_t, and the calls that make
  * descriptors. A socket wire owns both. It lives until wire_close, and its memory until the loop
- * has run the close callback. It belongs to the thread of its loop. socket_name, socket_listen,
+ * has run the close callback. It belongs to the thread of its loop. socket_name,
  * socket_accept and socket_discard may be called on any thread.
  *
  * Polls are level-triggered, and libuv 1.44 calls back for ever if nothing is consumed. So
@@ -36,12 +36,6 @@ struct wire *socket_connect(
  * any more.
  */
 bool socket_name(int fd, struct address *out);
-
-/*
- * Returns a listening descriptor (SO_REUSEADDR, IPV6_V6ONLY, close-on-exec, non-blocking), which
- * the caller closes. Returns -1 on failure, with the errno in *failure and a text in *error.
- */
-int socket_listen(const struct address *at, int backlog, int *failure, struct error *error);
 
 /*
  * Takes the next connection off a listening descriptor. Returns its descriptor (non-blocking,

@@ -34,14 +34,30 @@ static bool build_end(struct build *build, struct config **out)
     return true;
 }
 
+static void load(const char *path, struct build *build, struct config_report *report)
+{
+    build_begin(build, report);
+    build->looks_at_files = true;
+    config_reader_file(path, build->store, &build->document, report);
+}
+
 bool config_load(const char *path, struct config **out, struct config_report *report)
 {
     struct build build;
 
-    build_begin(&build, report);
-    build.looks_at_files = true;
-    config_reader_file(path, build.store, &build.document, report);
+    load(path, &build, report);
     return build_end(&build, out);
+}
+
+bool config_load_unchecked(const char *path, struct config **out, struct config_report *report)
+{
+    struct build build;
+
+    load(path, &build, report);
+    config_build(&build);
+    config_defaults(&build);
+    *out = build.config;
+    return report->error_count == 0;
 }
 
 bool config_parse_bytes(

@@ -86,8 +86,9 @@ const struct directive directives[] = {
         .help = "Worker threads that serve sessions; auto is one per CPU."},
     {SECTION_PROXY, "user", VALUE_WORD, FIELD(config_proxy, user), .needs_restart = true,
         .default_text = "stay as started",
-        .help = "The account that mailmux changes to when root starts it, after its ports are "
-                "bound and its keys are read."},
+        .help = "The account of the service, the process that speaks with clients and servers, "
+                "when root starts mailmux. The keeper stays root: it opens ports and files for the "
+                "service, those that this file names and no others."},
     {SECTION_PROXY, "hostname", VALUE_HOST, FIELD(config_proxy, hostname),
         .default_text = "the name of the machine",
         .help = "The name that mailmux gives where it speaks for itself. A self-signed "
@@ -395,6 +396,10 @@ const struct directive directives[] = {
         "before the rest of the session ends, too."),
     TIMEOUT(drain, 0, 24 * HOUR, "30s",
         "How long open sessions may go on after SIGTERM; then they are cut."),
+    TIMEOUT(upgrade_drain, 0, 720 * HOUR, "24h",
+        "How long the sessions of an earlier service may go on after an upgrade, or after a reload "
+        "that has changed workers, user, state_directory, log_format, log_level or core_dumps. "
+        "Then they drain."),
     {SECTION_TIMEOUTS, "keepalive", VALUE_DURATION, FIELD(config_timeouts, keepalive),
         .min = SECOND, .max = 8 * HOUR, .zero = "off", .fallback = "2m",
         .help = "How long a connection may be silent before TCP keepalive probes ask whether the "

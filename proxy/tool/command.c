@@ -2,6 +2,7 @@
 
 #include "mailmux/config.h"
 #include "mailmux/directives.h"
+#include "order_command.h"
 #include "probe_command.h"
 #include "resolver.h"
 #include "snapshot.h"
@@ -16,6 +17,9 @@ static const char help[] =
     "  -c, --config FILE   the configuration (default " OPTIONS_DEFAULT_FILE ")\n"
     "  --check             report every problem of the configuration; exit 0 if it can be used\n"
     "  --check --probe     the same, and visit every server: does it match the file?\n"
+    "  --reload            let the running mailmux read its file again; exit 0 when it has\n"
+    "  --upgrade           let it execute the program that is installed now, and keep sessions\n"
+    "  --status            its processes, sessions and servers that are down\n"
     "  --dump              the effective configuration, with the source of each value\n"
     "  --reference         the settings, as Markdown\n"
     "  --man               the settings, as the manual page mailmux.ini(5)\n"
@@ -106,6 +110,15 @@ int command_run(const struct options *options)
         break;
     case COMMAND_MANUAL:
         directives_write_manual(stdout);
+        break;
+    case COMMAND_RELOAD:
+        status = order_command(options->file, CONTROL_RELOAD);
+        break;
+    case COMMAND_UPGRADE:
+        status = order_command(options->file, CONTROL_UPGRADE);
+        break;
+    case COMMAND_STATUS:
+        status = order_command(options->file, CONTROL_STATUS);
         break;
     case COMMAND_VERSION:
         write_version();

@@ -14,6 +14,9 @@ enum options_command {
     COMMAND_DUMP,
     COMMAND_REFERENCE,
     COMMAND_MANUAL,
+    COMMAND_RELOAD, /* the three ask the mailmux that runs with this file */
+    COMMAND_UPGRADE,
+    COMMAND_STATUS,
     COMMAND_VERSION,
     COMMAND_HELP
 };

@@ -136,16 +136,6 @@ def test_an_address_that_is_taken_changes_nothing(front):
     connect(front, "other").close()
 
 
-def test_what_needs_a_restart_is_named(front):
-    front.section("proxy", workers=3, hostname=NAME, state_directory=front.directory / "state",
-                  log_format="json")
-    assert front.reload().event == "reloaded"
-    said = [line.text for line in front.events("config")]
-    assert any("[proxy] workers: the change needs a restart" in text for text in said)
-    assert any("[proxy] log_format: the change needs a restart" in text for text in said)
-    assert not any("hostname" in text for text in said)
-
-
 @pytest.mark.conformance("C89")
 def test_tickets_stay_good_over_a_reload(front):
     context = default_context()

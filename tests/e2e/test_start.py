@@ -28,6 +28,7 @@ def is_served(port):
         return False
 
 
+@pytest.mark.conformance("C144")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
 def test_no_socket_takes_the_place_of_a_standard_descriptor_that_is_closed(front, closed):
     """What is logged would go to a client, and a client's bytes would be read from nowhere."""
@@ -46,6 +47,7 @@ def test_no_socket_takes_the_place_of_a_standard_descriptor_that_is_closed(front
     assert status == 0
 
 
+@pytest.mark.conformance("C144")
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM], ids=["usr1", "term"])
 def test_a_signal_that_comes_while_the_configuration_is_read_is_kept(front, number):
     front.write()
@@ -76,10 +78,24 @@ def test_a_signal_that_comes_while_the_configuration_is_read_is_kept(front, numb
         front.finished()
 
 
+@pytest.mark.conformance("C144")
 @pytest.mark.parametrize("limit", [4, 8, 65])
 def test_too_few_descriptors_for_a_start_are_said(front, limit):
     front.open_files = limit
     front.start(wait=False)
     assert front.wait() == 1
     assert "RLIMIT_NOFILE" in front.events("start-failed")[0].text
+    front.process = None
+
+
+@pytest.mark.conformance("C145")
+@pytest.mark.parametrize("address", ["192.0.2.1", "[2001:db8::1]"])
+def test_an_address_that_is_not_there_is_never_ready(front, address):
+    """Of either family, whether or not the listener has others."""
+    front.section("listener imap", bind=[f"{address}:{front.ports['imap']}"], protocol="imap",
+                  tls="starttls", backend="server")
+    front.start(wait=False)
+    assert front.wait() == 1
+    assert not front.events("ready")
+    assert address in front.events("bind-failed")[0].text
     front.process = None

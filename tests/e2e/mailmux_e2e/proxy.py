@@ -173,9 +173,20 @@ class Proxy:
         return self._reader is not None and not self._reader.is_alive()
 
     @property
-    def pid(self) -> int:
+    def keeper_pid(self) -> int:
+        """The main process."""
         assert self.process is not None
         return self.process.pid
+
+    def service_pids(self) -> list[int]:
+        """The processes that serve, the newest last."""
+        children = Path(f"/proc/{self.keeper_pid}/task/{self.keeper_pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    @property
+    def pid(self) -> int:
+        """The process that serves new connections."""
+        return self.service_pids()[-1]
 
     def open_descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))

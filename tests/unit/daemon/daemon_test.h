@@ -5,7 +5,9 @@
 #ifndef MAILMUX_DAEMON_TEST_H
 #define MAILMUX_DAEMON_TEST_H
 
+#include "listening.h"
 #include "log_catch.h"
+#include "plan.h"
 #include "snapshots.h"
 #include <errno.h>
 #include <sched.h>
@@ -57,6 +59,16 @@ static inline bool is_listening(uint16_t port)
     (void)close(fd);
     return is;
 }
+
+/* Opens sockets as the keeper does, though in this process. */
+static inline int bind_here(void *owner, const char *listener, const struct address *at)
+{
+    (void)owner;
+    (void)listener;
+    return listening_open(at, false);
+}
+
+static const struct plan_binder here = {bind_here, NULL};
 
 static inline int accept_from(int listening)
 {

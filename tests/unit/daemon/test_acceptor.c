@@ -9,6 +9,7 @@
 
 #include "acceptor.h"
 #include "daemon_test.h"
+#include <fcntl.h>
 #include <sys/resource.h>
 
 enum { WORKERS = 2, DESCRIPTORS = 128, PORT = 1001, OTHER_PORT = 1002, TLS_PORT = 1003 };
@@ -53,14 +54,14 @@ static int set_up(void **state)
         assert_non_null(workers[i]);
     }
     log_catch(LOG_INFO);
-    acceptor = acceptor_new(&totals);
+    acceptor = acceptor_new(&totals, &here);
     assert_non_null(acceptor);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    acceptor_stop(&acceptor);
+    acceptor_stop(&acceptor, ACCEPTOR_TURN_AWAY);
     for (size_t i = 0; i < WORKERS; i++) {
         worker_cut(workers[i]);
         worker_join(&workers[i]);
@@ -156,7 +157,7 @@ static void test_over_the_limit_they_are_turned_away(void **state)
     begin(PORT, &clients[2], &legs[2]);
     end(clients[1], legs[1]);
     end(clients[2], legs[2]);
-    acceptor_stop(&acceptor); /* and all is written */
+    acceptor_stop(&acceptor, ACCEPTOR_TURN_AWAY); /* and all is written */
     assert_int_equal(atomic_load(&totals.attacks[ATTACK_FLOOD]), 2);
     said = log_caught();
     assert_int_equal(log_count(said, "warning refused listener=one client=127.0.0.1:"), 1);
@@ -282,11 +283,31 @@ static void test_stops(void **state)
 {
     start(text, 10);
     assert_true(is_listening(PORT));
-    acceptor_stop(&acceptor);
+    acceptor_stop(&acceptor, ACCEPTOR_TURN_AWAY);
     assert_null(acceptor);
     assert_false(is_listening(PORT));
     assert_false(is_listening(TLS_PORT));
-    acceptor_stop(&acceptor);
+    acceptor_stop(&acceptor, ACCEPTOR_TURN_AWAY);
+}
+
+/* Another process accepts from the same socket. */
+static void test_leaves_the_queue_to_another(void **state)
+{
+    struct plan *plan = plan_of(text, 10);
+    int other = dup(plan->doors[0].fd);
+    int client;
+    int leg;
+
+    assert_true(acceptor_start(acceptor, workers, WORKERS, &plan));
+    acceptor_stop(&acceptor, ACCEPTOR_LEAVE);
+    client = connect_to(PORT);
+    assert_int_equal(fcntl(other, F_SETFL, 0), 0);
+    leg = accept_from(other);
+    say(leg, "hello\n");
+    assert_hears(client, "hello\n");
+    (void)close(leg);
+    (void)close(client);
+    (void)close(other);
 }
 
 /* A start that fails behind it: its plan is the caller's, and nothing is left. */
@@ -294,7 +315,7 @@ static void test_stops_before_it_has_started(void **state)
 {
     struct plan *plan = plan_of(text, 10);
 
-    acceptor_stop(&acceptor);
+    acceptor_stop(&acceptor, ACCEPTOR_TURN_AWAY);
     plan_free(&plan);
     assert_false(is_listening(PORT));
 }
@@ -313,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_a_door_that_closes_serves_who_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stops, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_leaves_the_queue_to_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stops_before_it_has_started, set_up, tear_down),
     };
 

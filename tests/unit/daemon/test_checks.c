@@ -66,9 +66,7 @@ static void pass(uint64_t ms)
 static int listen_without_blocking(uint16_t port)
 {
     struct address at = own_address(port);
-    struct error error;
-    int failure = 0;
-    int fd = socket_listen(&at, 16, &failure, &error);
+    int fd = listening_open(&at, false);
 
     assert_true(fd >= 0);
     return fd;

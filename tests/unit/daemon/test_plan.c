@@ -9,7 +9,6 @@
 
 #include "daemon_test.h"
 #include "plan.h"
-#include "socket.h"
 #include <fcntl.h>
 
 #define BACKEND "[backend b]\nserver = 127.0.0.1:1143\n"
@@ -25,7 +24,7 @@ static int tear_down(void **state)
 static struct plan *plan_of(const struct plan_open *open, const char *text, size_t limit)
 {
     struct snapshot *snapshot = snapshot_of(text);
-    struct plan *plan = plan_new(open, snapshot, limit);
+    struct plan *plan = plan_new(open, snapshot, limit, &here);
 
     snapshot_unref(&snapshot); /* the plan has its own reference */
     return plan;
@@ -96,10 +95,8 @@ static void test_one_bind_that_fails_undoes_all(void **state)
     const struct plan_open nowhere = {0};
     struct address taken = own_address(1002);
     struct address also = own_address(1004);
-    struct error error;
-    int failure = 0;
-    int first = socket_listen(&taken, 1, &failure, &error);
-    int second = socket_listen(&also, 1, &failure, &error);
+    int first = listening_open(&taken, false);
+    int second = listening_open(&also, false);
     const char *said;
 
     assert_true(first >= 0 && second >= 0);
@@ -119,22 +116,50 @@ static void test_one_bind_that_fails_undoes_all(void **state)
     (void)close(second);
 }
 
-/* An address of this machine is a mistake where it is missing; IPv6 where there is none is not. */
+/* An address of this machine is a mistake where it is missing, of either family. */
 static void test_an_address_that_is_not_ours(void **state)
 {
     const struct plan_open nowhere = {0};
-    struct plan *plan;
+    const char *said;
 
     log_catch(LOG_INFO);
     assert_null(plan_of(&nowhere, LISTENER("one", "bind = 192.0.2.1:1001\n") BACKEND, 1));
-    assert_int_equal(log_count(log_caught(), "error bind-failed"), 1);
-    plan =
-        plan_of(&nowhere, LISTENER("one", "bind = [2001:db8::1]:1001\nbind = @:1002\n") BACKEND, 1);
+    assert_null(plan_of(
+        &nowhere, LISTENER("one", "bind = [2001:db8::1]:1001\nbind = @:1002\n") BACKEND, 1));
+    said = log_caught();
+    assert_int_equal(log_count(said, "error bind-failed"), 2);
+    assert_int_equal(log_count(said, "freebind = yes"), 2);
+    assert_false(is_listening(1002));
+}
+
+static int bind_without_ipv6(void *owner, const char *listener, const struct address *at)
+{
+    return address_family(at) == AF_INET6 ? -EAFNOSUPPORT : bind_here(owner, listener, at);
+}
+
+/* Where the kernel has no IPv6, [::] is left out; but a listener has one address at least. */
+static void test_a_kernel_without_ipv6(void **state)
+{
+    const struct plan_binder binder = {bind_without_ipv6, NULL};
+    const struct plan_open nowhere = {0};
+    struct snapshot *both =
+        snapshot_of(LISTENER("one", "bind = [::]:1001\nbind = @:1002\n") BACKEND);
+    struct snapshot *one = snapshot_of(LISTENER("one", "bind = [::]:1001\n") BACKEND);
+    struct plan *plan;
+    const char *said;
+
+    log_catch(LOG_INFO);
+    plan = plan_new(&nowhere, both, 1, &binder);
     assert_non_null(plan);
-    assert_int_equal(log_count(log_caught(), "warning no-ipv6"), 1);
     assert_int_equal(plan->count, 1);
     assert_door(plan, 0, 1002, 0);
+    assert_null(plan_new(&nowhere, one, 1, &binder));
+    said = log_caught();
+    assert_int_equal(log_count(said, "warning no-ipv6"), 2);
+    assert_int_equal(log_count(said, "error bind-failed"), 1);
     plan_free(&plan);
+    snapshot_unref(&both);
+    snapshot_unref(&one);
 }
 
 static void test_nothing_is_inherited_by_other_programs(void **state)
@@ -154,6 +179,7 @@ int main(void)
         cmocka_unit_test_teardown(test_leaves_open_what_is_open, tear_down),
         cmocka_unit_test_teardown(test_one_bind_that_fails_undoes_all, tear_down),
         cmocka_unit_test_teardown(test_an_address_that_is_not_ours, tear_down),
+        cmocka_unit_test_teardown(test_a_kernel_without_ipv6, tear_down),
         cmocka_unit_test_teardown(test_nothing_is_inherited_by_other_programs, tear_down),
     };
 

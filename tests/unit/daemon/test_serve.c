@@ -9,6 +9,7 @@
 
 #include "certificates.h"
 #include "daemon_test.h"
+#include "keeper.h"
 #include "serve.h"
 #include <signal.h>
 #include <sys/wait.h>
@@ -47,10 +48,10 @@ static void write_file(int port)
     FILE *out = fopen(file, "w");
 
     assert_non_null(out);
-    assert_true(
-        fprintf(out,
-            "[proxy]\nworkers = 1\ncore_dumps = yes\n[timeouts]\ndrain = 1m\n" LISTENER BACKEND,
-            own_ip(), port, own_ip()) > 0);
+    assert_true(fprintf(out,
+                    "[proxy]\nworkers = 1\ncore_dumps = yes\nstate_directory = "
+                    ".\n[timeouts]\ndrain = 1m\n" LISTENER BACKEND,
+                    own_ip(), port, own_ip()) > 0);
     assert_int_equal(fclose(out), 0);
 }
 
@@ -66,7 +67,7 @@ static void start(void)
         (void)close(log[0]);
         (void)dup2(log[1], STDERR_FILENO);
         (void)close(log[1]);
-        _exit(serve(file));
+        _exit(keeper_run(file, (char *const[]){(char *)"mailmux", NULL}, serve));
     }
     (void)close(log[1]);
     its_log = fdopen(log[0], "r");

@@ -1,0 +1,150 @@
+#include "server.h"
+
+#include "mailmux/log.h"
+#include <stdlib.h>
+
+enum {
+    DESCRIPTORS_KEPT = 64, /* for all that is neither a session nor a listening socket */
+    DESCRIPTORS_PER_SESSION = 2,
+    NAMES_PATIENCE_MS = 5000 /* a configuration waits so long for its names */
+};
+
+static size_t count_addresses(const struct config *config)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        count += config->listeners[i].bind_count;
+    return count;
+}
+
+static size_t session_limit(const struct config *config, size_t descriptors)
+{
+    size_t kept = DESCRIPTORS_KEPT + count_addresses(config);
+    size_t possible = descriptors > kept + DESCRIPTORS_PER_SESSION
+                          ? (descriptors - kept) / DESCRIPTORS_PER_SESSION
+                          : 1;
+
+    if (config->limits.sessions == 0)
+        return possible;
+    if (config->limits.sessions > possible)
+        log_message(LOG_WARNING, "limits",
+            "sessions = %llu needs more descriptors than there are; %zu are possible",
+            (unsigned long long)config->limits.sessions, possible);
+    return config->limits.sessions < possible ? (size_t)config->limits.sessions : possible;
+}
+
+/* Binds the sockets of the configuration, which must have been loaded. */
+static bool prepare(struct server *server, struct snapshot *snapshot)
+{
+    server->coming.snapshot = snapshot;
+    if (!snapshot || !server->acceptor)
+        return false;
+    server->session_limit = session_limit(snapshot_config(snapshot), server->descriptors);
+    server->coming.plan = acceptor_plan(server->acceptor, snapshot, server->session_limit);
+    return server->coming.plan != NULL;
+}
+
+/*
+ * All names have been looked up. names_start may call this before it returns, so take_effect waits
+ * for the next turn of the loop.
+ */
+static void on_names_ready(void *owner)
+{
+    struct server *server = owner;
+
+    if (server->state != SERVER_DRAINS)
+        (void)uv_timer_start(&server->patience, effect_on_patience_over, 0, 0);
+}
+
+/*
+ * Begins to look the names up. take_effect follows when all have been looked up, or after
+ * NAMES_PATIENCE_MS: servers whose names take longer are used from the moment when their addresses
+ * are known. Returns false if the lookup cannot begin.
+ */
+static bool wait_for_names(struct server *server)
+{
+    struct coming *coming = &server->coming;
+
+    (void)uv_timer_start(&server->patience, effect_on_patience_over, NAMES_PATIENCE_MS, 0);
+    coming->names =
+        names_start(&server->loop, coming->snapshot, server->names, on_names_ready, server);
+    return coming->names != NULL;
+}
+
+bool effect_begin(struct server *server, struct snapshot *snapshot)
+{
+    return prepare(server, snapshot) && wait_for_names(server);
+}
+
+/*
+ * Puts the configuration into effect: it serves new connections, and open sessions keep the
+ * snapshot that they began with. The keeper closes its sockets first that are no longer wanted, so
+ * that no connection comes to them behind the acceptor's back. The pools are handed over next, so
+ * that the new snapshot is complete before the acceptor's thread sees it.
+ */
+static bool take_effect(struct server *server)
+{
+    struct coming *coming = &server->coming;
+    bool is_first = server->state == SERVER_BEGINS;
+
+    (void)uv_timer_stop(&server->patience);
+    if (!keeper_link_commit(&server->keeper)) {
+        log_message(LOG_ERROR, "start-failed", "the keeper does not take this configuration");
+        return false;
+    }
+    if (is_first &&
+        !acceptor_start(server->acceptor, server->workers, server->worker_count, &coming->plan)) {
+        log_message(LOG_ERROR, "start-failed", "no thread could be started");
+        return false;
+    }
+    if (!is_first) {
+        snapshot_take_pools(coming->snapshot, server->snapshot);
+        acceptor_switch(server->acceptor, &coming->plan);
+    }
+    names_stop(&server->names);
+    snapshot_unref(&server->snapshot);
+    server->names = coming->names;
+    server->snapshot = coming->snapshot;
+    *coming = (struct coming){0};
+    server->state = SERVER_ACCEPTS;
+    checks_follow(server->checks, server->snapshot);
+    status_log_effect(server, is_first);
+    return true;
+}
+
+static void begin_reload(struct server *server)
+{
+    char why[WORD_MAX];
+
+    if (effect_begin(server, load_again(server->from->file, server->snapshot, why, sizeof(why))))
+        return;
+    coming_drop(&server->coming);
+    log_message(LOG_ERROR, "reload-failed",
+        "nothing has changed: the configuration from before is still in effect");
+    keeper_link_tell(&server->keeper, WORD_REFUSED, why);
+}
+
+void effect_reload(struct server *server)
+{
+    if (server->coming.snapshot)
+        server->reload_again = true;
+    else
+        begin_reload(server);
+}
+
+/* The names have been looked up, or NAMES_PATIENCE_MS are over. */
+void effect_on_patience_over(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+
+    if (!server->coming.names) /* names_start has failed, and the reload was dropped */
+        return;
+    if (!take_effect(server)) {
+        server->failed = true;
+        drain_begin(server, "failure");
+    } else if (server->reload_again) {
+        server->reload_again = false;
+        begin_reload(server);
+    }
+}

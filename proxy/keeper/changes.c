@@ -1,0 +1,385 @@
+#include "child.h"
+#include "keeper_state.h"
+#include "mailmux/clock.h"
+#include "mailmux/log.h"
+#include "notify.h"
+#include "state_place.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum {
+    STEADY_MS = 60000, /* a service that lived so long has not died soon */
+    PAUSE_MS = 1000,   /* between two starts; it is doubled */
+    DOUBLINGS_MAX = 7,
+    TRIAL_MAX_MS = 10000,
+    WHY_MAX = 128
+};
+
+/* ---- Generations ---- */
+
+static struct generation *find(struct keeper *keeper, enum generation_state state)
+{
+    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
+        if (keeper->generations[i].state == state)
+            return &keeper->generations[i];
+    }
+    return NULL;
+}
+
+/*
+ * Returns a free place. If there is none, the oldest of the retired ones is asked to drain, so that
+ * a place becomes free.
+ */
+static struct generation *find_place(struct keeper *keeper)
+{
+    struct generation *place = find(keeper, GENERATION_NONE);
+    struct generation *oldest = NULL;
+
+    for (size_t i = 0; i < GENERATIONS_MAX && !place; i++) {
+        struct generation *one = &keeper->generations[i];
+
+        if (one->state == GENERATION_RETIRED && (!oldest || one->number < oldest->number))
+            oldest = one;
+    }
+    if (oldest)
+        generation_order(oldest, WORD_TERMINATE);
+    return place;
+}
+
+/* Starts a service with the configuration that is coming, or with the one that was in effect. */
+static bool start_service(struct keeper *keeper)
+{
+    const struct permit *permit = keeper->coming ? keeper->coming : keeper->current;
+    struct config *config = permit ? permit_config(permit) : NULL;
+    struct generation *place = find_place(keeper);
+    struct service_start start;
+
+    if (!config || !place) {
+        log_message(LOG_ERROR, "start-failed",
+            config ? "too many earlier services still have sessions; the oldest one drains now"
+                   : "there is no configuration that can be used");
+        return false;
+    }
+    start = (struct service_start){.file = keeper->file,
+        .config = config,
+        .generation = keeper->last_number + 1,
+        .why = keeper->why};
+    state_place_prepare(config->proxy.state_directory, config->proxy.user);
+    if (!generation_start(place, &start, keeper->run)) {
+        log_message(LOG_ERROR, "start-failed", "no process could be started: %s", strerror(errno));
+        return false;
+    }
+    keeper->last_number++;
+    return true;
+}
+
+/* ---- How a change ends ---- */
+
+static void begin_reload(struct keeper *keeper);
+static void begin_trial(struct keeper *keeper);
+
+static void settle(struct keeper *keeper, enum control_outcome outcome, const char *text)
+{
+    keeper->state = KEEPER_SERVING;
+    control_answer(&keeper->control, outcome, text);
+    notify("READY=1\n");
+    if (keeper->upgrade_wanted)
+        begin_trial(keeper);
+    else if (keeper->reload_wanted)
+        begin_reload(keeper);
+}
+
+/* The first is started at once; the pause grows with each service that dies soon. */
+static void come_back(struct keeper *keeper, bool was_quick)
+{
+    unsigned doublings;
+
+    keeper->quick_deaths = was_quick ? keeper->quick_deaths + 1 : 1;
+    doublings = keeper->quick_deaths < DOUBLINGS_MAX ? keeper->quick_deaths : DOUBLINGS_MAX;
+    keeper->state = KEEPER_DOWN;
+    keeper->why = GENERATION_RESTART;
+    keeper->due_ms =
+        clock_monotonic_ms() + (doublings < 2 ? 0 : (uint64_t)PAUSE_MS << (doublings - 2));
+}
+
+/* What was to come does not. The service that serves goes on; if there is none, one is started. */
+static void give_up(struct keeper *keeper, const char *why)
+{
+    permit_free(&keeper->coming);
+    log_message(LOG_ERROR, keeper->why == GENERATION_UPGRADE ? "upgrade-failed" : "reload-failed",
+        "%s", why);
+    if (find(keeper, GENERATION_SERVING))
+        settle(keeper, CONTROL_FAILED, why);
+    else
+        come_back(keeper, true);
+}
+
+static void follow_log(const struct config *config)
+{
+    log_setup(config->proxy.log_format, config->proxy.log_level);
+}
+
+/* ---- Starting ---- */
+
+/*
+ * Reads what is to come. `is_told`: its problems are logged here; a service that loads it again
+ * logs them itself.
+ */
+static bool read_coming(struct keeper *keeper, bool is_told)
+{
+    struct config_report report;
+    bool is_good;
+
+    permit_free(&keeper->coming);
+    keeper->coming = permit_read(keeper->file, &report);
+    is_good = keeper->coming && permit_config(keeper->coming);
+    if (is_good && !keeper->current)
+        follow_log(permit_config(keeper->coming));
+    for (size_t i = 0; is_told && i < report.count; i++)
+        log_message(report.problems[i].is_error ? LOG_ERROR : LOG_WARNING, "config", "%s",
+            report.problems[i].text);
+    config_report_free(&report);
+    return is_good;
+}
+
+bool changes_start(struct keeper *keeper)
+{
+    return read_coming(keeper, true) && start_service(keeper);
+}
+
+void changes_due(struct keeper *keeper)
+{
+    if (keeper->state == KEEPER_TRYING) {
+        (void)kill(keeper->trial, SIGKILL); /* its end comes as for any other reason */
+        keeper->due_ms = UINT64_MAX;
+        return;
+    }
+    if (!keeper->current)
+        (void)read_coming(keeper, true);
+    keeper->state = KEEPER_STARTING;
+    if (!start_service(keeper))
+        come_back(keeper, true);
+}
+
+/* ---- Reloads and replacements ---- */
+
+/* Returns whether the two differ in a setting that a process has for its whole life. */
+static bool needs_another(const struct permit *before, const struct permit *now)
+{
+    for (size_t row = 0; before && row < directive_count; row++) {
+        if (config_needs_restart(permit_config(before), permit_config(now), &directives[row]))
+            return true;
+    }
+    return !before;
+}
+
+static void begin_replacing(struct keeper *keeper)
+{
+    keeper->state = KEEPER_REPLACING;
+    if (!start_service(keeper))
+        give_up(keeper, "no service could be started; nothing has changed");
+}
+
+static void begin_reload(struct keeper *keeper)
+{
+    bool is_good;
+
+    keeper->reload_wanted = false;
+    keeper->why = GENERATION_RELOAD;
+    control_run(&keeper->control, CONTROL_RELOAD);
+    notify_reloading();
+    is_good = read_coming(keeper, false);
+    if (is_good && needs_another(keeper->current, keeper->coming)) {
+        begin_replacing(keeper);
+        return;
+    }
+    keeper->state = KEEPER_RELOADING;
+    generation_order(find(keeper, GENERATION_SERVING), WORD_RELOAD);
+}
+
+void changes_reload(struct keeper *keeper)
+{
+    keeper->reload_wanted = true;
+    if (keeper->state == KEEPER_SERVING)
+        begin_reload(keeper);
+}
+
+bool changes_commit(struct keeper *keeper, const struct generation *generation)
+{
+    bool is_expected =
+        generation->state == GENERATION_STARTING ||
+        (generation->state == GENERATION_SERVING && keeper->state == KEEPER_RELOADING);
+
+    if (!is_expected || (keeper->coming && !permit_config(keeper->coming)))
+        return false;
+    if (keeper->coming) {
+        permit_free(&keeper->current);
+        keeper->current = keeper->coming;
+        keeper->coming = NULL;
+        follow_log(permit_config(keeper->current));
+    }
+    sockets_keep(&keeper->sockets, permit_config(keeper->current));
+    control_open(&keeper->control, permit_config(keeper->current)->proxy.state_directory);
+    return true;
+}
+
+void changes_serving(struct keeper *keeper, struct generation *generation, const char *summary)
+{
+    struct generation *before = find(keeper, GENERATION_SERVING);
+
+    if (keeper->state == KEEPER_ENDING || keeper->coming) /* it has not committed */
+        return;
+    if (generation->state == GENERATION_STARTING) {
+        if (before) {
+            generation_order(before, WORD_RETIRE);
+            before->state = GENERATION_RETIRED;
+        }
+        generation->state = GENERATION_SERVING;
+        keeper->has_served = true;
+        settle(keeper, CONTROL_DONE, summary);
+    } else if (keeper->state == KEEPER_RELOADING) {
+        settle(keeper, CONTROL_DONE, summary);
+    }
+}
+
+void changes_refused(struct keeper *keeper, const struct generation *generation, const char *why)
+{
+    if (keeper->state != KEEPER_RELOADING || generation->state != GENERATION_SERVING)
+        return;
+    permit_free(&keeper->coming);
+    settle(keeper, CONTROL_FAILED, why);
+}
+
+/* ---- Upgrades ---- */
+
+/* The program on the disk is run first, to learn whether it runs here at all. */
+static void begin_trial(struct keeper *keeper)
+{
+    keeper->upgrade_wanted = false;
+    keeper->why = GENERATION_UPGRADE;
+    control_run(&keeper->control, CONTROL_UPGRADE);
+    notify_reloading();
+    keeper->trial = child_try(keeper->program);
+    keeper->state = KEEPER_TRYING;
+    keeper->due_ms = clock_monotonic_ms() + TRIAL_MAX_MS;
+    if (keeper->trial < 0)
+        give_up(keeper, "no process could be started; nothing has changed");
+}
+
+void changes_upgrade(struct keeper *keeper)
+{
+    keeper->upgrade_wanted = true;
+    if (keeper->state == KEEPER_SERVING)
+        begin_trial(keeper);
+}
+
+static void describe_end(int status, char out[WHY_MAX])
+{
+    if (WIFSIGNALED(status))
+        (void)snprintf(
+            out, WHY_MAX, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        (void)snprintf(out, WHY_MAX, "exit status %d", WEXITSTATUS(status));
+}
+
+void changes_trial_over(struct keeper *keeper, int status)
+{
+    char end[WHY_MAX];
+    char why[PATH_MAX + 2 * WHY_MAX];
+
+    keeper->trial = 0;
+    if (keeper->state != KEEPER_TRYING)
+        return;
+    if (status == 0) {
+        handover_execute(keeper);
+        (void)snprintf(end, sizeof(end), "%s", strerror(errno));
+    } else {
+        describe_end(status, end);
+    }
+    (void)snprintf(
+        why, sizeof(why), "%s cannot be run: %s; nothing has changed", keeper->program, end);
+    give_up(keeper, why);
+}
+
+void changes_resume(struct keeper *keeper)
+{
+    keeper->why = GENERATION_UPGRADE;
+    control_run(&keeper->control, CONTROL_UPGRADE);
+    if (read_coming(keeper, true))
+        begin_replacing(keeper);
+    else
+        give_up(keeper, "the configuration has errors; nothing has changed");
+}
+
+/* ---- Ends ---- */
+
+static void log_death(const struct keeper *keeper, const struct generation *generation, int status)
+{
+    char why[WHY_MAX];
+    struct log_line line;
+
+    describe_end(status, why);
+    log_open(&line, LOG_ERROR, "service-died");
+    log_text(&line, "reason", slice_from(why));
+    log_number(&line, "generation", generation->number);
+    log_number(&line, "pid", (uint64_t)generation->pid);
+    log_number(&line, "deaths", keeper->deaths);
+    log_write(&line);
+}
+
+/* The first service that could not start leaves its exit status to the keeper. */
+static void start_failed(struct keeper *keeper, int status)
+{
+    if (keeper->state == KEEPER_REPLACING) {
+        give_up(keeper, "the new service could not start, see its messages; nothing has changed");
+    } else if (keeper->has_served) {
+        come_back(keeper, true);
+    } else {
+        keeper->exit_status = WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : 1;
+        keeper->is_over = true;
+    }
+}
+
+/* While it is TRYING or REPLACING, what follows decides whether another one is started. */
+static void serving_died(struct keeper *keeper, bool was_quick)
+{
+    if (keeper->state == KEEPER_RELOADING)
+        give_up(keeper, "the service has died; nothing has changed");
+    else if (keeper->state == KEEPER_SERVING)
+        come_back(keeper, was_quick);
+}
+
+void changes_service_over(struct keeper *keeper, struct generation *generation, int status)
+{
+    struct generation was = *generation;
+    bool is_asked_for = was.state == GENERATION_RETIRED || keeper->state == KEEPER_ENDING;
+
+    generation_end(generation);
+    if (status != 0 || !is_asked_for) {
+        keeper->deaths += keeper->has_served ? 1 : 0;
+        if (keeper->has_served)
+            log_death(keeper, &was, status);
+    }
+    if (keeper->state == KEEPER_ENDING && status != 0)
+        keeper->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    else if (keeper->state != KEEPER_ENDING && was.state == GENERATION_STARTING)
+        start_failed(keeper, status);
+    else if (keeper->state != KEEPER_ENDING && was.state == GENERATION_SERVING)
+        serving_died(keeper, clock_monotonic_ms() - was.since_ms < STEADY_MS);
+}
+
+void changes_end(struct keeper *keeper, enum word_order order)
+{
+    if (keeper->state != KEEPER_ENDING) {
+        notify("STOPPING=1\n");
+        sockets_close(&keeper->sockets); /* the services have theirs until they get the order */
+        keeper->state = KEEPER_ENDING;
+    }
+    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
+        if (keeper->generations[i].state != GENERATION_NONE)
+            generation_order(&keeper->generations[i], order);
+    }
+}

@@ -1,0 +1,152 @@
+#include "keeper_state.h"
+#include "mailmux/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/*
+ * The other program finds in this variable the number of a descriptor, from which it reads a line
+ * for each thing that it gets: "KIND DESCRIPTOR" and what belongs to it.
+ */
+#define VARIABLE "MAILMUX_HANDOVER"
+
+enum { LINE_OCTETS_MAX = 128 };
+
+/* ---- Giving ---- */
+
+/* Lets the descriptor live on. No child but the other program gets it: they close what they have.
+ */
+static int give(int fd)
+{
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFD, 0);
+    return fd;
+}
+
+static void write_generation(const struct generation *one, FILE *out)
+{
+    if (one->state != GENERATION_NONE)
+        (void)fprintf(out, "generation %d %d %u %d %d %llu\n", give(one->requests),
+            give(one->orders), one->number, (int)one->state, (int)one->pid,
+            (unsigned long long)one->since_ms);
+}
+
+static void write_all(const struct keeper *keeper, FILE *out)
+{
+    const struct control *control = &keeper->control;
+
+    (void)fprintf(out, "count -1 %u %u\n", keeper->last_number, keeper->deaths);
+    for (size_t i = 0; i < GENERATIONS_MAX; i++)
+        write_generation(&keeper->generations[i], out);
+    for (size_t i = 0; i < keeper->sockets.count; i++)
+        (void)fprintf(out, "socket %d\n", give(keeper->sockets.items[i].fd));
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        if (control->clients[i].fd >= 0)
+            (void)fprintf(
+                out, "client %d %d\n", give(control->clients[i].fd), control->clients[i].order);
+    }
+    if (control->listener >= 0)
+        (void)fprintf(out, "control %d\n", give(control->listener));
+}
+
+void handover_execute(const struct keeper *keeper)
+{
+    int fd = memfd_create("handover", 0);
+    FILE *out = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    char number[16];
+    int failure;
+
+    if (!out)
+        return;
+    write_all(keeper, out);
+    (void)snprintf(number, sizeof(number), "%d", fd);
+    if (fflush(out) == 0 && setenv(VARIABLE, number, 1) == 0) {
+        log_message(LOG_INFO, "upgrade", "executing %s", keeper->program);
+        (void)execv(keeper->program, keeper->argv);
+    }
+    failure = errno;
+    (void)unsetenv(VARIABLE);
+    (void)fclose(out);
+    errno = failure;
+}
+
+/* ---- Taking ---- */
+
+static void keep_private(int fd)
+{
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void take_generation(struct keeper *keeper, int requests, const char *rest)
+{
+    struct generation one = {.requests = requests};
+    unsigned long long since;
+    int state;
+    int pid;
+
+    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
+        if (keeper->generations[i].state != GENERATION_NONE ||
+            sscanf(rest, "%d %u %d %d %llu", &one.orders, &one.number, &state, &pid, &since) != 5)
+            continue;
+        one.state = (enum generation_state)state;
+        one.pid = pid;
+        one.since_ms = since;
+        keeper->generations[i] = one;
+        keep_private(one.orders);
+        return;
+    }
+}
+
+static void take_control(struct keeper *keeper, int fd)
+{
+    socklen_t n = sizeof(keeper->control.at);
+
+    keeper->control.listener = fd;
+    (void)getsockname(fd, (struct sockaddr *)&keeper->control.at, &n);
+}
+
+static void take_line(struct keeper *keeper, const char *line)
+{
+    char kind[16];
+    int fd;
+    int n = 0;
+
+    if (sscanf(line, "%15s %d%n", kind, &fd, &n) != 2)
+        return;
+    keep_private(fd);
+    if (strcmp(kind, "count") == 0)
+        (void)sscanf(line + n, "%u %u", &keeper->last_number, &keeper->deaths);
+    else if (strcmp(kind, "generation") == 0)
+        take_generation(keeper, fd, line + n);
+    else if (strcmp(kind, "socket") == 0)
+        sockets_take(&keeper->sockets, fd);
+    else if (strcmp(kind, "client") == 0)
+        control_take(&keeper->control, fd, (char)strtol(line + n, NULL, 10));
+    else if (strcmp(kind, "control") == 0)
+        take_control(keeper, fd);
+}
+
+bool handover_take(struct keeper *keeper)
+{
+    const char *number = getenv(VARIABLE);
+    int fd = number ? (int)strtol(number, NULL, 10) : -1;
+    FILE *in = fd > STDERR_FILENO ? fdopen(fd, "r") : NULL;
+    char line[LINE_OCTETS_MAX];
+
+    if (!in)
+        return false;
+    (void)unsetenv(VARIABLE);
+    rewind(in);
+    while (fgets(line, sizeof(line), in)) {
+        line[strcspn(line, "\n")] = '\0';
+        take_line(keeper, line);
+    }
+    (void)fclose(in);
+    keeper->has_served = true;
+    return true;
+}

@@ -1,0 +1,131 @@
+#include "sockets.h"
+
+#include "listening.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME_OCTETS_MAX = 512 };
+
+/* Returns whether "LISTENER ADDRESS" is the name of this one. */
+static bool is_meant(
+    const struct config_listener *listener, const struct address *at, const char *name)
+{
+    char address[ADDRESS_TEXT_MAX];
+    char whole[NAME_OCTETS_MAX];
+
+    (void)snprintf(whole, sizeof(whole), "%s %s", listener->name, address_text(at, address));
+    return strcmp(whole, name) == 0;
+}
+
+/* Returns an address that the configuration names, by its name or else by itself, or NULL. */
+static const struct address *find_named(
+    const struct config *config, const char *name, const struct address *at)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        for (size_t j = 0; j < listener->bind_count; j++) {
+            const struct address *one = &listener->bind[j];
+
+            if (name ? is_meant(listener, one, name) : address_equal(one, at))
+                return one;
+        }
+    }
+    return NULL;
+}
+
+static int find(const struct sockets *sockets, const struct address *at)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (address_equal(&sockets->items[i].at, at))
+            return sockets->items[i].fd;
+    }
+    return -1;
+}
+
+static bool add(struct sockets *sockets, const struct address *at, int fd)
+{
+    struct sockets_item *grown =
+        reallocarray(sockets->items, sockets->count + 1, sizeof(*sockets->items));
+
+    if (!grown)
+        return false;
+    sockets->items = grown;
+    grown[sockets->count++] = (struct sockets_item){*at, fd};
+    return true;
+}
+
+/* Those that collide with the address, as *:25 and 192.0.2.1:25 do. Returns whether there are any.
+ */
+static bool share_colliding(const struct sockets *sockets, const struct address *at, bool is_shared)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (address_binds_collide(&sockets->items[i].at, at)) {
+            listening_share(sockets->items[i].fd, is_shared);
+            any = true;
+        }
+    }
+    return any;
+}
+
+/*
+ * Sockets are shared for this moment only, so that another program's bind is refused as ever
+ * (unless it is root's and wants to share).
+ */
+static int open_at(const struct sockets *sockets, const struct address *at)
+{
+    bool is_shared = share_colliding(sockets, at, true);
+    int fd = listening_open(at, is_shared);
+
+    (void)share_colliding(sockets, at, false);
+    return fd;
+}
+
+int sockets_get(struct sockets *sockets, const struct config *config, const char *name)
+{
+    const struct address *at = config ? find_named(config, name, NULL) : NULL;
+    int fd = at ? find(sockets, at) : -EPERM;
+
+    if (fd >= 0 || !at)
+        return fd;
+    fd = open_at(sockets, at);
+    if (fd < 0 || add(sockets, at, fd))
+        return fd;
+    (void)close(fd);
+    return -ENOMEM;
+}
+
+static void remove_at(struct sockets *sockets, size_t i)
+{
+    (void)close(sockets->items[i].fd);
+    sockets->items[i] = sockets->items[--sockets->count];
+}
+
+void sockets_keep(struct sockets *sockets, const struct config *config)
+{
+    for (size_t i = sockets->count; i-- > 0;) {
+        if (!find_named(config, NULL, &sockets->items[i].at))
+            remove_at(sockets, i);
+    }
+}
+
+void sockets_take(struct sockets *sockets, int fd)
+{
+    struct address at;
+
+    if (!listening_check(fd, &at) || find(sockets, &at) >= 0 || !add(sockets, &at, fd))
+        (void)close(fd);
+}
+
+void sockets_close(struct sockets *sockets)
+{
+    while (sockets->count > 0)
+        remove_at(sockets, sockets->count - 1);
+    free(sockets->items);
+    *sockets = (struct sockets){0};
+}

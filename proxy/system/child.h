@@ -1,0 +1,32 @@
+/*
+ * Child processes: one that goes on in this program, joined to it by two sockets, and one that
+ * tries another program. Main thread of a process that has no other.
+ */
+#ifndef MAILMUX_CHILD_H
+#define MAILMUX_CHILD_H
+
+#include <sys/types.h>
+
+/* The two sockets of a child (see words.h), on either side. */
+struct child_sockets {
+    int requests;
+    int orders;
+};
+
+/* Runs in the child. Returns its exit status. */
+typedef int child_run(const struct child_sockets *sockets, void *argument);
+
+/*
+ * Starts a child. It ignores the signals that the keeper takes, since it gets orders, and has no
+ * descriptors but the standard ones and the sockets. Returns its pid, and the parent's ends of the
+ * sockets in *out; -1 with errno set on failure.
+ */
+pid_t child_start(const char *title, child_run *run, void *argument, struct child_sockets *out);
+
+/*
+ * Starts the program with --version, to learn whether it runs: what it says on standard error is
+ * heard. Returns its pid, or -1 with errno set.
+ */
+pid_t child_try(const char *program);
+
+#endif

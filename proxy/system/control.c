@@ -1,0 +1,106 @@
+#include "control.h"
+
+#include "mailmux/log.h"
+#include "words.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void control_init(struct control *control)
+{
+    *control = (struct control){.listener = -1};
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+        control->clients[i].fd = -1;
+}
+
+void control_open(struct control *control, const char *directory)
+{
+    if (control->listener >= 0)
+        return;
+    errno = ENAMETOOLONG;
+    if (control_socket_path(directory, &control->at))
+        control->listener = control_socket_listen(&control->at);
+    if (control->listener < 0)
+        log_message(LOG_WARNING, "control",
+            "cannot listen at %s/control: %s; mailmux --reload cannot reach this process",
+            directory, strerror(errno));
+}
+
+static void drop(struct control_client *client)
+{
+    if (client->fd >= 0)
+        (void)close(client->fd);
+    *client = (struct control_client){.fd = -1};
+}
+
+void control_close(struct control *control)
+{
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+        drop(&control->clients[i]);
+    if (control->listener >= 0) {
+        (void)unlink(control->at.sun_path);
+        (void)close(control->listener);
+    }
+    control_init(control);
+}
+
+void control_take(struct control *control, int fd, char order)
+{
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        if (control->clients[i].fd < 0) {
+            control->clients[i] = (struct control_client){fd, order, false};
+            return;
+        }
+    }
+    (void)close(fd);
+}
+
+void control_accept(struct control *control)
+{
+    int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0 && control_socket_is_trusted(fd))
+        control_take(control, fd, '\0');
+    else if (fd >= 0)
+        (void)close(fd);
+}
+
+char control_read(struct control_client *client)
+{
+    struct word word;
+    enum word_received received = word_receive(client->fd, false, &word);
+
+    if (received == WORD_AGAIN)
+        return 0;
+    if (received == WORD_OK && word.fd >= 0)
+        (void)close(word.fd);
+    if (received == WORD_GONE || client->order) {
+        drop(client);
+        return 0;
+    }
+    client->order = word.letter;
+    return word.letter;
+}
+
+void control_reply(struct control_client *client, enum control_outcome outcome, const char *text)
+{
+    (void)word_send(client->fd, (char)outcome, text, -1);
+    drop(client);
+}
+
+void control_run(struct control *control, enum control_order order)
+{
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        if (control->clients[i].order == (char)order)
+            control->clients[i].is_running = true;
+    }
+}
+
+void control_answer(struct control *control, enum control_outcome outcome, const char *text)
+{
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        if (control->clients[i].is_running)
+            control_reply(&control->clients[i], outcome, text);
+    }
+}

@@ -1,0 +1,55 @@
+#include "notify.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Returns the length of the address, or 0. A name that begins with @ is an abstract one. */
+static socklen_t find_systemd(struct sockaddr_un *out)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+    size_t n = name ? strlen(name) : 0;
+
+    if (n < 2 || n > sizeof(out->sun_path) || (name[0] != '/' && name[0] != '@'))
+        return 0;
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(out->sun_path, name, n);
+    if (name[0] == '@')
+        out->sun_path[0] = '\0';
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+}
+
+void notify(const char *format, ...)
+{
+    struct sockaddr_un to;
+    socklen_t n = find_systemd(&to);
+    char text[NOTIFY_MAX];
+    va_list arguments;
+    int fd;
+
+    if (n == 0)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    (void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&to, n);
+    (void)close(fd);
+}
+
+void notify_reloading(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    notify("RELOADING=1\nMONOTONIC_USEC=%llu\n",
+        (unsigned long long)now.tv_sec * 1000000ULL + (unsigned long long)now.tv_nsec / 1000ULL);
+}

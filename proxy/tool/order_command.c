@@ -1,0 +1,55 @@
+#include "order_command.h"
+
+#include "mailmux/config.h"
+#include "words.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int fail(const char *directory, const char *why)
+{
+    (void)fprintf(stderr, "mailmux: no mailmux takes orders at %s/control: %s\n", directory, why);
+    return 1;
+}
+
+/* A service that has been taken over owns the directory: what it says there is not believed. */
+static int ask(const char *directory, enum control_order order)
+{
+    struct sockaddr_un at;
+    struct word answer;
+    int fd = -1;
+    bool is_answered;
+
+    errno = ENAMETOOLONG;
+    if (control_socket_path(directory, &at))
+        fd = control_socket_connect(&at);
+    if (fd < 0)
+        return fail(directory, strerror(errno));
+    is_answered = control_socket_is_trusted(fd) && word_send(fd, (char)order, "", -1) &&
+                  word_receive(fd, true, &answer) == WORD_OK;
+    (void)close(fd);
+    if (!is_answered)
+        return fail(directory, "it gave no answer; only root and its own account may ask");
+    if (answer.fd >= 0)
+        (void)close(answer.fd);
+    (void)fprintf(answer.letter == CONTROL_DONE ? stdout : stderr, "%s\n", answer.text);
+    return answer.letter == CONTROL_DONE ? 0 : 1;
+}
+
+int order_command(const char *file, enum control_order order)
+{
+    struct config_report report;
+    struct config *config;
+    int status;
+
+    if (access(file, R_OK) != 0) {
+        (void)fprintf(stderr, "mailmux: cannot read %s: %s\n", file, strerror(errno));
+        return 1;
+    }
+    (void)config_load_unchecked(file, &config, &report);
+    status = ask(config->proxy.state_directory, order);
+    config_report_free(&report);
+    config_free(&config);
+    return status;
+}
