@@ -299,11 +299,10 @@ void config_report_setting(struct config_report *report, bool is_error, enum sec
     const void *section, size_t field, size_t index, const char *text);
 
 /*
- * Returns whether the two configurations differ in a setting that needs a restart. Such a setting
- * is a number, choice or text of a section that has no name.
+ * Returns whether the two configurations differ in a setting that a process has for its whole life.
+ * Such a setting is a number, choice or text of a section that has no name.
  */
-bool config_needs_restart(
-    const struct config *before, const struct config *now, const struct directive *directive);
+bool config_needs_new_service(const struct config *before, const struct config *now);
 
 /*
  * Returns whether the servers of one backend may be spoken to with the settings of the other: TLS

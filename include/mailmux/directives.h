@@ -67,12 +67,12 @@ struct directive {
     enum value_type type;
     bool is_list; /* commas separate its values, and the key may be repeated */
     bool is_required;
-    bool needs_restart; /* else a reload suffices */
-    bool is_inherited;  /* a [tls NAME] without it takes the value of [tls] */
-    bool is_nameless;   /* it may stand in [tls] but not in [tls NAME] */
-    size_t offset;      /* of the field, or of the first of several, in the section's struct */
-    size_t size;        /* of that field */
-    uint64_t min;       /* of numbers, durations and sizes */
+    bool needs_new_service; /* for a change; else the one that serves takes it */
+    bool is_inherited;      /* a [tls NAME] without it takes the value of [tls] */
+    bool is_nameless;       /* it may stand in [tls] but not in [tls NAME] */
+    size_t offset;          /* of the field, or of the first of several, in the section's struct */
+    size_t size;            /* of that field */
+    uint64_t min;           /* of numbers, durations and sizes */
     uint64_t max;
     const char *zero; /* the word for 0, which is then allowed outside min..max; or NULL */
     const struct choice *choices;

@@ -121,6 +121,8 @@ static void on_upgrade_drain_over(uv_timer_t *timer)
 
 void drain_retire(struct server *server)
 {
+    if (server->state == SERVER_IS_RETIRED) /* the keeper needs room for other services */
+        drain_begin(server, "too many services");
     if (server->state != SERVER_ACCEPTS)
         return;
     server->state = SERVER_IS_RETIRED;

@@ -24,6 +24,38 @@ void status_log_counters(const struct server *server, const char *event)
     log_write(&line);
 }
 
+/* ---- How it is ---- */
+
+static size_t count_down(const struct server *server)
+{
+    size_t down = 0;
+
+    for (size_t i = 0; i < snapshot_config(server->snapshot)->backend_count; i++)
+        down += pool_count_down(snapshot_pool(server->snapshot, i));
+    return down;
+}
+
+static void tell_status(struct server *server)
+{
+    char text[STATUS_TEXT_MAX];
+
+    if (!server->snapshot)
+        return;
+    (void)snprintf(text, sizeof(text), "sessions=%llu servers_down=%zu",
+        (unsigned long long)atomic_load(&server->totals.alive), count_down(server));
+    keeper_link_tell(&server->keeper, WORD_STATUS, text);
+}
+
+static void on_status(uv_timer_t *timer)
+{
+    tell_status(timer->data);
+}
+
+void status_begin(struct server *server)
+{
+    (void)uv_timer_start(&server->status, on_status, 0, STATUS_MS);
+}
+
 /* ---- A configuration is in effect ---- */
 
 /* "*:25" stands in the log as its two addresses. What does not fit is left out. */
@@ -68,6 +100,7 @@ void status_log_effect(struct server *server, bool is_first)
     (void)snprintf(summary, sizeof(summary), "in effect: listeners=%zu workers=%zu generation=%u",
         config->listener_count, server->worker_count, server->from->generation);
     keeper_link_tell(&server->keeper, WORD_SERVING, summary);
+    tell_status(server);
     list_addresses(config, addresses);
     log_open(&line, LOG_INFO, event_of(server, is_first));
     log_text(&line, "version", slice_from(MAILMUX_VERSION));
@@ -80,32 +113,4 @@ void status_log_effect(struct server *server, bool is_first)
     log_number(&line, "sessions_max", server->session_limit);
     log_number(&line, "descriptors", server->descriptors);
     log_write(&line);
-}
-
-/* ---- How it is ---- */
-
-static size_t count_down(const struct server *server)
-{
-    size_t down = 0;
-
-    for (size_t i = 0; i < snapshot_config(server->snapshot)->backend_count; i++)
-        down += pool_count_down(snapshot_pool(server->snapshot, i));
-    return down;
-}
-
-static void on_status(uv_timer_t *timer)
-{
-    struct server *server = timer->data;
-    char text[STATUS_TEXT_MAX];
-
-    if (!server->snapshot)
-        return;
-    (void)snprintf(text, sizeof(text), "sessions=%llu servers_down=%zu",
-        (unsigned long long)atomic_load(&server->totals.alive), count_down(server));
-    keeper_link_tell(&server->keeper, WORD_STATUS, text);
-}
-
-void status_begin(struct server *server)
-{
-    (void)uv_timer_start(&server->status, on_status, 0, STATUS_MS);
 }

@@ -2,8 +2,8 @@
 #include "keeper_state.h"
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
-#include "notify.h"
 #include "state_place.h"
+#include "systemd.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,8 +14,7 @@ enum {
     STEADY_MS = 60000, /* a service that lived so long has not died soon */
     PAUSE_MS = 1000,   /* between two starts; it is doubled */
     DOUBLINGS_MAX = 7,
-    TRIAL_MAX_MS = 10000,
-    WHY_MAX = 128
+    TRIAL_MAX_MS = 10000
 };
 
 /* ---- Generations ---- */
@@ -29,24 +28,26 @@ static struct generation *find(struct keeper *keeper, enum generation_state stat
     return NULL;
 }
 
-/*
- * Returns a free place. If there is none, the oldest of the retired ones is asked to drain, so that
- * a place becomes free.
- */
-static struct generation *find_place(struct keeper *keeper)
+void changes_order(struct keeper *keeper, enum word_order order)
 {
-    struct generation *place = find(keeper, GENERATION_NONE);
-    struct generation *oldest = NULL;
+    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
+        if (keeper->generations[i].state != GENERATION_NONE)
+            generation_order(&keeper->generations[i], order);
+    }
+}
 
-    for (size_t i = 0; i < GENERATIONS_MAX && !place; i++) {
-        struct generation *one = &keeper->generations[i];
+/* Asks the oldest of the retired services to drain, so that there is room for another. */
+static void make_room(struct keeper *keeper)
+{
+    struct generation *oldest = find(keeper, GENERATION_RETIRED);
 
-        if (one->state == GENERATION_RETIRED && (!oldest || one->number < oldest->number))
-            oldest = one;
+    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
+        if (keeper->generations[i].state == GENERATION_RETIRED &&
+            keeper->generations[i].number < oldest->number)
+            oldest = &keeper->generations[i];
     }
     if (oldest)
-        generation_order(oldest, WORD_TERMINATE);
-    return place;
+        generation_order(oldest, WORD_RETIRE); /* once more: it does not wait any longer */
 }
 
 /* Starts a service with the configuration that is coming, or with the one that was in effect. */
@@ -54,9 +55,11 @@ static bool start_service(struct keeper *keeper)
 {
     const struct permit *permit = keeper->coming ? keeper->coming : keeper->current;
     struct config *config = permit ? permit_config(permit) : NULL;
-    struct generation *place = find_place(keeper);
+    struct generation *place = find(keeper, GENERATION_NONE);
     struct service_start start;
 
+    if (!place)
+        make_room(keeper);
     if (!config || !place) {
         log_message(LOG_ERROR, "start-failed",
             config ? "too many earlier services still have sessions; the oldest one drains now"
@@ -85,7 +88,7 @@ static void settle(struct keeper *keeper, enum control_outcome outcome, const ch
 {
     keeper->state = KEEPER_SERVING;
     control_answer(&keeper->control, outcome, text);
-    notify("READY=1\n");
+    systemd_notify("READY=1\n");
     if (keeper->upgrade_wanted)
         begin_trial(keeper);
     else if (keeper->reload_wanted)
@@ -166,16 +169,6 @@ void changes_due(struct keeper *keeper)
 
 /* ---- Reloads and replacements ---- */
 
-/* Returns whether the two differ in a setting that a process has for its whole life. */
-static bool needs_another(const struct permit *before, const struct permit *now)
-{
-    for (size_t row = 0; before && row < directive_count; row++) {
-        if (config_needs_restart(permit_config(before), permit_config(now), &directives[row]))
-            return true;
-    }
-    return !before;
-}
-
 static void begin_replacing(struct keeper *keeper)
 {
     keeper->state = KEEPER_REPLACING;
@@ -190,9 +183,10 @@ static void begin_reload(struct keeper *keeper)
     keeper->reload_wanted = false;
     keeper->why = GENERATION_RELOAD;
     control_run(&keeper->control, CONTROL_RELOAD);
-    notify_reloading();
+    systemd_notify_reloading();
     is_good = read_coming(keeper, false);
-    if (is_good && needs_another(keeper->current, keeper->coming)) {
+    if (is_good && (!keeper->current || config_needs_new_service(permit_config(keeper->current),
+                                            permit_config(keeper->coming)))) {
         begin_replacing(keeper);
         return;
     }
@@ -209,9 +203,9 @@ void changes_reload(struct keeper *keeper)
 
 bool changes_commit(struct keeper *keeper, const struct generation *generation)
 {
-    bool is_expected =
-        generation->state == GENERATION_STARTING ||
-        (generation->state == GENERATION_SERVING && keeper->state == KEEPER_RELOADING);
+    bool is_expected = generation->state == GENERATION_STARTING ||
+                       (generation->state == GENERATION_SERVING &&
+                           (keeper->state == KEEPER_RELOADING || keeper->state == KEEPER_ENDING));
 
     if (!is_expected || (keeper->coming && !permit_config(keeper->coming)))
         return false;
@@ -261,7 +255,7 @@ static void begin_trial(struct keeper *keeper)
     keeper->upgrade_wanted = false;
     keeper->why = GENERATION_UPGRADE;
     control_run(&keeper->control, CONTROL_UPGRADE);
-    notify_reloading();
+    systemd_notify_reloading();
     keeper->trial = child_try(keeper->program);
     keeper->state = KEEPER_TRYING;
     keeper->due_ms = clock_monotonic_ms() + TRIAL_MAX_MS;
@@ -276,28 +270,18 @@ void changes_upgrade(struct keeper *keeper)
         begin_trial(keeper);
 }
 
-static void describe_end(int status, char out[WHY_MAX])
-{
-    if (WIFSIGNALED(status))
-        (void)snprintf(
-            out, WHY_MAX, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
-        (void)snprintf(out, WHY_MAX, "exit status %d", WEXITSTATUS(status));
-}
-
 void changes_trial_over(struct keeper *keeper, int status)
 {
-    char end[WHY_MAX];
-    char why[PATH_MAX + 2 * WHY_MAX];
+    char end[CHILD_END_MAX];
+    char why[PATH_MAX + 2 * CHILD_END_MAX];
 
     keeper->trial = 0;
     if (keeper->state != KEEPER_TRYING)
         return;
+    (void)child_end(status, end);
     if (status == 0) {
         handover_execute(keeper);
         (void)snprintf(end, sizeof(end), "%s", strerror(errno));
-    } else {
-        describe_end(status, end);
     }
     (void)snprintf(
         why, sizeof(why), "%s cannot be run: %s; nothing has changed", keeper->program, end);
@@ -318,12 +302,11 @@ void changes_resume(struct keeper *keeper)
 
 static void log_death(const struct keeper *keeper, const struct generation *generation, int status)
 {
-    char why[WHY_MAX];
+    char end[CHILD_END_MAX];
     struct log_line line;
 
-    describe_end(status, why);
     log_open(&line, LOG_ERROR, "service-died");
-    log_text(&line, "reason", slice_from(why));
+    log_text(&line, "reason", slice_from(child_end(status, end)));
     log_number(&line, "generation", generation->number);
     log_number(&line, "pid", (uint64_t)generation->pid);
     log_number(&line, "deaths", keeper->deaths);
@@ -374,12 +357,9 @@ void changes_service_over(struct keeper *keeper, struct generation *generation, 
 void changes_end(struct keeper *keeper, enum word_order order)
 {
     if (keeper->state != KEEPER_ENDING) {
-        notify("STOPPING=1\n");
+        systemd_notify("STOPPING=1\n");
         sockets_close(&keeper->sockets); /* the services have theirs until they get the order */
         keeper->state = KEEPER_ENDING;
     }
-    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
-        if (keeper->generations[i].state != GENERATION_NONE)
-            generation_order(&keeper->generations[i], order);
-    }
+    changes_order(keeper, order);
 }

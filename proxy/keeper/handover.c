@@ -27,12 +27,13 @@ static int give(int fd)
     return fd;
 }
 
-static void write_generation(const struct generation *one, FILE *out)
+static void write_generation(const struct generation *one, size_t i, FILE *out)
 {
-    if (one->state != GENERATION_NONE)
-        (void)fprintf(out, "generation %d %d %u %d %d %llu\n", give(one->requests),
-            give(one->orders), one->number, (int)one->state, (int)one->pid,
-            (unsigned long long)one->since_ms);
+    if (one->state == GENERATION_NONE)
+        return;
+    (void)fprintf(out, "generation %d %zu %d %u %d %llu\n", give(one->requests), i, (int)one->state,
+        one->number, (int)one->pid, (unsigned long long)one->since_ms);
+    (void)fprintf(out, "orders %d %zu\n", give(one->orders), i);
 }
 
 static void write_all(const struct keeper *keeper, FILE *out)
@@ -41,7 +42,7 @@ static void write_all(const struct keeper *keeper, FILE *out)
 
     (void)fprintf(out, "count -1 %u %u\n", keeper->last_number, keeper->deaths);
     for (size_t i = 0; i < GENERATIONS_MAX; i++)
-        write_generation(&keeper->generations[i], out);
+        write_generation(&keeper->generations[i], i, out);
     for (size_t i = 0; i < keeper->sockets.count; i++)
         (void)fprintf(out, "socket %d\n", give(keeper->sockets.items[i].fd));
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
@@ -82,26 +83,6 @@ static void keep_private(int fd)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-static void take_generation(struct keeper *keeper, int requests, const char *rest)
-{
-    struct generation one = {.requests = requests};
-    unsigned long long since;
-    int state;
-    int pid;
-
-    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
-        if (keeper->generations[i].state != GENERATION_NONE ||
-            sscanf(rest, "%d %u %d %d %llu", &one.orders, &one.number, &state, &pid, &since) != 5)
-            continue;
-        one.state = (enum generation_state)state;
-        one.pid = pid;
-        one.since_ms = since;
-        keeper->generations[i] = one;
-        keep_private(one.orders);
-        return;
-    }
-}
-
 static void take_control(struct keeper *keeper, int fd)
 {
     socklen_t n = sizeof(keeper->control.at);
@@ -114,21 +95,31 @@ static void take_line(struct keeper *keeper, const char *line)
 {
     char kind[16];
     int fd;
-    int n = 0;
+    long long n[5] = {0};
 
-    if (sscanf(line, "%15s %d%n", kind, &fd, &n) != 2)
+    if (sscanf(line, "%15s %d %lld %lld %lld %lld %lld", kind, &fd, &n[0], &n[1], &n[2], &n[3],
+            &n[4]) < 2)
         return;
     keep_private(fd);
-    if (strcmp(kind, "count") == 0)
-        (void)sscanf(line + n, "%u %u", &keeper->last_number, &keeper->deaths);
-    else if (strcmp(kind, "generation") == 0)
-        take_generation(keeper, fd, line + n);
-    else if (strcmp(kind, "socket") == 0)
+    if (strcmp(kind, "count") == 0) {
+        keeper->last_number = (unsigned)n[0];
+        keeper->deaths = (unsigned)n[1];
+    } else if (strcmp(kind, "generation") == 0 && n[0] >= 0 && n[0] < GENERATIONS_MAX) {
+        keeper->generations[n[0]] = (struct generation){.state = (enum generation_state)n[1],
+            .number = (unsigned)n[2],
+            .pid = (pid_t)n[3],
+            .requests = fd,
+            .orders = -1,
+            .since_ms = (uint64_t)n[4]};
+    } else if (strcmp(kind, "orders") == 0 && n[0] >= 0 && n[0] < GENERATIONS_MAX) {
+        keeper->generations[n[0]].orders = fd;
+    } else if (strcmp(kind, "socket") == 0) {
         sockets_take(&keeper->sockets, fd);
-    else if (strcmp(kind, "client") == 0)
-        control_take(&keeper->control, fd, (char)strtol(line + n, NULL, 10));
-    else if (strcmp(kind, "control") == 0)
+    } else if (strcmp(kind, "client") == 0) {
+        control_take(&keeper->control, fd, (char)n[0]);
+    } else if (strcmp(kind, "control") == 0) {
         take_control(keeper, fd);
+    }
 }
 
 bool handover_take(struct keeper *keeper)
@@ -142,10 +133,8 @@ bool handover_take(struct keeper *keeper)
         return false;
     (void)unsetenv(VARIABLE);
     rewind(in);
-    while (fgets(line, sizeof(line), in)) {
-        line[strcspn(line, "\n")] = '\0';
+    while (fgets(line, sizeof(line), in))
         take_line(keeper, line);
-    }
     (void)fclose(in);
     keeper->has_served = true;
     return true;

@@ -1,17 +1,17 @@
 #include "keeper.h"
 
+#include "child.h"
 #include "keeper_state.h"
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
-#include "notify.h"
 #include "rights.h"
+#include "signals.h"
+#include "systemd.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,8 +24,6 @@ enum {
     WATCH_ORDERS = WATCH_REQUESTS + GENERATIONS_MAX,
     WATCHES = WATCH_ORDERS + GENERATIONS_MAX
 };
-
-static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
 
 /* ---- What the services tell ---- */
 
@@ -82,15 +80,7 @@ static void reap(struct keeper *keeper)
 
 /* ---- Signals ---- */
 
-static void order_all(struct keeper *keeper, enum word_order order)
-{
-    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
-        if (keeper->generations[i].state != GENERATION_NONE)
-            generation_order(&keeper->generations[i], order);
-    }
-}
-
-static void take_signal(struct keeper *keeper, uint32_t number)
+static void take_signal(struct keeper *keeper, int number)
 {
     if (number == SIGTERM)
         changes_end(keeper, WORD_TERMINATE);
@@ -99,29 +89,9 @@ static void take_signal(struct keeper *keeper, uint32_t number)
     else if (number == SIGHUP)
         changes_reload(keeper);
     else if (number == SIGUSR1)
-        order_all(keeper, WORD_STATE);
+        changes_order(keeper, WORD_STATE);
     else if (number == SIGUSR2)
         changes_upgrade(keeper);
-}
-
-static void take_signals(struct keeper *keeper, int fd)
-{
-    struct signalfd_siginfo info;
-
-    while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        take_signal(keeper, info.ssi_signo);
-}
-
-/* The signals wait until they are read from the descriptor that is returned. -1: it failed. */
-static int catch_signals(void)
-{
-    sigset_t set;
-
-    (void)sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        (void)sigaddset(&set, signals[i]);
-    (void)sigprocmask(SIG_SETMASK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 /* ---- The control socket ---- */
@@ -149,22 +119,16 @@ static void reply_status(const struct keeper *keeper, struct control_client *cli
 
 static void take_order(struct keeper *keeper, struct control_client *client)
 {
-    switch (control_read(client)) {
-    case '\0':
-        break;
-    case CONTROL_RELOAD:
+    char order = control_read(client);
+
+    if (order == CONTROL_RELOAD)
         changes_reload(keeper);
-        break;
-    case CONTROL_UPGRADE:
+    else if (order == CONTROL_UPGRADE)
         changes_upgrade(keeper);
-        break;
-    case CONTROL_STATUS:
+    else if (order == CONTROL_STATUS)
         reply_status(keeper, client);
-        break;
-    default:
+    else if (order)
         control_reply(client, CONTROL_FAILED, "there is no such order");
-        break;
-    }
 }
 
 /* ---- The loop ---- */
@@ -201,6 +165,7 @@ static void watch(const struct keeper *keeper, int signal_fd, struct pollfd out[
 static void turn(struct keeper *keeper, int signal_fd)
 {
     struct pollfd watched[WATCHES];
+    int number;
 
     watch(keeper, signal_fd, watched);
     if (poll(watched, WATCHES, patience(keeper)) < 0)
@@ -219,8 +184,8 @@ static void turn(struct keeper *keeper, int signal_fd)
     }
     if (watched[WATCH_CONTROL].revents)
         control_accept(&keeper->control);
-    if (watched[WATCH_SIGNALS].revents)
-        take_signals(keeper, signal_fd);
+    while ((number = signals_next(signal_fd)) != 0)
+        take_signal(keeper, number);
     reap(keeper);
     if (patience(keeper) == 0)
         changes_due(keeper);
@@ -228,20 +193,11 @@ static void turn(struct keeper *keeper, int signal_fd)
 
 static bool is_over(const struct keeper *keeper)
 {
-    bool has_one = false;
+    size_t count = 0;
 
     for (size_t i = 0; i < GENERATIONS_MAX; i++)
-        has_one = has_one || keeper->generations[i].state != GENERATION_NONE;
-    return keeper->is_over || (keeper->state == KEEPER_ENDING && !has_one);
-}
-
-/* The path of this program; an upgrade may have replaced the file when it is executed again. */
-static void find_program(struct keeper *keeper)
-{
-    ssize_t n = readlink("/proc/self/exe", keeper->program, sizeof(keeper->program) - 1);
-
-    if (n < 0)
-        (void)snprintf(keeper->program, sizeof(keeper->program), "%s", keeper->argv[0]);
+        count += keeper->generations[i].state != GENERATION_NONE ? 1 : 0;
+    return keeper->is_over || (keeper->state == KEEPER_ENDING && count == 0);
 }
 
 static bool begin(struct keeper *keeper)
@@ -250,13 +206,15 @@ static bool begin(struct keeper *keeper)
         changes_resume(keeper);
         return true;
     }
+    for (int fd = SYSTEMD_FIRST_SOCKET, count = systemd_take_sockets(); count > 0; fd++, count--)
+        sockets_take(&keeper->sockets, fd);
     return changes_start(keeper);
 }
 
 int keeper_run(const char *file, char *const argv[], generation_run *run)
 {
     static struct keeper keeper; /* static: a service process has it, too, and never frees it */
-    int signal_fd = catch_signals();
+    int signal_fd = signals_catch();
 
     if (signal_fd < 0) {
         log_message(LOG_ERROR, "start-failed", "signals cannot be read: %s", strerror(errno));
@@ -265,7 +223,7 @@ int keeper_run(const char *file, char *const argv[], generation_run *run)
     keeper.file = file;
     keeper.argv = argv;
     keeper.run = run;
-    find_program(&keeper);
+    child_find_program(argv[0], keeper.program);
     control_init(&keeper.control);
     rights_reduce();
     if (!begin(&keeper))

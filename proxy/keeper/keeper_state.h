@@ -46,6 +46,9 @@ struct keeper {
 
 /* ---- changes.c: reloads, replacements and upgrades ---- */
 
+/* Gives an order to all services. */
+void changes_order(struct keeper *keeper, enum word_order order);
+
 /* Begins to start: reads the configuration. Returns false, having logged why, if it has errors. */
 bool changes_start(struct keeper *keeper);
 

@@ -1,5 +1,5 @@
 #include "keeper_state.h"
-#include "notify.h"
+#include "systemd.h"
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@ static void answer(const struct generation *generation, int fd, int failure)
     (void)word_send(generation->requests, WORD_ANSWER, text, fd);
 }
 
-/* Answers with a descriptor that is closed here afterwards, or with a negative errno. */
+/* Answers with a descriptor, which is closed here, or with a negative errno. */
 static void hand_over(const struct generation *generation, int fd)
 {
     answer(generation, fd < 0 ? -1 : fd, fd < 0 ? -fd : 0);
@@ -25,31 +25,21 @@ static void hand_over(const struct generation *generation, int fd)
 void requests_answer(struct keeper *keeper, struct generation *generation, const struct word *word)
 {
     const struct permit *permit = keeper->coming ? keeper->coming : keeper->current;
-    int socket;
 
-    if (!permit || generation->state == GENERATION_RETIRED) {
+    if (!permit || generation->state == GENERATION_RETIRED)
         answer(generation, -1, EPERM);
-        return;
-    }
-    switch ((enum word_request)word->letter) {
-    case WORD_CONFIG:
+    else if (word->letter == WORD_CONFIG)
         hand_over(generation, permit_open(permit, FILE_CONFIG, word->text));
-        return;
-    case WORD_LIST:
+    else if (word->letter == WORD_LIST)
         hand_over(generation, permit_open(permit, FILE_LIST, word->text));
-        return;
-    case WORD_FILE:
+    else if (word->letter == WORD_FILE)
         hand_over(generation, permit_open(permit, FILE_NAMED, word->text));
-        return;
-    case WORD_BIND: /* the socket stays in the table, too */
-        socket = sockets_get(&keeper->sockets, permit_config(permit), word->text);
-        answer(generation, socket < 0 ? -1 : socket, socket < 0 ? -socket : 0);
-        return;
-    case WORD_COMMIT:
+    else if (word->letter == WORD_BIND)
+        hand_over(generation, sockets_get(&keeper->sockets, permit_config(permit), word->text));
+    else if (word->letter == WORD_COMMIT)
         answer(generation, -1, changes_commit(keeper, generation) ? 0 : EPERM);
-        return;
-    }
-    answer(generation, -1, EINVAL);
+    else
+        answer(generation, -1, EINVAL);
 }
 
 /* ---- News ---- */
@@ -62,21 +52,16 @@ static void take_status(struct generation *generation, const char *text)
             *at = '?';
     }
     if (generation->state == GENERATION_SERVING)
-        notify("WATCHDOG=1\nSTATUS=%s\n", generation->status);
+        systemd_notify("WATCHDOG=1\nSTATUS=%s\n", generation->status);
 }
 
 void requests_take_news(
     struct keeper *keeper, struct generation *generation, const struct word *word)
 {
-    switch ((enum word_news)word->letter) {
-    case WORD_SERVING:
+    if (word->letter == WORD_SERVING)
         changes_serving(keeper, generation, word->text);
-        break;
-    case WORD_REFUSED:
+    else if (word->letter == WORD_REFUSED)
         changes_refused(keeper, generation, word->text);
-        break;
-    case WORD_STATUS:
+    else if (word->letter == WORD_STATUS)
         take_status(generation, word->text);
-        break;
-    }
 }

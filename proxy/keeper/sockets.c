@@ -2,6 +2,7 @@
 
 #include "listening.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,15 +90,21 @@ static int open_at(const struct sockets *sockets, const struct address *at)
 int sockets_get(struct sockets *sockets, const struct config *config, const char *name)
 {
     const struct address *at = config ? find_named(config, name, NULL) : NULL;
-    int fd = at ? find(sockets, at) : -EPERM;
+    int kept = at ? find(sockets, at) : -1;
 
-    if (fd >= 0 || !at)
-        return fd;
-    fd = open_at(sockets, at);
-    if (fd < 0 || add(sockets, at, fd))
-        return fd;
-    (void)close(fd);
-    return -ENOMEM;
+    if (!at)
+        return -EPERM;
+    if (kept < 0) {
+        kept = open_at(sockets, at);
+        if (kept < 0)
+            return kept;
+        if (!add(sockets, at, kept)) {
+            (void)close(kept);
+            return -ENOMEM;
+        }
+    }
+    kept = fcntl(kept, F_DUPFD_CLOEXEC, 0);
+    return kept < 0 ? -errno : kept;
 }
 
 static void remove_at(struct sockets *sockets, size_t i)

@@ -20,9 +20,9 @@ struct sockets {
 };
 
 /*
- * Returns the socket of a "LISTENER ADDRESS" that the configuration names; it is opened unless it
- * is open. The descriptor stays the table's. Returns a negative errno on failure: -EPERM if the
- * configuration does not name it.
+ * Returns a descriptor of the socket of a "LISTENER ADDRESS" that the configuration names, for the
+ * caller to close; the socket is opened unless it is open. Returns a negative errno on failure:
+ * -EPERM if the configuration does not name it.
  */
 int sockets_get(struct sockets *sockets, const struct config *config, const char *name);
 

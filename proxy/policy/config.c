@@ -123,17 +123,22 @@ bool config_speaks_alike(const struct config_backend *a, const struct config_bac
 }
 
 /* Adding the section's offset works for sections without a name only, which are no arrays. */
-bool config_needs_restart(
+static bool is_same_setting(
     const struct config *before, const struct config *now, const struct directive *directive)
 {
-    const struct section_info *info = &section_infos[directive->section];
-    const char *fields[2];
+    const size_t offset = section_infos[directive->section].offset + directive->offset;
+    const char *fields[2] = {(const char *)before + offset, (const char *)now + offset};
 
-    if (!directive->needs_restart)
-        return false;
-    fields[0] = (const char *)before + info->offset + directive->offset;
-    fields[1] = (const char *)now + info->offset + directive->offset;
     if (is_text(directive->type))
-        return !is_same_text_at(fields[0], fields[1]);
-    return memcmp(fields[0], fields[1], directive->size) != 0;
+        return is_same_text_at(fields[0], fields[1]);
+    return memcmp(fields[0], fields[1], directive->size) == 0;
+}
+
+bool config_needs_new_service(const struct config *before, const struct config *now)
+{
+    for (size_t row = 0; row < directive_count; row++) {
+        if (directives[row].needs_new_service && !is_same_setting(before, now, &directives[row]))
+            return true;
+    }
+    return false;
 }

@@ -42,7 +42,7 @@ static void write_row(FILE *out, const struct directive *directive)
     write_cell(out, directive_allowed(directive, allowed));
     (void)fputs(" | ", out);
     write_cell(out, directive_default(directive));
-    (void)fprintf(out, " | %s | ", directive->needs_restart ? "new service" : "reload");
+    (void)fprintf(out, " | %s | ", directive->needs_new_service ? "new service" : "reload");
     write_cell(out, directive->help);
     (void)fputs(" |\n", out);
 }
@@ -123,7 +123,7 @@ static void write_entry(FILE *out, const struct directive *directive)
     (void)fputs(".\nDefault: ", out);
     write_roff(out, directive_default(directive));
     (void)fprintf(out, ".\nA change needs a %s.\n",
-        directive->needs_restart ? "reload, which starts a new service" : "reload");
+        directive->needs_new_service ? "reload, which starts a new service" : "reload");
 }
 
 void directives_write_manual(FILE *out)

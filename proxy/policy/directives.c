@@ -81,10 +81,10 @@ static const struct choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN},
     {"least-sessions", BALANCE_LEAST_SESSIONS}, {"address-hash", BALANCE_ADDRESS_HASH}, {NULL, 0}};
 
 const struct directive directives[] = {
-    {SECTION_PROXY, "workers", VALUE_NUMBER, FIELD(config_proxy, workers), .needs_restart = true,
-        .min = 1, .max = 1024, .zero = "auto", .fallback = "auto",
+    {SECTION_PROXY, "workers", VALUE_NUMBER, FIELD(config_proxy, workers),
+        .needs_new_service = true, .min = 1, .max = 1024, .zero = "auto", .fallback = "auto",
         .help = "Worker threads that serve sessions; auto is one per CPU."},
-    {SECTION_PROXY, "user", VALUE_WORD, FIELD(config_proxy, user), .needs_restart = true,
+    {SECTION_PROXY, "user", VALUE_WORD, FIELD(config_proxy, user), .needs_new_service = true,
         .default_text = "stay as started",
         .help = "The account of the service, the process that speaks with clients and servers, "
                 "when root starts mailmux. The keeper stays root: it opens ports and files for the "
@@ -94,7 +94,7 @@ const struct directive directives[] = {
         .help = "The name that mailmux gives where it speaks for itself. A self-signed "
                 "certificate is made for it."},
     {SECTION_PROXY, "state_directory", VALUE_DIRECTORY, FIELD(config_proxy, state_directory),
-        .needs_restart = true,
+        .needs_new_service = true,
         .default_text = "$STATE_DIRECTORY, else /var/lib/mailmux, else mailmux in $XDG_STATE_HOME",
         .help = "Where mailmux keeps files that it makes itself, such as a self-signed "
                 "certificate. /var/lib/mailmux is used by root and by users that may write "
@@ -110,15 +110,15 @@ const struct directive directives[] = {
                 "and IPv6 are two questions: if one of them gets no answer, its addresses stay, "
                 "and the answer to the other counts."},
     {SECTION_PROXY, "log_format", VALUE_CHOICE, FIELD(config_proxy, log_format),
-        .needs_restart = true, .choices = log_formats, .fallback = "text",
+        .needs_new_service = true, .choices = log_formats, .fallback = "text",
         .help = "The form of the log lines on standard error."},
     {SECTION_PROXY, "log_level", VALUE_CHOICE, FIELD(config_proxy, log_level),
-        .needs_restart = true, .choices = log_levels, .fallback = "info",
+        .needs_new_service = true, .choices = log_levels, .fallback = "info",
         .help = "The least important kind of line that is still logged. debug adds a line for each "
                 "step of a session (its phases, the servers that are tried, TLS, deadlines) and "
                 "for each health check; what clients and servers say is never logged."},
     {SECTION_PROXY, "core_dumps", VALUE_CHOICE, FIELD(config_proxy, core_dumps),
-        .needs_restart = true, .choices = no_or_yes, .fallback = "no",
+        .needs_new_service = true, .choices = no_or_yes, .fallback = "no",
         .help = "Whether a crash may leave a core file, which would hold keys and passwords, and "
                 "whether another process of the same user may read the memory of this one."},
 

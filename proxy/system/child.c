@@ -1,11 +1,14 @@
 #include "child.h"
 
+#include "signals.h"
 #include "words.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Where the two sockets are in a child. All descriptors behind them are closed there. */
@@ -15,24 +18,6 @@ static void close_pair(const int pair[2])
 {
     (void)close(pair[0]);
     (void)close(pair[1]);
-}
-
-static void unblock_signals(void)
-{
-    sigset_t none;
-
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Signals that a terminal or systemd sends to all processes reach a child as orders. */
-static void leave_signals_to_parent(void)
-{
-    static const int left[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
-
-    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
-        (void)signal(left[i], SIG_IGN);
-    unblock_signals();
 }
 
 /* Each may be in the place of the other at first, so both are moved out of the way. */
@@ -51,7 +36,7 @@ static _Noreturn void be_child(
 {
     const struct child_sockets sockets = {REQUESTS_FD, ORDERS_FD};
 
-    leave_signals_to_parent();
+    signals_release(true); /* those that a terminal or systemd sends to all reach it as orders */
     if (!move_descriptors(requests, orders))
         _exit(1);
     (void)prctl(PR_SET_NAME, title, 0UL, 0UL, 0UL);
@@ -90,10 +75,30 @@ pid_t child_try(const char *program)
 
     if (pid != 0)
         return pid;
-    unblock_signals();
+    signals_release(false);
     (void)close(STDOUT_FILENO);
     (void)open("/dev/null", O_WRONLY); /* it takes that place */
     (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     (void)execl(program, program, "--version", (char *)NULL);
     _exit(127);
+}
+
+const char *child_end(int status, char out[CHILD_END_MAX])
+{
+    if (WIFSIGNALED(status))
+        (void)snprintf(
+            out, CHILD_END_MAX, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        (void)snprintf(out, CHILD_END_MAX, "exit status %d", WEXITSTATUS(status));
+    return out;
+}
+
+void child_find_program(const char *fallback, char out[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+
+    if (n < 0)
+        (void)snprintf(out, PATH_MAX, "%s", fallback);
+    else
+        out[n] = '\0';
 }

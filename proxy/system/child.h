@@ -5,6 +5,7 @@
 #ifndef MAILMUX_CHILD_H
 #define MAILMUX_CHILD_H
 
+#include <limits.h>
 #include <sys/types.h>
 
 /* The two sockets of a child (see words.h), on either side. */
@@ -28,5 +29,16 @@ pid_t child_start(const char *title, child_run *run, void *argument, struct chil
  * heard. Returns its pid, or -1 with errno set.
  */
 pid_t child_try(const char *program);
+
+enum { CHILD_END_MAX = 128 };
+
+/* Writes how a child has ended, from the status of waitpid. Returns out. */
+const char *child_end(int status, char out[CHILD_END_MAX]);
+
+/*
+ * Writes the path of the program that this process runs; the fallback where /proc is not there.
+ * Call it early: later another file may be in its place.
+ */
+void child_find_program(const char *fallback, char out[PATH_MAX]);
 
 #endif

@@ -1,5 +1,6 @@
-#include "notify.h"
+#include "systemd.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -25,11 +26,11 @@ static socklen_t find_systemd(struct sockaddr_un *out)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
 }
 
-void notify(const char *format, ...)
+void systemd_notify(const char *format, ...)
 {
     struct sockaddr_un to;
     socklen_t n = find_systemd(&to);
-    char text[NOTIFY_MAX];
+    char text[SYSTEMD_MESSAGE_MAX];
     va_list arguments;
     int fd;
 
@@ -45,11 +46,28 @@ void notify(const char *format, ...)
     (void)close(fd);
 }
 
-void notify_reloading(void)
+void systemd_notify_reloading(void)
 {
     struct timespec now;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    notify("RELOADING=1\nMONOTONIC_USEC=%llu\n",
+    systemd_notify("RELOADING=1\nMONOTONIC_USEC=%llu\n",
         (unsigned long long)now.tv_sec * 1000000ULL + (unsigned long long)now.tv_nsec / 1000ULL);
+}
+
+static long number_in(const char *variable)
+{
+    const char *text = getenv(variable);
+
+    return text ? strtol(text, NULL, 10) : 0;
+}
+
+int systemd_take_sockets(void)
+{
+    long count = number_in("LISTEN_PID") == (long)getpid() ? number_in("LISTEN_FDS") : 0;
+
+    (void)unsetenv("LISTEN_PID");
+    (void)unsetenv("LISTEN_FDS");
+    (void)unsetenv("LISTEN_FDNAMES");
+    return count > 0 && count < INT_MAX - SYSTEMD_FIRST_SOCKET ? (int)count : 0;
 }

@@ -1,0 +1,146 @@
+"""What systemd is told, see sd_notify(3), and the sockets that it opens, see sd_listen_fds(3)."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+from mailmux_e2e import CEILING, until
+from mailmux_e2e.client import Client, Closed
+from mailmux_e2e.proxy import binary
+from mailmux_e2e.servers import server
+
+
+class Systemd:
+    """The end of NOTIFY_SOCKET that systemd has."""
+
+    def __init__(self, address):
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._socket.settimeout(CEILING)
+
+    def wait_for(self, key):
+        """The next message with this key, as a dictionary; the others are passed over."""
+        while True:
+            text = self._socket.recv(4096).decode()
+            message = dict(line.split("=", 1) for line in text.splitlines())
+            if key in message:
+                return message
+
+    def close(self):
+        self._socket.close()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def systemd(request, proxy):
+    path = str(proxy.directory / "notify")
+    one = Systemd(path if request.param == "path" else "\0" + path)
+    proxy.environment["NOTIFY_SOCKET"] = path if request.param == "path" else "@" + path
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def front(proxy, new_backend):
+    proxy.backend("server", new_backend(server("imap")).port)
+    proxy.listener("imap", "imap", "none", "server")
+    return proxy
+
+
+def test_a_start_a_reload_and_the_end_are_told(front, systemd):
+    front.start()
+    assert systemd.wait_for("READY")["READY"] == "1"
+    front.send_signal(signal.SIGHUP)
+    begins = systemd.wait_for("RELOADING")
+    assert begins["RELOADING"] == "1" and int(begins["MONOTONIC_USEC"]) > 0
+    assert systemd.wait_for("READY")["READY"] == "1"
+    front.send_signal(signal.SIGTERM)
+    assert systemd.wait_for("STOPPING")["STOPPING"] == "1"
+    front.finished()
+
+
+def test_a_reload_that_is_refused_ends_too(front, systemd):
+    front.start()
+    systemd.wait_for("READY")
+    front.ini.write_text("[nonsense]\n")
+    front.send_signal(signal.SIGHUP)
+    systemd.wait_for("RELOADING")
+    assert systemd.wait_for("READY")["READY"] == "1"
+
+
+def test_an_upgrade_is_told_like_a_reload(front, systemd):
+    front.start()
+    systemd.wait_for("READY")
+    front.send_signal(signal.SIGUSR2)
+    systemd.wait_for("RELOADING")
+    assert systemd.wait_for("READY")["READY"] == "1"
+
+
+def test_the_status_is_told_and_the_watchdog_fed(front, systemd):
+    front.start()
+    first = systemd.wait_for("STATUS")
+    assert first["STATUS"] == "sessions=0 servers_down=0" and first["WATCHDOG"] == "1"
+    with Client(front.ports["imap"]) as client:
+        client.read_line()
+        while systemd.wait_for("STATUS")["STATUS"] != "sessions=1 servers_down=0":
+            pass
+
+
+def start_with_sockets(front, *sockets):
+    """Starts mailmux as systemd does: the sockets are its descriptors from 3 on."""
+    front.write()
+    moves = " ".join(f"{3 + n}<&{one.fileno()}" for n, one in enumerate(sockets))
+    command = f'LISTEN_PID=$$ LISTEN_FDS={len(sockets)}; export LISTEN_PID LISTEN_FDS; ' \
+              f'exec "$0" -c "$1" {moves}'
+    return subprocess.Popen(["/bin/bash", "-c", command, binary(), front.ini],
+                            pass_fds=[one.fileno() for one in sockets],
+                            stdin=subprocess.DEVNULL)
+
+
+def is_served(address, port):
+    try:
+        with Client(port, address) as client:
+            return client.read_line().startswith(b"* OK")
+    except (OSError, Closed):
+        return False
+
+
+def test_sockets_that_systemd_has_opened_are_used(front):
+    """They are found by their addresses; a connection may wait in them before the start."""
+    with socket.create_server(("127.0.0.1", front.ports["imap"])) as opened:
+        waiting = Client(front.ports["imap"])
+        process = start_with_sockets(front, opened)
+    try:
+        assert waiting.read_line().startswith(b"* OK")
+        waiting.close()
+        process.send_signal(signal.SIGHUP)
+        until(lambda: is_served("127.0.0.1", front.ports["imap"]))
+    finally:
+        process.terminate()
+        assert process.wait(CEILING) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the account")
+def test_a_port_below_1024_without_rights(front):
+    """The account that starts mailmux could not open it."""
+    front.directory.chmod(0o777)
+    program = shutil.copy(binary(), front.directory)  # the account may not be let in elsewhere
+    front.drop("tls")
+    front.section("listener imap", bind="127.84.0.1:143", protocol="imap", tls="none",
+                  backend="server")
+    front.section("proxy", core_dumps="yes", state_directory=front.directory / "own")
+    front.write()
+    with socket.create_server(("127.84.0.1", 143)) as opened:
+        command = 'LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec setpriv ' \
+                  '--reuid=65534 --regid=65534 --clear-groups "$0" -c "$1" ' \
+                  f'3<&{opened.fileno()}'
+        process = subprocess.Popen(["/bin/bash", "-c", command, program, front.ini],
+                                   pass_fds=[opened.fileno()], stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: is_served("127.84.0.1", 143))
+    finally:
+        process.terminate()
+        assert process.wait(CEILING) == 0
