@@ -46,7 +46,8 @@ void requests_answer(struct keeper *keeper, struct generation *generation, const
 
 static void take_status(struct generation *generation, const char *text)
 {
-    (void)snprintf(generation->status, sizeof(generation->status), "%s", text);
+    (void)snprintf(
+        generation->status, sizeof(generation->status), "%.*s", GENERATION_STATUS_MAX - 1, text);
     for (char *at = generation->status; *at; at++) {
         if (*at < ' ' || *at > '~') /* it would begin a line of its own for systemd */
             *at = '?';

@@ -1,5 +1,7 @@
 #include "state_place.h"
 
+#include "mailmux/log.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
@@ -32,6 +34,13 @@ static bool is_ours(const struct stat *info, bool is_new)
     return info->st_uid == 0 && (is_new || (info->st_mode & 07777) == 0700);
 }
 
+static void give(int fd, const char *name, const struct passwd *user)
+{
+    if (fchown(fd, user->pw_uid, (gid_t)-1) != 0)
+        log_message(LOG_WARNING, "state-directory", "cannot give %s to user %s: %s", name,
+            user->pw_name, strerror(errno));
+}
+
 /*
  * Only while root has the directory: later the account could put another file there. A file with
  * two names is left alone, since the other name may be elsewhere.
@@ -44,7 +53,7 @@ static void give_certificate(int directory, const struct passwd *user)
     if (fd < 0)
         return;
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 1)
-        (void)fchown(fd, user->pw_uid, user->pw_gid);
+        give(fd, "self-signed.pem", user);
     (void)close(fd);
 }
 
@@ -64,7 +73,7 @@ void state_place_prepare(const char *path, const char *user)
         give_certificate(directory, entry);
         /* The group stays root's: the keeper has its control socket there. */
         (void)fchmod(directory, 0770);
-        (void)fchown(directory, entry->pw_uid, (gid_t)-1);
+        give(directory, path, entry);
     }
     (void)close(directory);
 }
