@@ -133,7 +133,7 @@ void session_step(struct session *session);
  */
 void session_drain(struct session *session);
 
-/* Ends the session at once, without a farewell. */
+/* Ends the session at once, with the farewell of the process as far as it can be said at once. */
 void session_cut(struct session *session, enum reason reason);
 
 #endif

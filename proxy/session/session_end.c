@@ -167,6 +167,23 @@ static bool is_client_gone(const struct session *session)
            client->failure == STREAM_RESET;
 }
 
+/* A client may send without end; then its connection is reset, and it may miss the words. */
+enum { LAST_READS_MAX = 16 };
+
+void session_say_at_once(struct session *session, enum dialog_farewell farewell)
+{
+    struct pipe *pipe = &session->pipe[LEG_SERVER];
+
+    if (session->phase != SESSION_DIALOG || is_client_gone(session) ||
+        !pipe_reserve(pipe, session->engine, DIALOG_EXTRA / 2))
+        return;
+    protocol_farewell(
+        session->service->protocol, farewell, session->service->dialog_policy.hostname, pipe->out);
+    (void)pipe_flush(pipe, &session->leg[LEG_CLIENT], session->engine);
+    for (int i = 0; i < LAST_READS_MAX && drop_input(session) == IO_OK; i++)
+        continue;
+}
+
 unsigned session_run_farewell(struct session *session)
 {
     struct pipe *server = &session->pipe[LEG_SERVER];

@@ -11,7 +11,7 @@ import pytest
 from mailmux_e2e import CEILING, until
 from mailmux_e2e.client import Client, Closed, End
 from mailmux_e2e.proxy import binary
-from mailmux_e2e.servers import imap, server, smtp
+from mailmux_e2e.servers import SMTP_WORDS, imap, server, smtp, smtp_chunk
 from mailmux_e2e.steps import expect, send, wait_for, wait_for_end
 
 each_protocol = pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3"])
@@ -85,6 +85,7 @@ FAREWELL = {"smtp": b"421 4.3.2 ", "imap": b"* BYE ", "pop3": b"-ERR"}
 
 
 @pytest.mark.quick
+@pytest.mark.conformance("C110")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_with_a_farewell(front, new_client, number):
     front.start()
@@ -127,6 +128,7 @@ def test_while_draining_nobody_new_is_let_in(proxy, new_backend, new_client):
     assert proxy.finished().fields["served"] == "1"
 
 
+@pytest.mark.conformance("C110")
 def test_a_message_under_way_is_finished_while_draining(bench):
     test = bench("smtp", smtp())
     client = test.connect_tls()
@@ -145,6 +147,28 @@ def test_a_message_under_way_is_finished_while_draining(bench):
     test.proxy.finished()
 
 
+@pytest.mark.conformance("C110")
+@pytest.mark.parametrize("verb", ["DATA", "BDAT"])
+def test_a_message_that_is_not_finished_in_time_hears_421(proxy, bench, verb):
+    proxy.section("timeouts", drain="300ms")
+    chunking = {b"BDAT": smtp_chunk}
+    test = bench("smtp", smtp(words=[*SMTP_WORDS, b"CHUNKING"], replies=chunking))
+    client = test.connect_tls()
+    client.smtp(b"EHLO c.test")
+    client.smtp(b"MAIL FROM:<a@b.test>")
+    client.smtp(b"RCPT TO:<a@b.test>")
+    if verb == "DATA":
+        assert client.smtp(b"DATA").startswith(b"354 ")
+    else:
+        client.send(b"BDAT 1000 LAST\r\n")
+    client.send(b"Subject: half\r\n")
+    test.proxy.send_signal(signal.SIGTERM)
+    assert client.read_to_end().startswith(b"421 4.3.2 ")
+    assert client.end is End.CLOSE_NOTIFY
+    assert test.proxy.finished().fields["alive"] == "0"
+
+
+@pytest.mark.conformance("C110")
 def test_what_is_left_at_the_end_of_the_drain_is_cut(proxy, new_backend, new_client):
     backend = new_backend(imap())
     proxy.section("timeouts", drain="300ms")

@@ -91,6 +91,31 @@ static void test_half_a_relay_ends(void **state)
     end();
 }
 
+/* IDLE: the server says something at times, and each time the day begins anew. */
+static void test_an_idle_session_lives_for_a_day(void **state)
+{
+    (void)state;
+    proves("C107");
+    session_bench_begin(&bench, IMAP);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "* OK x\r\n");
+    say(BENCH_CLIENT, "a LOGIN b c\r\n");
+    say(BENCH_SERVER, "a OK d\r\n");
+    say(BENCH_CLIENT, "b IDLE\r\n");
+    say(BENCH_SERVER, "+ idling\r\n");
+    session_bench_forget(&bench);
+    for (int day = 0; day < 3; day++) {
+        assert_true(session_bench_pass(&bench, A_DAY_MS - 1000));
+        assert_non_null(bench.session);
+        say(BENCH_SERVER, "* 1 EXISTS\r\n");
+        assert_heard(BENCH_CLIENT, "* 1 EXISTS\r\n");
+    }
+    assert_true(session_bench_pass(&bench, A_DAY_MS + 1000));
+    wait_out_the_goodbye();
+    assert_int_equal(bench.reason, REASON_TIMEOUT_IDLE);
+    end();
+}
+
 /* The line that asked for TLS is complete: its time is not that of the handshake. */
 static void test_a_handshake_has_its_own_time(void **state)
 {
@@ -135,6 +160,7 @@ int main(void)
         FRESH(test_nobody_talks_early_at_a_renewal),
         FRESH(test_a_farewell_that_nobody_reads_ends),
         FRESH(test_half_a_relay_ends),
+        FRESH(test_an_idle_session_lives_for_a_day),
         FRESH(test_a_handshake_has_its_own_time),
         FRESH(test_a_way_that_is_not_in_the_table),
     };
