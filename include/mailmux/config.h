@@ -305,6 +305,13 @@ void config_report_setting(struct config_report *report, bool is_error, enum sec
 bool config_needs_new_service(const struct config *before, const struct config *now);
 
 /*
+ * Writes the headings of the sections in which the two differ, such as "listener imap, +backend b,
+ * -tls old": + is new, - is gone. Empty if they are the same. What does not fit is left out.
+ */
+void config_list_changes(
+    const struct config *before, const struct config *now, char *out, size_t cap);
+
+/*
  * Returns whether the servers of one backend may be spoken to with the settings of the other: TLS
  * and all that belongs to it, and send_client_address, are equal. Which servers they have does not
  * count.

@@ -86,7 +86,8 @@ bool effect_begin(struct server *server, struct snapshot *snapshot)
 static bool take_effect(struct server *server)
 {
     struct coming *coming = &server->coming;
-    bool is_first = server->state == SERVER_BEGINS;
+    struct snapshot *before = server->snapshot;
+    bool is_first = !before;
 
     (void)uv_timer_stop(&server->patience);
     if (!keeper_link_commit(&server->keeper)) {
@@ -103,13 +104,13 @@ static bool take_effect(struct server *server)
         acceptor_switch(server->acceptor, &coming->plan);
     }
     names_stop(&server->names);
-    snapshot_unref(&server->snapshot);
     server->names = coming->names;
     server->snapshot = coming->snapshot;
     *coming = (struct coming){0};
     server->state = SERVER_ACCEPTS;
     checks_follow(server->checks, server->snapshot);
-    status_log_effect(server, is_first);
+    status_log_effect(server, before ? snapshot_config(before) : NULL);
+    snapshot_unref(&before);
     return true;
 }
 

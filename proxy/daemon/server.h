@@ -100,8 +100,11 @@ void drain_end_loop(struct server *server);
 /* Logs the counters, as the event that is given. */
 void status_log_counters(const struct server *server, const char *event);
 
-/* Tells the keeper that a configuration is in effect, and then the log. */
-void status_log_effect(struct server *server, bool is_first);
+/*
+ * Tells the keeper that a configuration is in effect, and then the log. before: the one that was in
+ * effect; NULL: it is the first of this process.
+ */
+void status_log_effect(struct server *server, const struct config *before);
 
 /* Begins to tell the keeper at regular times that the process is alive. */
 void status_begin(struct server *server);

@@ -90,10 +90,11 @@ static const char *const whys[] = {[GENERATION_FIRST] = "start",
     [GENERATION_UPGRADE] = "upgrade",
     [GENERATION_RESTART] = "restart"};
 
-void status_log_effect(struct server *server, bool is_first)
+void status_log_effect(struct server *server, const struct config *before)
 {
     const struct config *config = snapshot_config(server->snapshot);
     char addresses[LOG_FIELD_MAX];
+    char changed[LOG_FIELD_MAX] = "";
     char summary[STATUS_TEXT_MAX];
     struct log_line line;
 
@@ -102,14 +103,18 @@ void status_log_effect(struct server *server, bool is_first)
     keeper_link_tell(&server->keeper, WORD_SERVING, summary);
     tell_status(server);
     list_addresses(config, addresses);
-    log_open(&line, LOG_INFO, event_of(server, is_first));
+    log_open(&line, LOG_INFO, event_of(server, !before));
     log_text(&line, "version", slice_from(MAILMUX_VERSION));
     log_number(&line, "listeners", config->listener_count);
     log_number(&line, "workers", server->worker_count);
     log_number(&line, "generation", server->from->generation);
-    log_text(&line, "why", slice_from(is_first ? whys[server->from->why] : "reload"));
+    log_text(&line, "why", slice_from(before ? "reload" : whys[server->from->why]));
     log_text(&line, "file", slice_from(server->from->file));
     log_text(&line, "addresses", slice_from(addresses));
+    if (before) {
+        config_list_changes(before, config, changed, sizeof(changed));
+        log_text(&line, "changed", slice_from(changed[0] ? changed : "nothing"));
+    }
     log_number(&line, "sessions_max", server->session_limit);
     log_number(&line, "descriptors", server->descriptors);
     log_write(&line);

@@ -96,7 +96,8 @@ def test_a_bad_configuration_changes_nothing(front):
 def test_listeners_come_and_go_and_sessions_stay(front, new_backend):
     staying, leaving = connect(front), None
     front.listener("other", "imap", "implicit", "server")
-    assert front.reload().event == "reloaded"
+    line = front.reload()
+    assert line.event == "reloaded" and line.fields["changed"] == "+listener other"
     leaving = connect(front, "other")
     assert b"a OK" in leaving.imap(b"a LOGIN alice secret")
     front.drop("listener other")
