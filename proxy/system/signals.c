@@ -15,6 +15,7 @@ int signals_catch(void)
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         (void)sigaddset(&set, taken[i]);
     (void)sigprocmask(SIG_SETMASK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* the reader of the log may go */
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

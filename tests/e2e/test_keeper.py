@@ -9,11 +9,12 @@ import socket
 import ssl
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from mailmux_e2e import CEILING, until
 from mailmux_e2e.certificates import NAME
-from mailmux_e2e.client import Client
+from mailmux_e2e.client import Client, Closed
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import server
 
@@ -56,6 +57,14 @@ def connect(port, address="127.0.0.1"):
 def served(front):
     with connect(front.ports["imaps"]) as client:
         return client.tls.getpeercert(binary_form=True)
+
+
+def is_served(front):
+    try:
+        connect(front.ports["imaps"]).close()
+    except (OSError, Closed):
+        return False
+    return True
 
 
 def der(pair):
@@ -332,6 +341,25 @@ def test_a_service_without_a_keeper_serves_its_sessions_to_the_end(front):
     client.close()
     until(lambda: not os.path.exists(f"/proc/{service}"))
     front.process = None
+
+
+def test_a_reader_of_the_log_that_goes_ends_nothing(front):
+    """The keeper writes there, too."""
+    front.stop()
+    reads, writes = os.pipe()
+    process = subprocess.Popen([binary(), "-c", front.ini], stdin=subprocess.DEVNULL, stderr=writes)
+    os.close(writes)
+    try:
+        until(lambda: is_served(front))
+        os.close(reads)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        before = children.read_text().split()
+        process.send_signal(signal.SIGUSR2)  # the keeper logs that
+        until(lambda: before[0] not in children.read_text().split())
+        until(lambda: is_served(front))
+    finally:
+        process.terminate()
+        assert process.wait(CEILING) == 0
 
 
 # The end
