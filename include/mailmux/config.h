@@ -243,6 +243,7 @@ struct config_problem {
 struct config_report {
     size_t count; /* at most CONFIG_PROBLEMS_MAX */
     size_t error_count;
+    bool is_cut; /* there were more problems than it has room for */
     struct config_problem *problems;
     struct config_store *store; /* the memory of the texts */
 };
@@ -281,7 +282,7 @@ void config_free(struct config **config);
  * Adds a problem at its place: the problems of a file stand together in the order of their lines,
  * and those of line 0 come last. Puts "FILE:LINE: " before the text. The report may be {0}, or one
  * that config_load has filled. Copies the text and the origin's file. Beyond CONFIG_PROBLEMS_MAX
- * only error_count grows.
+ * only error_count grows, and is_cut is set.
  */
 void config_report_add(struct config_report *report, bool is_error, struct config_origin origin,
     const char *format, ...) __attribute__((format(printf, 4, 5)));

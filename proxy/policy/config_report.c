@@ -47,8 +47,10 @@ void config_report_add(struct config_report *report, bool is_error, struct confi
 
     if (is_error)
         report->error_count++;
-    if (report->count >= CONFIG_PROBLEMS_MAX)
+    if (report->count >= CONFIG_PROBLEMS_MAX) {
+        report->is_cut = true;
         return;
+    }
     if (!report->store)
         report->store = config_store_new();
     va_start(arguments, format);

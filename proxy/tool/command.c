@@ -15,15 +15,15 @@ static const char help[] =
     "A protocol-aware TLS proxy for mail. Without a command it serves until SIGTERM or SIGINT.\n"
     "\n"
     "  -c, --config FILE   the configuration (default " OPTIONS_DEFAULT_FILE ")\n"
-    "  --check             report every problem of the configuration; exit 0 if it can be used\n"
-    "  --check --probe     the same, and visit every server: does it match the file?\n"
+    "  -t, --check         report every problem of the configuration; exit 0 if it can be used\n"
+    "  --probe             the same, and visit every server: does it match the file?\n"
     "  --reload            let the running mailmux read its file again; exit 0 when it has\n"
     "  --upgrade           let it execute the program that is installed now, and keep sessions\n"
     "  --status            its processes, sessions and servers that are down\n"
     "  --dump              the effective configuration, with the source of each value\n"
     "  --reference         the settings, as Markdown\n"
     "  --man               the settings, as the manual page mailmux.ini(5)\n"
-    "  --version           versions of mailmux and of its libraries\n"
+    "  -V, --version       versions of mailmux and of its libraries\n"
     "  -h, --help          this text\n";
 
 /* Writes a line for each problem: "error: FILE:LINE: TEXT" or "warning: FILE:LINE: TEXT". */
@@ -32,7 +32,7 @@ static void write_report(const struct config_report *report)
     for (size_t i = 0; i < report->count; i++)
         (void)fprintf(stderr, "%s: %s\n", report->problems[i].is_error ? "error" : "warning",
             report->problems[i].text);
-    if (report->count >= CONFIG_PROBLEMS_MAX)
+    if (report->is_cut)
         (void)fprintf(stderr, "error: further problems are left out\n");
 }
 

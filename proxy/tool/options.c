@@ -26,14 +26,41 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+/* The command of a letter: the letters are those of nginx. Other options are what they are. */
+static int long_option(int option)
+{
+    switch (option) {
+    case 't':
+        return OPTION_FIRST_COMMAND + COMMAND_CHECK;
+    case 'V':
+        return OPTION_FIRST_COMMAND + COMMAND_VERSION;
+    case 'h':
+        return OPTION_FIRST_COMMAND + COMMAND_HELP;
+    default:
+        return option;
+    }
+}
+
+/* The same command may be given twice, as -t and --check. */
 static bool take_command(int option, struct options *options, struct error *error)
 {
-    if (options->command != COMMAND_RUN) {
+    enum options_command command = (enum options_command)(option - OPTION_FIRST_COMMAND);
+
+    if (options->command != COMMAND_RUN && options->command != command) {
         error_set(error, "give one command at a time");
         return false;
     }
-    options->command = (enum options_command)(option - OPTION_FIRST_COMMAND);
+    options->command = command;
     return true;
+}
+
+/* A letter of several ("-xt") is named alone; its word is not over, and `word` is not it. */
+static void refuse_option(const char *word, struct error *error)
+{
+    if (optopt > ' ' && optopt < 0x7f)
+        error_set(error, "there is no option -%c", optopt);
+    else
+        error_set(error, "there is no option %s", word);
 }
 
 bool options_parse(int argc, char *const argv[], struct options *out, struct error *error)
@@ -43,7 +70,7 @@ bool options_parse(int argc, char *const argv[], struct options *out, struct err
 
     optind = 0; /* makes glibc begin anew, when a command line was parsed before (in tests) */
     opterr = 0; /* getopt prints nothing itself */
-    while ((option = getopt_long(argc, argv, "+:c:h", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+:c:htV", long_options, NULL)) != -1) {
         if (option == 'c') {
             options.file = optarg;
         } else if (option == OPTION_PROBE) {
@@ -52,10 +79,9 @@ bool options_parse(int argc, char *const argv[], struct options *out, struct err
             error_set(error, "%s needs a file name behind it", argv[optind - 1]);
             return false;
         } else if (option == '?') {
-            error_set(error, "there is no option %s", argv[optind - 1]);
+            refuse_option(argv[optind - 1], error);
             return false;
-        } else if (!take_command(option == 'h' ? OPTION_FIRST_COMMAND + COMMAND_HELP : option,
-                       &options, error)) {
+        } else if (!take_command(long_option(option), &options, error)) {
             return false;
         }
     }
@@ -64,6 +90,8 @@ bool options_parse(int argc, char *const argv[], struct options *out, struct err
             error, "\"%s\" is not expected; the configuration is named with -c FILE", argv[optind]);
         return false;
     }
+    if (options.probe && options.command == COMMAND_RUN)
+        options.command = COMMAND_CHECK;
     if (options.probe && options.command != COMMAND_CHECK) {
         error_set(error, "--probe goes with --check");
         return false;

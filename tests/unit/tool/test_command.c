@@ -223,7 +223,7 @@ static bool is_logged(const char *part)
 /* A report that has no more room says so. */
 static void test_too_many_problems(void **state)
 {
-    write_problems(CONFIG_PROBLEMS_MAX - 1);
+    write_problems(CONFIG_PROBLEMS_MAX);
     assert_int_equal(run(COMMAND_CHECK), 1);
     assert_false(is_logged("left out"));
     write_problems(CONFIG_PROBLEMS_MAX + 1);

@@ -58,6 +58,10 @@ static void test_commands(void **state)
     assert_command("--version", COMMAND_VERSION, OPTIONS_DEFAULT_FILE);
     assert_command("--help", COMMAND_HELP, OPTIONS_DEFAULT_FILE);
     assert_command("-h", COMMAND_HELP, OPTIONS_DEFAULT_FILE);
+    assert_command("-t -c a.ini", COMMAND_CHECK, "a.ini");
+    assert_command("-tc a.ini", COMMAND_CHECK, "a.ini");
+    assert_command("-t --check", COMMAND_CHECK, OPTIONS_DEFAULT_FILE);
+    assert_command("-V", COMMAND_VERSION, OPTIONS_DEFAULT_FILE);
 }
 
 static void test_a_check_may_probe(void **state)
@@ -70,15 +74,22 @@ static void test_a_check_may_probe(void **state)
     assert_true(parse("--check --probe -c a.ini", &options, &error));
     assert_true(options.probe);
     assert_command("--probe --check", COMMAND_CHECK, OPTIONS_DEFAULT_FILE);
+    assert_command("--probe -c a.ini", COMMAND_CHECK, "a.ini");
+    assert_true(parse("--probe", &options, &error));
+    assert_true(options.probe);
+    assert_true(parse("-t --probe", &options, &error));
+    assert_true(options.probe);
 }
 
 static void test_what_makes_no_sense(void **state)
 {
     assert_refused("--chek", "there is no option --chek");
     assert_refused("-x", "there is no option -x");
+    assert_refused("-xt", "there is no option -x");
+    assert_refused("-tx", "there is no option -x");
     assert_refused("-c", "-c needs a file name behind it");
     assert_refused("--check --dump", "give one command at a time");
-    assert_refused("--probe", "--probe goes with --check");
+    assert_refused("-tV", "give one command at a time");
     assert_refused("--dump --probe", "--probe goes with --check");
     assert_refused(
         "proxy.ini", "\"proxy.ini\" is not expected; the configuration is named with -c FILE");
