@@ -12,11 +12,21 @@ struct unit {
     uint64_t factor;
 };
 
-/* Units, the largest first. The smallest of sizes and numbers has an empty word. */
+/* Units in which values are written, the largest first. The smallest of sizes has an empty word. */
 static const struct unit durations[] = {
     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct unit sizes[] = {{"m", 1048576}, {"k", 1024}, {"", 1}, {NULL, 0}};
 static const struct unit plain[] = {{"", 1}, {NULL, 0}};
+
+/* What else is understood: the words of nginx, HAProxy, Dovecot, Postfix and systemd. */
+static const struct unit more_durations[] = {{"msec", 1}, {"msecs", 1}, {"sec", 1000},
+    {"secs", 1000}, {"second", 1000}, {"seconds", 1000}, {"min", 60000}, {"mins", 60000},
+    {"minute", 60000}, {"minutes", 60000}, {"hour", 3600000}, {"hours", 3600000}, {"d", 86400000},
+    {"day", 86400000}, {"days", 86400000}, {"w", 604800000}, {"week", 604800000},
+    {"weeks", 604800000}, {NULL, 0}};
+static const struct unit more_sizes[] = {{"mb", 1048576}, {"mib", 1048576}, {"kb", 1024},
+    {"kib", 1024}, {"b", 1}, {"byte", 1}, {"bytes", 1}, {"g", 1073741824}, {"gb", 1073741824},
+    {"gib", 1073741824}, {NULL, 0}};
 
 static const struct unit *units_of(const struct directive *directive)
 {
@@ -115,40 +125,87 @@ static void refuse(const struct directive *directive, const char *problem, struc
     error_set(error, "%s; allowed: %s", problem, directive_allowed(directive, allowed));
 }
 
+/* Upper and lower case are equal, but for M alone: of times, nginx takes it for months. */
+static const struct unit *find_unit(
+    const struct directive *directive, const struct unit *units, struct slice word)
+{
+    if (directive->type == VALUE_DURATION && slice_equal(word, SLICE("M")))
+        return NULL;
+    for (; units->word; units++) {
+        if (slice_equal_nocase(word, slice_from(units->word)))
+            return units;
+    }
+    return NULL;
+}
+
+static const struct unit *unit_of(const struct directive *directive, struct slice word)
+{
+    const struct unit *unit = find_unit(directive, units_of(directive), word);
+
+    if (!unit && directive->type == VALUE_DURATION)
+        unit = find_unit(directive, more_durations, word);
+    else if (!unit && directive->type == VALUE_SIZE)
+        unit = find_unit(directive, more_sizes, word);
+    return unit;
+}
+
+/* Cuts the digits, and then the letters behind them, off the text. Blanks may stand around both. */
+static void cut_part(struct slice *rest, struct slice *digits, struct slice *word)
+{
+    size_t n = 0;
+
+    while (n < rest->n && rest->p[n] >= '0' && rest->p[n] <= '9')
+        n++;
+    *digits = slice_of(rest->p, n);
+    *rest = slice_trim(slice_after(*rest, n));
+    for (n = 0; n < rest->n && (rest->p[n] | 0x20) >= 'a' && (rest->p[n] | 0x20) <= 'z';)
+        n++;
+    *word = slice_of(rest->p, n);
+    *rest = slice_trim(slice_after(*rest, n));
+}
+
 /*
- * Parses digits and one of the units; *value is in the smallest unit. Returns false for any other
- * text. *is_too_high: the value does not fit, and *value is not set.
+ * Parses digits and a unit, for times also several such parts, each of a smaller unit than the one
+ * before: 1h30m. *value is in the smallest unit. Returns false for any other text. *is_too_high:
+ * the value does not fit, and *value is not set.
  */
 static bool parse_with_unit(
-    const struct unit *units, struct slice text, uint64_t *value, bool *is_too_high)
+    const struct directive *directive, struct slice text, uint64_t *value, bool *is_too_high)
 {
-    size_t digits = 0;
-    uint64_t number;
+    uint64_t before = UINT64_MAX;
+    uint64_t sum = 0;
 
-    while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
-        digits++;
-    if (digits == 0)
-        return false;
-    for (const struct unit *unit = units; unit->word; unit++) {
-        if (!slice_equal(slice_after(text, digits), slice_from(unit->word)))
-            continue;
-        *is_too_high = !slice_number(slice_of(text.p, digits), UINT64_MAX / unit->factor, &number);
-        if (!*is_too_high)
-            *value = number * unit->factor;
-        return true;
-    }
-    return false;
+    *is_too_high = false;
+    do {
+        struct slice digits;
+        struct slice word;
+        const struct unit *unit;
+        uint64_t number = 0;
+
+        cut_part(&text, &digits, &word);
+        unit = unit_of(directive, word);
+        if (digits.n == 0 || !unit || unit->factor >= before ||
+            (directive->type != VALUE_DURATION && text.n > 0))
+            return false;
+        before = unit->factor;
+        if (!slice_number(digits, UINT64_MAX / unit->factor, &number) ||
+            __builtin_add_overflow(sum, number * unit->factor, &sum))
+            *is_too_high = true;
+    } while (text.n > 0);
+    if (!*is_too_high)
+        *value = sum;
+    return true;
 }
 
 static bool parse_unless_zero(
     const struct directive *directive, struct slice text, uint64_t *value, struct error *error)
 {
     char allowed[DIRECTIVE_TEXT_MAX];
-    bool is_too_high = false;
-    uint64_t ignored;
+    bool is_too_high;
+    uint64_t read = 0;
 
-    if (!parse_with_unit(units_of(directive), text, value, &is_too_high)) {
-        if (directive->type == VALUE_DURATION && slice_number(text, UINT64_MAX, &ignored))
+    if (!parse_with_unit(directive, text, &read, &is_too_high)) {
+        if (directive->type == VALUE_DURATION && slice_number(text, UINT64_MAX, &read))
             error_set(error, "a time needs a unit; did you mean %.*ss? allowed: %s", (int)text.n,
                 text.p, directive_allowed(directive, allowed));
         else
@@ -156,12 +213,14 @@ static bool parse_unless_zero(
                 directive_allowed(directive, allowed));
         return false;
     }
-    if (is_too_high || *value > directive->max)
+    if (is_too_high || read > directive->max)
         refuse(directive, "too high", error);
-    else if (*value < directive->min)
+    else if (read < directive->min)
         refuse(directive, "too low", error);
-    else
+    else {
+        *value = read;
         return true;
+    }
     return false;
 }
 

@@ -58,9 +58,35 @@ static void test_durations(void **state)
     assert_refused(&duration, "25h", "too high");
     assert_refused(&duration, "99999999999999999999h", "too high");
     assert_refused(&duration, "18446744073709551615h", "too high");
-    assert_refused(&duration, "5 m", "not a time");
     assert_refused(&duration, "s", "not a time");
-    assert_refused(&duration, "5d", "not a time");
+    assert_refused(&duration, "5d", "too high");
+    assert_refused(&duration, "5 x", "not a time");
+}
+
+/* As nginx, HAProxy, Dovecot, Postfix and systemd write them. */
+static void test_durations_as_others_write_them(void **state)
+{
+    const char *const ninety_minutes[] = {
+        "1h30m", "1h 30m", "1h30min", "1H30Min", "90min", "90 mins", "90 minutes", "5400 secs"};
+
+    for (size_t i = 0; i < sizeof(ninety_minutes) / sizeof(ninety_minutes[0]); i++)
+        assert_int_equal(parse(&duration, ninety_minutes[i]), 5400000);
+    assert_int_equal(parse(&duration, "1d"), 86400000);
+    assert_int_equal(parse(&duration, "1 day"), 86400000);
+    assert_int_equal(parse(&duration, "90 s"), 90000);
+    assert_int_equal(parse(&duration, "500 msec"), 500);
+    assert_int_equal(parse(&duration, "1s500ms"), 1500);
+    assert_refused(&duration, "1w", "too high");
+    assert_refused(&duration, "1d1ms", "too high");
+    assert_refused(&duration, "18446744073709551615ms 1h", "not a time");
+    assert_refused(&duration, "5000000h18446744073709551615ms", "too high");
+    assert_refused(&duration, "5M", "not a time"); /* months, to nginx */
+    assert_refused(&duration, "1h30", "not a time");
+    assert_refused(&duration, "30m1h", "not a time");
+    assert_refused(&duration, "1m1min", "not a time");
+    assert_refused(&duration, "1.5h", "not a time");
+    assert_refused(&duration, "1h,30m", "not a time");
+    assert_refused(&duration, "-1h", "not a time");
 }
 
 static void test_sizes(void **state)
@@ -69,7 +95,18 @@ static void test_sizes(void **state)
     assert_int_equal(parse(&size, "64k"), 65536);
     assert_int_equal(parse(&size, "1m"), 1048576);
     assert_refused(&size, "2m", "too high; allowed: 16 to 1m");
-    assert_refused(&size, "64kb", "not a size");
+    assert_int_equal(parse(&size, "64K"), 65536);
+    assert_int_equal(parse(&size, "64KB"), 65536);
+    assert_int_equal(parse(&size, "64KiB"), 65536);
+    assert_int_equal(parse(&size, "64 kB"), 65536);
+    assert_int_equal(parse(&size, "1M"), 1048576);
+    assert_int_equal(parse(&size, "4096 bytes"), 4096);
+    assert_int_equal(parse(&size, "4096B"), 4096);
+    assert_refused(&size, "1g", "too high; allowed: 16 to 1m");
+    assert_refused(&size, "18446744073709551615g", "too high");
+    assert_refused(&size, "1m1k", "not a size");
+    assert_refused(&size, "64kbit", "not a size");
+    assert_refused(&size, "kb", "not a size");
 }
 
 static void assert_text(const struct directive *directive, uint64_t value, const char *expected)
@@ -128,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_durations_as_others_write_them),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_numbers_as_text),
         cmocka_unit_test(test_choices),
