@@ -322,6 +322,9 @@ bool config_speaks_alike(const struct config_backend *a, const struct config_bac
 /* Returns the protocol's word in proxy.ini. A constant. */
 const char *config_protocol_name(enum config_protocol protocol);
 
+/* Returns the protocol toward servers: submission is smtp there, only its clients differ. */
+enum config_protocol config_protocol_spoken(enum config_protocol protocol);
+
 /* Returns whether it is smtp or submission, in which clients send mail. */
 bool config_protocol_is_smtp(enum config_protocol protocol);
 

@@ -44,15 +44,6 @@ static void check_strict_sni(struct build *build, const struct config_listener *
             listener->name);
 }
 
-static bool has_port(const struct config_listener *listener, uint16_t port)
-{
-    for (size_t i = 0; i < listener->bind_count; i++) {
-        if (address_port(&listener->bind[i]) == port)
-            return true;
-    }
-    return false;
-}
-
 /* Returns whether clients of this listener can do nothing without a login. */
 static bool needs_login(const struct config_listener *listener)
 {
@@ -80,18 +71,19 @@ static void check_listener_tls(struct build *build, const struct config_listener
             "tls "
             "= starttls, or require_tls = no",
             listener->name);
-    else if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_NO)
+    else if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_NO &&
+             listener_awaits_implicit(listener) == 0)
         config_report_add(build->report, false,
             config_setting_find(listener->settings, SECTION_LISTENER, "tls")->origin,
             "[listener %s] tls = none: passwords and mail travel in clear; tls = starttls "
             "protects them",
             listener->name);
     else if (listener->tls == LISTENER_TLS_STARTTLS && listener->require_tls == REQUIRE_TLS_YES &&
-             (has_port(listener, 25) || has_port(listener, 2525)))
+             (listener_has_port(listener, 25) || listener_has_port(listener, 2525)))
         config_report_add(build->report, false, origin,
             "[listener %s] require_tls = yes: mail servers that do not speak TLS can no longer "
             "deliver to port %u; require_tls = auth protects logins alone",
-            listener->name, has_port(listener, 25) ? 25U : 2525U);
+            listener->name, listener_has_port(listener, 25) ? 25U : 2525U);
 }
 
 static bool is_given(struct config_setting *settings, const char *key)
@@ -247,5 +239,7 @@ void config_check(struct build *build)
     }
     check_timeouts(build);
     config_check_backends(build);
+    config_check_ports(build);
     config_check_relay(build);
+    config_drop_unused(build);
 }

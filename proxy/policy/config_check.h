@@ -16,4 +16,28 @@ void config_check_relay(struct build *build);
 /* Finds settings of the TLS toward a backend that contradict each other or have no effect. */
 void config_check_backend_tls(struct build *build, const struct config_backend *backend);
 
+/*
+ * Takes the backends that no listener uses out of a configuration without errors: they were
+ * reported, and it is not known which protocol their servers speak.
+ */
+void config_drop_unused(struct build *build);
+
+/*
+ * Warns where the TLS of a listener or a backend is not what is expected on its port, and where a
+ * listener offers less TLS than its clients need. Call it behind config_check_backends, which
+ * finds the protocols of backends.
+ */
+void config_check_ports(struct build *build);
+
+/* Returns whether the setting of a listener has a value that is known. */
+bool listener_is_good(const struct config_listener *listener, const char *key);
+
+bool listener_has_port(const struct config_listener *listener, uint16_t port);
+
+/*
+ * Returns the first port of the listener on which clients begin with TLS, although the listener
+ * does not; or 0. A load balancer in front of it may have ended TLS.
+ */
+uint16_t listener_awaits_implicit(const struct config_listener *listener);
+
 #endif

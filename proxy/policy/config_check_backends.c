@@ -1,15 +1,6 @@
 /* Checks of backends: each is used, has one protocol, and is not this proxy itself. */
 #include "config_check.h"
 
-/*
- * Returns the protocol toward the servers. submission is SMTP there; only its clients see a
- * difference.
- */
-static enum config_protocol spoken(enum config_protocol protocol)
-{
-    return protocol == CONFIG_PROTOCOL_SUBMISSION ? CONFIG_PROTOCOL_SMTP : protocol;
-}
-
 static bool is_protocol_known(const struct config_listener *listener)
 {
     return config_setting_find(listener->settings, SECTION_LISTENER, "protocol")->state !=
@@ -44,10 +35,11 @@ static bool check_protocol(struct build *build, size_t index)
         if (!first) {
             first = listener;
             backend->protocol = listener->protocol;
-        } else if (spoken(listener->protocol) != spoken(first->protocol)) {
+        } else if (config_protocol_spoken(listener->protocol) !=
+                   config_protocol_spoken(first->protocol)) {
             report_two_protocols(build, backend, first, listener);
         } else if (listener->protocol != backend->protocol) {
-            backend->protocol = spoken(listener->protocol);
+            backend->protocol = config_protocol_spoken(listener->protocol);
         }
     }
     return first != NULL;
@@ -198,14 +190,33 @@ void config_check_backends(struct build *build)
         const struct config_backend *backend = &config->backends[i];
 
         if (check_protocol(build, i))
-            check_told_address(build, backend, spoken(backend->protocol));
+            check_told_address(build, backend, config_protocol_spoken(backend->protocol));
         check_servers(build, backend);
         check_is_served(build, backend);
         config_check_backend_tls(build, backend);
         if (knows_all && !is_used(config, i))
-            config_report_add(build->report, true, backend->section,
+            config_report_add(build->report, false, backend->section,
                 "[backend %s]: no listener uses it; write backend = %s in a listener, or remove "
                 "the section",
                 backend->name, backend->name);
     }
+}
+
+void config_drop_unused(struct build *build)
+{
+    struct config *config = build->config;
+    size_t kept = 0;
+
+    if (build->report->error_count > 0)
+        return;
+    for (size_t i = 0; i < config->backend_count; i++) {
+        if (!is_used(config, i))
+            continue;
+        for (size_t j = 0; j < config->listener_count; j++) {
+            if (config->listeners[j].backend == i)
+                config->listeners[j].backend = kept; /* at most i, which has been passed */
+        }
+        config->backends[kept++] = config->backends[i];
+    }
+    config->backend_count = kept;
 }

@@ -10,12 +10,7 @@ enum { HOSTNAME_MAX = 256 };
 
 #define SYSTEM_STATE_DIRECTORY "/var/lib/mailmux"
 
-/* The protocol of a standard port, and how its TLS begins. */
-static const struct standard_port {
-    uint16_t port;
-    enum config_protocol protocol;
-    enum config_listener_tls tls;
-} standard_ports[] = {
+static const struct standard_port standard_ports[] = {
     {25, CONFIG_PROTOCOL_SMTP, LISTENER_TLS_STARTTLS},
     {2525, CONFIG_PROTOCOL_SMTP, LISTENER_TLS_STARTTLS},
     {587, CONFIG_PROTOCOL_SUBMISSION, LISTENER_TLS_STARTTLS},
@@ -26,7 +21,7 @@ static const struct standard_port {
     {993, CONFIG_PROTOCOL_IMAP, LISTENER_TLS_IMPLICIT},
 };
 
-static const struct standard_port *find_standard(uint16_t port)
+const struct standard_port *standard_port_find(uint16_t port)
 {
     for (size_t i = 0; i < sizeof(standard_ports) / sizeof(standard_ports[0]); i++) {
         if (standard_ports[i].port == port)
@@ -56,7 +51,7 @@ static void default_protocol(struct build *build, struct config_listener *listen
 {
     for (size_t i = 0; i < listener->bind_count; i++) {
         uint16_t port = address_port(&listener->bind[i]);
-        const struct standard_port *standard = find_standard(port);
+        const struct standard_port *standard = standard_port_find(port);
 
         if (!standard) {
             report_missing(build, listener, "protocol", "does not imply one", port);
@@ -75,7 +70,7 @@ static void default_tls(struct build *build, struct config_listener *listener)
 {
     for (size_t i = 0; i < listener->bind_count; i++) {
         uint16_t port = address_port(&listener->bind[i]);
-        const struct standard_port *standard = find_standard(port);
+        const struct standard_port *standard = standard_port_find(port);
         enum config_listener_tls tls = standard ? standard->tls : LISTENER_TLS_STARTTLS;
 
         if (i > 0 && tls != listener->tls) {

@@ -12,6 +12,8 @@
 /* Bounds against files that were never meant to be a configuration. */
 enum { FILE_BYTES_MAX = 4 * 1024 * 1024, FILES_MAX = 1000, DEPTH_MAX = 16 };
 
+static const char is_directory[] = "it is a directory";
+
 /* One file while it is read. */
 struct reader {
     struct config_store *store;
@@ -216,7 +218,7 @@ static char *open_and_read(struct reader *reader, size_t *n, const char **reason
     if (fstat(fd, &info) != 0) {
         *reason = strerror(errno);
     } else if (S_ISDIR(info.st_mode)) {
-        *reason = "it is a directory";
+        *reason = is_directory;
     } else {
         reader->device = info.st_dev;
         reader->inode = info.st_ino;
@@ -261,7 +263,10 @@ static void include_file(struct reader *parent, const char *path)
         return;
     }
     bytes = open_and_read(&reader, &n, &reason);
-    if (!bytes)
+    if (!bytes && reason == is_directory)
+        include_failed(parent, file,
+            config_store_print(parent->store, "%s; write %s/*.ini for its files", reason, file));
+    else if (!bytes)
         include_failed(parent, is_printable(file) ? file : "...", reason);
     else if (find_loop(&reader))
         include_failed(parent, file,
@@ -301,6 +306,29 @@ static void include_names(struct reader *reader, const char *names, size_t n)
         include_file(reader, names + at);
 }
 
+/*
+ * Warns of a pattern that matches nothing: it may be meant so, but often its directory is not
+ * there, or its name is written wrong.
+ */
+static void warn_of_nothing(struct reader *reader, struct slice pattern)
+{
+    const char *whole = config_store_path(reader->store, reader->file, pattern);
+    const char *slash = strrchr(whole, '/');
+    const char *directory = slash
+                                ? config_store_text(reader->store,
+                                      slice_of(whole, slash > whole ? (size_t)(slash - whole) : 1))
+                                : ".";
+    bool is_plain = strpbrk(directory, "*?[") == NULL;
+
+    if (is_plain && access(directory, F_OK) != 0)
+        config_report_add(reader->report, false, reader->at,
+            "include = %.*s: there is no directory %s; make it, or remove the line", (int)pattern.n,
+            pattern.p, directory);
+    else
+        config_report_add(reader->report, false, reader->at,
+            "include = %.*s: it matches no file; nothing is read", (int)pattern.n, pattern.p);
+}
+
 static void include_pattern(struct reader *reader, struct slice pattern)
 {
     int fd = files_open(FILE_LIST, resolve_pattern(reader, pattern));
@@ -308,8 +336,10 @@ static void include_pattern(struct reader *reader, struct slice pattern)
     char *names = NULL;
     size_t n = 0;
 
-    if (fd == -ENOENT)
+    if (fd == -ENOENT) {
+        warn_of_nothing(reader, pattern);
         return;
+    }
     if (fd >= 0) {
         names = read_whole(fd, &n, &reason);
         (void)close(fd);
@@ -386,6 +416,6 @@ bool config_reader_can_read(const char *path, const char **reason)
     }
     (void)fstat(fd, &info);
     (void)close(fd);
-    *reason = "it is a directory";
+    *reason = is_directory;
     return !S_ISDIR(info.st_mode);
 }

@@ -304,6 +304,11 @@ const char *config_protocol_name(enum config_protocol protocol)
     return "unknown";
 }
 
+enum config_protocol config_protocol_spoken(enum config_protocol protocol)
+{
+    return protocol == CONFIG_PROTOCOL_SUBMISSION ? CONFIG_PROTOCOL_SMTP : protocol;
+}
+
 bool config_protocol_is_smtp(enum config_protocol protocol)
 {
     return protocol == CONFIG_PROTOCOL_SMTP || protocol == CONFIG_PROTOCOL_SUBMISSION;

@@ -85,7 +85,7 @@ def test_key_of_another_section(check):
 @pytest.mark.parametrize("text, problem", [
     ("[proxy]\nworkers = many", "[proxy] workers = many: not a whole number; "
      "allowed: 1 to 1024, or auto"),
-    ("[limits]\nreply = 64kb", "[limits] reply = 64kb: not a size in bytes such as 4096 or 64k; "
+    ("[limits]\nreply = 64kbit", "[limits] reply = 64kbit: not a size in bytes such as 4096 or 64k; "
      "allowed: 1k to 64k"),
     ("[timeouts]\nlogin = soon", "[timeouts] login = soon: not a time such as 500ms, 30s, 5m or "
      "24h; allowed: 100ms to 1h"),
@@ -192,7 +192,7 @@ def test_backend_without_server(check):
 
 
 def test_backend_never_used(check):
-    check(GOOD + "[backend spare]\nserver = 10.0.0.6:25\n").has_error(
+    check(GOOD + "[backend spare]\nserver = 10.0.0.6:25\n").has_warning(
         6, "[backend spare]: no listener uses it; write backend = spare in a listener, or remove "
            "the section")
 
@@ -315,11 +315,31 @@ def test_includes(check, tmp_path):
     (tmp_path / "conf.d" / "b.ini").write_text(LISTENER)
     (tmp_path / "conf.d" / "b.ini~").write_text("rubbish")
     (tmp_path / "conf.d" / "deeper" / "c.ini").write_text("[proxy]\nuser = mail\n")
-    checked = check("include = conf.d/*.ini\n# none of these is no error:\ninclude = more/*.ini\n")
+    checked = check("include = conf.d/*.ini\n")
     checked.is_good()
     dumped = mailmux("--dump", "-c", checked.file, directory="/").stdout
     assert re.search(rf"^user = mail +# {tmp_path}/conf.d/deeper/c.ini:2$", dumped, re.M)
     assert re.search(rf"^bind = 127.0.0.1:25 +# {tmp_path}/conf.d/b.ini:2$", dumped, re.M)
+
+
+def test_an_include_that_matches_nothing(check, tmp_path):
+    check("include = more/*.ini\n" + GOOD).has_warning(
+        1, f"include = more/*.ini: there is no directory {tmp_path}/more; make it, or remove the "
+           "line")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.conf").write_text("[proxy]\n")
+    check("include = more/*.ini\n" + GOOD).has_warning(
+        1, "include = more/*.ini: it matches no file; nothing is read")
+    check("include = /no/such/place/*.ini\n" + GOOD).has_warning(
+        1, "include = /no/such/place/*.ini: there is no directory /no/such/place; make it, or "
+           "remove the line")
+
+
+def test_an_include_of_a_directory(check, tmp_path):
+    (tmp_path / "conf.d").mkdir()
+    check("include = conf.d\n" + GOOD).has_error(
+        1, f"include = {tmp_path}/conf.d: it is a directory; write {tmp_path}/conf.d/*.ini "
+           "for its files")
 
 
 def test_a_problem_in_an_included_file(check, tmp_path):

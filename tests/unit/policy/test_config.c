@@ -304,8 +304,9 @@ static void test_balancing(void **state)
 
 static void test_backends(void **state)
 {
-    assert_error(LISTENER("bind = *:25\n") "[backend spare]\nserver = 10.0.0.1:25\n",
-        "x.ini:6: [backend spare]: no listener uses it; write backend = spare in a listener, or "
+    assert_problem(LISTENER("bind = *:25\n" TRUSTED) "[backend spare]\nserver = 10.0.0.1:25\n",
+        false,
+        "x.ini:7: [backend spare]: no listener uses it; write backend = spare in a listener, or "
         "remove the section");
     assert_error(BACKEND "[listener in]\nbind = *:25\nbackend = mtaa\n",
         "x.ini:5: [listener in] backend = mtaa: there is no section [backend mtaa]; did you mean "

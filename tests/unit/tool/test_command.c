@@ -14,7 +14,7 @@
 #include <fcntl.h>
 
 #define LISTENER                                                                                   \
-    "[listener a]\nbind = 127.0.0.1:1001\nprotocol = imap\nbackend = b\n"                          \
+    "[listener a]\nbind = 127.0.0.1:1001\nprotocol = imap\ntls = starttls\nbackend = b\n"          \
     "[backend b]\nserver = 127.0.0.1:1143\n"
 
 static char *directory;
