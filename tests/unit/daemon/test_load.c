@@ -7,40 +7,12 @@
 
 #include <cmocka.h>
 
-#include "certificates.h"
+#include "ini_file.h"
 #include "load.h"
-#include "log_catch.h"
 
 #define LISTENER                                                                                   \
     "[listener a]\nbind = 127.0.0.1:1001\nprotocol = imap\ntls = none\nbackend = b\n"              \
     "[backend b]\nserver = 127.0.0.1:1143\n"
-
-static char *directory;
-static const char *file;
-
-static int set_up(void **state)
-{
-    directory = certificates_directory_new();
-    file = certificates_path(directory, "proxy", "ini");
-    log_catch(LOG_INFO);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    log_release();
-    certificates_directory_free(&directory);
-    return 0;
-}
-
-static void write_file(const char *text)
-{
-    FILE *out = fopen(file, "w");
-
-    assert_non_null(out);
-    assert_true(fputs(text, out) >= 0);
-    assert_int_equal(fclose(out), 0);
-}
 
 /* As the keeper does it: its own problems are in the log before those of the snapshot. */
 static struct snapshot *load(void)

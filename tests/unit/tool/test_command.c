@@ -7,9 +7,8 @@
 
 #include <cmocka.h>
 
-#include "certificates.h"
 #include "command.h"
-#include "log_catch.h"
+#include "ini_file.h"
 #include "mailmux/config.h"
 #include <fcntl.h>
 
@@ -17,33 +16,7 @@
     "[listener a]\nbind = 127.0.0.1:1001\nprotocol = imap\ntls = starttls\nbackend = b\n"          \
     "[backend b]\nserver = 127.0.0.1:1143\n"
 
-static char *directory;
-static const char *file;
 static char out[LOG_CATCH_MAX]; /* what the last command has printed */
-
-static int set_up(void **state)
-{
-    directory = certificates_directory_new();
-    file = certificates_path(directory, "proxy", "ini");
-    log_catch(LOG_INFO);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    log_release();
-    certificates_directory_free(&directory);
-    return 0;
-}
-
-static void write_file(const char *text)
-{
-    FILE *ini = fopen(file, "w");
-
-    assert_non_null(ini);
-    assert_true(fputs(text, ini) >= 0);
-    assert_int_equal(fclose(ini), 0);
-}
 
 /* Its standard output goes to that descriptor. */
 static int run_into(int fd, enum options_command command)
@@ -92,7 +65,7 @@ static void assert_summary(const char *text)
 
 static void test_check_of_a_good_one(void **state)
 {
-    write_file(LISTENER);
+    write_file_of_ours(LISTENER);
     assert_int_equal(run(COMMAND_CHECK), 0);
     assert_summary("good: 0 errors, 0 warnings");
     assert_string_equal(log_caught(), "");
@@ -100,8 +73,9 @@ static void test_check_of_a_good_one(void **state)
 
 static void test_check_tells_warnings_and_is_content(void **state)
 {
-    write_file("[listener a]\nbind = 127.0.0.1:1001\nprotocol = imap\ntls = none\nbackend = b\n"
-               "[backend b]\nserver = 127.0.0.1:1143\n");
+    write_file_of_ours(
+        "[listener a]\nbind = 127.0.0.1:1001\nprotocol = imap\ntls = none\nbackend = b\n"
+        "[backend b]\nserver = 127.0.0.1:1143\n");
     assert_int_equal(run(COMMAND_CHECK), 0);
     assert_summary("good: 0 errors, 1 warning");
     assert_begins(log_caught(), "warning: /");
