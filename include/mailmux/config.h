@@ -260,9 +260,12 @@ bool config_load(const char *path, struct config **out, struct config_report *re
 
 /*
  * The same, but *out is set in any case: after errors it is not fit to serve, and holds what could
- * be read and defaults for the rest.
+ * be read and defaults for the rest. A setting in error has no value (config_is_good).
  */
 bool config_load_unchecked(const char *path, struct config **out, struct config_report *report);
+
+/* Returns whether the setting at that offset of a section's struct is free of errors. */
+bool config_is_good(enum section_kind kind, const void *section, size_t field);
 
 /*
  * Reads a configuration from memory, for tests and fuzzers; otherwise like config_load. `name`
@@ -286,6 +289,9 @@ void config_free(struct config **config);
  */
 void config_report_add(struct config_report *report, bool is_error, struct config_origin origin,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Moves every problem of the other report to its place in this one, and empties the other. */
+void config_report_move(struct config_report *report, struct config_report *from);
 
 /* Frees what the report holds and empties it. {0} is allowed. */
 void config_report_free(struct config_report *report);

@@ -84,7 +84,7 @@ static bool load_client_certificates(
 static bool load_pairs(
     struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault)
 {
-    if (parameters->certificate_count == 0) {
+    if (parameters->certificate_count == 0 && !parameters->is_bare) {
         tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, 0, "the set has no certificate");
         return false;
     }
@@ -143,4 +143,19 @@ void tls_set_free(struct tls_set **pointer)
     free(set->name);
     SSL_CTX_free(set->context);
     free(set);
+}
+
+bool tls_set_is_rsa_alone(const struct tls_set *set)
+{
+    bool is_rsa = false;
+
+    for (long more = SSL_CTX_set_current_cert(set->context, SSL_CERT_SET_FIRST); more == 1;
+         more = SSL_CTX_set_current_cert(set->context, SSL_CERT_SET_NEXT)) {
+        const X509 *certificate = SSL_CTX_get0_certificate(set->context);
+
+        is_rsa = certificate && EVP_PKEY_get_base_id(X509_get0_pubkey(certificate)) == EVP_PKEY_RSA;
+        if (!is_rsa)
+            break;
+    }
+    return is_rsa;
 }

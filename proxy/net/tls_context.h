@@ -23,7 +23,8 @@ struct tls_tickets;
 /* tls_set_new copies or reads everything; it borrows nothing afterwards. */
 struct tls_set_parameters {
     const char *name;                /* for the session-id context */
-    size_t certificate_count;        /* at least 1, of different kinds (RSA, ECDSA) */
+    size_t certificate_count;        /* at least 1, of different kinds (RSA, ECDSA), or is_bare */
+    bool is_bare;                    /* the set is not for use: it may have no certificate */
     const char *const *certificates; /* PEM files, each with its chain in the order that is sent */
     const char *const *keys;         /* the n-th key belongs to the n-th certificate */
     struct tls_rules rules;
@@ -46,6 +47,9 @@ struct tls_set *tls_set_new(const struct tls_set_parameters *parameters, struct 
  * way.
  */
 void tls_set_free(struct tls_set **set);
+
+/* Returns whether each certificate of the set has an RSA key. */
+bool tls_set_is_rsa_alone(const struct tls_set *set);
 
 struct tls_service {
     const char *listener;

@@ -170,20 +170,3 @@ bool tls_policy_apply(SSL_CTX *context, const struct tls_rules *rules,
     return set_versions(context, rules, applied, fault) && set_ciphers(context, rules, fault) &&
            set_groups(context, rules, warning, applied, fault);
 }
-
-bool tls_policy_check(
-    const struct tls_rules *rules, const struct tls_warning *warning, struct tls_fault *fault)
-{
-    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    struct tls_applied applied;
-    bool is_fine;
-
-    *fault = (struct tls_fault){0};
-    if (!context) {
-        tls_fault_library(fault, TLS_CULPRIT_NONE, 0, "cannot set TLS up");
-        return false;
-    }
-    is_fine = tls_policy_apply(context, rules, warning, &applied, fault);
-    SSL_CTX_free(context);
-    return is_fine;
-}

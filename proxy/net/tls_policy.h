@@ -74,11 +74,4 @@ bool tls_policy_apply(struct ssl_ctx_st *context, const struct tls_rules *rules,
     const struct tls_warning *warning, struct tls_applied *applied, struct tls_fault *fault)
     __attribute__((warn_unused_result));
 
-/*
- * Returns whether the rules can be applied; else false with *fault filled. It is for rules without
- * a certificate to build a set with.
- */
-bool tls_policy_check(const struct tls_rules *rules, const struct tls_warning *warning,
-    struct tls_fault *fault) __attribute__((warn_unused_result));
-
 #endif

@@ -20,44 +20,37 @@ static void build_begin(struct build *build, struct config_report *report)
 }
 
 /* Does everything behind the reading: the document is in the build already. */
-static bool build_end(struct build *build, struct config **out)
+static void build_end(struct build *build, struct config **out)
 {
-    *out = NULL;
     config_build(build);
     config_defaults(build);
     config_check(build);
-    if (build->report->error_count > 0) {
-        config_free(&build->config);
-        return false;
-    }
     *out = build->config;
-    return true;
 }
 
-static void load(const char *path, struct build *build, struct config_report *report)
+/* Frees a configuration with errors. Returns whether it is kept. */
+static bool keep_if_good(struct config **config, const struct config_report *report)
 {
-    build_begin(build, report);
-    build->looks_at_files = true;
-    config_reader_file(path, build->store, &build->document, report);
-}
-
-bool config_load(const char *path, struct config **out, struct config_report *report)
-{
-    struct build build;
-
-    load(path, &build, report);
-    return build_end(&build, out);
+    if (report->error_count > 0)
+        config_free(config);
+    return *config != NULL;
 }
 
 bool config_load_unchecked(const char *path, struct config **out, struct config_report *report)
 {
     struct build build;
 
-    load(path, &build, report);
-    config_build(&build);
-    config_defaults(&build);
-    *out = build.config;
+    build_begin(&build, report);
+    build.looks_at_files = true;
+    config_reader_file(path, build.store, &build.document, report);
+    build_end(&build, out);
     return report->error_count == 0;
+}
+
+bool config_load(const char *path, struct config **out, struct config_report *report)
+{
+    (void)config_load_unchecked(path, out, report);
+    return keep_if_good(out, report);
 }
 
 bool config_parse_bytes(
@@ -67,7 +60,8 @@ bool config_parse_bytes(
 
     build_begin(&build, report);
     config_reader_bytes(name, bytes, build.store, &build.document, report);
-    return build_end(&build, out);
+    build_end(&build, out);
+    return keep_if_good(out, report);
 }
 
 void config_free(struct config **config)

@@ -163,7 +163,8 @@ static const char *check_file(struct setting *setting, const struct config_value
     bool moved = strcmp(path, value->text.p) != 0;
     const char *reason;
 
-    if (setting->build->looks_at_files && !config_reader_can_read(path, &reason))
+    if (setting->build->looks_at_files &&
+        !config_reader_can_read(setting->build->store, path, &reason))
         setting_refuse(setting, value,
             "%s; the file must be there and readable by the user that starts mailmux%s%s", reason,
             moved ? "; looked for at " : "", moved ? path : "");

@@ -4,6 +4,7 @@
 #include "mailmux/files.h"
 #include <errno.h>
 #include <ini.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -157,6 +158,19 @@ static void read_bytes(struct reader *reader, struct slice bytes)
             "this cannot be read as an ini file");
 }
 
+/* Says why a file cannot be read. Where rights are missing, it says whose. */
+static const char *reason_of(struct config_store *store, int code)
+{
+    const struct passwd *account = code == EACCES ? getpwuid(geteuid()) : NULL;
+
+    if (code != EACCES)
+        return strerror(code);
+    if (!account)
+        return config_store_print(
+            store, "mailmux runs as user %u, which cannot read it", (unsigned)geteuid());
+    return config_store_print(store, "mailmux runs as %s, which cannot read it", account->pw_name);
+}
+
 /* Returns the bytes, for free(), or NULL with the reason. */
 static char *read_whole(int fd, size_t *n, const char **reason)
 {
@@ -212,7 +226,7 @@ static char *open_and_read(struct reader *reader, size_t *n, const char **reason
     }
     fd = files_open(FILE_CONFIG, reader->file);
     if (fd < 0) {
-        *reason = strerror(-fd);
+        *reason = reason_of(reader->store, -fd);
         return NULL;
     }
     if (fstat(fd, &info) != 0) {
@@ -320,7 +334,7 @@ static void warn_of_nothing(struct reader *reader, struct slice pattern)
                                 : ".";
     bool is_plain = strpbrk(directory, "*?[") == NULL;
 
-    if (is_plain && access(directory, F_OK) != 0)
+    if (is_plain && access(directory, F_OK) != 0 && errno == ENOENT)
         config_report_add(reader->report, false, reader->at,
             "include = %.*s: there is no directory %s; make it, or remove the line", (int)pattern.n,
             pattern.p, directory);
@@ -405,13 +419,13 @@ void config_reader_bytes(const char *name, struct slice bytes, struct config_sto
     read_bytes(&reader, bytes);
 }
 
-bool config_reader_can_read(const char *path, const char **reason)
+bool config_reader_can_read(struct config_store *store, const char *path, const char **reason)
 {
     struct stat info = {0};
     int fd = files_open(FILE_NAMED, path);
 
     if (fd < 0) {
-        *reason = strerror(-fd);
+        *reason = reason_of(store, -fd);
         return false;
     }
     (void)fstat(fd, &info);

@@ -24,6 +24,6 @@ void config_reader_bytes(const char *name, struct slice bytes, struct config_sto
  * Returns whether this process can read the file. If not, or if it is a directory, *reason says
  * why; the text is valid until the next call of strerror.
  */
-bool config_reader_can_read(const char *path, const char **reason);
+bool config_reader_can_read(struct config_store *store, const char *path, const char **reason);
 
 #endif

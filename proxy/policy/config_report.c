@@ -38,21 +38,37 @@ static size_t find_place(const struct config_report *report, struct config_origi
     return place;
 }
 
+/* Takes a problem whose text, and the name of whose file, are in the report's store. */
+static void insert(struct config_report *report, struct config_problem problem)
+{
+    size_t place = find_place(report, problem.origin);
+
+    report->problems =
+        config_store_grow(report->problems, report->count + 1, sizeof(*report->problems));
+    memmove(report->problems + place + 1, report->problems + place,
+        (report->count - place) * sizeof(*report->problems));
+    report->problems[place] = problem;
+    report->count++;
+}
+
+/* Counts a problem. Returns whether there is room for it. */
+static bool has_room(struct config_report *report, bool is_error)
+{
+    report->error_count += is_error ? 1 : 0;
+    report->is_cut = report->is_cut || report->count >= CONFIG_PROBLEMS_MAX;
+    if (!report->store)
+        report->store = config_store_new();
+    return report->count < CONFIG_PROBLEMS_MAX;
+}
+
 void config_report_add(struct config_report *report, bool is_error, struct config_origin origin,
     const char *format, ...)
 {
     struct config_problem problem = {.is_error = is_error, .origin = origin};
-    size_t place;
     va_list arguments;
 
-    if (is_error)
-        report->error_count++;
-    if (report->count >= CONFIG_PROBLEMS_MAX) {
-        report->is_cut = true;
+    if (!has_room(report, is_error))
         return;
-    }
-    if (!report->store)
-        report->store = config_store_new();
     va_start(arguments, format);
     problem.text = config_store_vprint(report->store, format, arguments);
     va_end(arguments);
@@ -63,14 +79,22 @@ void config_report_add(struct config_report *report, bool is_error, struct confi
         problem.text = config_store_print(report->store, "%s: %s", origin.file, problem.text);
     if (origin.file)
         problem.origin.file = config_store_text(report->store, slice_from(origin.file));
+    insert(report, problem);
+}
 
-    place = find_place(report, origin);
-    report->problems =
-        config_store_grow(report->problems, report->count + 1, sizeof(*report->problems));
-    memmove(report->problems + place + 1, report->problems + place,
-        (report->count - place) * sizeof(*report->problems));
-    report->problems[place] = problem;
-    report->count++;
+void config_report_move(struct config_report *report, struct config_report *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct config_problem problem = from->problems[i];
+
+        if (!has_room(report, problem.is_error))
+            continue;
+        problem.text = config_store_text(report->store, slice_from(problem.text));
+        if (problem.origin.file)
+            problem.origin.file = config_store_text(report->store, slice_from(problem.origin.file));
+        insert(report, problem);
+    }
+    config_report_free(from);
 }
 
 void config_report_free(struct config_report *report)

@@ -56,6 +56,13 @@ void setting_refuse(
         setting->heading, setting->directive->key, (int)value->text.n, value->text.p, text);
 }
 
+bool config_is_good(enum section_kind kind, const void *section, size_t field)
+{
+    const struct config_head *head = section;
+
+    return head->settings[directive_index(directive_of_field(kind, field))].state != SETTING_BAD;
+}
+
 static void report_unknown_section(struct build *build, const struct document_section *section)
 {
     const char *gap = section->name ? " " : "";

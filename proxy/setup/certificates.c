@@ -1,12 +1,30 @@
 #include "certificates.h"
 
 #include "self_signed.h"
+#include "state_directory.h"
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* Where problems of this set go. */
+/* Items of a list that are in use, and the place of each in its setting. */
+struct items {
+    size_t count;
+    const char **text;
+    size_t *index;
+};
+
+/*
+ * One set while it is loaded. After a fault the setting that is at fault is left out, and the rest
+ * is tried again, so that all faults are found at once.
+ */
 struct place {
     const struct config_tls *tls;
     struct config_report *report;
-    bool serving; /* false: for --check, which has no log */
+    struct config_report warnings; /* of the last try; an earlier one has found some of them, too */
+    bool serving;                  /* false: for --check, which has no log */
+    struct items certificates;
+    struct items keys;
+    struct items names;
 };
 
 /* The setting to blame for each parameter of net/tls_context. */
@@ -24,20 +42,31 @@ static const size_t fields[] = {
     [TLS_CULPRIT_PIN] = offsetof(struct config_tls, policy), /* never blamed */
 };
 
-static void add(const struct place *place, bool is_error, enum tls_culprit culprit, size_t index,
-    const char *text)
+static const struct items *items_of(const struct place *place, enum tls_culprit culprit)
 {
-    config_report_setting(
-        place->report, is_error, SECTION_TLS, place->tls, fields[culprit], index, text);
+    if (culprit == TLS_CULPRIT_CERTIFICATE)
+        return &place->certificates;
+    if (culprit == TLS_CULPRIT_KEY)
+        return &place->keys;
+    return culprit == TLS_CULPRIT_NAMES ? &place->names : NULL;
+}
+
+static void add(const struct place *place, struct config_report *report, bool is_error,
+    enum tls_culprit culprit, size_t index, const char *text)
+{
+    const struct items *items = items_of(place, culprit);
+
+    config_report_setting(report, is_error, SECTION_TLS, place->tls, fields[culprit],
+        items && index < items->count ? items->index[index] : index, text);
 }
 
 /* A group that this OpenSSL lacks is left out, and only the log says so: it is no mistake. */
 static void warn(void *owner, enum tls_culprit culprit, size_t index, const char *text)
 {
-    const struct place *place = owner;
+    struct place *place = owner;
 
     if (culprit != TLS_CULPRIT_GROUPS)
-        add(place, false, culprit, index, text);
+        add(place, &place->warnings, false, culprit, index, text);
     else if (place->serving)
         log_message(LOG_INFO, "tls", "%s", text);
 }
@@ -77,6 +106,9 @@ struct tls_tickets *tickets_load(const struct config *config, struct config_repo
     struct error error;
     size_t failed = 0;
 
+    if (!config_is_good(SECTION_TLS, tls, offsetof(struct config_tls, ticket_keys)) ||
+        !config_is_good(SECTION_TLS, tls, offsetof(struct config_tls, ticket_period)))
+        return NULL;
     if (files->count == 0) {
         tickets = tls_tickets_new(tls->ticket_period, &error);
         if (!tickets)
@@ -90,48 +122,215 @@ struct tls_tickets *tickets_load(const struct config *config, struct config_repo
     return tickets;
 }
 
+/* ---- What is tried ---- */
+
+/* Returns false without memory. */
+static bool items_take(struct items *items, const struct config_strings *strings)
+{
+    *items = (struct items){.text = calloc(strings->count + 1, sizeof(const char *)),
+        .index = calloc(strings->count + 1, sizeof(size_t))};
+    if (!items->text || !items->index)
+        return false;
+    for (size_t i = 0; i < strings->count; i++) {
+        items->text[i] = strings->text[i];
+        items->index[i] = i;
+    }
+    items->count = strings->count;
+    return true;
+}
+
+static void items_free(struct items *items)
+{
+    free((void *)items->text);
+    free(items->index);
+}
+
+static void items_drop(struct items *items, size_t index)
+{
+    items->count--;
+    for (size_t i = index; i < items->count; i++) {
+        items->text[i] = items->text[i + 1];
+        items->index[i] = items->index[i + 1];
+    }
+}
+
+static void drop_pair(struct place *place, size_t index)
+{
+    items_drop(&place->certificates, index);
+    items_drop(&place->keys, index);
+}
+
+static bool is_good(const struct place *place, enum tls_culprit culprit)
+{
+    return config_is_good(SECTION_TLS, place->tls, fields[culprit]);
+}
+
+static bool is_readable(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode) && access(path, R_OK) == 0;
+}
+
+/*
+ * Leaves out the files that cannot be read, for they are reported already. If a certificate or a
+ * key is missing, which of them belong together is not known.
+ */
+static void drop_bad_pairs(struct place *place)
+{
+    if (place->certificates.count != place->keys.count) {
+        place->certificates.count = 0;
+        place->keys.count = 0;
+    }
+    if (is_good(place, TLS_CULPRIT_CERTIFICATE) && is_good(place, TLS_CULPRIT_KEY))
+        return;
+    for (size_t i = place->certificates.count; i > 0; i--) {
+        if (!is_readable(place->certificates.text[i - 1]) || !is_readable(place->keys.text[i - 1]))
+            drop_pair(place, i - 1);
+    }
+}
+
+static struct tls_rules rules_of(const struct place *place)
+{
+    const struct config_tls *tls = place->tls;
+    struct tls_rules rules = {.policy = tls->policy,
+        .minimum = tls->minimum_version,
+        .maximum = tls->maximum_version,
+        .ciphers = tls->ciphers,
+        .ciphersuites = tls->ciphersuites,
+        .groups = tls->groups};
+
+    if (config_is_good(SECTION_TLS, tls, offsetof(struct config_tls, policy)) &&
+        config_is_good(SECTION_TLS, tls, offsetof(struct config_tls, minimum_version)) &&
+        config_is_good(SECTION_TLS, tls, offsetof(struct config_tls, maximum_version)))
+        return rules;
+    rules.policy = TLS_INTERMEDIATE; /* what cannot be read may have fitted the rest */
+    rules.minimum = TLS_VERSION_BY_POLICY;
+    rules.maximum = TLS_VERSION_BY_POLICY;
+    return rules;
+}
+
+/* Takes the setting that is at fault out. Returns false if there is none to take out. */
+static bool take_out(
+    struct tls_set_parameters *parameters, struct place *place, const struct tls_fault *fault)
+{
+    switch (fault->culprit) {
+    case TLS_CULPRIT_CERTIFICATE:
+    case TLS_CULPRIT_KEY:
+        if (fault->index >= place->certificates.count)
+            return false;
+        drop_pair(place, fault->index);
+        parameters->is_bare = true;
+        return true;
+    case TLS_CULPRIT_CLIENT_CERTIFICATE:
+    case TLS_CULPRIT_CA:
+        parameters->client_certificate = TLS_CLIENT_CERTIFICATE_NONE;
+        return true;
+    case TLS_CULPRIT_VERSION:
+        parameters->rules.minimum = TLS_VERSION_BY_POLICY;
+        parameters->rules.maximum = TLS_VERSION_BY_POLICY;
+        return true;
+    case TLS_CULPRIT_CIPHERS:
+        parameters->rules.ciphers = NULL;
+        return true;
+    case TLS_CULPRIT_CIPHERSUITES:
+        parameters->rules.ciphersuites = NULL;
+        return true;
+    case TLS_CULPRIT_GROUPS:
+        parameters->rules.groups = NULL;
+        return true;
+    case TLS_CULPRIT_NAMES:
+        items_drop(&place->names, fault->index);
+        return true;
+    case TLS_CULPRIT_NONE:
+    case TLS_CULPRIT_PIN:
+        break;
+    }
+    return false;
+}
+
+/* Returns the set, or NULL after all faults have been reported. */
+static struct tls_set *try_all(struct tls_set_parameters parameters, struct place *place)
+{
+    struct tls_set *set = NULL;
+    size_t faults = 0;
+    size_t most = place->certificates.count + place->names.count + TLS_CULPRIT_PIN;
+    struct tls_fault fault;
+
+    while (!set && faults < most) {
+        parameters.certificate_count = place->certificates.count;
+        parameters.name_count = place->names.count;
+        config_report_free(&place->warnings);
+        set = tls_set_new(&parameters, &fault);
+        if (set)
+            break;
+        faults++;
+        add(place, place->report, true, fault.culprit, fault.index, fault.error.text);
+        if (!take_out(&parameters, place, &fault))
+            break;
+    }
+    config_report_move(place->report, &place->warnings);
+    if (faults > 0)
+        tls_set_free(&set);
+    return set;
+}
+
+/* Not where a certificate is missing by an error. */
+static bool needs_self_signed(const struct place *place)
+{
+    return place->tls->certificates.count == 0 && place->tls->keys.count == 0 &&
+           is_good(place, TLS_CULPRIT_CERTIFICATE) && is_good(place, TLS_CULPRIT_KEY);
+}
+
+static struct tls_set *load(const struct config *config, struct place *place)
+{
+    const struct config_tls *tls = place->tls;
+    struct tls_set_parameters parameters = {
+        .name = tls->name,
+        .certificates = place->certificates.text,
+        .keys = place->keys.text,
+        .rules = rules_of(place),
+        .tickets = tls->tickets,
+        .names = place->names.text,
+        .client_certificate = tls->client_certificate,
+        .client_ca = tls->client_ca,
+        .warning = {warn, place},
+    };
+    char path[SELF_SIGNED_PATH_MAX];
+
+    if (!is_good(place, TLS_CULPRIT_CLIENT_CERTIFICATE) || !is_good(place, TLS_CULPRIT_CA))
+        parameters.client_certificate = TLS_CLIENT_CERTIFICATE_NONE;
+    if (needs_self_signed(place) && !place->serving) {
+        state_directory_check(config, true, place->report);
+    } else if (needs_self_signed(place)) {
+        if (!make_self_signed(config, path, place->report))
+            return NULL;
+        place->certificates.text[0] = path; /* there is room for one more */
+        place->certificates.count = 1;
+        place->keys.text[0] = path;
+        place->keys.count = 1;
+    }
+    drop_bad_pairs(place);
+    parameters.is_bare = place->certificates.count == 0;
+    return try_all(parameters, place);
+}
+
 struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report)
 {
     const struct config_tls *tls = &config->tls[index];
-    struct place place = {tls, report, make_certificate};
-    struct tls_set_parameters parameters = {
-        .name = tls->name,
-        .certificate_count = tls->certificates.count,
-        .certificates = tls->certificates.text,
-        .keys = tls->keys.text,
-        .rules = {.policy = tls->policy,
-            .minimum = tls->minimum_version,
-            .maximum = tls->maximum_version,
-            .ciphers = tls->ciphers,
-            .ciphersuites = tls->ciphersuites,
-            .groups = tls->groups},
-        .tickets = tls->tickets,
-        .name_count = tls->names.count,
-        .names = tls->names.text,
-        .client_certificate = tls->client_certificate,
-        .client_ca = tls->client_ca,
-        .warning = {warn, &place},
-    };
-    char path[SELF_SIGNED_PATH_MAX];
-    const char *self_signed = path;
-    struct tls_fault fault;
-    struct tls_set *set;
+    struct place place = {.tls = tls, .report = report, .serving = make_certificate};
+    struct tls_set *set = NULL;
 
-    if (tls->certificates.count == 0 && !make_certificate) {
-        if (!tls_policy_check(&parameters.rules, &parameters.warning, &fault))
-            add(&place, true, fault.culprit, fault.index, fault.error.text);
-        return NULL;
-    }
-    if (tls->certificates.count == 0) {
-        if (!make_self_signed(config, path, report))
-            return NULL;
-        parameters.certificate_count = 1;
-        parameters.certificates = &self_signed;
-        parameters.keys = &self_signed;
-    }
-    set = tls_set_new(&parameters, &fault);
-    if (!set)
-        add(&place, true, fault.culprit, fault.index, fault.error.text);
+    if (items_take(&place.certificates, &tls->certificates) &&
+        items_take(&place.keys, &tls->keys) && items_take(&place.names, &tls->names))
+        set = load(config, &place);
+    else
+        add(&place, report, true, TLS_CULPRIT_NONE, 0, "out of memory");
+    items_free(&place.certificates);
+    items_free(&place.keys);
+    items_free(&place.names);
+    if (set && tls->certificates.count == 0 && !make_certificate)
+        tls_set_free(&set); /* it has no certificate, and was made to find faults */
     return set;
 }

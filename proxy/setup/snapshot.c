@@ -1,10 +1,13 @@
 #include "snapshot.h"
 
+#include "account.h"
 #include "backend_tls.h"
 #include "certificates.h"
+#include "exchanger.h"
 #include "mailmux/clock.h"
 #include "mailmux/refcount.h"
 #include "pool.h"
+#include "state_directory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,7 +126,6 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
     struct config_report *report)
 {
     const struct config *config = snapshot->config;
-    size_t errors = report->error_count;
     bool is_built;
 
     if (!allocate(snapshot)) {
@@ -137,7 +139,11 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
     for (size_t i = 0; i < config->backend_count; i++)
         snapshot->server_tls[i] = backend_tls_load(&config->backends[i], report);
     take_tickets(snapshot, before, report);
-    if (report->error_count > errors)
+    account_check(config, make_certificate, report);
+    exchanger_check(config, snapshot->sets, report);
+    if (!make_certificate && report->error_count == 0) /* an error may be of the directory */
+        state_directory_check(config, false, report);
+    if (report->error_count > 0)
         return false;
     is_built = build_pools(snapshot);
     for (size_t i = 0; i < config->listener_count && is_built; i++)

@@ -17,7 +17,8 @@ struct snapshot;
  * to NULL. Reads certificates and keys; what is wrong with them goes to the report with file and
  * line. before: the snapshot in effect; NULL at the start. Its ticket keys are kept if both
  * configurations want random keys and have the same ticket_period. make_certificate: see
- * certificates_load; false for --check. Returns NULL on any error.
+ * certificates_load; false for --check. Returns NULL on any error, also one that the report had
+ * before: then it only looks for further ones.
  */
 struct snapshot *snapshot_new(struct config **config, struct snapshot *before,
     bool make_certificate, struct config_report *report);

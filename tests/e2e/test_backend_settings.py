@@ -1,5 +1,7 @@
 """The settings of a [backend]: what --check says of those that contradict each other."""
 
+import os
+import pwd
 import subprocess
 
 import pytest
@@ -14,10 +16,11 @@ def check(tmp_path):
         ini = tmp_path / "proxy.ini"
         ini.write_text("\n".join([
             "[proxy]", "hostname = mail.example.test", f"state_directory = {tmp_path}",
-            "[listener test]", "bind = 127.0.0.1:2500", f"protocol = {protocol}", "backend = b",
+            f"user = {pwd.getpwuid(os.geteuid()).pw_name}", "[listener test]",
+            "bind = 127.0.0.1:2500", f"protocol = {protocol}", "tls = starttls", "backend = b",
             "[backend b]", "server = 127.0.0.1:2501", *lines]) + "\n")
         done = subprocess.run([binary(), "--check", "-c", ini], capture_output=True, text=True)
-        first = 10  # the line of the first of `lines`
+        first = 12  # the line of the first of `lines`
         said = [line.replace(f"{ini}:", "") for line in done.stderr.splitlines()]
         assert (done.returncode == 0) == (not any(line.startswith("error") for line in said))
         return [(kind, int(number) - first, text) for kind, number, text in

@@ -3,6 +3,7 @@ Each bad input has one message: file:line, section, key, value, what is wrong, w
 """
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ BACKEND = "[backend mta]\nserver = mx1 10.0.0.5:25\n"
 LISTENER = "[listener in]\nbind = 127.0.0.1:25\nbackend = mta\n"
 GOOD = BACKEND + LISTENER  # five lines
 TRUST = "[backend mta]: its servers see every client at mailmux's address;"  # test_relay_domains.py
+ROOT = "[proxy] user: it is not given, and mailmux keeps all rights of root;"  # when root runs this
 READABLE = "the file must be there and readable by the user that starts mailmux"
 
 
@@ -36,11 +38,11 @@ class Checked:
         self.file.write_bytes(text if isinstance(text, bytes) else text.encode())
         self.done = mailmux("--check", "-c", self.file, before=before)
         lines = self.done.stderr.splitlines()
-        self.lines = [line for line in lines if TRUST not in line]
-        self.trusting = len(lines) - len(self.lines)
+        self.lines = [line for line in lines if TRUST not in line and ROOT not in line]
+        self.expected = len(lines) - len(self.lines)
 
     def summary(self, warnings, verdict="good: 0 errors"):
-        warnings += self.trusting
+        warnings += self.expected
         return f"{self.file}: {verdict}, {warnings} warning{'' if warnings == 1 else 's'}\n"
 
     def is_good(self):
@@ -155,11 +157,12 @@ def test_unreadable_key(certificates):
         shutil.copy(certificates.rsa.key, key)
         certificate.chmod(0o644)
         key.chmod(0o000)
+        account = pwd.getpwuid(os.geteuid() or 65534).pw_name
         if os.geteuid() == 0:
             before = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         Checked(directory, GOOD + "[tls]\ncertificate = rsa.pem\nkey = rsa.key\n",
                 before=before).has_error(
-            8, f"[tls] key = rsa.key: Permission denied; {READABLE}; looked for at {key}")
+            8, f"[tls] key = rsa.key: mailmux runs as {account}, which cannot read it; {READABLE}; looked for at {key}")
     finally:
         shutil.rmtree(directory)
 
@@ -424,7 +427,7 @@ def test_the_shipped_file_is_accepted():
     done = mailmux("--check", "-c", "proxy.ini", directory=REPOSITORY)
     assert done.returncode == 0
     # What the server there believes of its clients is for whoever runs it to say.
-    assert all("[backend mta]: its server legacy is on this machine" in line
+    assert all("[backend mta]: its server legacy is on this machine" in line or ROOT in line
                for line in done.stderr.splitlines()), done.stderr
     assert done.stdout.startswith("proxy.ini: good: 0 errors, ")
 

@@ -3,6 +3,7 @@ read as it comes, and the stop requires a clean end.
 """
 
 import os
+import pwd
 import re
 import resource
 import shutil
@@ -66,6 +67,7 @@ class Proxy:
         self._reader: Optional[threading.Thread] = None
         # With core_dumps = no, only root may read /proc of the process.
         self.section("proxy", workers=2, hostname=NAME, state_directory=self.directory / "state",
+                     user=pwd.getpwuid(os.geteuid()).pw_name,  # else root would be warned of
                      core_dumps="no" if os.geteuid() == 0 else "yes")
         self.section("timeouts", drain="2s")
         if certificates is not None:

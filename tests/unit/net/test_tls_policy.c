@@ -118,19 +118,6 @@ static void test_manners(void **state)
     assert_int_equal(SSL_CTX_get_session_cache_mode(context), SSL_SESS_CACHE_OFF);
 }
 
-/* The same without a context of one's own. */
-static void test_checking(void **state)
-{
-    const struct tls_warning none = {0};
-    const struct tls_rules good = {.policy = TLS_INTERMEDIATE, .groups = "X25519:nothing"};
-    const struct tls_rules bad = {.policy = TLS_INTERMEDIATE, .ciphers = "NOTHING"};
-
-    assert_true(tls_policy_check(&good, &none, &fault));
-    assert_false(tls_policy_check(&bad, &none, &fault));
-    assert_int_equal(fault.culprit, TLS_CULPRIT_CIPHERS);
-    assert_true(strlen(fault.error.text) > 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -141,7 +128,6 @@ int main(void)
         TEST(test_ciphers_by_name),
         TEST(test_groups),
         TEST(test_manners),
-        TEST(test_checking),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,16 +140,14 @@ static void test_all_that_is_wrong_is_told(void **state)
     assert_problem(2, true, "x.ini:15: [backend b] pin = ");
 }
 
-/* Earlier problems of the report are none of this one's. */
+/* After an earlier problem there is no snapshot, but further problems are found. */
 static void test_a_report_with_problems(void **state)
 {
-    struct config *config = config_of(PLAIN BACKEND);
-    struct snapshot *snapshot;
+    struct config *config = config_of("[tls]\n" PAIR("none") PLAIN BACKEND);
 
     config_report_add(&report, true, (struct config_origin){0}, "of another");
-    snapshot = snapshot_new(&config, NULL, false, &report);
-    assert_non_null(snapshot);
-    snapshot_unref(&snapshot);
+    assert_null(snapshot_new(&config, NULL, false, &report));
+    assert_int_equal(report.error_count, 2);
 }
 
 /* ---- References ---- */
