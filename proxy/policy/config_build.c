@@ -2,41 +2,76 @@
 
 #include "config_line.h"
 #include "suggest.h"
+#include "synonyms.h"
 #include <string.h>
 
-/* Reports a key that this section does not have, and says where it belongs or what was meant. */
+/* Returns the section that has this key, or NULL. */
+static const struct section_info *find_other(const char *key)
+{
+    for (size_t i = 0; i < directive_count; i++) {
+        if (strcmp(directives[i].key, key) == 0)
+            return &section_infos[directives[i].section];
+    }
+    return NULL;
+}
+
+/* Returns the key of this kind of section that is near, or NULL. */
+static const char *find_near(const struct section_info *info, const char *key)
+{
+    struct suggestion near;
+
+    suggest_begin(&near, slice_from(key));
+    for (size_t i = 0; i < directive_count; i++) {
+        if (directives[i].section == info->kind)
+            (void)suggest_offer(&near, directives[i].key);
+    }
+    return near.best;
+}
+
+/*
+ * Writes where a key belongs that this section does not have, or what was meant, or what there is
+ * instead. Sets *meant to the key of this section that was meant, or to NULL. Returns out.
+ */
+static const char *explain_key(const struct section_info *info, const char *key, const char **meant,
+    char out[SYNONYM_TEXT_MAX])
+{
+    const struct synonym *synonym = synonym_find(info, slice_from(key));
+    const struct section_info *other = find_other(key);
+    bool is_ours = synonym && synonym->key && synonym->section == info->kind;
+
+    *meant = is_ours ? synonym->key : NULL;
+    if (other && !is_ours) {
+        (void)snprintf(out, SYNONYM_TEXT_MAX, "unknown key here; it belongs in [%s%s]", other->word,
+            other->naming == SECTION_HAS_NAME ? " NAME" : "");
+    } else if (strcmp(key, "include") == 0) {
+        (void)snprintf(
+            out, SYNONYM_TEXT_MAX, "unknown key here; include stands before the first section");
+    } else if (synonym) {
+        size_t n = (size_t)snprintf(out, SYNONYM_TEXT_MAX, "unknown key; ");
+
+        (void)synonym_text(synonym, info, out + n, SYNONYM_TEXT_MAX - n);
+    } else {
+        *meant = find_near(info, key);
+        (void)snprintf(out, SYNONYM_TEXT_MAX,
+            *meant ? "unknown key; did you mean %s?"
+                   : "unknown key; mailmux --reference lists those of [%s]",
+            *meant ? *meant : info->word);
+    }
+    return out;
+}
+
+/* Reports a key that this section does not have. */
 static void report_unknown_key(struct build *build, const struct section_info *info,
     const char *heading, const struct document_entry *entry, struct config_head *head)
 {
-    const struct section_info *other = NULL;
-    struct config_setting *meant = NULL;
-    struct suggestion near;
+    char text[SYNONYM_TEXT_MAX];
+    const char *meant;
 
-    suggest_begin(&near, slice_from(entry->key));
-    for (size_t i = 0; i < directive_count; i++) {
-        if (directives[i].section == info->kind && suggest_offer(&near, directives[i].key))
-            meant = &head->settings[i];
-        if (!other && strcmp(directives[i].key, entry->key) == 0)
-            other = &section_infos[directives[i].section];
-    }
-    if (meant)
-        meant->state = SETTING_BAD; /* so that it is not reported as missing as well */
-    if (other)
-        config_report_add(build->report, true, entry->origin,
-            "[%s] %s = %s: unknown key here; it belongs in [%s%s]", heading, entry->key,
-            entry->value.p, other->word, other->naming == SECTION_HAS_NAME ? " NAME" : "");
-    else if (strcmp(entry->key, "include") == 0)
-        config_report_add(build->report, true, entry->origin,
-            "[%s] include = %s: unknown key here; include stands before the first section", heading,
-            entry->value.p);
-    else if (near.best)
-        config_report_add(build->report, true, entry->origin,
-            "[%s] %s = %s: unknown key; did you mean %s?", heading, entry->key, entry->value.p,
-            near.best);
-    else
-        config_report_add(build->report, true, entry->origin,
-            "[%s] %s = %s: unknown key; mailmux --reference lists those of [%s]", heading,
-            entry->key, entry->value.p, info->word);
+    (void)explain_key(info, entry->key, &meant, text);
+    if (meant) /* so that it is not reported as missing as well */
+        config_setting_find(head->settings, info->kind, meant)->state = SETTING_BAD;
+    config_report_add(build->report, true, entry->origin, "[%s] %s = %s: %s", heading, entry->key,
+        entry->value.p, text);
 }
 
 static size_t count_items(const struct directive *directive, struct slice text)

@@ -1,5 +1,8 @@
 #include "config_line.h"
 
+#include "synonyms.h"
+#include <stdio.h>
+
 enum { QUOTE_MAX = 40 };
 
 static bool is_blank(char c)
@@ -129,6 +132,30 @@ static void parse_section(struct slice line, struct config_line *out)
         out->kind = LINE_SECTION;
 }
 
+/* Refuses a line that may be of another program's file, such as "listen 25;" or "timeout client".
+ */
+static void refuse_foreign(struct config_line *out, struct slice line, const char *problem)
+{
+    struct slice rest = line;
+    struct slice first = {NULL, 0};
+    struct slice second = {NULL, 0};
+    const struct synonym *synonym = NULL;
+    char text[SYNONYM_TEXT_MAX];
+    char whole[SYNONYM_TEXT_MAX + 64];
+
+    if (slice_word(&rest, &first) && slice_word(&rest, &second))
+        synonym = synonym_find(NULL, slice_of(first.p, (size_t)(second.p - first.p) + second.n));
+    if (!synonym)
+        synonym = synonym_find(NULL, first);
+    if (!synonym) {
+        refuse(out, line, problem);
+        return;
+    }
+    (void)snprintf(
+        whole, sizeof(whole), "%s; %s", problem, synonym_text(synonym, NULL, text, sizeof(text)));
+    refuse(out, line, whole);
+}
+
 static void parse_entry(struct slice line, struct config_line *out)
 {
     size_t equals = slice_find(line, '=');
@@ -140,7 +167,7 @@ static void parse_entry(struct slice line, struct config_line *out)
         return;
     }
     if (equals == line.n) {
-        refuse(out, line, "there is no '='; write key = value");
+        refuse_foreign(out, line, "there is no '='; write key = value");
         return;
     }
     out->key = slice_trim_end(slice_of(line.p, equals));
@@ -154,7 +181,7 @@ static void parse_entry(struct slice line, struct config_line *out)
     } else if (out->key.n == 0) {
         refuse(out, line, "nothing stands before the '='; write key = value");
     } else if (!config_name_is_valid(out->key)) {
-        refuse(out, line, "what stands before the '=' is not a key; write key = value");
+        refuse_foreign(out, line, "what stands before the '=' is not a key; write key = value");
     } else {
         out->kind = LINE_ENTRY;
     }

@@ -2,6 +2,7 @@
 #include "config_build.h"
 
 #include "suggest.h"
+#include "synonyms.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -67,12 +68,20 @@ static void report_unknown_section(struct build *build, const struct document_se
 {
     const char *gap = section->name ? " " : "";
     const char *name = section->name ? section->name : "";
+    const struct section_info *other = synonym_of_section(slice_from(section->word));
     struct suggestion near;
 
     suggest_begin(&near, slice_from(section->word));
     for (size_t i = 0; i < SECTION_KINDS; i++)
         (void)suggest_offer(&near, section_infos[i].word);
-    if (near.best)
+    if (other && other->naming == SECTION_HAS_NAME) /* [imaps] is to be [listener imaps] */
+        config_report_add(build->report, true, section->origin,
+            "[%s%s%s]: unknown section; did you mean [%s %s]?", section->word, gap, name,
+            other->word, section->name ? section->name : section->word);
+    else if (other)
+        config_report_add(build->report, true, section->origin,
+            "[%s%s%s]: unknown section; did you mean [%s]?", section->word, gap, name, other->word);
+    else if (near.best)
         config_report_add(build->report, true, section->origin,
             "[%s%s%s]: unknown section; did you mean [%s%s%s]?", section->word, gap, name,
             near.best, gap, name);

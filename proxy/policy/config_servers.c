@@ -4,6 +4,7 @@
 #include "config_line.h"
 #include "config_value.h"
 #include "suggest.h"
+#include "synonyms.h"
 #include <string.h>
 
 enum { WEIGHT_MAX = 1000, SESSIONS_MAX = 1000000, SLOW_START_MAX_MS = 60 * 60 * 1000 };
@@ -149,7 +150,10 @@ static bool parse_option(struct setting *setting, const struct config_value *val
             server_options[i].allowed);
         return false;
     }
-    if (near.best)
+    if (synonym_of_option(word))
+        setting_refuse(setting, value, "\"%.*s\" is unknown here; %s", (int)word.n, word.p,
+            synonym_of_option(word));
+    else if (near.best)
         setting_refuse(setting, value, "\"%.*s\" is unknown here; did you mean %s?", (int)word.n,
             word.p, near.best);
     else

@@ -3,6 +3,7 @@
 #include "mailmux/address.h"
 #include "mailmux/config.h"
 #include "suggest.h"
+#include "synonyms.h"
 #include <inttypes.h>
 
 enum { HOST_MAX = 253, LABEL_MAX = 63 };
@@ -262,6 +263,8 @@ bool config_choice_parse(
     const struct directive *directive, struct slice text, unsigned *out, struct error *error)
 {
     char allowed[DIRECTIVE_TEXT_MAX];
+    const char *meant = NULL;
+    const char *remedy = NULL;
     struct suggestion near;
 
     suggest_begin(&near, text);
@@ -273,8 +276,12 @@ bool config_choice_parse(
         (void)suggest_offer(&near, choice->word);
     }
     (void)directive_allowed(directive, allowed);
-    if (near.best)
-        error_set(error, "not a choice here; did you mean %s? allowed: %s", near.best, allowed);
+    if (!synonym_of_choice(directive, text, &meant, &remedy))
+        meant = near.best;
+    if (remedy)
+        error_set(error, "not a choice here; %s; allowed: %s", remedy, allowed);
+    else if (meant)
+        error_set(error, "not a choice here; did you mean %s? allowed: %s", meant, allowed);
     else
         error_set(error, "not a choice here; allowed: %s", allowed);
     return false;
