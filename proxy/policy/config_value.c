@@ -1,12 +1,9 @@
 #include "config_value.h"
 
-#include "mailmux/address.h"
 #include "mailmux/config.h"
 #include "suggest.h"
 #include "synonyms.h"
 #include <inttypes.h>
-
-enum { HOST_MAX = 253, LABEL_MAX = 63 };
 
 struct unit {
     const char *word;
@@ -319,75 +316,4 @@ enum config_protocol config_protocol_spoken(enum config_protocol protocol)
 bool config_protocol_is_smtp(enum config_protocol protocol)
 {
     return protocol == CONFIG_PROTOCOL_SMTP || protocol == CONFIG_PROTOCOL_SUBMISSION;
-}
-
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool label_is_valid(struct slice label)
-{
-    if (label.n == 0 || label.n > LABEL_MAX || label.p[0] == '-' || label.p[label.n - 1] == '-')
-        return false;
-    for (size_t i = 0; i < label.n; i++) {
-        if (!is_letter_or_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
-            return false;
-    }
-    return true;
-}
-
-bool config_host_is_valid(struct slice host)
-{
-    struct slice rest = host;
-    struct slice label = {NULL, 0};
-    uint64_t ignored;
-
-    if (host.n == 0 || host.n > HOST_MAX)
-        return false;
-    while (slice_split(&rest, '.', &label)) {
-        if (!label_is_valid(label))
-            return false;
-    }
-    return !slice_number(label, UINT64_MAX, &ignored);
-}
-
-static bool literal_is_valid(struct slice literal)
-{
-    struct slice inner = slice_of(literal.p + 1, literal.n - 2);
-    bool is_tagged = slice_starts_nocase(inner, SLICE("IPv6:"));
-    struct address address;
-
-    if (is_tagged)
-        inner = slice_after(inner, 5);
-    return slice_find(inner, '[') == inner.n && address_parse_ip(inner, 0, &address) &&
-           (address_family(&address) == AF_INET6) == is_tagged;
-}
-
-static bool mail_label_is_valid(struct slice label)
-{
-    for (size_t i = 0; i < label.n; i++) {
-        if (!is_letter_or_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_' &&
-            (unsigned char)label.p[i] < 0x80)
-            return false;
-    }
-    return label.n > 0 && label.n <= LABEL_MAX;
-}
-
-bool config_domain_is_valid(struct slice domain)
-{
-    struct slice rest = domain;
-    struct slice label;
-
-    if (domain.n >= 2 && domain.p[0] == '[' && domain.p[domain.n - 1] == ']')
-        return literal_is_valid(domain);
-    if (slice_starts(rest, SLICE("*.")))
-        rest = slice_after(rest, 2);
-    if (rest.n == 0 || rest.n > HOST_MAX)
-        return false;
-    while (slice_split(&rest, '.', &label)) {
-        if (!mail_label_is_valid(label))
-            return false;
-    }
-    return true;
 }
