@@ -25,6 +25,18 @@ static void add_bind(
     listener->bind_count++;
 }
 
+/* Refuses a value that is understood, but not possible. Returns whether it was one. */
+static bool refuse_with_remedy(
+    struct setting *setting, const struct config_value *value, struct slice host)
+{
+    char remedy[CONFIG_REMEDY_MAX];
+
+    if (!config_host_remedy(host, remedy))
+        return false;
+    setting_refuse(setting, value, "%s", remedy);
+    return true;
+}
+
 static void parse_bind(struct setting *setting, const struct config_value *value)
 {
     struct config_listener *listener = setting->section;
@@ -32,9 +44,15 @@ static void parse_bind(struct setting *setting, const struct config_value *value
     struct address ignored;
     uint16_t port;
 
-    if (!address_split_port(value->text, &host, &port)) {
+    if (slice_starts_nocase(value->text, SLICE("unix:")) || slice_starts(value->text, SLICE("/"))) {
         setting_refuse(setting, value,
-            "not an address with a port of 1 to 65535; write e.g. 0.0.0.0:25, [::]:25 or *:25");
+            "clients come by TCP alone; write e.g. 127.0.0.1:143. A unix socket may be a server");
+    } else if (!address_split_port(value->text, &host, &port)) {
+        if (!refuse_with_remedy(setting, value, value->text))
+            setting_refuse(setting, value,
+                "not an address with a port of 1 to 65535; write e.g. 0.0.0.0:25, [::]:25 or *:25");
+    } else if (refuse_with_remedy(setting, value, host)) {
+        return;
     } else if (slice_equal(host, SLICE("*"))) {
         add_bind(listener, SLICE("0.0.0.0"), port, value->origin);
         add_bind(listener, SLICE("::"), port, value->origin);
@@ -199,6 +217,9 @@ static bool parse_service(struct setting *setting, const struct config_value *va
             name.p, (int)(name.n - colon), name.p + colon);
         return false;
     }
+    if (name.n > 0 && service_is_valid(slice_of(name.p, name.n - 1)) &&
+        refuse_with_remedy(setting, value, name)) /* a dot at its end */
+        return false;
     if (!service_is_valid(name)) {
         setting_refuse(setting, value,
             "\"%.*s\" is not the name of SRV records, which begins with _SERVICE._tcp; write "
@@ -219,12 +240,16 @@ static bool parse_target(struct setting *setting, const struct config_value *val
     if (is_service(word))
         return parse_service(setting, value, word, server);
     if (!address_split_port(word, &host, &server->port)) {
+        if (refuse_with_remedy(setting, value, word))
+            return false;
         setting_refuse(setting, value,
             "\"%.*s\" is not HOST:PORT with a port of 1 to 65535; an IPv6 address stands in "
             "brackets",
             (int)word.n, word.p);
         return false;
     }
+    if (refuse_with_remedy(setting, value, host))
+        return false;
     server->is_ip = address_parse_ip(host, server->port, &server->address);
     if (!server->is_ip && !config_host_is_valid(host)) {
         setting_refuse(setting, value, "\"%.*s\" is neither a host name nor an IP address",
@@ -323,6 +348,13 @@ void setting_parse_resolvers(
     resolvers->address = config_store_take(store, count, sizeof(*resolvers->address));
     resolvers->origin = config_store_take(store, count, sizeof(*resolvers->origin));
     for (size_t i = 0; i < count; i++) {
+        struct slice host = values[i].text;
+        uint16_t port;
+
+        if (!address_split_port(values[i].text, &host, &port))
+            host = values[i].text;
+        if (refuse_with_remedy(setting, &values[i], host))
+            continue;
         if (parse_resolver(values[i].text, &resolvers->address[resolvers->count]))
             resolvers->origin[resolvers->count++] = values[i].origin;
         else

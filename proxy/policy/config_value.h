@@ -39,6 +39,14 @@ const char *config_choice_text(const struct directive *directive, unsigned value
 bool config_host_is_valid(struct slice host);
 
 /*
+ * Writes what would be right for a host or IP address that is understood, but not possible: one
+ * with a zone, letters beyond ASCII, a dot at its end, or a scheme. Returns out, or NULL if there
+ * is nothing to say.
+ */
+enum { CONFIG_REMEDY_MAX = 320 };
+const char *config_host_remedy(struct slice host, char out[CONFIG_REMEDY_MAX]);
+
+/*
  * Returns whether it can be a value of relay_domains: a mail domain (labels may hold UTF-8), "*."
  * and a domain, or an address literal [RFC 5321 4.1.3].
  */

@@ -55,9 +55,9 @@ static void test_exempt(void **state)
 
 static void test_relay_domains(void **state)
 {
-    static const char *const bad[] = {"*", "*.", "example.org.", "@example.org", "u@example.org",
-        ".example.org", "exa mple.org", "*.*.example.org", "a.*.example.org", "example..org",
-        "[192.0.2]", "[2001:db8::1]", "[IPv6:192.0.2.1]", "[[192.0.2.1]]", "[example.org]", "[]"};
+    static const char *const bad[] = {"*", "*.", "@example.org", "u@example.org", ".example.org",
+        "exa mple.org", "*.*.example.org", "a.*.example.org", "example..org", "[192.0.2]",
+        "[2001:db8::1]", "[IPv6:192.0.2.1]", "[[192.0.2.1]]", "[example.org]", "[]"};
     char text[256];
     char expected[512];
 

@@ -57,6 +57,28 @@ static void test_says_nothing_of_a_file_where_there_is_none(void **state)
     config_report_free(&report);
 }
 
+static void test_moves_to_another(void **state)
+{
+    const char *const expected[] = {"a:1: x", "a:2: x", "a:3: x", "b:1: x"};
+    struct config_report report = {0};
+    struct config_report more = {0};
+
+    add(&report, "a", 1);
+    add(&report, "a", 3);
+    add(&more, "a", 2);
+    config_report_add(&more, false, (struct config_origin){"b", 1}, "x");
+    config_report_move(&report, &more);
+    assert_int_equal(more.count, 0);
+    assert_null(more.store);
+    assert_int_equal(report.count, 4);
+    assert_int_equal(report.error_count, 3);
+    for (size_t i = 0; i < report.count; i++)
+        assert_string_equal(report.problems[i].text, expected[i]);
+    config_report_move(&report, &more); /* nothing */
+    assert_int_equal(report.count, 4);
+    config_report_free(&report);
+}
+
 static void test_is_bounded(void **state)
 {
     struct config_report report = {0};
@@ -74,6 +96,7 @@ int main(void)
         cmocka_unit_test(test_stands_in_the_order_of_the_files),
         cmocka_unit_test(test_keeps_its_own_copies),
         cmocka_unit_test(test_says_nothing_of_a_file_where_there_is_none),
+        cmocka_unit_test(test_moves_to_another),
         cmocka_unit_test(test_is_bounded),
     };
 
