@@ -6,8 +6,8 @@
 
 /*
  * From now on the signals that a keeper takes (SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD)
- * wait until they are read; SIGPIPE is ignored. Returns a descriptor that can be read when one waits, or -1 with errno
- * set.
+ * wait until they are read; SIGPIPE is ignored. Returns a descriptor that can be read when one
+ * waits, or -1 with errno set.
  */
 int signals_catch(void);
 
