@@ -130,9 +130,10 @@ static bool keep_known_groups(SSL_CTX *context, struct slice list,
 static bool set_groups(SSL_CTX *context, const struct tls_rules *rules,
     const struct tls_warning *warning, struct tls_applied *applied, struct tls_fault *fault)
 {
+    static const struct tls_warning silence = {0};
     struct slice list = slice_from(rules->groups ? rules->groups : GROUPS);
 
-    if (keep_known_groups(context, list, warning, applied) &&
+    if (keep_known_groups(context, list, rules->groups ? warning : &silence, applied) &&
         SSL_CTX_set1_groups_list(context, applied->groups) == 1)
         return true;
     tls_fault_library(fault, TLS_CULPRIT_GROUPS, 0,

@@ -109,6 +109,14 @@ static void test_groups(void **state)
     assert_int_equal(fault.culprit, TLS_CULPRIT_GROUPS);
 }
 
+/* A group of our own list, which no setting names, is no news to an administrator. */
+static void test_our_own_groups_are_left_out_without_a_word(void **state)
+{
+    assert_true(apply((struct tls_rules){.policy = TLS_INTERMEDIATE}));
+    assert_string_equal(warned, "");
+    assert_non_null(strstr(applied.groups, "X25519"));
+}
+
 static void test_manners(void **state)
 {
     assert_true(apply((struct tls_rules){.policy = TLS_INTERMEDIATE}));
@@ -127,6 +135,7 @@ int main(void)
         TEST(test_versions_by_name),
         TEST(test_ciphers_by_name),
         TEST(test_groups),
+        TEST(test_our_own_groups_are_left_out_without_a_word),
         TEST(test_manners),
     };
 
