@@ -162,6 +162,11 @@ int stream_error(const struct stream *stream)
     return stream->wire ? stream->wire->error : 0;
 }
 
+const char *stream_said_in_clear(const struct stream *stream)
+{
+    return stream->clear;
+}
+
 bool stream_peer_finished(const struct stream *stream)
 {
     return (stream->wire->ready & WIRE_FIN) != 0;
@@ -225,6 +230,9 @@ void stream_close(struct stream *stream, bool reset)
     SSL_free(stream->ssl);
     tls_client_unref(&stream->client);
     free(stream->server_name);
+    free(stream->hello);
+    free(stream->hint);
+    free(stream->clear);
     buffer_give(stream->context->pool, &stream->held);
     buffer_give_cleansed(stream->context->pool, &stream->prefix);
     wire_close(stream->wire, reset);

@@ -21,6 +21,7 @@ struct tls_service;
 struct tls_client;
 struct tls_info;
 struct tls_set;
+struct tls_hello;
 struct ssl_st;
 
 enum { CORK_SIZE = 64 * 1024 };
@@ -90,6 +91,11 @@ struct stream {
     bool buffers_freed; /* see tls.c */
     uint64_t key_update_window_ms; /* see tls.c */
     unsigned key_updates;
+    int tls_reason;          /* the library's reason for the failure; 0: it gave none */
+    unsigned peer_version;   /* client role: as in the ServerHello; 0: none has come */
+    struct tls_hello *hello; /* server role: what the client offers, until TLS is up; or NULL */
+    char *hint;              /* what is known of the failure before it is one; or NULL */
+    char *clear;             /* client role: what the peer says in place of TLS; or NULL */
 };
 
 /*
@@ -189,6 +195,12 @@ bool stream_is_tls(const struct stream *stream);
  * not open.
  */
 int stream_error(const struct stream *stream);
+
+/*
+ * Returns the first words of a server that spoke in clear where TLS was expected (STREAM_NOT_TLS),
+ * cut at a NUL or after some 200 octets; else NULL. Valid until stream_close.
+ */
+const char *stream_said_in_clear(const struct stream *stream);
 
 /*
  * Returns whether WIRE_FIN was reported: after what waits to be read, the peer sends nothing more.

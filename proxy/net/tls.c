@@ -10,6 +10,7 @@
 #include "tls_client.h"
 #include <openssl/err.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
     RECORD_PLAINTEXT_MAX = 16384,
@@ -54,6 +55,7 @@ static void note_failure(struct stream *stream, int why)
     int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
     const char *more = "";
 
+    stream->tls_reason = reason;
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
         more = X509_verify_cert_error_string(SSL_get_verify_result(stream->ssl));
     if (stream->failure != STREAM_FINE) {
@@ -97,8 +99,11 @@ enum io tls_handshake(struct stream *stream)
         stream->failure = STREAM_RESET;
         return IO_ERR;
     }
-    if (status == IO_OK)
+    if (status == IO_OK) {
         stream->handshaken = true;
+        free(stream->hello);
+        stream->hello = NULL;
+    }
     return status;
 }
 
@@ -222,13 +227,18 @@ struct stream *tls_stream(const SSL *ssl)
 void tls_message_seen(int is_written, int version, int content_type, const void *bytes, size_t n,
     SSL *ssl, void *unused)
 {
+    enum { SERVER_HELLO_VERSION = 4 }; /* behind the type and the length of the message */
     struct stream *stream = tls_stream(ssl);
+    const unsigned char *p = bytes;
     uint64_t now_ms;
 
     (void)version;
     (void)unused;
-    if (is_written || content_type != SSL3_RT_HANDSHAKE || n == 0 || !stream ||
-        *(const unsigned char *)bytes != SSL3_MT_KEY_UPDATE)
+    if (is_written || content_type != SSL3_RT_HANDSHAKE || n == 0 || !stream)
+        return;
+    if (*p == SSL3_MT_SERVER_HELLO && n >= SERVER_HELLO_VERSION + 2)
+        stream->peer_version = (unsigned)p[SERVER_HELLO_VERSION] << 8 | p[SERVER_HELLO_VERSION + 1];
+    if (*p != SSL3_MT_KEY_UPDATE)
         return;
     now_ms = clock_monotonic_ms();
     if (stream->key_updates == 0 || now_ms - stream->key_update_window_ms >= KEY_UPDATE_WINDOW_MS) {

@@ -45,7 +45,10 @@ BIO *tls_bio_new(struct stream *stream);
  */
 enum io tls_cork_flush(struct stream *stream);
 
-/* The callback for SSL_CTX_set_msg_callback. It counts KeyUpdates. */
+/*
+ * The callback for SSL_CTX_set_msg_callback. It counts KeyUpdates, and keeps the version in the
+ * ServerHello.
+ */
 void tls_message_seen(int is_written, int version, int content_type, const void *bytes, size_t n,
     SSL *ssl, void *unused);
 

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { RECORD_ALERT = 0x15, RECORD_HANDSHAKE = 0x16 };
+enum { RECORD_ALERT = 0x15, RECORD_HANDSHAKE = 0x16, CLEAR_MAX = 200 };
 
 /*
  * Reads from the prefix while there is one. It may have held a password, so its buffer is cleansed.
@@ -48,6 +48,8 @@ static int read_bytes(BIO *bio, char *into, size_t cap, size_t *got)
      */
     if (!stream->heard && into[0] != RECORD_HANDSHAKE && into[0] != RECORD_ALERT) {
         stream->failure = STREAM_NOT_TLS;
+        if (stream->client) /* the words of a client could be a secret */
+            stream->clear = strndup(into, *got < CLEAR_MAX ? *got : CLEAR_MAX);
         *got = 0;
         return 0;
     }

@@ -3,6 +3,7 @@
 #include "mailmux/address.h"
 #include "mailmux/refcount.h"
 #include "tls.h"
+#include "tls_advice_parts.h"
 #include "tls_pem.h"
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -14,6 +15,7 @@ struct tls_client {
     struct refcount references;
     SSL_CTX *context;
     struct tls_applied applied;
+    bool has_own_ca;   /* the authorities are those of `ca` */
     bool chain_counts; /* the chain of issuers, the dates and the name are verified */
     size_t pin_count;
     unsigned char (*pins)[TLS_PIN_SIZE];
@@ -34,6 +36,34 @@ static bool is_pinned(const struct tls_client *client, const X509 *certificate)
     return is_found;
 }
 
+static bool is_accepted(const struct tls_client *client, X509_STORE_CTX *store)
+{
+    if (client->chain_counts && X509_verify_cert(store) <= 0)
+        return false;
+    if (client->pin_count > 0) {
+        if (!is_pinned(client, X509_STORE_CTX_get0_cert(store))) {
+            X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+            return false;
+        }
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+    }
+    return true;
+}
+
+/* Keeps what is wrong with a certificate, since the library drops it with the handshake. */
+static void keep_hint(const struct tls_client *client, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct stream *stream = ssl ? tls_stream(ssl) : NULL;
+    char hint[TLS_HINT_MAX] = "";
+
+    if (!stream || stream->hint)
+        return;
+    tls_advise_server_certificate(store, stream->server_name, client->has_own_ca, hint);
+    if (hint[0] != '\0')
+        stream->hint = strdup(hint);
+}
+
 /*
  * Verifies a server's certificate. OpenSSL calls this function in place of X509_verify_cert, which
  * is called here if the chain counts. Returns 1 if the certificate is accepted, else 0.
@@ -42,16 +72,10 @@ static int verify(X509_STORE_CTX *store, void *argument)
 {
     const struct tls_client *client = argument;
 
-    if (client->chain_counts && X509_verify_cert(store) <= 0)
-        return 0;
-    if (client->pin_count > 0) {
-        if (!is_pinned(client, X509_STORE_CTX_get0_cert(store))) {
-            X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
-            return 0;
-        }
-        X509_STORE_CTX_set_error(store, X509_V_OK);
-    }
-    return 1;
+    if (is_accepted(client, store))
+        return 1;
+    keep_hint(client, store);
+    return 0;
 }
 
 static bool load_store(struct tls_client *client, const struct tls_client_parameters *parameters,
@@ -89,6 +113,7 @@ static bool set_verification(
 {
     bool pins_alone = parameters->pin_count > 0 && !parameters->ca;
 
+    client->has_own_ca = parameters->ca != NULL;
     client->chain_counts = !parameters->no_verify && !pins_alone;
     client->pin_count = parameters->pin_count;
     if (client->pin_count > 0) {
@@ -141,6 +166,11 @@ void tls_client_unref(struct tls_client **pointer)
     SSL_CTX_free(client->context);
     free(client->pins);
     free(client);
+}
+
+const struct tls_applied *tls_client_applied(const struct tls_client *client)
+{
+    return &client->applied;
 }
 
 /*

@@ -41,6 +41,9 @@ struct tls_client *tls_client_new(
  */
 void tls_client_unref(struct tls_client **client);
 
+/* Returns which versions and groups it takes. Valid as long as the client. */
+const struct tls_applied *tls_client_applied(const struct tls_client *client);
+
 /*
  * Reads "sha256:" and 64 hexadecimal digits or 44 characters of base64. Returns false for any other
  * text.

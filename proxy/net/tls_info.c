@@ -3,6 +3,7 @@
 #include "mailmux/log.h"
 #include "tls.h"
 #include "tls_context.h"
+#include "tls_set.h"
 #include <openssl/x509.h>
 #include <string.h>
 
@@ -93,6 +94,8 @@ static void look_at_peer(const SSL *ssl, struct tls_info *info)
         return;
     info->peer = result == X509_V_OK ? TLS_PEER_VERIFIED : TLS_PEER_UNVERIFIED;
     info->peer_fault = fault_of(result);
+    if (result != X509_V_OK)
+        info->peer_words = X509_verify_cert_error_string(result);
     if (!certificate) /* the library drops a certificate that it refuses */
         return;
     copy_common_name(certificate, info->peer_name);
@@ -113,6 +116,8 @@ bool stream_tls_info(const struct stream *stream, struct tls_info *info)
     info->group = group_of(stream->ssl);
     info->alpn = alpn_of(stream);
     info->resumed = SSL_session_reused(stream->ssl) == 1;
+    info->wants_peer =
+        stream->set && stream->set->client_certificate != TLS_CLIENT_CERTIFICATE_NONE;
     return true;
 }
 

@@ -40,6 +40,8 @@ struct tls_info {
     bool resumed;
     enum tls_peer peer;
     enum tls_peer_fault peer_fault; /* why it is not verified */
+    const char *peer_words;         /* the same in the library's words: a constant; or NULL */
+    bool wants_peer;                /* server role: the client is asked for a certificate */
     int64_t peer_seconds;           /* until its certificate expires; negative: since it expired */
     char peer_name[TLS_INFO_NAME_MAX]; /* the common name in its certificate; may be empty */
 };

@@ -48,6 +48,8 @@ static const int lowest[] = {[TLS_MODERN] = TLS1_3_VERSION,
 static bool set_versions(SSL_CTX *context, const struct tls_rules *rules,
     struct tls_applied *applied, struct tls_fault *fault)
 {
+    applied->policy = rules->policy;
+    applied->has_own_minimum = rules->minimum != TLS_VERSION_BY_POLICY;
     applied->maximum = protocols[rules->maximum];
     applied->minimum = protocols[rules->minimum];
     if (applied->minimum == 0)

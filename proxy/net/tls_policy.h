@@ -57,18 +57,20 @@ struct tls_warning {
     void *owner;
 };
 
-/* What tls_policy_apply has set, to set it again on an SSL. */
+/* What tls_policy_apply has set, to set it again on an SSL, or to tell of it. */
 enum { TLS_GROUPS_MAX = 512 };
 struct tls_applied {
     int minimum; /* OpenSSL's version numbers */
     int maximum; /* 0: the newest */
+    enum tls_policy policy;
+    bool has_own_minimum; /* a setting of its own says it, and not the policy */
     char groups[TLS_GROUPS_MAX];
 };
 
 /*
  * Sets versions, ciphers, groups, security level, options and modes, and writes to *applied what
- * was set. A group that the library does not know is left out with a warning. Returns false with
- * *fault filled if no group is left or if anything else cannot be set.
+ * was set. A group that the library does not know is left out, with a warning if rules->groups
+ * names it. Returns false with *fault filled if no group is left or if anything else cannot be set.
  */
 bool tls_policy_apply(struct ssl_ctx_st *context, const struct tls_rules *rules,
     const struct tls_warning *warning, struct tls_applied *applied, struct tls_fault *fault)

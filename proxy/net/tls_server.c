@@ -3,6 +3,7 @@
  * to it, and which protocol (ALPN).
  */
 #include "tls.h"
+#include "tls_hello.h"
 #include "tls_set.h"
 #include "tls_tickets.h"
 #include <openssl/err.h>
@@ -131,6 +132,8 @@ static int on_client_hello(SSL *ssl, int *alert, void *unused)
     const struct tls_set *set = choose(stream, ssl);
 
     (void)unused;
+    if (!stream->hello)
+        stream->hello = tls_hello_new(ssl); /* without memory a failure has fewer words */
     if (!set) {
         stream->failure = STREAM_SNI;
         *alert = SSL_AD_UNRECOGNIZED_NAME;
