@@ -11,10 +11,20 @@
 
 /* ---- How it fails ---- */
 
+/* Goes to another stage. How long each one lasts is kept for the log. */
+static void enter(struct approach *approach, enum approach_stage stage)
+{
+    uint64_t now_ms = uv_now(approach->engine->loop);
+
+    approach->spent_ms[approach->stage] += now_ms - approach->since_ms;
+    approach->since_ms = now_ms;
+    approach->stage = stage;
+}
+
 static void fail_because(struct approach *approach, enum opening_failure failure, const char *why)
 {
     approach->failure = failure;
-    approach->stage = APPROACH_OVER;
+    enter(approach, APPROACH_OVER);
     (void)snprintf(approach->why, sizeof(approach->why), "%s", why);
 }
 
@@ -110,7 +120,11 @@ void approach_start(struct approach *approach, struct engine *engine,
     int error = 0;
     struct wire *wire;
 
-    *approach = (struct approach){.engine = engine, .plan = *plan, .leg = leg, .input = input};
+    *approach = (struct approach){.engine = engine,
+        .plan = *plan,
+        .leg = leg,
+        .input = input,
+        .since_ms = uv_now(engine->loop)};
     opening_init(&approach->opening, plan->opening, plan->client, plan->capabilities);
     approach->opening.leaves_hello = plan->leaves_hello;
     wire = engine->hooks->connect(engine, to, plan->keepalive_s, &error);
@@ -129,18 +143,18 @@ static void start_tls(struct approach *approach)
     if (stream_start_tls_client(approach->leg, plan->tls, plan->tls_name) != IO_OK)
         fail_because(approach, OPENING_NO_MEANS, "TLS cannot begin");
     else
-        approach->stage = APPROACH_HANDSHAKE;
+        enter(approach, APPROACH_HANDSHAKE);
 }
 
 /* After the PROXY header, if there is one. */
 static void begin_tls_or_opening(struct approach *approach)
 {
     if (approach->plan.opening->goal == OPENING_CONNECT)
-        approach->stage = APPROACH_OVER;
+        enter(approach, APPROACH_OVER);
     else if (approach->plan.implicit_tls)
         start_tls(approach);
     else
-        approach->stage = APPROACH_OPENING;
+        enter(approach, APPROACH_OPENING);
 }
 
 /*
@@ -175,7 +189,7 @@ static bool run_connecting(struct approach *approach)
     if (!reserve_output(approach))
         return true;
     if (approach->plan.write_header(approach->plan.owner, approach->output))
-        approach->stage = APPROACH_HEADER;
+        enter(approach, APPROACH_HEADER);
     else
         fail_because(approach, OPENING_NO_MEANS, "the PROXY header cannot be written");
     return true;
@@ -230,7 +244,7 @@ static bool run_handshake(struct approach *approach)
             return true;
         opening_tls_started(&approach->opening, approach->output);
     }
-    approach->stage = APPROACH_OPENING;
+    enter(approach, APPROACH_OPENING);
     return true;
 }
 
@@ -317,7 +331,7 @@ static void finish(struct approach *approach, const struct opening_turn *turn)
             return;
         }
     }
-    approach->stage = APPROACH_OVER;
+    enter(approach, APPROACH_OVER);
 }
 
 /* Does what the opening asks for. Returns false if it wants more bytes. */

@@ -69,8 +69,10 @@ struct approach {
     enum opening_failure failure;
     enum opening_step step; /* the step of the opening in which it failed */
     char why[LEG_WHY_MAX];  /* the failure in words, with the library's if it has any */
-    bool header_lost;       /* the PROXY header could not be sent */
-    size_t greeting_len;    /* READY with keeps_greeting: the input begins with it */
+    uint64_t since_ms;      /* when the stage began, of uv_now */
+    uint64_t spent_ms[APPROACH_OVER + 1]; /* how long each stage has lasted */
+    bool header_lost;                     /* the PROXY header could not be sent */
+    size_t greeting_len;                  /* READY with keeps_greeting: the input begins with it */
     size_t refusal_len;     /* FAILED: the input begins with a refusal; 0: it does not */
     struct buffer *greeted; /* the greeting, kept aside while the opening goes on */
     struct buffer *output;  /* what the leg has not taken yet */

@@ -80,7 +80,9 @@ struct upstream {
     const char *untried; /* FAILED without a try: why there was none; else NULL */
     enum greeting greeting;
     size_t greeting_len;
-    struct buffer *refusal;         /* the last refusal, as a client reads it; or NULL */
+    struct buffer *refusal; /* the last refusal, as a client reads it; or NULL */
+    char *said;             /* with which the server refused, until it is logged; or NULL */
+    size_t said_n;
     bool told_clear;                /* the backend was told that the client speaks in clear */
     struct opening_client identity; /* the client, as the opening tells of it */
     char host[POOL_NAME_MAX];       /* the name for the certificate if tls_name is not set */

@@ -1,8 +1,8 @@
 /*
  * What the files of the upstream share: upstream.c (its phases, and the door between them),
- * upstream_try.c (one try: its time, and what its end means), upstream_client.c (what the server
- * learns about the client), upstream_pick.c (choosing a server and waiting for one),
- * upstream_time.c (its two deadlines).
+ * upstream_try.c (one try: its time, and what its end means), upstream_words.c (what the log
+ * says of that), upstream_client.c (what the server learns about the client), upstream_pick.c
+ * (choosing a server and waiting for one), upstream_time.c (its two deadlines).
  *
  * A phase is a row in the table of upstream.c and the functions that the row names. Those that
  * return unsigned return what comes next: a phase, or UPSTREAM_WAIT.
@@ -10,6 +10,7 @@
 #ifndef MAILMUX_UPSTREAM_PARTS_H
 #define MAILMUX_UPSTREAM_PARTS_H
 
+#include "mailmux/log.h"
 #include "upstream.h"
 
 enum { UPSTREAM_WAIT = UPSTREAM_PHASES /* until an event, a deadline, or a place */ };
@@ -30,6 +31,21 @@ void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
 /* begin and run of UPSTREAM_TRYING. */
 unsigned upstream_begin_try(struct upstream *upstream);
 unsigned upstream_run_try(struct upstream *upstream);
+
+/* ---- upstream_words.c ---- */
+
+/* Keeps the words with which a server refuses, for the log. It is an approach_heard. */
+void upstream_hear(
+    void *owner, enum opening_step step, struct slice in, const struct opening_turn *turn);
+
+/* Adds the server of the present choice to a line. */
+void upstream_log_server(const struct upstream *upstream, struct log_line *line);
+
+/*
+ * Writes the line of a try that failed, and forgets what was heard. If the leg was open it must
+ * still be.
+ */
+void upstream_log_failure(struct upstream *upstream, const char *why);
 
 /* ---- upstream_client.c ---- */
 

@@ -20,25 +20,6 @@ static struct pool *pool_of(const struct upstream *upstream)
 
 /* ---- Its end ---- */
 
-static void log_server(const struct upstream *upstream, struct log_line *line)
-{
-    char address[ADDRESS_TEXT_MAX];
-
-    log_text(line, "backend", slice_from(upstream->route->backend->name));
-    log_text(line, "server", slice_from(upstream->choice.name));
-    log_text(line, "address", slice_from(address_text(&upstream->choice.address, address)));
-}
-
-static void log_failure(const struct upstream *upstream, const char *why)
-{
-    struct log_line line;
-
-    log_open(&line, LOG_WARNING, "try-failed");
-    log_server(upstream, &line);
-    log_text(&line, "why", slice_from(why));
-    log_write(&line);
-}
-
 /*
  * Ends the try: closes the leg, gives the buffers and the place back. The next try begins afresh.
  */
@@ -102,7 +83,7 @@ static unsigned fail(struct upstream *upstream, enum upstream_expiry expiry)
         pool_note_failed(pool_of(upstream), &upstream->choice, approach->why, clock_monotonic_ms());
     if (approach->failure == OPENING_SLOW_GREETING)
         balance_mark_tried(&upstream->slow, upstream->choice.slot);
-    log_failure(upstream, approach->why);
+    upstream_log_failure(upstream, approach->why);
     keep_refusal(upstream);
     return leave(upstream);
 }
@@ -242,7 +223,7 @@ static void trace_try(const struct upstream *upstream)
     log_open(&line, LOG_DEBUG, "try");
     log_text(&line, "id", upstream->client.id);
     log_number(&line, "n", upstream->tries);
-    log_server(upstream, &line);
+    upstream_log_server(upstream, &line);
     log_text(&line, "why", slice_from(standings[upstream->choice.standing]));
     log_write(&line);
 }
@@ -260,6 +241,7 @@ unsigned upstream_begin_try(struct upstream *upstream)
         .leaves_hello = upstream->leaves_hello,
         .keeps_greeting = true,
         .write_header = upstream_wants_header(upstream) ? write_header : NULL,
+        .heard = upstream_hear,
         .owner = upstream,
         .on_event = upstream->on_event,
         .event_owner = upstream->owner};
@@ -274,7 +256,7 @@ unsigned upstream_begin_try(struct upstream *upstream)
      */
     if (!backend->tls_name &&
         !pool_host_of(pool_of(upstream), upstream->choice.name, upstream->host)) {
-        log_failure(upstream, "no longer configured");
+        upstream_log_failure(upstream, "no longer configured");
         return leave(upstream);
     }
     upstream->expiry = EXPIRY_NONE;
