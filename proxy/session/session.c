@@ -31,6 +31,7 @@ static void bury(struct engine_task *task)
     free(session->dialog);
     free(session->server_name);
     free(session->front_tls);
+    session_forget_tls(session);
     free(session);
 }
 

@@ -15,6 +15,8 @@
 #include "sessions.h"
 #include "upstream.h"
 
+struct tls_advice;
+
 enum session_phase {
     SESSION_ACCEPTED,     /* it has just begun */
     SESSION_PROXY_HEADER, /* the peer is a load balancer, which first says the client's address */
@@ -61,6 +63,14 @@ enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256, SESSION_ID_MAX = 40 };
 /* What the log line says of the client's TLS, kept because the stream is closed by then. */
 struct session_tls {
     bool up;
+    bool resumed;
+    bool wants_certificate;    /* the client was asked for one */
+    uint64_t began_ms;         /* uv_now when the handshake began */
+    uint64_t lasted_ms;        /* how long the handshake took */
+    const char *alpn;          /* the protocol agreed on; NULL: none */
+    const char *client_fault;  /* why the client's certificate is not verified; NULL: it is */
+    char *client_name;         /* the common name in it; NULL: the client showed none */
+    struct tls_advice *failed; /* what is known of a handshake that failed; or NULL */
     char version[TLS_TEXT_MAX];
     char cipher[TLS_TEXT_MAX];
     char group[TLS_TEXT_MAX];

@@ -41,6 +41,7 @@ static unsigned start_tls(struct session *session)
     struct buffer *prefix = NULL;
 
     session->tls_from = stream_received(&session->leg[LEG_CLIENT]);
+    session->tls.began_ms = uv_now(session->engine->loop);
     if (take_prefix(session, &prefix) &&
         stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, &prefix) == IO_OK)
         return SESSION_HANDSHAKE;

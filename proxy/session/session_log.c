@@ -3,59 +3,20 @@
 
 #include "mailmux/clock.h"
 #include "mailmux/login_advice.h"
-#include <stdio.h>
-
-static void copy_text(char *out, size_t cap, const char *text)
-{
-    (void)snprintf(out, cap, "%s", text ? text : "");
-}
-
-/* Keeps what the log says of the client's TLS, because the stream forgets it when it is closed. */
-void session_note_tls(struct session *session)
-{
-    struct session_tls *tls = &session->tls;
-    struct tls_info info;
-
-    if (!stream_tls_info(&session->leg[LEG_CLIENT], &info))
-        return;
-    tls->up = session->leg[LEG_CLIENT].handshaken;
-    copy_text(tls->sni, sizeof(tls->sni), info.sni);
-    if (!tls->up)
-        return;
-    copy_text(tls->version, sizeof(tls->version), info.version);
-    copy_text(tls->cipher, sizeof(tls->cipher), info.cipher);
-    copy_text(tls->group, sizeof(tls->group), info.group);
-}
-
-void session_note_server_tls(struct session *session)
-{
-    struct tls_info info;
-
-    if (stream_tls_info(&session->leg[LEG_SERVER], &info))
-        copy_text(session->server_tls, sizeof(session->server_tls), info.version);
-}
-
-static void log_tls(struct log_line *line, const struct session_tls *tls)
-{
-    log_text(line, "tls", tls->up ? slice_from(tls->version) : SLICE("none"));
-    if (tls->cipher[0])
-        log_text(line, "cipher", slice_from(tls->cipher));
-    if (tls->group[0])
-        log_text(line, "group", slice_from(tls->group));
-    if (tls->sni[0])
-        log_text(line, "sni", slice_from(tls->sni));
-}
 
 static void log_server(struct log_line *line, const struct session *session)
 {
     const struct upstream *upstream = &session->upstream;
+    char address[ADDRESS_TEXT_MAX];
 
     if (!upstream->engine)
         return;
     log_text(line, "backend", slice_from(upstream->route->backend->name));
-    if (upstream->has_choice || session->server_name)
+    if (upstream->has_choice || session->server_name) {
         log_text(line, "server",
             slice_from(upstream->has_choice ? upstream->choice.name : session->server_name));
+        log_text(line, "address", slice_from(address_text(&upstream->choice.address, address)));
+    }
     if (session->server_tls[0])
         log_text(line, "server_tls", slice_from(session->server_tls));
     log_number(line, "tries", upstream->tries);
@@ -107,11 +68,27 @@ void session_describe_parties(const struct session *session, struct log_line *li
     log_text(line, "client", slice_from(address_text(&session->client, client)));
     if (address_family(&session->via) != 0)
         log_text(line, "via", slice_from(address_text(&session->via, via)));
-    log_text(line, "protocol", slice_from(session->service->protocol->name));
-    log_tls(line, &session->tls);
+    log_text(
+        line, "protocol", slice_from(config_protocol_name(session->service->listener->protocol)));
+    session_log_tls(session, line);
     if (session->user.n > 0)
         log_text(line, "user", slice_of(session->user.text, session->user.n));
     log_server(line, session);
+}
+
+/* What the session waited for before it began: its own TLS, and the stages of the last try. */
+static void log_durations(struct log_line *line, const struct session *session)
+{
+    const uint64_t *spent_ms = session->upstream.approach.spent_ms;
+
+    if (session->tls.up)
+        log_number(line, "tls_ms", session->tls.lasted_ms);
+    if (session->upstream.tries == 0)
+        return;
+    log_number(line, "connect_ms", spent_ms[APPROACH_CONNECTING]);
+    if (session->server_tls[0])
+        log_number(line, "server_tls_ms", spent_ms[APPROACH_HANDSHAKE]);
+    log_number(line, "greeting_ms", spent_ms[APPROACH_OPENING]);
 }
 
 void session_describe(const struct session *session, struct log_line *line)
@@ -121,10 +98,12 @@ void session_describe(const struct session *session, struct log_line *line)
     log_number(line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
     log_number(line, "bytes_out", session->pipe[LEG_SERVER].sent);
     log_number(line, "duration_ms", clock_monotonic_ms() - session->started_ms);
+    log_durations(line, session);
     log_text(line, "phase", slice_from(session->last_phase));
     log_text(line, "reason", slice_from(reason_text(session->reason)));
     log_text(line, "ended_by", slice_from(party_text(reason_party(session->reason))));
     if (session->leg[LEG_CLIENT].detail[0] &&
         (!session->tls.up || session->reason == REASON_CLIENT_TLS_ERROR))
         log_text(line, "detail", slice_from(session->leg[LEG_CLIENT].detail));
+    session_log_tls_failure(session, line);
 }

@@ -193,6 +193,13 @@ unsigned session_run_goodbye(struct session *session);
 void session_note_tls(struct session *session);
 void session_note_server_tls(struct session *session);
 
+/* Frees what session_note_tls has kept. */
+void session_forget_tls(struct session *session);
+
+/* Add to a line the client's TLS, and why it failed, if it has. */
+void session_log_tls(const struct session *session, struct log_line *line);
+void session_log_tls_failure(const struct session *session, struct log_line *line);
+
 /* Warns in the log, once per backend, that the server takes no login without TLS. */
 void session_tell_logins(const struct session *session);
 

@@ -48,7 +48,7 @@ def test_one_line_tells_of_a_session(proxy, new_backend, name):
     assert len(proxy.lines) == before + 1
     backend = LISTENERS[name][0]
     expected = {
-        "listener": name, "client": f"{address[0]}:{address[1]}", "protocol": protocol,
+        "listener": name, "client": f"{address[0]}:{address[1]}", "protocol": backend,
         "sni": "mail.example.test", "tls": "TLSv1.3", "user": "alice", "backend": backend,
         "server": f"{backend}1", "tries": "1",
         "phase": "dialog" if protocol == "smtp" else "half-closed",
