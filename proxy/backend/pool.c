@@ -1,6 +1,6 @@
 #include "pool.h"
 
-#include "pool_parts.h"
+#include "pool_news.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +125,11 @@ static void fill_slot(struct pool *pool, size_t i, const struct config_server *s
     if (!name)
         return;
     free(pool->slots[i].name);
-    pool->slots[i] = (struct slot){name, *address, pool->slots[i].generation + 1};
+    /* A new server that gets no sessions from the first is no news. */
+    pool->slots[i] = (struct slot){.name = name,
+        .at = *address,
+        .generation = pool->slots[i].generation + 1,
+        .leaves = server->state != SERVER_READY};
     pool->table.servers[i] =
         (struct balance_server){.identity = balance_identity(slice_from(name), &address->address)};
     apply(pool, i, server, 0);
@@ -305,6 +309,7 @@ void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms)
     pool_serve_queue(pool, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
     free_servers(before, before_count);
+    pool_tell_changes(pool, true, now_ms);
 }
 
 static bool is_listed(
@@ -341,6 +346,7 @@ void pool_set_addresses(struct pool *pool, const char *name, const struct pool_a
     if (server && !server->is_ip)
         set_addresses(pool, server, addresses, count, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
+    pool_tell_changes(pool, false, now_ms);
 }
 
 bool pool_host_of(struct pool *pool, const char *name, char host[POOL_NAME_MAX])

@@ -25,6 +25,14 @@ enum pool_standing {
     POOL_LAST_RESORT /* it is down, and no other server is left */
 };
 
+/* What the sessions that are over have counted. */
+struct pool_counts {
+    uint64_t tries;     /* places that were taken and given back */
+    uint64_t failed;    /* tries that came to nothing */
+    uint64_t bytes_in;  /* to the server, of what clients have said */
+    uint64_t bytes_out; /* from the server */
+};
+
 /* The server that was chosen for a session. The members are valid until pool_release. */
 struct pool_choice {
     size_t slot;
@@ -32,6 +40,10 @@ struct pool_choice {
     enum pool_standing standing;
     const char *name; /* owned by the pool */
     struct address address;
+    /* For the counts of the server, set by the session before pool_release: */
+    bool has_failed;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
 };
 
 enum pool_answer {
@@ -74,6 +86,7 @@ struct pool_server {
     uint32_t sessions;
     uint32_t max_sessions; /* 0: no limit */
     struct health health;
+    struct pool_counts counts;
 };
 
 /*
@@ -154,8 +167,9 @@ bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter);
 
 /*
  * Returns why there was no server to try, for the log, after POOL_NONE without a try. A constant.
+ * If that is new the log is told as well.
  */
-const char *pool_why_none(struct pool *pool);
+const char *pool_why_none(struct pool *pool, uint64_t now_ms);
 
 /*
  * Gives free places to waiting sessions. It is needed when time alone may have freed one, at the

@@ -2,10 +2,10 @@
  * What a session does with a pool: choose, wait, report, release. Also what reports do to the
  * marks.
  */
-#include "pool_parts.h"
+#include "pool_news.h"
 
 #include "mailmux/check.h"
-#include "mailmux/log.h"
+#include "mailmux/clock.h"
 
 void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake)
 {
@@ -123,6 +123,14 @@ static enum pool_answer pick(
     return POOL_CHOSEN;
 }
 
+static void count(struct pool_counts *counts, const struct pool_choice *choice)
+{
+    counts->tries++;
+    counts->failed += choice->has_failed;
+    counts->bytes_in += choice->bytes_in;
+    counts->bytes_out += choice->bytes_out;
+}
+
 /* A session whose trial has no result must not block the next trial. */
 static void release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms)
 {
@@ -185,26 +193,33 @@ bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter)
     return has_other;
 }
 
-const char *pool_why_none(struct pool *pool)
+static bool has_ready(const struct pool *pool)
 {
-    bool is_any_listed = false;
-    bool is_any_ready = false;
+    for (size_t i = 0; i < pool->table.count; i++) {
+        if (pool->table.servers[i].is_listed && pool->table.servers[i].state == SERVER_READY)
+            return true;
+    }
+    return false;
+}
+
+const char *pool_why_none(struct pool *pool, uint64_t now_ms)
+{
+    struct pool_outage_news outage;
     bool is_retired;
+    const char *why;
 
     (void)pthread_mutex_lock(&pool->lock);
     is_retired = pool->is_retired;
-    for (size_t i = 0; i < pool->table.count; i++) {
-        const struct balance_server *server = &pool->table.servers[i];
-
-        is_any_listed = is_any_listed || server->is_listed;
-        is_any_ready = is_any_ready || (server->is_listed && server->state == SERVER_READY);
-    }
+    why = pool_why_out(pool);
+    pool_judge_outage(pool, now_ms, &outage);
+    /* Servers that are down would have been tried but for their last checks. */
+    if (has_ready(pool))
+        why = "the last check of every server failed";
     (void)pthread_mutex_unlock(&pool->lock);
-    if (is_retired)
-        return "a reload has removed the backend, or changed its TLS or send_client_address";
-    if (is_any_ready)
-        return "the last check of every server failed";
-    return is_any_listed ? "all servers are in maintenance or drain" : "no server has an address";
+    pool_tell_outage(pool, &outage);
+    return is_retired
+               ? "a reload has removed the backend, or changed its TLS or send_client_address"
+               : why;
 }
 
 void pool_serve(struct pool *pool, uint64_t now_ms)
@@ -223,6 +238,7 @@ void pool_retire(struct pool *pool)
     while ((node = pool->queue.next) != &pool->queue)
         answer(pool, LIST_ENTRY(node, struct pool_waiter, node), BALANCE_NONE, 0);
     (void)pthread_mutex_unlock(&pool->lock);
+    pool_tell_changes(pool, false, clock_monotonic_ms());
 }
 
 enum pool_answer pool_take(
@@ -243,49 +259,33 @@ enum pool_answer pool_take(
 
 void pool_leave(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 {
+    struct pool_leaving_news leaving = {.what = LEAVING_QUIETLY};
+
     (void)pthread_mutex_lock(&pool->lock);
     if (waiter->answer == POOL_WAITING) {
         leave_queue(pool, waiter);
     } else if (waiter->answer == POOL_CHOSEN) {
         release(pool, &waiter->choice, now_ms);
+        pool_judge_leaving(pool, waiter->choice.slot, now_ms, &leaving);
     }
     waiter->answer = POOL_NONE;
     (void)pthread_mutex_unlock(&pool->lock);
+    pool_tell_leaving(pool, &leaving);
 }
 
 void pool_release(struct pool *pool, struct pool_choice *choice, uint64_t now_ms)
 {
+    struct pool_leaving_news leaving;
+
     (void)pthread_mutex_lock(&pool->lock);
     release(pool, choice, now_ms);
+    count(&pool->slots[choice->slot].counts, choice);
+    pool_judge_leaving(pool, choice->slot, now_ms, &leaving);
     (void)pthread_mutex_unlock(&pool->lock);
+    pool_tell_leaving(pool, &leaving);
 }
 
 /* ---- Marks ---- */
-
-/*
- * Logs a change from a copy, after the lock has been given back, so that no session waits for the
- * log.
- */
-static void log_change(const struct pool *pool, enum health_change change,
-    const struct pool_server *server, const char *why, uint64_t now_ms)
-{
-    bool is_down = change == HEALTH_WENT_DOWN;
-    char address[ADDRESS_TEXT_MAX];
-    struct log_line line;
-
-    if (change == HEALTH_UNCHANGED)
-        return;
-    log_open(&line, is_down ? LOG_WARNING : LOG_INFO, is_down ? "server-down" : "server-up");
-    log_text(&line, "backend", slice_from(pool->name));
-    log_text(&line, "server", slice_from(server->name));
-    log_text(&line, "address", slice_from(address_text(&server->address, address)));
-    log_text(&line, "why", slice_from(why));
-    log_number(&line, "marks", is_down ? server->health.failures : server->health.passes);
-    if (is_down)
-        log_number(&line, "held_ms", server->health.held_until_ms - now_ms);
-    log_number(&line, "sessions", server->sessions);
-    log_write(&line);
-}
 
 /*
  * Notes an event and returns what it changes. The lock is held. A server that is not listed, or is
@@ -320,16 +320,20 @@ static void note_session(
         [POOL_LAST_RESORT] = {HEALTH_LAST_FAILED, HEALTH_LAST_PASSED},
     };
     enum health_event event = events[choice->standing][passed];
+    struct pool_outage_news outage = {.what = OUTAGE_SAME};
     struct pool_server server;
     enum health_change change;
 
     (void)pthread_mutex_lock(&pool->lock);
     change = note(pool, choice->slot, event, now_ms, &server);
+    if (change != HEALTH_UNCHANGED)
+        pool_judge_outage(pool, now_ms, &outage);
     if (choice->standing == POOL_ON_TRIAL)
         health_end_trial(&pool->table.servers[choice->slot].health);
     (void)pthread_mutex_unlock(&pool->lock);
     choice->standing = POOL_UP;
-    log_change(pool, change, &server, why, now_ms);
+    pool_tell_mark(pool, change, &server, why, now_ms);
+    pool_tell_outage(pool, &outage);
 }
 
 void pool_note_passed(struct pool *pool, struct pool_choice *choice, uint64_t now_ms)
@@ -348,11 +352,15 @@ void pool_note_check(
 {
     enum health_event event = why ? HEALTH_CHECK_FAILED : HEALTH_CHECK_PASSED;
     enum health_change change = HEALTH_UNCHANGED;
+    struct pool_outage_news outage = {.what = OUTAGE_SAME};
     struct pool_server server;
 
     (void)pthread_mutex_lock(&pool->lock);
     if (slot < pool->table.count && pool->slots[slot].generation == generation)
         change = note(pool, slot, event, now_ms, &server);
+    if (change != HEALTH_UNCHANGED)
+        pool_judge_outage(pool, now_ms, &outage);
     (void)pthread_mutex_unlock(&pool->lock);
-    log_change(pool, change, &server, why ? why : "its check passed", now_ms);
+    pool_tell_mark(pool, change, &server, why ? why : "its check passed", now_ms);
+    pool_tell_outage(pool, &outage);
 }

@@ -17,7 +17,8 @@ void pool_copy_server(const struct pool *pool, size_t slot, struct pool_server *
         .backup = state->backup,
         .sessions = state->sessions,
         .max_sessions = state->max_sessions,
-        .health = state->health};
+        .health = state->health,
+        .counts = pool->slots[slot].counts};
     (void)snprintf(server->name, sizeof(server->name), "%s", pool->slots[slot].name);
 }
 
@@ -30,7 +31,7 @@ static const char *mark_of(const struct health *health, uint64_t now_ms)
     return health->held_until_ms > now_ms ? "held" : "down";
 }
 
-static const char *state_of(const struct pool_server *server, bool is_listed)
+const char *pool_state_name(const struct pool_server *server, bool is_listed)
 {
     if (!is_listed)
         return "left"; /* it is no longer configured, but sessions are open on it */
@@ -56,7 +57,7 @@ static void log_server(
     log_text(&line, "backend", slice_from(backend));
     log_text(&line, "server", slice_from(server->name));
     log_text(&line, "address", slice_from(address_text(&server->address, address)));
-    log_text(&line, "state", slice_from(state_of(server, is_listed)));
+    log_text(&line, "state", slice_from(pool_state_name(server, is_listed)));
     log_text(&line, "mark", slice_from(mark_of(health, now_ms)));
     if (health->is_down && health->held_until_ms > now_ms)
         log_number(&line, "held_ms", health->held_until_ms - now_ms);
@@ -65,6 +66,10 @@ static void log_server(
     log_number(&line, "failures", health->failures);
     log_number(&line, "sessions", server->sessions);
     log_number(&line, "max_sessions", server->max_sessions);
+    log_number(&line, "served", server->counts.tries - server->counts.failed);
+    log_number(&line, "failed", server->counts.failed);
+    log_number(&line, "bytes_in", server->counts.bytes_in);
+    log_number(&line, "bytes_out", server->counts.bytes_out);
     log_write(&line);
 }
 

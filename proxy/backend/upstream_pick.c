@@ -115,7 +115,7 @@ static unsigned pick(struct upstream *upstream)
     if (go_back_to_slow(upstream))
         return pick(upstream);
     if (upstream->tries == 0)
-        upstream->untried = pool_why_none(pool);
+        upstream->untried = pool_why_none(pool, clock_monotonic_ms());
     return give_up(upstream);
 }
 

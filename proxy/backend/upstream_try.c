@@ -84,6 +84,7 @@ static unsigned fail(struct upstream *upstream, enum upstream_expiry expiry)
     if (approach->failure == OPENING_SLOW_GREETING)
         balance_mark_tried(&upstream->slow, upstream->choice.slot);
     upstream_log_failure(upstream, approach->why);
+    upstream->choice.has_failed = true;
     keep_refusal(upstream);
     return leave(upstream);
 }

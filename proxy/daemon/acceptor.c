@@ -3,6 +3,7 @@
 #include "listening.h"
 #include "mailmux/log.h"
 #include "socket.h"
+#include "tally.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -38,6 +39,7 @@ struct acceptor {
     size_t worker_count;
     size_t session_limit;
     struct totals *totals;
+    struct tallies tallies; /* whom it turns away; its own thread writes them */
     int reserve; /* a descriptor that is closed to have one when there are none; -1: it is lost */
     struct list doors;
     pthread_mutex_t lock; /* guards inbox and stop_ordered */
@@ -88,6 +90,7 @@ struct acceptor *acceptor_new(struct totals *totals, const struct plan_binder *b
     }
     acceptor->totals = totals;
     acceptor->binder = *binder;
+    totals->doors = &acceptor->tallies;
     acceptor->reserve = -1;
     list_init(&acceptor->doors);
     list_init(&acceptor->inbox);
@@ -207,6 +210,7 @@ static void turn_away(struct acceptor *acceptor, const struct service *service, 
     log_text(&line, "reason", slice_from(reason_text(refusal->reason)));
     log_write(&line);
     (void)atomic_fetch_add(&acceptor->totals->attacks[reason_attack(refusal->reason)], 1);
+    tally_add(tallies_of(&acceptor->tallies, service->listener->name), TALLY_REFUSED, 1);
 }
 
 static void let_in(
@@ -437,6 +441,8 @@ void acceptor_stop(struct acceptor **pointer, enum acceptor_end end)
     (void)uv_loop_close(&acceptor->loop);
     (void)pthread_mutex_destroy(&acceptor->lock);
     snapshot_unref(&acceptor->snapshot);
+    acceptor->totals->doors = NULL;
+    tallies_deinit(&acceptor->tallies);
     free(acceptor->open.at);
     free(acceptor);
 }

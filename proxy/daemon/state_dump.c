@@ -1,6 +1,7 @@
 #include "state_dump.h"
 
 #include "mailmux/clock.h"
+#include "mailmux/log.h"
 #include "pool.h"
 #include "worker.h"
 
@@ -17,14 +18,51 @@ static void end(struct state_dump *dump)
     snapshot_unref(&dump->snapshot);
 }
 
-/* One backend in each turn of the loop. */
+/* Adds up what all threads have counted. */
+static void sum_listener(
+    const struct state_dump *dump, const char *listener, uint64_t sum[TALLY_KINDS])
+{
+    const struct tallies *doors = dump->worker_count > 0 ? worker_doors(dump->workers[0]) : NULL;
+
+    for (size_t i = 0; i < dump->worker_count; i++)
+        worker_sum(dump->workers[i], listener, sum);
+    if (doors)
+        tallies_sum(doors, listener, sum);
+}
+
+static void log_listener(const struct state_dump *dump, const char *listener)
+{
+    uint64_t sum[TALLY_KINDS] = {0};
+    struct log_line line;
+
+    sum_listener(dump, listener, sum);
+    log_open(&line, LOG_INFO, "state-listener");
+    log_text(&line, "listener", slice_from(listener));
+    log_number(&line, "served", sum[TALLY_ENDED]);
+    /* A session may begin and end between the two looks. */
+    log_number(&line, "alive",
+        sum[TALLY_BEGUN] > sum[TALLY_ENDED] ? sum[TALLY_BEGUN] - sum[TALLY_ENDED] : 0);
+    log_number(&line, "refused", sum[TALLY_REFUSED]);
+    log_number(&line, "no_backend", sum[TALLY_NO_BACKEND]);
+    log_number(&line, "failed_tls", sum[TALLY_FAILED_TLS]);
+    log_number(&line, "bytes_in", sum[TALLY_BYTES_IN]);
+    log_number(&line, "bytes_out", sum[TALLY_BYTES_OUT]);
+    log_write(&line);
+}
+
+/* One listener or backend in each turn of the loop. */
 static void on_idle(uv_idle_t *idle)
 {
     struct state_dump *dump = idle->data;
+    const struct config *config = snapshot_config(dump->snapshot);
+    size_t backend = dump->next - config->listener_count; /* if the listeners are through */
 
-    pool_log_state(snapshot_pool(dump->snapshot, dump->next), clock_monotonic_ms());
+    if (dump->next < config->listener_count)
+        log_listener(dump, config->listeners[dump->next].name);
+    else
+        pool_log_state(snapshot_pool(dump->snapshot, backend), clock_monotonic_ms());
     dump->next++;
-    if (dump->next == snapshot_config(dump->snapshot)->backend_count)
+    if (dump->next == config->listener_count + config->backend_count)
         end(dump);
 }
 
@@ -37,6 +75,8 @@ void state_dump_begin(struct state_dump *dump, struct snapshot *snapshot, struct
         return;
     dump->snapshot = snapshot_ref(snapshot);
     dump->next = 0;
+    dump->workers = workers;
+    dump->worker_count = worker_count;
     (void)uv_idle_start(&dump->idle, on_idle);
 }
 

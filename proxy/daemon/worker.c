@@ -273,5 +273,16 @@ void worker_join(struct worker **pointer)
         refuse(worker, LIST_ENTRY(node, struct connection, node));
     (void)uv_loop_close(&worker->loop);
     (void)pthread_mutex_destroy(&worker->lock);
+    tallies_deinit(&worker->sessions.tallies);
     free(worker);
+}
+
+void worker_sum(const struct worker *worker, const char *listener, uint64_t sum[TALLY_KINDS])
+{
+    tallies_sum(&worker->sessions.tallies, listener, sum);
+}
+
+const struct tallies *worker_doors(const struct worker *worker)
+{
+    return worker->sessions.totals->doors;
 }

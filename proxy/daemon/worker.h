@@ -8,6 +8,7 @@
 
 #include "mailmux/error.h"
 #include "snapshot.h"
+#include "tally.h"
 #include "totals.h"
 
 struct worker;
@@ -53,6 +54,12 @@ void worker_retire(struct worker *worker);
  * happens when that thread is at its end.
  */
 void worker_log_state(struct worker *worker);
+
+/* Any thread. Adds what the worker has counted of a listener to sum. */
+void worker_sum(const struct worker *worker, const char *listener, uint64_t sum[TALLY_KINDS]);
+
+/* The main thread. Returns the counts of the acceptor that shares the totals; may be NULL. */
+const struct tallies *worker_doors(const struct worker *worker);
 
 /*
  * Waits for the end of the thread, frees the worker and sets the pointer to NULL. No other thread

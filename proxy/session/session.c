@@ -56,6 +56,7 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     session->engine = sessions->engine;
     session->on_event = on_event;
     session->service = service;
+    session->tally = tallies_of(&sessions->tallies, service->listener->name);
     session->client = *client;
     session->local = *local;
     name_session(session);
@@ -66,6 +67,7 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     list_append(&sessions->live, &session->node);
     sessions->count++;
     (void)atomic_fetch_add(&sessions->totals->alive, 1);
+    tally_add(session->tally, TALLY_BEGUN, 1);
     session_init_phases(session);
     stream_open(&session->leg[LEG_CLIENT], &session->engine->streams, wire, on_event, session);
     stream_set_patience(&session->leg[LEG_CLIENT], service->config->timeouts.stalled);

@@ -85,6 +85,7 @@ struct session {
     struct engine *engine;
     stream_callback *on_event; /* gets the events of both legs and of the upstream */
     const struct service *service;
+    struct tally *tally; /* of its listener; may be NULL */
     enum session_phase phase;
     const char *phase_name;  /* the name in its row */
     const char *last_phase;  /* the last phase before the session began to end */

@@ -267,6 +267,29 @@ unsigned session_look_at_linger(struct session *session)
 
 /* ---- The end ---- */
 
+static void count_for_listener(const struct session *session)
+{
+    struct tally *tally = session->tally;
+
+    tally_add(tally, TALLY_ENDED, 1);
+    tally_add(tally, TALLY_BYTES_IN, session->pipe[LEG_CLIENT].bytes);
+    tally_add(tally, TALLY_BYTES_OUT, session->pipe[LEG_SERVER].sent);
+    tally_add(tally, TALLY_FAILED_TLS, session->tls.failed ? 1 : 0);
+    switch ((int)session->reason) {
+    case REASON_TOO_MANY_HANDSHAKES:
+    case REASON_TOO_MANY_SESSIONS:
+        tally_add(tally, TALLY_REFUSED, 1);
+        break;
+    case REASON_NO_BACKEND:
+    case REASON_QUEUE_FULL:
+    case REASON_QUEUE_TIMEOUT:
+        tally_add(tally, TALLY_NO_BACKEND, 1);
+        break;
+    default:
+        break;
+    }
+}
+
 /* Called before the line is written, because a reader of the line may look at the counters. */
 static void count(const struct session *session)
 {
@@ -275,6 +298,7 @@ static void count(const struct session *session)
     (void)atomic_fetch_sub(&totals->alive, 1);
     (void)atomic_fetch_add(&totals->served, 1);
     (void)atomic_fetch_add(&totals->attacks[reason_attack(session->reason)], 1);
+    count_for_listener(session);
 }
 
 void session_begin_death(struct session *session)

@@ -53,6 +53,8 @@ void session_leave_server(struct session *session)
     close_server(session);
     if (upstream->has_choice && !session->server_name)
         session->server_name = strdup(upstream->choice.name);
+    upstream->choice.bytes_in = session->pipe[LEG_CLIENT].sent;
+    upstream->choice.bytes_out = session->pipe[LEG_SERVER].bytes;
     upstream_release(upstream);
     /*
      * What the server has not taken is lost. That is no reason to stop reading the client, so the

@@ -6,6 +6,7 @@
 #define MAILMUX_SESSIONS_H
 
 #include "engine.h"
+#include "tally.h"
 #include "totals.h"
 
 struct session;
@@ -18,6 +19,7 @@ struct sessions {
     struct list live;
     size_t count; /* of live */
     bool is_draining;
+    struct tallies tallies;      /* the owner calls tallies_deinit when all is over */
     unsigned worker;             /* the worker's number, for the log */
     struct engine_task log_rest; /* goes on with the lines of sessions_log_state */
     struct list *logged; /* the last one in live that has its line; NULL: no lines are due */

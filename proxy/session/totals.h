@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+struct tallies;
+
 struct totals {
     uint64_t seed;               /* random: first part of the ids of sessions */
     atomic_uint_fast64_t begun;  /* sessions begun so far: second part of the ids */
@@ -17,6 +19,8 @@ struct totals {
     atomic_uint_fast64_t handshakes; /* under way */
     atomic_uint_fast64_t stalls;     /* pauses of the process that a loop has found */
     atomic_uint_fast64_t attacks[ATTACK_KINDS];
+    /* The acceptor's, for the main thread alone: whom it has turned away. NULL without one. */
+    const struct tallies *doors;
 };
 
 #endif

@@ -191,6 +191,51 @@ def test_each_server_with_its_places_and_its_mark(proxy, new_backend, new_client
         client.close()
 
 
+def test_each_listener_and_server_with_its_counts(proxy, new_backend, new_client):
+    good, closed = new_backend(imap()), Ports()
+    proxy.section("limits", sessions="4")
+    proxy.section("backend mail", server=[
+        f"good 127.0.0.1:{good.port}", f"dead 127.0.0.1:{closed.reserve()} backup"])
+    proxy.section("backend none", server=f"dead 127.0.0.1:{closed.reserve()}", retries=0)
+    for name, tls, backend in (("test", "none", "mail"), ("second", "starttls", "none"),
+                               ("third", "implicit", "mail")):
+        proxy.listener(name, "imap", tls, backend)
+    proxy.start()
+    with new_client(proxy.ports["test"]) as client:
+        client.read_line()
+        client.imap(b"a LOGOUT")
+        client.read_to_end()
+    first = proxy.wait_for_event("session").fields
+    assert new_client(proxy.ports["second"]).read_to_end().startswith(b"* BYE")
+    proxy.wait_for_event("session", 2)
+    with new_client(proxy.ports["third"]) as client:
+        client.send(b"this is no TLS")
+        client.read_to_end()
+    proxy.wait_for_event("session", 3)
+    clients = [new_client(proxy.ports["test"])]
+    while clients[-1].read_line().startswith(b"* OK"):  # until one is too many
+        clients.append(new_client(proxy.ports["test"]))
+    alive = str(len(clients) - 1)
+    proxy.reload()  # the counts go on
+    dump = look(proxy, backends=2)
+    seen = {fields.pop("listener"): fields for fields in dump.of("state-listener")}
+    nothing = dict.fromkeys(["served", "alive", "refused", "no_backend", "failed_tls"], "0")
+    assert seen["test"] == {**nothing, "served": "1", "alive": alive, "refused": "1",
+                            "bytes_in": first["bytes_in"], "bytes_out": first["bytes_out"]}
+    assert {**seen["second"], "bytes_out": "0"} == {
+        **nothing, "served": "1", "no_backend": "1", "bytes_in": "0", "bytes_out": "0"}
+    assert seen["third"]["served"] == seen["third"]["failed_tls"] == "1"
+    servers = {(fields["backend"], fields["server"]): [
+        fields[key] for key in ("sessions", "served", "failed", "bytes_in", "bytes_out")]
+        for fields in dump.of("state-server")}
+    assert servers == {
+        ("mail", "good"): [alive, "1", "0", first["bytes_in"], first["bytes_out"]],
+        ("mail", "dead"): ["0"] * 5, ("none", "dead"): ["0", "0", "1", "0", "0"]}
+    closed.release()
+    for client in clients:
+        client.close()
+
+
 # Workers
 
 def test_each_worker_tells_of_its_buffers(proxy, new_backend, new_client):

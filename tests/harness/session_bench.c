@@ -223,6 +223,7 @@ const char *session_bench_end(struct session_bench *bench)
 
     bench->has_begun = false;
     sessions_cut(&bench->sessions);
+    tallies_deinit(&bench->sessions.tallies);
     left = what_is_left(bench);
     memory_wire_deinit(&bench->client);
     for (size_t i = 0; i < bench->dials; i++)

@@ -455,11 +455,11 @@ static void test_a_retired_pool_keeps_nobody_waiting(void **state)
 static void test_why_there_is_none_to_try(void **state)
 {
     configure("server = a example.org:25\n", 1);
-    assert_string_equal(pool_why_none(pool), "no server has an address");
+    assert_string_equal(pool_why_none(pool, 0), "no server has an address");
     configure("server = a 10.0.0.1:25 drain\n", 1);
-    assert_string_equal(pool_why_none(pool), "all servers are in maintenance or drain");
+    assert_string_equal(pool_why_none(pool, 0), "all servers are in maintenance or drain");
     configure("server = a 10.0.0.1:25\ncheck = greeting\n", 1);
-    assert_string_equal(pool_why_none(pool), "the last check of every server failed");
+    assert_string_equal(pool_why_none(pool, 0), "the last check of every server failed");
 }
 
 static void test_one_session_at_a_time_tries_a_server_that_is_down(void **state)

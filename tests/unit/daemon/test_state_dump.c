@@ -1,4 +1,4 @@
-/* The state of the backends, one in each turn of the loop. */
+/* The state of the listeners and the backends, one in each turn of the loop. */
 /* The order is cmocka's. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,12 +46,18 @@ static void assert_logged(const char *text, size_t servers, size_t backends)
     assert_int_equal(log_count(text, "state-backend "), backends);
 }
 
-static void test_one_backend_in_each_turn(void **state)
+static void test_one_listener_or_backend_in_each_turn(void **state)
 {
     const char *said;
 
     state_dump_begin(&dump, snapshot, NULL, 0);
     assert_logged(log_caught(), 0, 0);
+    for (const char *name = "ab"; *name; name++) {
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        said = log_caught();
+        assert_logged(said, 0, 0);
+        assert_int_equal(log_count(said, *name == 'a' ? "listener=a " : "listener=b "), 1);
+    }
     (void)uv_run(&loop, UV_RUN_NOWAIT);
     said = log_caught();
     assert_logged(said, 1, 1);
@@ -87,7 +93,8 @@ static void test_nothing_is_in_effect_yet(void **state)
 static void test_ends_in_the_middle(void **state)
 {
     state_dump_begin(&dump, snapshot, NULL, 0);
-    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    for (int turn = 0; turn < 3; turn++)
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
     state_dump_close(&dump);
     (void)uv_run(&loop, UV_RUN_DEFAULT);
     assert_logged(log_caught(), 1, 1);
@@ -98,7 +105,7 @@ static void test_ends_in_the_middle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_one_backend_in_each_turn),
+        TEST(test_one_listener_or_backend_in_each_turn),
         TEST(test_one_round_at_a_time),
         TEST(test_nothing_is_in_effect_yet),
         TEST(test_ends_in_the_middle),

@@ -61,6 +61,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     sessions_cut(&sessions);
+    tallies_deinit(&sessions.tallies);
     assert_int_equal(sessions.count, 0);
     assert_true(list_is_empty(&sessions.live));
     for (size_t i = 0; i < MANY; i++)
