@@ -152,6 +152,7 @@ def test_protocols_of_a_browser(front):
     assert fields["offered_alpn"] == "h2,http/1.1"
 
 
+@pytest.mark.conformance("C153")
 def test_protocols_are_escaped(front):
     context = default_context()
     context.set_alpn_protocols(["x\r\n\x00\x7f"])
@@ -290,8 +291,8 @@ def test_without_a_question_nothing_is_said_of_certificates(front, client_author
     assert fields["resumed"] == "no"
 
 
+@pytest.mark.conformance("C153")
 def test_the_name_in_a_certificate_is_escaped(front, client_authority):
-    """C153: foreign octets never reach the log as they are."""
     pair = certificate_files._leaf(client_authority.directory, "ca", "odd", "-newkey", "rsa:2048")
     request = client_authority.directory / "odd2.csr"
     odd = certificate_files.Pair(client_authority.directory / "odd2.pem", pair.key)
