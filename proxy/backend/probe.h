@@ -13,6 +13,7 @@
 
 #include "approach.h"
 #include "mailmux/relay_test.h"
+#include "tls_advice.h"
 #include "tls_info.h"
 
 struct tls_client;
@@ -55,6 +56,7 @@ struct probe_result {
     enum opening_failure failure;
     enum opening_step step;  /* the step of the opening in which it failed */
     char why[LEG_WHY_MAX];   /* the failure in words */
+    char hint[TLS_HINT_MAX]; /* what failed TLS means, or what would be right; may be empty */
     struct slice greeting;   /* its first line; may be empty */
     struct slice first_word; /* the first line that came, whatever it is */
     bool knows_offers;       /* words and offers are known */

@@ -25,6 +25,28 @@ unsigned probe_fail(struct probe *probe, enum opening_failure failure, const cha
     return PROBE_OVER;
 }
 
+static struct slice keep_line(char memory[PROBE_LINE_MAX], struct slice text)
+{
+    struct slice line = line_trim_returns(slice_of(text.p, slice_find(text, '\n')));
+    size_t n = line.n < PROBE_LINE_MAX ? line.n : PROBE_LINE_MAX;
+
+    memcpy(memory, line.p, n);
+    return slice_of(memory, n);
+}
+
+/* The library drops what it knows with the connection. */
+static void note_failed_tls(struct probe *probe)
+{
+    struct probe_result *result = &probe->result;
+    const char *clear = stream_said_in_clear(&probe->leg);
+    struct tls_advice advice;
+
+    stream_tls_advice(&probe->leg, &advice);
+    (void)snprintf(result->hint, sizeof(result->hint), "%s", advice.hint);
+    if (clear && result->first_word.n == 0)
+        result->first_word = keep_line(probe->first_memory, slice_from(clear));
+}
+
 void probe_note_tls(struct probe *probe)
 {
     struct probe_result *result = &probe->result;
@@ -40,6 +62,8 @@ void probe_note_tls(struct probe *probe)
     (void)snprintf(
         result->tls_version, sizeof(result->tls_version), "%s", info.version ? info.version : "");
     (void)snprintf(result->tls_peer, sizeof(result->tls_peer), "%s", info.peer_name);
+    if (probe->leg.failure != STREAM_FINE)
+        note_failed_tls(probe);
 }
 
 void probe_note_offers(struct probe *probe)
@@ -54,15 +78,6 @@ void probe_note_offers(struct probe *probe)
         probe->plan.opening.goal != OPENING_GREETING && opening->greeting == GREETING_READY;
     if (result->knows_offers && lacks_starttls)
         probe_note_failure(probe, OPENING_NO_STARTTLS);
-}
-
-static struct slice keep_line(char memory[PROBE_LINE_MAX], struct slice text)
-{
-    struct slice line = line_trim_returns(slice_of(text.p, slice_find(text, '\n')));
-    size_t n = line.n < PROBE_LINE_MAX ? line.n : PROBE_LINE_MAX;
-
-    memcpy(memory, line.p, n);
-    return slice_of(memory, n);
 }
 
 void probe_hear(

@@ -37,6 +37,8 @@ static void tell_outcome(
         log_text(&line, "why", slice_from(result->why));
         if (result->first_word.n > 0)
             log_text(&line, "said", result->first_word);
+        if (result->hint[0] != '\0')
+            log_text(&line, "hint", slice_from(result->hint));
     }
     log_write(&line);
     news->failure = result->failure;

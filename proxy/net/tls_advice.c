@@ -141,14 +141,7 @@ static void advise_ciphers(const struct stream *stream, char *hint)
         HINT("no cipher in common that suits the version of TLS and our certificate");
 }
 
-/* ---- A client ---- */
-
-static void advise_alpn(const struct stream *stream, char *hint)
-{
-    HINT("the client wants other protocols (ALPN) than %s: it is no mail client, or it came to the "
-         "wrong port",
-        stream->service->protocol);
-}
+/* ---- Either of them ---- */
 
 static void advise_end(const struct stream *stream, const char *peer, char *hint)
 {
@@ -185,6 +178,8 @@ static bool advise_both(const struct stream *stream, const char *peer, char *hin
         return false;
     }
 }
+
+/* ---- A client ---- */
 
 static void advise_client_alert(const struct stream *stream, char *hint)
 {
@@ -335,6 +330,32 @@ static void describe_offer(const struct stream *stream, struct tls_advice *advic
     memcpy(advice->alpn, hello->alpn, hello->alpn_n);
 }
 
+/* Returns false where the library's reason has to say it. */
+static bool advise_by_failure(const struct stream *stream, char *hint)
+{
+    const char *peer = stream->client ? "server" : "client";
+
+    switch ((int)stream->failure) {
+    case STREAM_ALPN:
+        HINT("the client wants other protocols (ALPN) than %s: it is no mail client, or it came to "
+             "the wrong port",
+            stream->service->protocol);
+        return true;
+    case STREAM_SNI:
+        HINT("strict_sni = yes, and no certificate is for the name that the client asks for");
+        return true;
+    case STREAM_NOT_TLS:
+        HINT("the %s goes on in clear where TLS was to begin", peer);
+        return true;
+    case STREAM_RESET:
+        if (!stream->handshaken)
+            advise_end(stream, peer, hint);
+        return true;
+    default:
+        return false;
+    }
+}
+
 void stream_tls_advice(const struct stream *stream, struct tls_advice *advice)
 {
     *advice = (struct tls_advice){0};
@@ -344,11 +365,8 @@ void stream_tls_advice(const struct stream *stream, struct tls_advice *advice)
         describe_offer(stream, advice);
     if (stream->hint)
         (void)snprintf(advice->hint, sizeof(advice->hint), "%s", stream->hint);
-    else if (stream->failure == STREAM_ALPN)
-        advise_alpn(stream, advice->hint);
-    else if (stream->failure == STREAM_SNI)
-        (void)snprintf(advice->hint, sizeof(advice->hint),
-            "strict_sni = yes, and no certificate is for the name that the client asks for");
+    else if (advise_by_failure(stream, advice->hint))
+        return;
     else if (stream->client)
         advise_about_server(stream, advice->hint);
     else if (stream->service)

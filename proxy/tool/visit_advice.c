@@ -154,8 +154,10 @@ static void advise_failure(const struct visit *visit, const struct probe_result 
             result->why, expected_protocol(visit_backend(visit)));
         break;
     case TROUBLE_TLS:
-        ERROR("%s; do tls_policy and the server's versions and ciphers have any in common?",
-            result->why);
+        ERROR("%s; %s", result->why,
+            result->hint[0] != '\0'
+                ? result->hint
+                : "do tls_policy and the server's versions and ciphers have any in common?");
         break;
     case TROUBLE_CERTIFICATE:
         advise_certificate(visit, result, out, counts);

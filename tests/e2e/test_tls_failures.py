@@ -5,6 +5,7 @@ the server's. Each kind has a client or a server that fails in this way.
 import re
 import socket
 import ssl
+import struct
 import subprocess
 
 import pytest
@@ -217,6 +218,20 @@ def test_a_client_that_leaves_when_it_has_seen_our_certificate(front):
     assert fields["offered_versions"] == "TLS 1.2 to TLS 1.3"
 
 
+def test_a_client_that_resets_when_it_has_seen_our_certificate(front):
+    proxy = front()
+    with socket.create_connection(("127.0.0.1", proxy.ports["imaps"])) as plain:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        with pytest.raises(ssl.SSLWantReadError):
+            only(V12).wrap_bio(incoming, outgoing).do_handshake()
+        plain.sendall(outgoing.read())
+        assert plain.recv(1)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    fields = proxy.wait_for_event("session").fields
+    assert fields["reason"] == "client-reset" and fields["offered_versions"] == "up to TLS 1.2"
+    assert fields["hint"].startswith("the client closed in the handshake without an alert")
+
+
 # Ports that are taken for others
 
 def test_a_client_in_clear_where_tls_comes_first(front):
@@ -227,6 +242,20 @@ def test_a_client_in_clear_where_tls_comes_first(front):
     fields = proxy.wait_for_event("session").fields
     assert fields["reason"] == "plaintext-on-tls-port"
     assert fields["hint"].startswith("the client speaks without TLS, and on this port TLS comes first")
+    assert "secret" not in proxy.log()
+
+
+def test_a_client_that_goes_on_in_clear_after_starttls(front):
+    proxy = front()
+    with Client(proxy.ports["imap"]) as client:
+        client.read_line()
+        client.send(b"t STARTTLS\r\n")
+        client.read_line()
+        client.send(b"a LOGIN alice secret\r\n")
+        client.read_to_end()
+    fields = proxy.wait_for_event("session").fields
+    assert fields["reason"] == "handshake-failed"
+    assert fields["hint"] == "the client goes on in clear where TLS was to begin"
     assert "secret" not in proxy.log()
 
 
@@ -455,6 +484,28 @@ def test_a_server_that_closes_in_the_handshake(behind):
     fields = behind([close()])
     assert fields["why"].startswith("TLS failed")
     assert fields["see"] == "mailmux --check --probe"
+
+
+def test_a_check_says_the_same(proxy, new_backend, certificates):
+    pair = certificates.other("self-signed", issuer="self")
+    backend = new_backend(implicit(certificates, pair))
+    proxy.section("backend server", server=f"one 127.0.0.1:{backend.port}", tls="implicit",
+                  ca=certificates.authority, check="greeting")
+    proxy.listener("test", "imap", "none", "server")
+    proxy.start()
+    fields = proxy.wait_for_event("check-failed").fields
+    assert fields["hint"].endswith(f"pin = {pair.pin()}")
+
+
+def test_a_check_of_a_server_in_clear_tells_its_words(proxy, new_backend, certificates):
+    backend = new_backend([send(b"* OK Dovecot ready.\r\n"), hang()])
+    proxy.section("backend server", server=f"one 127.0.0.1:{backend.port}", tls="implicit",
+                  ca=certificates.authority, check="greeting")
+    proxy.listener("test", "imap", "none", "server")
+    proxy.start()
+    fields = proxy.wait_for_event("check-failed").fields
+    assert fields["said"] == "* OK Dovecot ready."
+    assert fields["hint"] == "the server goes on in clear where TLS was to begin"
 
 
 # The server's own words
