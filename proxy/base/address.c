@@ -38,6 +38,21 @@ bool address_parse_ip(struct slice text, uint16_t port, struct address *out)
     return true;
 }
 
+bool address_parse_unix(struct slice path, struct address *out)
+{
+    struct address parsed = {.socket.local.sun_family = AF_UNIX};
+    bool is_abstract = path.n > 1 && path.p[0] == '@';
+
+    if (path.n == 0 || path.n > ADDRESS_PATH_MAX || slice_find(path, '\0') < path.n ||
+        (path.p[0] != '/' && !is_abstract))
+        return false;
+    memcpy(parsed.socket.local.sun_path, path.p, path.n);
+    if (is_abstract)
+        parsed.socket.local.sun_path[0] = '\0';
+    *out = parsed;
+    return true;
+}
+
 bool address_split_port(struct slice text, struct slice *host, uint16_t *port)
 {
     struct slice before;
@@ -65,30 +80,51 @@ int address_family(const struct address *address)
     return address->socket.any.sa_family;
 }
 
+/* Without the NUL behind it: an abstract name is as long as its address says. */
+static socklen_t local_len(const struct sockaddr_un *local)
+{
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+                       strnlen(local->sun_path + 1, ADDRESS_PATH_MAX - 1));
+}
+
 socklen_t address_len(const struct address *address)
 {
-    return address_family(address) == AF_INET6 ? (socklen_t)sizeof(address->socket.v6)
-                                               : (socklen_t)sizeof(address->socket.v4);
+    switch (address_family(address)) {
+    case AF_INET6:
+        return (socklen_t)sizeof(address->socket.v6);
+    case AF_UNIX:
+        return local_len(&address->socket.local);
+    default:
+        return (socklen_t)sizeof(address->socket.v4);
+    }
 }
 
 uint16_t address_port(const struct address *address)
 {
-    return ntohs(address_family(address) == AF_INET6 ? address->socket.v6.sin6_port
-                                                     : address->socket.v4.sin_port);
+    switch (address_family(address)) {
+    case AF_INET6:
+        return ntohs(address->socket.v6.sin6_port);
+    case AF_UNIX:
+        return 0;
+    default:
+        return ntohs(address->socket.v4.sin_port);
+    }
 }
 
 bool address_is_wildcard(const struct address *address)
 {
     if (address_family(address) == AF_INET6)
         return IN6_IS_ADDR_UNSPECIFIED(&address->socket.v6.sin6_addr);
-    return address->socket.v4.sin_addr.s_addr == htonl(INADDR_ANY);
+    return address_family(address) != AF_UNIX &&
+           address->socket.v4.sin_addr.s_addr == htonl(INADDR_ANY);
 }
 
 bool address_is_loopback(const struct address *address)
 {
     if (address_family(address) == AF_INET6)
         return IN6_IS_ADDR_LOOPBACK(&address->socket.v6.sin6_addr);
-    return ntohl(address->socket.v4.sin_addr.s_addr) >> 24 == 127;
+    return address_family(address) != AF_UNIX &&
+           ntohl(address->socket.v4.sin_addr.s_addr) >> 24 == 127;
 }
 
 void address_unmap(struct address *address)
@@ -109,6 +145,8 @@ bool address_same_host(const struct address *a, const struct address *b)
         return false;
     if (address_family(a) == AF_INET)
         return a->socket.v4.sin_addr.s_addr == b->socket.v4.sin_addr.s_addr;
+    if (address_family(a) == AF_UNIX)
+        return memcmp(a->socket.local.sun_path, b->socket.local.sun_path, ADDRESS_PATH_MAX) == 0;
     return IN6_ARE_ADDR_EQUAL(&a->socket.v6.sin6_addr, &b->socket.v6.sin6_addr);
 }
 
@@ -123,12 +161,24 @@ bool address_binds_collide(const struct address *a, const struct address *b)
            (address_same_host(a, b) || address_is_wildcard(a) || address_is_wildcard(b));
 }
 
+/* Writes the path, or "@" and the abstract name. Returns out. */
+static const char *local_text(const struct sockaddr_un *local, char out[ADDRESS_TEXT_MAX])
+{
+    bool is_abstract = local->sun_path[0] == '\0';
+
+    (void)snprintf(out, ADDRESS_TEXT_MAX, "%s%.*s", is_abstract ? "@" : "",
+        ADDRESS_PATH_MAX - is_abstract, local->sun_path + is_abstract);
+    return out;
+}
+
 const char *address_ip_text(const struct address *address, char out[ADDRESS_TEXT_MAX])
 {
     const void *ip = address_family(address) == AF_INET6
                          ? (const void *)&address->socket.v6.sin6_addr
                          : (const void *)&address->socket.v4.sin_addr;
 
+    if (address_family(address) == AF_UNIX)
+        return local_text(&address->socket.local, out);
     if (address_family(address) == 0 ||
         !inet_ntop(address_family(address), ip, out, ADDRESS_TEXT_MAX))
         (void)snprintf(out, ADDRESS_TEXT_MAX, "unknown");
@@ -144,6 +194,8 @@ const char *address_text(const struct address *address, char out[ADDRESS_TEXT_MA
         (void)snprintf(out, ADDRESS_TEXT_MAX, "[%.70s]:%hu", ip, address_port(address));
     else if (address_family(address) == AF_INET)
         (void)snprintf(out, ADDRESS_TEXT_MAX, "%.70s:%hu", ip, address_port(address));
+    else if (address_family(address) == AF_UNIX)
+        (void)snprintf(out, ADDRESS_TEXT_MAX, "unix:%.*s", ADDRESS_PATH_MAX, ip);
     else
         (void)snprintf(out, ADDRESS_TEXT_MAX, "%.70s", ip);
     return out;

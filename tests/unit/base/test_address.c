@@ -111,6 +111,61 @@ static void test_comparing(void **state)
     assert_false(address_equal(&d, &e));
 }
 
+static struct address local(const char *path)
+{
+    struct address address;
+
+    assert_true(address_parse_unix(slice_from(path), &address));
+    return address;
+}
+
+static void test_unix_sockets(void **state)
+{
+    struct address a = local("/run/dovecot/imap");
+    struct address b = local("/run/dovecot/imap2");
+    struct address abstract = local("@imap");
+    struct address ip = parsed("127.0.0.1", 25);
+    char out[ADDRESS_TEXT_MAX];
+
+    assert_int_equal(address_family(&a), AF_UNIX);
+    assert_int_equal(address_port(&a), 0);
+    assert_int_equal(address_len(&a), offsetof(struct sockaddr_un, sun_path) + 17);
+    assert_string_equal(address_text(&a, out), "unix:/run/dovecot/imap");
+    assert_string_equal(address_ip_text(&a, out), "/run/dovecot/imap");
+    assert_string_equal(abstract.socket.local.sun_path + 1, "imap");
+    assert_int_equal(abstract.socket.local.sun_path[0], '\0');
+    assert_int_equal(address_len(&abstract), offsetof(struct sockaddr_un, sun_path) + 5);
+    assert_string_equal(address_text(&abstract, out), "unix:@imap");
+    assert_true(address_equal(&a, &a));
+    assert_false(address_equal(&a, &b));
+    assert_false(address_equal(&a, &ip));
+    assert_false(address_is_loopback(&a));
+    assert_false(address_is_wildcard(&a));
+    assert_false(address_binds_collide(&ip, &a));
+}
+
+static void test_paths_of_sockets(void **state)
+{
+    char path[ADDRESS_PATH_MAX + 2] = "/";
+    char out[ADDRESS_TEXT_MAX];
+    struct address address;
+
+    memset(path + 1, 'x', ADDRESS_PATH_MAX);
+    assert_false(address_parse_unix(slice_from(path), &address));
+    path[ADDRESS_PATH_MAX] = '\0';
+    assert_true(address_parse_unix(slice_from(path), &address));
+    assert_string_equal(address_text(&address, out) + 5, path);
+    path[0] = '@';
+    assert_true(address_parse_unix(slice_from(path), &address));
+    assert_int_equal(
+        address_len(&address), offsetof(struct sockaddr_un, sun_path) + ADDRESS_PATH_MAX);
+    assert_string_equal(address_text(&address, out) + 5, path);
+    assert_false(address_parse_unix(SLICE(""), &address));
+    assert_false(address_parse_unix(SLICE("@"), &address));
+    assert_false(address_parse_unix(SLICE("run/imap"), &address));
+    assert_false(address_parse_unix(SLICE("/a\0b"), &address));
+}
+
 static void test_mapped_addresses(void **state)
 {
     struct address four = parsed("192.0.2.1", 25);
@@ -158,6 +213,8 @@ int main(void)
         cmocka_unit_test(test_a_port_behind_it),
         cmocka_unit_test(test_from_the_kernel),
         cmocka_unit_test(test_comparing),
+        cmocka_unit_test(test_unix_sockets),
+        cmocka_unit_test(test_paths_of_sockets),
         cmocka_unit_test(test_mapped_addresses),
         cmocka_unit_test(test_wildcards),
         cmocka_unit_test(test_without_a_port),
