@@ -63,7 +63,7 @@ uint64_t balance_key(const struct address *client);
 
 /*
  * Returns the identity of a server for address-hash. It is made of the server's name, IP address
- * and port, and not of its index.
+ * and port (or path), and not of its index.
  */
 uint64_t balance_identity(struct slice name, const struct address *address);
 

@@ -138,15 +138,18 @@ struct config_listener {
     struct config_strings relay_domains;   /* none: recipients of every domain are taken */
 };
 
-/* One line `server = NAME HOST:PORT OPTIONS`, or with srv:SERVICE in the place of HOST:PORT. */
+/*
+ * One line `server = NAME HOST:PORT OPTIONS`, or with srv:SERVICE or unix:PATH in the place of
+ * HOST:PORT.
+ */
 struct config_server {
     const char *name;
     struct config_origin origin;
-    const char *host;       /* a name, or an IP literal without brackets */
-    uint16_t port;          /* 0 when is_service: the SRV records have the ports */
+    const char *host;       /* a name, or an IP literal without brackets; "" for a unix socket */
+    uint16_t port;          /* 0 when is_service, as the SRV records have the ports; 0 for unix */
     bool is_service;        /* host is the name of SRV records */
-    bool is_ip;             /* host is an IP literal */
-    struct address address; /* set when is_ip */
+    bool has_address;       /* it is an IP literal or a unix socket, and is not looked up */
+    struct address address; /* set when has_address */
     unsigned weight;
     uint32_t max_sessions; /* 0: no limit */
     uint64_t slow_start;   /* time from its return until it has its whole weight again */

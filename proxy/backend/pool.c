@@ -191,9 +191,9 @@ static bool stays(
 {
     if (!now)
         return false;
-    if (now->is_ip)
+    if (now->has_address)
         return address_equal(&slot->at.address, &now->address);
-    return before && !before->is_ip && before->port == now->port &&
+    return before && !before->has_address && before->port == now->port &&
            strcmp(before->host, now->host) == 0;
 }
 
@@ -218,7 +218,7 @@ static void update_slots(
     for (size_t i = 0; i < pool->server_count; i++) {
         struct pool_address only = {pool->servers[i].address, 1, false};
 
-        if (pool->servers[i].is_ip)
+        if (pool->servers[i].has_address)
             add_address(pool, &pool->servers[i], &only, now_ms);
     }
 }
@@ -343,7 +343,7 @@ void pool_set_addresses(struct pool *pool, const char *name, const struct pool_a
 
     (void)pthread_mutex_lock(&pool->lock);
     server = find_server(pool->servers, pool->server_count, name);
-    if (server && !server->is_ip)
+    if (server && !server->has_address)
         set_addresses(pool, server, addresses, count, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
     pool_tell_changes(pool, false, now_ms);

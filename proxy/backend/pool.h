@@ -205,8 +205,8 @@ void pool_note_failed(
     struct pool *pool, struct pool_choice *choice, const char *why, uint64_t now_ms);
 
 /*
- * Writes the host of a server's line: a name, or an IP literal. Returns false if the configuration
- * no longer has the server.
+ * Writes the host of a server's line: a name, an IP literal, or nothing for a unix socket. Returns
+ * false if the configuration no longer has the server.
  */
 bool pool_host_of(struct pool *pool, const char *server, char host[POOL_NAME_MAX]);
 

@@ -258,6 +258,7 @@ static void set_options(int fd, unsigned keepalive_s)
 {
     enum { PROBE_INTERVAL_S = 30, PROBES = 5 };
 
+    /* The options of TCP do nothing at a unix socket. */
     set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (keepalive_s == 0)
         return;
@@ -296,7 +297,8 @@ struct wire *socket_connect(
     uv_loop_t *loop, const struct address *to, unsigned keepalive_s, int *failure)
 {
     struct wire *wire;
-    int fd = socket(address_family(to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    bool is_local = address_family(to) == AF_UNIX;
+    int fd = socket(address_family(to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0) {
         *failure = errno;
@@ -306,7 +308,8 @@ struct wire *socket_connect(
     /* After EINTR the kernel goes on connecting, too. */
     if (connect(fd, &to->socket.any, address_len(to)) != 0 && errno != EINPROGRESS &&
         errno != EINTR) {
-        *failure = errno;
+        /* A unix socket whose queue is full says EAGAIN, which for TCP means that ports lack. */
+        *failure = is_local && errno == EAGAIN ? EBUSY : errno;
         (void)close(fd);
         return NULL;
     }

@@ -1,8 +1,8 @@
 /*
- * TCP sockets: wires over a non-blocking descriptor and one uv_poll_t, and the calls that make
- * descriptors. A socket wire owns both. It lives until wire_close, and its memory until the loop
- * has run the close callback. It belongs to the thread of its loop. socket_name,
- * socket_accept and socket_discard may be called on any thread.
+ * TCP and unix sockets: wires over a non-blocking descriptor and one uv_poll_t, and the calls that
+ * make descriptors. A socket wire owns both. It lives until wire_close, and its memory until the
+ * loop has run the close callback. It belongs to the thread of its loop. socket_name, socket_accept
+ * and socket_discard may be called on any thread.
  *
  * Polls are level-triggered, and libuv 1.44 calls back for ever if nothing is consumed. So
  * WIRE_HANGUP is reported once, and after an error of the poll nothing is polled until the owner
@@ -26,7 +26,8 @@ struct wire *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s)
 /*
  * Begins to connect. Returns a wire, which the caller gives to a stream or closes with wire_close.
  * WIRE_WRITABLE is reported when the wire is connected or has failed (see stream_connected).
- * Returns NULL with an errno in *failure if it fails at once.
+ * Returns NULL with an errno in *failure if it fails at once; EBUSY: the queue of a unix socket is
+ * full.
  */
 struct wire *socket_connect(
     uv_loop_t *loop, const struct address *to, unsigned keepalive_s, int *failure);

@@ -145,8 +145,8 @@ enum io stream_start_tls_server(struct stream *stream, const struct tls_service 
 
 /*
  * Turns the stream into TLS, in the client role toward a backend. name is what the certificate must
- * carry: a host name, which is also sent as SNI, or an IP literal. It is NULL if nothing is
- * verified or if a pin alone decides. Returns IO_OK; or IO_ERR without memory, or if a name is
+ * carry: a host name, which is also sent as SNI, or an IP literal. It is NULL or empty if nothing
+ * is verified or if a pin alone decides. Returns IO_OK; or IO_ERR without memory, or if a name is
  * needed and this one cannot be used. Call stream_handshake afterwards. The stream takes a
  * reference of its own to the client (net/tls_client.h).
  */

@@ -206,7 +206,7 @@ enum io stream_start_tls_client(struct stream *stream, struct tls_client *client
     refcount_take(&client->references);
     stream->client = client;
     SSL_set_connect_state(stream->ssl);
-    if (name ? set_name(stream, name) : !client->chain_counts)
+    if (name && *name ? set_name(stream, name) : !client->chain_counts)
         return IO_OK;
     /* Without a name a certificate for any name would be accepted [attack A18]. */
     stream->failure = STREAM_HANDSHAKE;

@@ -182,7 +182,9 @@ uint64_t balance_identity(struct slice name, const struct address *address)
     unsigned char port_bytes[] = {(unsigned char)(port >> 8), (unsigned char)port};
     uint64_t hash = hash_bytes(HASH_BEGIN, name.p, name.n);
 
-    if (address_family(address) == AF_INET6)
+    if (address_family(address) == AF_UNIX)
+        hash = hash_bytes(hash, address->socket.local.sun_path, ADDRESS_PATH_MAX);
+    else if (address_family(address) == AF_INET6)
         hash = hash_bytes(hash, &address->socket.v6.sin6_addr, sizeof(struct in6_addr));
     else
         hash = hash_bytes(hash, &address->socket.v4.sin_addr, sizeof(struct in_addr));

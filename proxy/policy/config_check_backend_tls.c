@@ -60,9 +60,9 @@ static void check_verification(struct build *build, const struct config_backend 
 
 /*
  * DNS says which host a service leads to, and its answers may be forged. So the name of that host
- * proves nothing, and tls_name must be given.
+ * proves nothing, and tls_name must be given. A unix socket has no name at all.
  */
-static void check_services(struct build *build, const struct config_backend *backend)
+static void check_names(struct build *build, const struct config_backend *backend)
 {
     bool has_name = backend->tls_name != NULL;
     bool is_pinned = backend->pins.count > 0 && !backend->ca;
@@ -70,7 +70,14 @@ static void check_services(struct build *build, const struct config_backend *bac
     for (size_t i = 0; i < backend->server_count && !has_name; i++) {
         const struct config_server *server = &backend->servers[i];
 
-        if (server->is_service && backend->verify && !is_pinned)
+        if (!backend->verify || is_pinned)
+            continue;
+        if (server->has_address && address_family(&server->address) == AF_UNIX)
+            config_report_add(build->report, true, server->origin,
+                "[backend %s] server = %s: a socket has no name that its certificate could be for; "
+                "write tls_name = the name in it, or tls = none, since nothing leaves this machine",
+                backend->name, server->name);
+        else if (server->is_service)
             config_report_add(build->report, true, server->origin,
                 "[backend %s] server = srv:%s: the certificates of a service's hosts are not for "
                 "its "
@@ -99,7 +106,7 @@ void config_check_backend_tls(struct build *build, const struct config_backend *
         return;
     }
     check_verification(build, backend);
-    check_services(build, backend);
+    check_names(build, backend);
     if (is_given(backend, "client_key") &&
         config_setting_find(backend->settings, SECTION_BACKEND, "client_certificate")->state ==
             SETTING_DEFAULT)

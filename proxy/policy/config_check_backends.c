@@ -73,7 +73,7 @@ static bool knows_all_backends(const struct build *build)
 static const struct config_listener *find_self(
     const struct config *config, const struct config_server *server)
 {
-    if (!server->is_ip)
+    if (!server->has_address)
         return NULL;
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];

@@ -40,11 +40,11 @@ static bool is_this_machine(const struct config_server *server)
     struct slice host = slice_from(server->host);
     struct address address = server->address;
 
-    if (!server->is_ip)
+    if (!server->has_address)
         return slice_equal_nocase(host, SLICE("localhost")) ||
                slice_ends_nocase(host, SLICE(".localhost"));
     address_unmap(&address);
-    return address_is_loopback(&address);
+    return address_family(&address) == AF_UNIX || address_is_loopback(&address);
 }
 
 static const struct config_server *find_local(const struct config_backend *backend)

@@ -112,13 +112,17 @@ static void write_servers(
 {
     for (size_t i = 0; i < backend->server_count; i++) {
         const struct config_server *server = &backend->servers[i];
-        bool is_ipv6 = server->is_ip && address_family(&server->address) == AF_INET6;
+        bool is_ipv6 = server->has_address && address_family(&server->address) == AF_INET6;
+        bool is_unix = server->has_address && address_family(&server->address) == AF_UNIX;
+        char text[ADDRESS_TEXT_MAX];
         int written = fprintf(out, "%s = ", directive->key);
 
         if (!strchr(server->name, ':')) /* else no name was given, and HOST:PORT is the name */
             written += fprintf(out, "%s ", server->name);
         if (server->is_service)
             written += fprintf(out, "srv:%s", server->host);
+        else if (is_unix)
+            written += fprintf(out, "%s", address_text(&server->address, text));
         else
             written += fprintf(out, "%s%s%s:%u", is_ipv6 ? "[" : "", server->host,
                 is_ipv6 ? "]" : "", server->port);

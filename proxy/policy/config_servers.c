@@ -12,6 +12,8 @@ enum { DNS_PORT = 53 };
 
 #define SERVICE_PREFIX "srv:"
 #define SERVICE_EXAMPLE "srv:_imap._tcp.example.org"
+#define SOCKET_PREFIX "unix:"
+#define SOCKET_EXAMPLE "unix:/run/dovecot/imap"
 
 static void add_bind(
     struct config_listener *listener, struct slice ip, uint16_t port, struct config_origin origin)
@@ -182,14 +184,13 @@ static bool parse_option(struct setting *setting, const struct config_value *val
     return false;
 }
 
-static bool is_service(struct slice word)
+/* Returns whether the word has the prefix. But srv:143 is port 143 of a host with the name srv. */
+static bool has_prefix(struct slice word, struct slice prefix)
 {
-    struct slice name = slice_after(word, sizeof(SERVICE_PREFIX) - 1);
     uint64_t ignored;
 
-    /* srv:143 is port 143 of a host with the name srv. */
-    return slice_starts_nocase(word, SLICE(SERVICE_PREFIX)) &&
-           !slice_number(name, UINT64_MAX, &ignored);
+    return slice_starts_nocase(word, prefix) &&
+           !slice_number(slice_after(word, prefix.n), UINT64_MAX, &ignored);
 }
 
 /* Returns whether it is _SERVICE._tcp and a host name behind it [RFC 2782]. */
@@ -232,13 +233,42 @@ static bool parse_service(struct setting *setting, const struct config_value *va
     return true;
 }
 
+static bool parse_socket(struct setting *setting, const struct config_value *value,
+    struct slice word, struct config_server *server)
+{
+    struct slice path = slice_after(word, sizeof(SOCKET_PREFIX) - 1);
+
+    server->host = "";
+    server->has_address = address_parse_unix(path, &server->address);
+    if (server->has_address)
+        return true;
+    if (path.n > ADDRESS_PATH_MAX)
+        setting_refuse(setting, value,
+            "the path of the socket has %zu octets, and the kernel takes at most %d; give the "
+            "socket a shorter one, e.g. a symbolic link to its directory",
+            path.n, ADDRESS_PATH_MAX);
+    else
+        setting_refuse(setting, value,
+            "\"%.*s\" is not the whole path of a socket, which begins with '/' (or with '@' if it "
+            "is abstract); write e.g. " SOCKET_EXAMPLE,
+            (int)path.n, path.p);
+    return false;
+}
+
 static bool parse_target(struct setting *setting, const struct config_value *value,
     struct slice word, struct config_server *server)
 {
     struct slice host;
 
-    if (is_service(word))
+    if (has_prefix(word, SLICE(SERVICE_PREFIX)))
         return parse_service(setting, value, word, server);
+    if (has_prefix(word, SLICE(SOCKET_PREFIX)))
+        return parse_socket(setting, value, word, server);
+    if (word.n > 0 && word.p[0] == '/') {
+        setting_refuse(setting, value, "a path is written with unix: before it; write unix:%.*s",
+            (int)word.n, word.p);
+        return false;
+    }
     if (!address_split_port(word, &host, &server->port)) {
         if (refuse_with_remedy(setting, value, word))
             return false;
@@ -250,8 +280,8 @@ static bool parse_target(struct setting *setting, const struct config_value *val
     }
     if (refuse_with_remedy(setting, value, host))
         return false;
-    server->is_ip = address_parse_ip(host, server->port, &server->address);
-    if (!server->is_ip && !config_host_is_valid(host)) {
+    server->has_address = address_parse_ip(host, server->port, &server->address);
+    if (!server->has_address && !config_host_is_valid(host)) {
         setting_refuse(setting, value, "\"%.*s\" is neither a host name nor an IP address",
             (int)host.n, host.p);
         return false;
@@ -261,8 +291,8 @@ static bool parse_target(struct setting *setting, const struct config_value *val
 }
 
 /*
- * Takes the name and the target, which should be HOST:PORT or srv:NAME, from the line. The name may
- * be left out; then the target is the name.
+ * Takes the name and the target, which should be HOST:PORT, srv:NAME or unix:PATH, from the line.
+ * The name may be left out; then the target is the name.
  */
 static bool parse_name(struct setting *setting, const struct config_value *value,
     struct slice *rest, struct config_server *server, struct slice *target)
@@ -272,7 +302,7 @@ static bool parse_name(struct setting *setting, const struct config_value *value
     (void)slice_word(rest, &name);
     server->name = config_store_text(setting->build->store, name);
     *target = name;
-    if (slice_find(name, ':') < name.n)
+    if (slice_find(name, ':') < name.n || slice_starts(name, SLICE("/")))
         return true;
     if (!config_name_is_valid(name)) {
         setting_refuse(setting, value,

@@ -275,7 +275,7 @@ static size_t count_names(const struct config *config)
 
     for (size_t i = 0; i < config->backend_count; i++) {
         for (size_t j = 0; j < config->backends[i].server_count; j++)
-            count += config->backends[i].servers[j].is_ip ? 0 : 1;
+            count += config->backends[i].servers[j].has_address ? 0 : 1;
     }
     return count;
 }
@@ -284,7 +284,7 @@ static void collect(struct names *names, const struct config *config)
 {
     for (size_t i = 0; i < config->backend_count; i++) {
         for (size_t j = 0; j < config->backends[i].server_count; j++) {
-            if (!config->backends[i].servers[j].is_ip)
+            if (!config->backends[i].servers[j].has_address)
                 names->entries[names->count++] =
                     (struct entry){.names = names, .backend = i, .server = j};
         }

@@ -144,9 +144,15 @@ static void advise_failure(const struct visit *visit, const struct probe_result 
         ERROR("it cannot be probed: %s", result->why);
         break;
     case TROUBLE_NO_CONNECTION:
-        ERROR("it cannot be reached: %s; is the server running, is the address in %s:%u right, and "
-              "does every firewall on the way allow it?",
-            result->why, visit->server->origin.file, visit->server->origin.line);
+        if (address_family(&visit->address) == AF_UNIX)
+            ERROR("it cannot be reached: %s; does the server listen on this path, and may the "
+                  "user of mailmux pass through its directories and write to it?",
+                result->why);
+        else
+            ERROR("it cannot be reached: %s; is the server running, is the address in %s:%u right, "
+                  "and "
+                  "does every firewall on the way allow it?",
+                result->why, visit->server->origin.file, visit->server->origin.line);
         break;
     case TROUBLE_NO_WORD:
         ERROR("%s, with a PROXY header as without, and with TLS from the first byte as without; "

@@ -37,7 +37,8 @@ class Connection:
         self._socket = sock
         self._used = 0
         sock.settimeout(CEILING)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data: bytes) -> None:
         try:
@@ -183,19 +184,25 @@ Script = Sequence[Step]
 
 class Backend:
     def __init__(self, *scripts: Script, bytewise: bool = False, address: str = "127.0.0.1",
-                 port: int = 0) -> None:
+                 port: int = 0, path: str = "") -> None:
+        """path: of a unix socket in the place of address and port; "@name" is an abstract one."""
         self.bytewise = bytewise
         self.connections: list[Connection] = []
         self.stopped = threading.Event()
         self._scripts = scripts
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._listener = socket.socket(family, socket.SOCK_STREAM)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((address, port))
+        if path:
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener.bind("\0" + path[1:] if path.startswith("@") else path)
+            self.port = 0
+        else:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            self._listener = socket.socket(family, socket.SOCK_STREAM)
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind((address, port))
+            self.port = self._listener.getsockname()[1]
         self._listener.listen(1024)
-        self.port: int = self._listener.getsockname()[1]
         self._start(self._accept)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:

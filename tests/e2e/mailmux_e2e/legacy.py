@@ -64,6 +64,11 @@ class LegacyServer:
         self._call("resume")
         self._is_paused = False
 
+    def socket(self, protocol: str) -> str:
+        """The path of the unix socket on which it listens as well."""
+        at = "postfix/spool/public" if protocol == "smtp" else "dovecot"
+        return str(self._directory / at / protocol)
+
     def _logs(self) -> list[Path]:
         """The log files of the programs that were started."""
         logs = [self._directory / program / "log" for program in ("dovecot", "postfix")]

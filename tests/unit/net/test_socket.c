@@ -129,6 +129,36 @@ static struct wire *connected(struct listener *listener, struct heard *heard, in
     return wire;
 }
 
+/* No port of ours lacks when the queue of a unix socket is full: the server is too slow. */
+static void test_a_full_unix_socket(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    char name[64];
+    struct address at;
+    struct wire *first;
+    int failure = 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(name, sizeof(name), "@mailmux-test-%d", (int)getpid());
+    assert_true(address_parse_unix(slice_from(name), &at));
+    assert_null(socket_connect(&listener->loop, &at, 0, &failure));
+    assert_int_equal(failure, ECONNREFUSED);
+    assert_int_equal(bind(fd, &at.socket.any, address_len(&at)), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    first = socket_connect(&listener->loop, &at, 60, &failure);
+    assert_non_null(first);
+    first->on_event = on_event;
+    first->owner = &heard;
+    wire_watch(first, WIRE_WRITABLE);
+    run_until(&listener->loop, &heard, WIRE_WRITABLE);
+    assert_int_equal(wire_connected(first), IO_OK);
+    assert_null(socket_connect(&listener->loop, &at, 60, &failure));
+    assert_int_equal(failure, EBUSY);
+    end(listener, first, false);
+    (void)close(fd);
+}
+
 static void test_connect_and_talk(void **state)
 {
     struct listener *listener = *state;
@@ -327,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_connect_and_talk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_full_unix_socket, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fin_is_no_hangup, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reset_is_a_hangup, setup, teardown),

@@ -231,7 +231,14 @@ static void test_the_same_server_under_another_name_or_address_is_another(void *
     struct address address = address_of("10.0.0.1", 25);
     struct address other_port = address_of("10.0.0.1", 26);
     struct address ipv6 = address_of("2001:db8::1", 25);
+    struct address paths[2];
 
+    assert_true(address_parse_unix(SLICE("/run/a"), &paths[0]));
+    assert_true(address_parse_unix(SLICE("/run/b"), &paths[1]));
+    assert_int_equal(
+        balance_identity(SLICE("a"), &paths[0]), balance_identity(SLICE("a"), &paths[0]));
+    assert_int_not_equal(
+        balance_identity(SLICE("a"), &paths[0]), balance_identity(SLICE("a"), &paths[1]));
     assert_int_equal(
         balance_identity(SLICE("a"), &address), balance_identity(SLICE("a"), &address));
     assert_int_not_equal(

@@ -201,11 +201,11 @@ static void test_servers(void **state)
     assert_string_equal(backend->servers[0].name, "mx1");
     assert_string_equal(backend->servers[0].host, "10.0.0.5");
     assert_int_equal(backend->servers[0].port, 2525);
-    assert_true(backend->servers[0].is_ip);
+    assert_true(backend->servers[0].has_address);
     assert_int_equal(address_port(&backend->servers[0].address), 2525);
     assert_int_equal(backend->servers[0].weight, 2);
     assert_false(backend->servers[0].backup);
-    assert_false(backend->servers[1].is_ip);
+    assert_false(backend->servers[1].has_address);
     assert_true(backend->servers[1].backup);
     assert_int_equal(backend->servers[1].weight, 1000);
     assert_int_equal(backend->servers[1].origin.line, 6);

@@ -70,7 +70,7 @@ static void test_services(void **state)
     assert_string_equal(servers[1].name, "srv:_imap._tcp.example.org");
     assert_string_equal(servers[1].host, "_imap._tcp.example.org");
     assert_true(servers[1].is_service);
-    assert_false(servers[1].is_ip);
+    assert_false(servers[1].has_address);
     assert_int_equal(servers[1].port, 0);
     assert_int_equal(servers[1].weight, 1);
     assert_string_equal(servers[2].name, "mx");
@@ -105,6 +105,77 @@ static void test_bad_services(void **state)
         "the SRV records; write srv:_imap._tcp.example.org without \":143\"");
 }
 
+static void assert_at(const struct config_server *server, const char *address)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    assert_true(server->has_address);
+    assert_false(server->is_service);
+    assert_string_equal(server->host, "");
+    assert_string_equal(address_text(&server->address, text), address);
+}
+
+static void test_unix_sockets(void **state)
+{
+    const struct config_server *servers;
+
+    assert_parsed(WITH_SERVER("server = unix:/run/dovecot/imap, b UNIX:/tmp/b weight=3\n"
+                              "server = unix:@imap, unix:143 backup"));
+    servers = config->backends[0].servers;
+    assert_int_equal(config->backends[0].server_count, 5);
+    assert_string_equal(servers[1].name, "unix:/run/dovecot/imap");
+    assert_at(&servers[1], "unix:/run/dovecot/imap");
+    assert_string_equal(servers[2].name, "b");
+    assert_int_equal(servers[2].weight, 3);
+    assert_at(&servers[2], "unix:/tmp/b");
+    assert_at(&servers[3], "unix:@imap");
+    /* A host may be called unix. */
+    assert_string_equal(servers[4].host, "unix");
+    assert_int_equal(servers[4].port, 143);
+}
+
+#define TEN "0123456789"
+#define LONG_PATH "/" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "1234567"
+
+static void test_bad_unix_sockets(void **state)
+{
+    static const char *const wrong[] = {"", "run/imap", "@", "imap.sock"};
+    char text[512];
+    char expected[512];
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        (void)snprintf(text, sizeof(text), WITH_SERVER("server = mx unix:%s"), wrong[i]);
+        (void)snprintf(expected, sizeof(expected),
+            "x.ini:6: [backend mta] server = mx unix:%s: \"%s\" is not the whole path of a socket, "
+            "which begins with '/' (or with '@' if it is abstract); write e.g. "
+            "unix:/run/dovecot/imap",
+            wrong[i], wrong[i]);
+        assert_error(text, expected);
+    }
+    assert_error(WITH_SERVER("server = mx unix:" LONG_PATH),
+        "x.ini:6: [backend mta] server = mx unix:" LONG_PATH ": the path of the socket has 108 "
+        "octets, and the kernel takes at most 107; give the socket a shorter one, e.g. a symbolic "
+        "link to its directory");
+    assert_error(WITH_SERVER("server = mx /run/imap"),
+        "x.ini:6: [backend mta] server = mx /run/imap: a path is written with unix: before it; "
+        "write unix:/run/imap");
+    assert_error(WITH_SERVER("server = /run/imap"),
+        "x.ini:6: [backend mta] server = /run/imap: a path is written with unix: before it; write "
+        "unix:/run/imap");
+}
+
+/* A certificate is for a name, and a path is none. */
+static void test_tls_at_a_unix_socket(void **state)
+{
+    assert_error(LISTENER "[backend mta]\nserver = mx unix:/run/imap\ntls = implicit\n",
+        "x.ini:5: [backend mta] server = mx: a socket has no name that its certificate could be "
+        "for; write tls_name = the name in it, or tls = none, since nothing leaves this machine");
+    assert_parsed(LISTENER "[backend mta]\nserver = mx unix:/run/imap\ntls = implicit\n"
+                           "tls_name = mail.example.org\n");
+    assert_parsed(LISTENER "[backend mta]\nserver = mx unix:/run/imap\ntls = starttls\n"
+                           "verify = no\n");
+}
+
 static void test_dumped(void **state)
 {
     char *text = NULL;
@@ -114,6 +185,7 @@ static void test_dumped(void **state)
     assert_non_null(out);
     assert_parsed(WITH_PROXY("resolver = 192.0.2.53, ::1\nresolve_interval = 1h\n"
                              "[backend srv]\nserver = srv:_a._tcp.b, n srv:_c._tcp.d backup\n"
+                             "server = unix:@a, u unix:/run/u backup\n"
                              "[listener on]\nbackend = srv\nbind = *:993"));
     config_dump(config, out);
     assert_int_equal(fclose(out), 0);
@@ -122,6 +194,8 @@ static void test_dumped(void **state)
     assert_non_null(strstr(text, "\nresolve_interval = 1h "));
     assert_non_null(strstr(text, "\nserver = srv:_a._tcp.b "));
     assert_non_null(strstr(text, "\nserver = n srv:_c._tcp.d backup "));
+    assert_non_null(strstr(text, "\nserver = unix:@a "));
+    assert_non_null(strstr(text, "\nserver = u unix:/run/u backup "));
     assert_parsed(text);
     assert_true(config->backends[1].servers[0].is_service);
     free(text);
@@ -134,6 +208,9 @@ int main(void)
         cmocka_unit_test(test_bad_resolvers),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_bad_services),
+        cmocka_unit_test(test_unix_sockets),
+        cmocka_unit_test(test_bad_unix_sockets),
+        cmocka_unit_test(test_tls_at_a_unix_socket),
         cmocka_unit_test(test_dumped),
     };
 
