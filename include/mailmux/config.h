@@ -123,6 +123,7 @@ struct config_listener {
     size_t bind_count;
     struct address *bind;
     struct config_origin *bind_origin;
+    unsigned freebind; /* 0: each address must be there when it is bound */
     enum config_protocol protocol;
     enum config_listener_tls tls;
     enum require_tls require_tls; /* its default depends on tls */

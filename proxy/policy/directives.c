@@ -182,6 +182,11 @@ const struct directive directives[] = {
         .is_required = true,
         .help = "The addresses and ports to listen on. An IPv6 address stands in brackets; *:25 "
                 "means 0.0.0.0:25 and [::]:25."},
+    {SECTION_LISTENER, "freebind", VALUE_CHOICE, FIELD(config_listener, freebind),
+        .choices = no_or_yes, .fallback = "no",
+        .help = "Whether the addresses in bind may be ones that this machine does not have yet, "
+                "or has at times only: an address that moves between two machines, or one that a "
+                "network sets up after the start (IP_FREEBIND). With no, the start fails."},
     {SECTION_LISTENER, "protocol", VALUE_CHOICE, FIELD(config_listener, protocol),
         .choices = protocols, .default_text = "that of the standard port",
         .help = "What clients speak here. It may be left out on the standard ports: 25 and 2525 "

@@ -62,7 +62,7 @@ static const char text[] =
     "[limits]\nline = 8k\n"
     "[tls other]\ncertificate = /c3.pem\nkey = /k3\n"
     "[listener out]\nbind = *:2525\nbackend = mta\ntls_set = default, other\n"
-    "smuggling_exempt = 10.0.0.0/8, 192.0.2.7\n";
+    "smuggling_exempt = 10.0.0.0/8, 192.0.2.7\nfreebind = yes\n";
 
 static void test_can_be_read_again(void **state)
 {
@@ -117,6 +117,8 @@ static void test_names_every_source(void **state)
     assert_line(dumped, "sessions = auto ", "# default");
     assert_line(dumped, "certificate = /c3.pem ", "# /etc/x.ini:25");
     assert_line(dumped, "smuggling_exempt = 192.0.2.7 ", "# /etc/x.ini:31");
+    assert_line(dumped, "freebind = no ", "# default");
+    assert_line(dumped, "freebind = yes ", "# /etc/x.ini:32");
     free(dumped);
     config_free(&config);
 }
