@@ -160,6 +160,18 @@ def test_a_socket_that_nobody_listens_at_is_a_failed_try(front, new_backend, wha
     assert why in line.fields["why"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_socket_that_the_user_may_not_write_to_is_a_failed_try(front, new_backend):
+    new_backend(server("imap"), path=front.path)
+    os.chmod(front.path, 0o600)
+    front.proxy.section("proxy", workers=2, hostname=NAME, user="nobody", core_dumps="no",
+                        state_directory=front.proxy.directory / "state")
+    front.serve("imap")
+    with front.new_client(front.proxy.ports["test"]) as client:
+        assert client.read_to_end() == FAREWELL["imap"]
+    assert "Permission denied" in front.proxy.wait_for_event("try-failed").fields["why"]
+
+
 def test_it_comes_back_and_is_checked(front, new_backend):
     """Marks and checks know the server by its path."""
     front.serve("imap", check="greeting", check_interval="1s", rise=1, fall=1)
