@@ -4,12 +4,15 @@
 #include "mailmux/refcount.h"
 #include "tls.h"
 #include "tls_advice_parts.h"
+#include "tls_certificate_check.h"
 #include "tls_pem.h"
+#include "tls_roots.h"
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct tls_client {
     struct refcount references;
@@ -19,6 +22,8 @@ struct tls_client {
     bool chain_counts; /* the chain of issuers, the dates and the name are verified */
     size_t pin_count;
     unsigned char (*pins)[TLS_PIN_SIZE];
+    bool has_certificate;
+    struct certificate_dates dates; /* of our own certificate, if there is one */
 };
 
 static bool is_pinned(const struct tls_client *client, const X509 *certificate)
@@ -96,6 +101,27 @@ static bool load_store(struct tls_client *client, const struct tls_client_parame
     return false;
 }
 
+/* Judges our own certificate. */
+static void judge(struct tls_client *client, const struct tls_client_parameters *parameters)
+{
+    struct certificate_subject subject = {.file = parameters->certificate,
+        .leaf = SSL_CTX_get0_certificate(client->context),
+        .use = CERTIFICATE_TO_SERVERS,
+        .is_under_root = tls_roots_issued,
+        .now_s = time(NULL)};
+
+    (void)SSL_CTX_get0_chain_certs(client->context, &subject.chain);
+    client->has_certificate = true;
+    client->dates = certificate_dates_of(subject.leaf);
+    certificate_check(&subject, &parameters->warning);
+}
+
+bool tls_client_dates(const struct tls_client *client, struct certificate_dates *out)
+{
+    *out = client->dates;
+    return client->has_certificate;
+}
+
 static bool load_pair(struct tls_client *client, const struct tls_client_parameters *parameters,
     struct tls_fault *fault)
 {
@@ -103,8 +129,11 @@ static bool load_pair(struct tls_client *client, const struct tls_client_paramet
 
     if (!parameters->certificate)
         return true;
-    return tls_pem_load_pair(
-        client->context, parameters->certificate, key, 0, &parameters->warning, fault);
+    if (!tls_pem_load_pair(
+            client->context, parameters->certificate, key, 0, &parameters->warning, fault))
+        return false;
+    judge(client, parameters);
+    return true;
 }
 
 /* Decides whether the chain, the pins or both count. Returns false without memory. */

@@ -6,6 +6,7 @@
 #ifndef MAILMUX_TLS_CLIENT_H
 #define MAILMUX_TLS_CLIENT_H
 
+#include "tls_certificate_age.h"
 #include "tls_policy.h"
 
 struct tls_client;
@@ -43,6 +44,8 @@ void tls_client_unref(struct tls_client **client);
 
 /* Returns which versions and groups it takes. Valid as long as the client. */
 const struct tls_applied *tls_client_applied(const struct tls_client *client);
+/* Writes the dates of our own certificate. Returns false if there is none. */
+bool tls_client_dates(const struct tls_client *client, struct certificate_dates *out);
 
 /*
  * Reads "sha256:" and 64 hexadecimal digits or 44 characters of base64. Returns false for any other

@@ -2,12 +2,15 @@
 
 #include "mailmux/files.h"
 #include "tls.h"
+#include "tls_certificate_check.h"
 #include "tls_pem.h"
+#include "tls_roots.h"
 #include "tls_set.h"
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /*
  * The file's content is part of the session-id context: no TLS session may outlive a change of the
@@ -81,6 +84,25 @@ static bool load_client_certificates(
     return !parameters->client_ca || load_client_ca(set, parameters->client_ca, fault);
 }
 
+/* Judges the certificate that was loaded last, the i-th. */
+static void judge(struct tls_set *set, const struct tls_set_parameters *parameters, size_t i)
+{
+    struct certificate_subject subject = {.file = parameters->certificates[i],
+        .index = i,
+        .leaf = SSL_CTX_get0_certificate(set->context),
+        .use = CERTIFICATE_TO_CLIENTS,
+        .name_count = parameters->name_count,
+        .names = parameters->names,
+        .is_under_root = tls_roots_issued,
+        .now_s = time(NULL)};
+
+    (void)SSL_CTX_get0_chain_certs(set->context, &subject.chain);
+    set->dates[i] = certificate_dates_of(subject.leaf);
+    set->covers_hostname = set->covers_hostname && parameters->hostname &&
+                           certificate_covers(subject.leaf, parameters->hostname);
+    certificate_check(&subject, &parameters->warning);
+}
+
 static bool load_pairs(
     struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault)
 {
@@ -88,10 +110,18 @@ static bool load_pairs(
         tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, 0, "the set has no certificate");
         return false;
     }
+    set->certificate_count = parameters->certificate_count;
+    set->dates = calloc(set->certificate_count, sizeof(*set->dates));
+    set->covers_hostname = true;
+    if (!set->dates) {
+        error_set(&fault->error, "no memory");
+        return false;
+    }
     for (size_t i = 0; i < parameters->certificate_count; i++) {
         if (!tls_pem_load_pair(set->context, parameters->certificates[i], parameters->keys[i], i,
                 &parameters->warning, fault))
             return false;
+        judge(set, parameters, i);
     }
     return true;
 }
@@ -141,6 +171,7 @@ void tls_set_free(struct tls_set **pointer)
         free(set->names[i]);
     free((void *)set->names);
     free(set->name);
+    free(set->dates);
     SSL_CTX_free(set->context);
     free(set);
 }
@@ -158,4 +189,24 @@ bool tls_set_is_rsa_alone(const struct tls_set *set)
             break;
     }
     return is_rsa;
+}
+
+const struct certificate_dates *tls_set_dates(const struct tls_set *set, size_t n)
+{
+    return &set->dates[n];
+}
+
+bool tls_set_covers_hostname(const struct tls_set *set)
+{
+    return set->covers_hostname;
+}
+
+const char *tls_set_names_text(const struct tls_set *set, char *out, size_t cap)
+{
+    size_t n = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < set->name_count && n + strlen(set->names[i]) + 3 < cap; i++)
+        n += (size_t)snprintf(out + n, cap - n, "%s%s", n > 0 ? ", " : "", set->names[i]);
+    return out;
 }

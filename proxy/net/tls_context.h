@@ -15,6 +15,7 @@
 #ifndef MAILMUX_TLS_CONTEXT_H
 #define MAILMUX_TLS_CONTEXT_H
 
+#include "tls_certificate_age.h"
 #include "tls_policy.h"
 
 struct tls_set;
@@ -33,12 +34,14 @@ struct tls_set_parameters {
     const char *const *names; /* a.example, *.b.example */
     enum tls_client_certificate client_certificate;
     const char *client_ca; /* PEM file */
+    const char *hostname;  /* for tls_set_covers_hostname; NULL: not asked for */
     struct tls_warning warning;
 };
 
 /*
- * Loads everything and returns the set, which the caller frees. On a failure it returns NULL, and
- * *fault says which parameter is wrong, why, and what would be right. Blocks on the disk.
+ * Loads everything, and warns of what clients will not accept (tls_certificate_check.h). Returns
+ * the set, which the caller frees. On a failure it returns NULL, and *fault says which parameter is
+ * wrong, why, and what would be right. Blocks on the disk.
  */
 struct tls_set *tls_set_new(const struct tls_set_parameters *parameters, struct tls_fault *fault);
 
@@ -50,6 +53,17 @@ void tls_set_free(struct tls_set **set);
 
 /* Returns whether each certificate of the set has an RSA key. */
 bool tls_set_is_rsa_alone(const struct tls_set *set);
+/* Returns the dates of the n-th certificate. They belong to the set. */
+const struct certificate_dates *tls_set_dates(const struct tls_set *set, size_t n);
+
+/* Returns whether each of its certificates is for the parameters' hostname. */
+bool tls_set_covers_hostname(const struct tls_set *set);
+
+/*
+ * Writes the names that the set is chosen for, as many as there is room for, with commas between
+ * them. Returns out.
+ */
+const char *tls_set_names_text(const struct tls_set *set, char *out, size_t cap);
 
 struct tls_service {
     const char *listener;

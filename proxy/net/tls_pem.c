@@ -2,6 +2,7 @@
 
 #include "mailmux/files.h"
 #include "tls.h"
+#include "tls_certificate_check.h"
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 bool tls_pem_check(const char *path, const char *what, enum tls_culprit culprit, size_t index,
@@ -181,16 +183,15 @@ static bool find_mode(const char *path, struct stat *status)
 static void warn_about(const char *certificate, const char *key, const X509 *leaf, size_t index,
     const struct tls_warning *warning)
 {
+    struct certificate_dates dates = certificate_dates_of(leaf);
+    char age[CERTIFICATE_AGE_TEXT_MAX];
     char text[ERROR_TEXT_MAX];
     struct stat status;
 
     if (!warning->warn)
         return;
-    if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0) {
-        (void)snprintf(text, sizeof(text), "the certificate %s has expired", certificate);
-        warning->warn(warning->owner, TLS_CULPRIT_CERTIFICATE, index, text);
-    } else if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0) {
-        (void)snprintf(text, sizeof(text), "the certificate %s is not valid yet", certificate);
+    if (*certificate_age_text(&dates, time(NULL), age)) {
+        (void)snprintf(text, sizeof(text), "the certificate %s %s", certificate, age);
         warning->warn(warning->owner, TLS_CULPRIT_CERTIFICATE, index, text);
     }
     if (find_mode(key, &status) && (status.st_mode & S_IRWXO) != 0) {
@@ -228,6 +229,27 @@ static bool load_key(SSL_CTX *context, const char *certificate, const char *path
     return is_fine;
 }
 
+/* Notes why the certificate was not taken: the policy finds it too weak, or it is none. */
+static void refuse_certificate(const char *certificate, size_t index, struct tls_fault *fault)
+{
+    switch (ERR_GET_REASON(ERR_peek_last_error())) {
+    case SSL_R_EE_KEY_TOO_SMALL:
+    case SSL_R_CA_KEY_TOO_SMALL:
+    case SSL_R_CA_MD_TOO_WEAK:
+        tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
+            "the certificate %s, or one of its chain, is too weak: peers demand RSA keys of 2048 "
+            "bits and signatures with SHA-256; have a new one made",
+            certificate);
+        break;
+    default:
+        tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
+            "cannot use the certificate %s; expected PEM, the server's own certificate first, then "
+            "its intermediates",
+            certificate);
+        break;
+    }
+}
+
 bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *key, size_t index,
     const struct tls_warning *warning, struct tls_fault *fault)
 {
@@ -245,10 +267,7 @@ bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *ke
         return false;
     }
     if (!use_chain_file(context, certificate)) {
-        tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
-            "cannot use the certificate %s; expected PEM, the server's own certificate first, then "
-            "its intermediates",
-            certificate);
+        refuse_certificate(certificate, index, fault);
         return false;
     }
     if (!load_key(context, certificate, key, index, fault))

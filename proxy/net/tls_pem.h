@@ -8,8 +8,8 @@
 /*
  * Loads a certificate with its chain, exactly as in the file, and its key into the context. index:
  * its position in the configuration, for faults and warnings. Warns about a certificate that has
- * expired or is not valid yet, and about a key that all users can read. Returns false with *fault
- * filled.
+ * expired, soon will or is not valid yet, and about a key that all users can read. Returns false
+ * with *fault filled.
  */
 bool tls_pem_load_pair(SSL_CTX *context, const char *certificate, const char *key, size_t index,
     const struct tls_warning *warning, struct tls_fault *fault) __attribute__((warn_unused_result));

@@ -3,6 +3,7 @@
 #define MAILMUX_TLS_SET_H
 
 #include "mailmux/slice.h"
+#include "tls_certificate_age.h"
 #include "tls_context.h"
 #include <openssl/ssl.h>
 
@@ -15,6 +16,9 @@ struct tls_set {
     unsigned tickets;
     enum tls_client_certificate client_certificate;
     unsigned char ca_digest[TLS_DIGEST_SIZE]; /* of the client_ca file; zeros if there is none */
+    size_t certificate_count;
+    struct certificate_dates *dates; /* one for each certificate */
+    bool covers_hostname;
     size_t name_count;
     char **names; /* lower case; "*." in front of a wildcard */
 };

@@ -1,5 +1,6 @@
 #include "certificates.h"
 
+#include "mailmux/files.h"
 #include "self_signed.h"
 #include "state_directory.h"
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct place {
     struct items certificates;
     struct items keys;
     struct items names;
+    bool is_ours; /* we make the certificate, and will renew it */
 };
 
 /* The setting to blame for each parameter of net/tls_context. */
@@ -65,9 +67,9 @@ static void warn(void *owner, enum tls_culprit culprit, size_t index, const char
 {
     struct place *place = owner;
 
-    if (culprit != TLS_CULPRIT_GROUPS)
+    if (culprit != TLS_CULPRIT_GROUPS && !place->is_ours)
         add(place, &place->warnings, false, culprit, index, text);
-    else if (place->serving)
+    else if (culprit == TLS_CULPRIT_GROUPS && place->serving)
         log_message(LOG_INFO, "tls", "%s", text);
 }
 
@@ -168,8 +170,12 @@ static bool is_good(const struct place *place, enum tls_culprit culprit)
 static bool is_readable(const char *path)
 {
     struct stat status;
+    int fd = files_open(FILE_NAMED, path);
+    bool is_file = fd >= 0 && fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode);
 
-    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode) && access(path, R_OK) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return is_file;
 }
 
 /*
@@ -294,6 +300,7 @@ static struct tls_set *load(const struct config *config, struct place *place)
         .names = place->names.text,
         .client_certificate = tls->client_certificate,
         .client_ca = tls->client_ca,
+        .hostname = config->proxy.hostname,
         .warning = {warn, place},
     };
     char path[SELF_SIGNED_PATH_MAX];
@@ -319,7 +326,10 @@ struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report)
 {
     const struct config_tls *tls = &config->tls[index];
-    struct place place = {.tls = tls, .report = report, .serving = make_certificate};
+    struct place place = {.tls = tls,
+        .report = report,
+        .serving = make_certificate,
+        .is_ours = tls->certificates.count == 0};
     struct tls_set *set = NULL;
 
     if (items_take(&place.certificates, &tls->certificates) &&
@@ -333,4 +343,40 @@ struct tls_set *certificates_load(
     if (set && tls->certificates.count == 0 && !make_certificate)
         tls_set_free(&set); /* it has no certificate, and was made to find faults */
     return set;
+}
+
+/* Returns the first set that has a certificate and is used by a listener with TLS, or NULL. */
+static const struct config_tls *find_used(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        if (listener->tls != LISTENER_TLS_NONE)
+            return &config->tls[listener->tls_sets[0]];
+    }
+    return NULL;
+}
+
+void certificates_check_hostname(
+    const struct config *config, struct tls_set *const *sets, struct config_report *report)
+{
+    const struct config_tls *used = find_used(config);
+    char names[ERROR_TEXT_MAX / 2];
+    char text[ERROR_TEXT_MAX];
+
+    for (size_t i = 0; used && i < config->tls_count; i++) {
+        /* One that we make is for the hostname. */
+        if (sets[i] ? tls_set_covers_hostname(sets[i]) : &config->tls[i] == used)
+            return;
+    }
+    if (!used)
+        return;
+    (void)tls_set_names_text(sets[used - config->tls], names, sizeof(names));
+    (void)snprintf(text, sizeof(text),
+        "no certificate is for %s, which is hostname in [proxy], and clients that use this name "
+        "will refuse it; have one made for it, or write hostname = and the name that clients use "
+        "(the certificate here is for %s)",
+        config->proxy.hostname, names[0] ? names : "no name at all");
+    config_report_setting(
+        report, false, SECTION_TLS, used, offsetof(struct config_tls, certificates), 0, text);
 }

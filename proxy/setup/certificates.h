@@ -20,6 +20,13 @@ struct tls_set *certificates_load(
     const struct config *config, size_t index, bool make_certificate, struct config_report *report);
 
 /*
+ * Warns where no set has a certificate for the setting `hostname`. sets: those of config->tls; NULL
+ * where none was loaded. Says nothing where no listener has TLS.
+ */
+void certificates_check_hostname(
+    const struct config *config, struct tls_set *const *sets, struct config_report *report);
+
+/*
  * Returns a reference to the keys of session tickets, random ones or those from ticket_keys; the
  * caller gives it back with tls_tickets_unref. Returns NULL on an error, which is reported.
  */

@@ -10,6 +10,7 @@
 #include "state_directory.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* The service of one listener, with what it points to. */
 struct part {
@@ -21,6 +22,7 @@ struct part {
 struct snapshot {
     struct refcount references;
     struct config *config;
+    int64_t judged_s;               /* when the certificates were, in seconds since 1970 */
     struct tls_set **sets;          /* config->tls_count of them; NULL: is_set_used says no */
     struct tls_tickets *tickets;    /* a reference */
     struct pool **pools;            /* config->backend_count references */
@@ -132,6 +134,7 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
         config_report_add(report, true, (struct config_origin){0}, "out of memory");
         return false;
     }
+    snapshot->judged_s = time(NULL);
     for (size_t i = 0; i < config->tls_count; i++) {
         if (is_set_used(config, i))
             snapshot->sets[i] = certificates_load(config, i, make_certificate, report);
@@ -145,6 +148,7 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
         state_directory_check(config, false, report);
     if (report->error_count > 0)
         return false;
+    certificates_check_hostname(config, snapshot->sets, report);
     is_built = build_pools(snapshot);
     for (size_t i = 0; i < config->listener_count && is_built; i++)
         is_built = build_part(snapshot, i);
@@ -261,6 +265,37 @@ struct probe_plan snapshot_probe_plan(const struct snapshot *snapshot, size_t in
 {
     return route_probe_plan(
         snapshot->config, &snapshot->config->backends[index], snapshot->server_tls[index]);
+}
+
+int64_t snapshot_judged_s(const struct snapshot *snapshot)
+{
+    return snapshot->judged_s;
+}
+
+void snapshot_each_certificate(
+    const struct snapshot *snapshot, snapshot_certificate *visit, void *owner)
+{
+    const struct config *config = snapshot->config;
+    struct own_certificate it;
+
+    for (size_t i = 0; i < config->tls_count; i++) {
+        const struct config_strings *files = &config->tls[i].certificates;
+
+        for (size_t j = 0; snapshot->sets[i] && j < files->count; j++) {
+            it = (struct own_certificate){.set = config->tls[i].name,
+                .file = files->text[j],
+                .dates = *tls_set_dates(snapshot->sets[i], j)};
+            visit(owner, &it);
+        }
+    }
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct config_backend *backend = &config->backends[i];
+
+        it =
+            (struct own_certificate){.backend = backend->name, .file = backend->client_certificate};
+        if (snapshot->server_tls[i] && tls_client_dates(snapshot->server_tls[i], &it.dates))
+            visit(owner, &it);
+    }
 }
 
 struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend)

@@ -9,6 +9,7 @@
 
 #include "mailmux/config.h"
 #include "service.h"
+#include "tls_certificate_age.h"
 
 struct snapshot;
 
@@ -43,6 +44,25 @@ const struct config *snapshot_config(const struct snapshot *snapshot);
 /* Both take the index of the listener or backend in the configuration. */
 const struct service *snapshot_service(const struct snapshot *snapshot, size_t listener);
 struct pool *snapshot_pool(const struct snapshot *snapshot, size_t backend);
+
+/* A certificate of our own. What it points to belongs to the snapshot. */
+struct own_certificate {
+    const char *set;     /* in which it is shown to clients; or NULL */
+    const char *backend; /* to whose servers it is shown; or NULL */
+    const char *file;
+    struct certificate_dates dates;
+};
+
+typedef void snapshot_certificate(void *owner, const struct own_certificate *certificate);
+
+/*
+ * Returns when the certificates were judged for the report of snapshot_new, in seconds since 1970.
+ */
+int64_t snapshot_judged_s(const struct snapshot *snapshot);
+
+/* Calls `visit` for every certificate that was configured. */
+void snapshot_each_certificate(
+    const struct snapshot *snapshot, snapshot_certificate *visit, void *owner);
 
 /*
  * Returns a plan for probes of the backend's servers: as a session would approach them, but in our

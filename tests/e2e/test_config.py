@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mailmux_e2e.certificates import NAME
 from mailmux_e2e.proxy import REPOSITORY, binary
 
 BACKEND = "[backend mta]\nserver = mx1 10.0.0.5:25\n"
@@ -396,8 +397,9 @@ def test_no_end_of_line_at_the_end(check):
     check(GOOD.rstrip("\n")).is_good()
 
 
-def test_a_certificate_with_its_key(check, certificates):
-    check(GOOD + f"[tls]\ncertificate = {certificates.rsa.certificate}\n"
+def test_a_certificate_with_its_key(check, certificates, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    check(GOOD + f"[proxy]\nhostname = {NAME}\n[tls]\ncertificate = {certificates.rsa.certificate}\n"
           f"certificate = {certificates.ecdsa.certificate}\n"
           f"key = {certificates.rsa.key}, {certificates.ecdsa.key}\n").is_good()
 

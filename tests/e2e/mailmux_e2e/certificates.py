@@ -4,8 +4,10 @@ certificates, such as those that a careful client refuses.
 
 import hashlib
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Sequence
 
 NAME = "mail.example.test"
 _NAMES = f"DNS:{NAME},DNS:localhost,IP:127.0.0.1,IP:::1"
@@ -35,9 +37,10 @@ class Certificates:
     directory: Path
 
     def other(self, kind: str, *, names: str = _NAMES, issuer: str = "ca", expired: bool = False,
-              client: bool = False) -> Pair:
+              client: bool = False, options: Sequence[str] = _ECDSA, extra: str = "") -> Pair:
         """A further certificate, made at the first call for its kind. issuer: "ca", "self" for a
-        self-signed one, or "foreign" for another authority.
+        self-signed one, or "foreign" for another authority. options: of openssl req. extra: lines
+        of further extensions.
         """
         pair = Pair(self.directory / f"{kind}.pem", self.directory / f"{kind}.key")
         if pair.certificate.exists():
@@ -47,7 +50,23 @@ class Certificates:
         extensions = f"subjectAltName={names}\n"
         if client:
             extensions += "extendedKeyUsage=clientAuth\n"
-        return _leaf(self.directory, issuer, kind, *_ECDSA, extensions=extensions, expired=expired)
+        return _leaf(self.directory, issuer, kind, *options, extensions=extensions + extra,
+                     expired=expired)
+
+    def with_lifetime(self, kind: str, begin: float, end: float) -> Pair:
+        """A self-signed certificate that is valid between these times, in seconds since 1970."""
+        pair = _leaf(self.directory, "self", kind, *_ECDSA)
+        (self.directory / "index").write_text("")
+        config = self.directory / "ca.cnf"
+        config.write_text(f"[ca]\ndefault_ca=x\n[x]\ndatabase={self.directory}/index\n"
+                          f"new_certs_dir={self.directory}\ndefault_md=sha256\npolicy=p\nrand_serial=yes\n"
+                          "[p]\ncommonName=supplied\n")
+        _openssl("ca", "-config", str(config), "-batch", "-notext", "-selfsign",
+                 "-keyfile", str(pair.key), "-in", str(self.directory / f"{kind}.csr"),
+                 "-out", str(pair.certificate), "-extfile", str(self.directory / f"{kind}.extensions"),
+                 *(word for name, at in (("-startdate", begin), ("-enddate", end))
+                   for word in (name, time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at)))))
+        return pair
 
 
 def _openssl(*arguments: str) -> None:

@@ -46,6 +46,42 @@ static void assert_shown(const struct snapshot *snapshot, const char *sni, const
     assert_string_equal(seen.common_name, name);
 }
 
+/* ---- Names ---- */
+
+#define SECURE(sets)                                                                               \
+    "[listener s]\nbind = 127.0.0.1:1002\nprotocol = imap\nbackend = b\ntls_set = " sets "\n"
+
+static void assert_warned_of_hostname(const char *text, const char *warning)
+{
+    struct snapshot *snapshot = built(text, NULL);
+
+    assert_int_equal(report.count, warning ? 1 : 0);
+    if (warning)
+        assert_problem(0, false, warning);
+    config_report_free(&report);
+    snapshot_unref(&snapshot);
+}
+
+static void test_a_certificate_is_for_hostname(void **state)
+{
+    assert_warned_of_hostname(
+        "[proxy]\nhostname = A.example\n[tls]\n" PAIR("a") SECURE("default") BACKEND, NULL);
+    assert_warned_of_hostname("[proxy]\nhostname = b.example\n[tls]\n" PAIR("a") "[tls two]\n" PAIR(
+                                  "b") SECURE("default, two") BACKEND,
+        NULL);
+    assert_warned_of_hostname("[proxy]\nhostname = c.example\n[tls]\n" PAIR("a") "[tls two]\n" PAIR(
+                                  "b") SECURE("two, default") BACKEND,
+        "x.ini:7: [tls two] certificate = ");
+    assert_warned_of_hostname("[proxy]\nhostname = c.example\n[tls]\n" PAIR("a") SECURE("default")
+                                  BACKEND,
+        "x.ini:4: [tls] certificate = ");
+    /* One is made for it; and no client asks where there is no TLS. */
+    assert_warned_of_hostname(
+        "[proxy]\nhostname = c.example\n[tls]\ntickets = 1\n" SECURE("default") BACKEND, NULL);
+    assert_warned_of_hostname(
+        "[proxy]\nhostname = c.example\n[tls]\n" PAIR("a") PLAIN BACKEND, NULL);
+}
+
 /* ---- Whole ---- */
 
 static void test_a_service_for_each_listener(void **state)
@@ -304,6 +340,7 @@ static void test_how_a_backend_is_probed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_certificate_is_for_hostname),
         TEST(test_a_service_for_each_listener),
         TEST(test_the_servers_are_in_the_pool),
         TEST(test_the_sets_of_a_listener),
