@@ -15,6 +15,7 @@ void drain_end_loop(struct server *server)
     names_stop(&server->names);
     checks_stop(server->checks);
     state_dump_close(&server->state_dump);
+    certificate_watch_close(&server->certificates);
     keeper_link_close(&server->keeper);
     close_handle((uv_handle_t *)&server->worker_over);
     close_handle((uv_handle_t *)&server->patience);
@@ -85,6 +86,7 @@ static uint64_t drain_ms(const struct server *server)
 
 static void finish_checks(struct server *server)
 {
+    certificate_watch_close(&server->certificates);
     if (server->checks)
         checks_finish(server->checks, on_checks_over, server);
 }

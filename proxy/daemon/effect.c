@@ -109,6 +109,7 @@ static bool take_effect(struct server *server)
     *coming = (struct coming){0};
     server->state = SERVER_ACCEPTS;
     checks_follow(server->checks, server->snapshot);
+    certificate_watch_follow(&server->certificates, server->snapshot);
     status_log_effect(server, before ? snapshot_config(before) : NULL);
     snapshot_unref(&before);
     return true;

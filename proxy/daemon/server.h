@@ -7,6 +7,7 @@
 #define MAILMUX_SERVER_H
 
 #include "acceptor.h"
+#include "certificate_watch.h"
 #include "checks.h"
 #include "keeper_link.h"
 #include "load.h"
@@ -53,6 +54,7 @@ struct server {
     atomic_size_t workers_over;
     struct totals totals;
     struct state_dump state_dump;
+    struct certificate_watch certificates;
     bool checks_over; /* while retired or draining */
     bool failed;
 };

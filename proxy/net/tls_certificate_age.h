@@ -5,6 +5,7 @@
 #ifndef MAILMUX_TLS_CERTIFICATE_AGE_H
 #define MAILMUX_TLS_CERTIFICATE_AGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,12 @@ enum certificate_age certificate_age(const struct certificate_dates *dates, int6
  * tenth, each of the last days within that tenth (seven at most), the end, and each day after it.
  */
 int64_t certificate_next_news_s(const struct certificate_dates *dates, int64_t now_s);
+
+/*
+ * tls_pem.c. Reads the dates of the first certificate in a file that the configuration names.
+ * Returns false if there is none. Main thread; blocks on the disk.
+ */
+bool certificate_dates_in(const char *path, struct certificate_dates *out);
 
 /* Room for the text of an age and its NUL. */
 enum { CERTIFICATE_AGE_TEXT_MAX = 160 };

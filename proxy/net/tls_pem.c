@@ -170,6 +170,20 @@ static bool is_first_of_its_kind(SSL_CTX *context, const char *path)
     return is_first;
 }
 
+bool certificate_dates_in(const char *path, struct certificate_dates *out)
+{
+    FILE *file = files_stream(path);
+    X509 *certificate = file ? PEM_read_X509(file, NULL, tls_pem_no_password, NULL) : NULL;
+
+    if (certificate)
+        *out = certificate_dates_of(certificate);
+    X509_free(certificate);
+    if (file)
+        (void)fclose(file);
+    ERR_clear_error();
+    return certificate != NULL;
+}
+
 static bool find_mode(const char *path, struct stat *status)
 {
     int fd = files_open(FILE_NAMED, path);

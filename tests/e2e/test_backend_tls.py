@@ -319,6 +319,7 @@ def test_verification_is_on_by_default_and_off_by_one_word_with_a_warning(
     careful.backend("server", backend.port, tls=mode)
     careless.backend("server", backend.port, tls=mode, verify="no")
     for proxy in (careful, careless):
+        proxy.environment["SSL_CERT_FILE"] = str(certificates.authority)
         proxy.listener("test", "imap", "starttls", "server")
         proxy.start()
     assert new_client(careful.ports["test"]).read_to_end() == FAREWELL["imap"]

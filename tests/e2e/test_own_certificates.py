@@ -149,7 +149,7 @@ def test_what_is_left_is_judged_while_it_runs(front, certificates):
     assert len(said(front, "less than a third")) == len(said(front, "less than a tenth")) == 1
     for line in front.events("own-certificate"):
         assert line.fields["set"] == "default"
-        assert line.fields["file"] == str(pair.certificate)
+        assert line.fields["certificate"] == str(pair.certificate)
         assert "SIGHUP" in line.fields["remedy"]
         assert line.level == "error" or (line.level, line.fields["days"]) == ("warning", "0")
 
@@ -168,7 +168,7 @@ def test_a_reload_ends_it_for_a_renewed_one_and_begins_it_for_a_new_one(front, c
     assert front.reload().event == "reloaded"
     after = len(front.events("own-certificate"))
     line = front.wait_for_event("own-certificate", after + 1)
-    assert line.fields["set"] == "next" and line.fields["file"] == str(new.certificate)
+    assert line.fields["set"] == "next" and line.fields["certificate"] == str(new.certificate)
 
 
 # The chain

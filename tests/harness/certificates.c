@@ -99,7 +99,7 @@ static X509 *make(const struct certificate_request *request, EVP_PKEY *key)
     static long serial = 1000;
     X509 *certificate = X509_new();
     char names[300];
-    long end = request->is_expired ? -DAY_S : 30L * DAY_S;
+    long end = request->is_expired ? -DAY_S : (request->days ? request->days : 30L) * DAY_S;
 
     need(certificate != NULL, "X509_new");
     need(X509_set_version(certificate, X509_VERSION_3) == 1, "version");

@@ -19,6 +19,7 @@ struct certificate_request {
     enum certificate_kind kind;
     bool is_authority;
     bool is_expired;
+    long days; /* until its end; 0: 30 */
 };
 
 /* Makes a new directory under TMPDIR or /tmp. The caller frees it with the function below. */
