@@ -112,6 +112,42 @@ static struct tls_client_parameters with_ca(void)
     return (struct tls_client_parameters){.ca = certificates_path(directory, "ca", "pem")};
 }
 
+static unsigned system_stores;
+
+int __real_SSL_CTX_set_default_verify_paths(SSL_CTX *context);
+int __wrap_SSL_CTX_set_default_verify_paths(SSL_CTX *context);
+
+int __wrap_SSL_CTX_set_default_verify_paths(SSL_CTX *context)
+{
+    system_stores++;
+    return __real_SSL_CTX_set_default_verify_paths(context);
+}
+
+/* It is large: reading it takes tens of milliseconds and hundreds of kilobytes. */
+static void test_the_systems_store_is_read_where_it_counts(void **state)
+{
+    const unsigned char pin[1][TLS_PIN_SIZE] = {{0}};
+    const struct {
+        struct tls_client_parameters parameters;
+        unsigned stores;
+    } cases[] = {
+        {{.no_verify = false}, 1},
+        {{.no_verify = true}, 0},
+        {{.pin_count = 1, .pins = pin}, 0},
+        {with_ca(), 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tls_client *client;
+
+        system_stores = 0;
+        client = client_with(cases[i].parameters);
+        assert_int_equal(system_stores, cases[i].stores);
+        tls_client_unref(&client);
+    }
+}
+
 static void test_verified(void **state)
 {
     struct visit visit = go(with_ca(), "good", "mx.example");
@@ -247,6 +283,7 @@ static void test_plaintext_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_systems_store_is_read_where_it_counts),
         cmocka_unit_test(test_verified),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_not_verified),
