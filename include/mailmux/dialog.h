@@ -23,6 +23,7 @@
 
 #include "mailmux/buffer.h"
 #include "mailmux/imap.h"
+#include "mailmux/news.h"
 #include "mailmux/pop3.h"
 #include "mailmux/reason.h"
 #include "mailmux/settings.h"
@@ -35,7 +36,8 @@ enum {
     DIALOG_USER_MAX = 255,          /* octets of a user's name kept for the log */
     DIALOG_DISCARD_MAX = 64 * 1024, /* octets dropped of an over-long line; more end the session */
     DIALOG_TAG_MAX = 64,            /* octets of an IMAP tag */
-    DIALOG_MECHANISM_MAX = 32       /* octets of a SASL mechanism's name */
+    DIALOG_MECHANISM_MAX = 32,      /* octets of a SASL mechanism's name */
+    DIALOG_ANSWER_MAX = 48          /* octets of the codes of an answer to a login */
 };
 
 /* What does not change during a session. Sessions share it; the configuration owns it. */
@@ -81,7 +83,8 @@ struct actions {
     bool renew_server; /* with START_TLS: dial again, as the backend must forget the plaintext */
     bool leave_server; /* end the backend's connection now; the client is served on without it */
     bool fault;        /* private to the grammar: a text did not fit, and dialog.c takes all back */
-    enum reason reason; /* with CLOSE */
+    enum reason reason;      /* with CLOSE */
+    struct dialog_news news; /* for the log */
 };
 
 /* How the next bytes of the client are taken. */
@@ -182,6 +185,13 @@ struct dialog {
     unsigned bad_commands;      /* since the last message or login */
     struct dialog_name user;    /* for the log, escaped there: of the login, or the last attempt */
     struct dialog_name attempt; /* of the last attempt, which may have come after a login */
+    bool attempt_named;         /* that is its name; else its beginning, or what may be a secret */
+    bool login_under_way;       /* the backend has an attempt to log in that it has not answered */
+    const char *method;         /* of the last attempt: its mechanism, for the log */
+    unsigned failures;          /* attempts that have failed */
+    char answer[DIALOG_ANSWER_MAX]; /* to the last one: word and codes */
+    size_t answer_len;
+    const char *verb;                     /* the last command's, if it is a known one; else NULL */
     char mechanism[DIALOG_MECHANISM_MAX]; /* of a SASL exchange, until its first response is seen */
     size_t mechanism_len;
     char discarded[DIALOG_TAG_MAX + 8]; /* the beginning of the line that is being discarded */
@@ -287,6 +297,12 @@ bool dialog_is_settled(const struct dialog *dialog);
  * the whole (A32).
  */
 bool dialog_is_inside(const struct dialog *dialog);
+
+/*
+ * Returns the user's name of the last attempt to log in, as far as it is known to be one; it
+ * borrows the dialog.
+ */
+struct slice dialog_attempted_user(const struct dialog *dialog);
 
 /* Appends the farewell with our host name in it. Appends nothing if it does not fit. */
 void dialog_farewell(

@@ -28,6 +28,12 @@ bool sasl_has_others(struct slice mechanisms);
 bool sasl_is_mechanism(struct slice word);
 
 /*
+ * Returns the mechanism's name as a constant, in capitals, or "other" for one that is not known. A
+ * word that a client has sent in the place of a mechanism may be anything, a password, too.
+ */
+const char *sasl_name(struct slice mechanism);
+
+/*
  * Returns whether the line is letters of base64 [RFC 4648 4], perhaps none, with at most two '=' at
  * its end.
  */

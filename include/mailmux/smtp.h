@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 enum {
-    SMTP_QUEUE_MAX = 256, /* outstanding commands; when there are so many the client is not read */
-    SMTP_HELLO_MAX = 264, /* octets of a hello that is kept: one with the longest domain fits */
-    SMTP_TAIL = 2         /* octets of message data before a dot that decide what it means */
+    SMTP_QUEUE_MAX = 256,  /* outstanding commands; when there are so many the client is not read */
+    SMTP_HELLO_MAX = 264,  /* octets of a hello that is kept: one with the longest domain fits */
+    SMTP_TAIL = 2,         /* octets of message data before a dot that decide what it means */
+    SMTP_SENDER_MAX = 256, /* octets of a sender that are kept for the log */
+    SMTP_LOOK_ALIKE_MAX = 5
 };
 
 /* The commands whose replies mean something to us. */
@@ -102,8 +104,11 @@ struct smtp {
     enum smtp_fate fate;
     enum smtp_backend backend;
     char tail[SMTP_TAIL];
-    char hello[SMTP_HELLO_MAX]; /* see smtp_hello.c */
-    size_t hello_len;           /* 0: none is kept */
+    char hello[SMTP_HELLO_MAX];   /* see smtp_hello.c */
+    size_t hello_len;             /* 0: none is kept */
+    char sender[SMTP_SENDER_MAX]; /* of the last MAIL, for the log */
+    size_t sender_len;
+    char look_alike[SMTP_LOOK_ALIKE_MAX]; /* the octets for which a message was refused */
 };
 
 #endif

@@ -188,6 +188,7 @@ static void take_command(
     struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions)
 {
     dialog->is_cancelled = false;
+    dialog->verb = NULL;
     rules_of(dialog)->client_line(dialog, line, behind, actions);
 }
 

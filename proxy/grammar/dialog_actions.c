@@ -130,6 +130,12 @@ void dialog_count_bad(struct dialog *dialog, struct actions *actions)
         dialog_close_with(dialog, FAREWELL_TOO_MANY_ERRORS, REASON_BAD_COMMANDS);
 }
 
+void dialog_note_refusal(enum dialog_refusal refusal, struct actions *actions)
+{
+    if (actions->news.refusal == REFUSAL_NONE)
+        actions->news.refusal = refusal;
+}
+
 void dialog_forgive(struct dialog *dialog)
 {
     dialog->bad_commands = 0;

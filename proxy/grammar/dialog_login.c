@@ -14,19 +14,43 @@ static void forget(struct dialog_name *name)
     name->n = 0;
 }
 
+void dialog_forget_attempt(struct dialog *dialog)
+{
+    forget(&dialog->attempt);
+    dialog->attempt_named = false;
+    dialog->mechanism_len = 0;
+    if (!dialog->logged_in)
+        forget(&dialog->user);
+}
+
 void dialog_forget_user(struct dialog *dialog)
 {
+    dialog_forget_attempt(dialog);
     forget(&dialog->user);
-    forget(&dialog->attempt);
-    dialog->mechanism_len = 0;
+    dialog->login_under_way = false;
 }
 
 void dialog_begin_login(struct dialog *dialog)
 {
-    forget(&dialog->attempt);
-    dialog->mechanism_len = 0;
-    if (!dialog->logged_in)
-        forget(&dialog->user);
+    dialog_forget_attempt(dialog);
+    dialog->login_under_way = false;
+    dialog->method = NULL;
+}
+
+void dialog_try_login(struct dialog *dialog, const char *method)
+{
+    dialog->login_under_way = true;
+    dialog->method = method;
+}
+
+void dialog_drop_login(struct dialog *dialog)
+{
+    dialog->login_under_way = false;
+}
+
+struct slice dialog_attempted_user(const struct dialog *dialog)
+{
+    return slice_of(dialog->attempt.text, dialog->attempt_named ? dialog->attempt.n : 0);
 }
 
 /*
@@ -55,7 +79,8 @@ void dialog_gather_user(struct dialog *dialog, struct slice octets)
 
 void dialog_confirm_user(struct dialog *dialog)
 {
-    if (!is_text(slice_of(dialog->attempt.text, dialog->attempt.n)))
+    dialog->attempt_named = is_text(slice_of(dialog->attempt.text, dialog->attempt.n));
+    if (!dialog->attempt_named)
         forget(&dialog->attempt);
     if (!dialog->logged_in)
         dialog->user = dialog->attempt;
@@ -68,10 +93,37 @@ void dialog_set_user(struct dialog *dialog, struct slice user)
     dialog_confirm_user(dialog);
 }
 
-void dialog_accept_login(struct dialog *dialog)
+void dialog_accept_login(struct dialog *dialog, struct actions *actions)
 {
     dialog->logged_in = true;
+    dialog->login_under_way = false;
     dialog->user = dialog->attempt;
+    actions->news.login = LOGIN_ACCEPTED;
+}
+
+/* A part that does not fit is left out as a whole. */
+static void add_to_answer(struct dialog *dialog, struct slice text)
+{
+    size_t blank = dialog->answer_len > 0 ? 1 : 0;
+
+    if (text.n == 0 || text.n + blank > sizeof(dialog->answer) - dialog->answer_len)
+        return;
+    dialog->answer[dialog->answer_len] = ' ';
+    memcpy(dialog->answer + dialog->answer_len + blank, text.p, text.n);
+    dialog->answer_len += blank + text.n;
+}
+
+void dialog_fail_login(struct dialog *dialog, enum login_end end, struct slice word,
+    struct slice code, struct actions *actions)
+{
+    if (!dialog->login_under_way)
+        return;
+    dialog->login_under_way = false;
+    dialog->failures++;
+    dialog->answer_len = 0;
+    add_to_answer(dialog, word);
+    add_to_answer(dialog, code);
+    actions->news.login = dialog->is_cancelled ? LOGIN_CANCELLED : end;
 }
 
 void dialog_begin_exchange(struct dialog *dialog, struct slice mechanism, struct slice response)
@@ -80,7 +132,10 @@ void dialog_begin_exchange(struct dialog *dialog, struct slice mechanism, struct
     /* A longer name is not one of the mechanisms whose responses show a user. */
     dialog->mechanism_len = mechanism.n <= sizeof(dialog->mechanism) ? mechanism.n : 0;
     memcpy(dialog->mechanism, mechanism.p, dialog->mechanism_len);
-    if (response.n > 0)
+    if (mechanism.n > 0)
+        dialog_try_login(dialog, sasl_name(mechanism));
+    /* "=" is a response of no octets [RFC 4954 4]: the name is still to come. */
+    if (response.n > 0 && !slice_equal(response, SLICE("=")))
         dialog_take_response(dialog, response);
 }
 

@@ -166,6 +166,12 @@ void dialog_break_off(struct dialog *dialog, struct actions *actions, enum reaso
 void dialog_count_bad(struct dialog *dialog, struct actions *actions);
 
 /*
+ * Notes for the log what this call refuses to the client. A call refuses one thing; what comes
+ * first is kept.
+ */
+void dialog_note_refusal(enum dialog_refusal refusal, struct actions *actions);
+
+/*
  * Forgets the bad commands so far, as Postfix does, because a message was taken or a login was
  * accepted.
  */
@@ -210,6 +216,17 @@ void dialog_forget_user(struct dialog *dialog);
 /* Begins an attempt to log in, which has no name yet. */
 void dialog_begin_login(struct dialog *dialog);
 
+/* Forgets the name of the attempt, because it turns out to be none. */
+void dialog_forget_attempt(struct dialog *dialog);
+
+/*
+ * The attempt goes to the backend, which is to answer it. method: a constant, for the log.
+ * dialog_begin_exchange does it for a SASL exchange. dialog_drop_login: it was no attempt after
+ * all.
+ */
+void dialog_try_login(struct dialog *dialog, const char *method);
+void dialog_drop_login(struct dialog *dialog);
+
 /*
  * Sets the name of the attempt, cut to DIALOG_USER_MAX octets. A text with control characters in it
  * is not kept as a name.
@@ -224,7 +241,14 @@ void dialog_gather_user(struct dialog *dialog, struct slice octets);
 void dialog_confirm_user(struct dialog *dialog);
 
 /* The backend has accepted the attempt. */
-void dialog_accept_login(struct dialog *dialog);
+void dialog_accept_login(struct dialog *dialog, struct actions *actions);
+
+/*
+ * The attempt has failed, if one is under way. An exchange that was cancelled counts as
+ * LOGIN_CANCELLED, whatever `end` is. word, code: of the answer, for the log; code may be empty.
+ */
+void dialog_fail_login(struct dialog *dialog, enum login_end end, struct slice word,
+    struct slice code, struct actions *actions);
 
 /*
  * A SASL exchange begins. response: its initial response; empty: it has none. The first response of

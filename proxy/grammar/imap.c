@@ -50,7 +50,9 @@ static void start_authenticated(
         return;
     }
     imap_status_relay(dialog, status, true, actions);
-    dialog->logged_in = true;
+    dialog_begin_login(dialog);
+    dialog_try_login(dialog, "PREAUTH");
+    dialog_accept_login(dialog, actions);
     actions->next = DIALOG_RELAY;
 }
 

@@ -115,6 +115,8 @@ static void login(struct dialog *dialog, const struct command *command, struct a
     dialog->of.imap.dirty = true;
     dialog->of.imap.command = IMAP_LOGIN;
     imap_forward(dialog, command->line, actions);
+    if (dialog->of.imap.phase == IMAP_LITERAL || dialog->of.imap.phase == IMAP_ANSWER)
+        dialog_try_login(dialog, "LOGIN");
 }
 
 /* Takes apart AUTHENTICATE mechanism [initial response]. Both are words, never literals. */
@@ -201,8 +203,23 @@ static void serve_other(
         imap_forward(dialog, command->line, actions);
 }
 
+/* Keeps the name of a known command for the log. Any other word may be a password. */
+static void note_verb(struct dialog *dialog, struct slice verb)
+{
+    dialog->verb = NULL;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        if (slice_equal_nocase(verb, slice_from(commands[i].verb)))
+            dialog->verb = commands[i].verb;
+    }
+    for (size_t i = 0; known[i]; i++) {
+        if (slice_equal_nocase(verb, slice_from(known[i])))
+            dialog->verb = known[i];
+    }
+}
+
 static void serve(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
+    note_verb(dialog, command->verb);
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
         if (slice_equal_nocase(command->verb, slice_from(commands[i].verb))) {
             commands[i].handler(dialog, command, actions);
@@ -312,10 +329,12 @@ void imap_client_bad_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
 {
     struct slice rest;
+    struct slice verb;
 
     switch (dialog->of.imap.phase) {
     case IMAP_READY:
-        (void)take_tag(&dialog->of.imap, line, &rest);
+        if (take_tag(&dialog->of.imap, line, &rest) && slice_word(&rest, &verb))
+            note_verb(dialog, verb);
         refuse_line(dialog, line, too_long, actions);
         break;
     case IMAP_DROPPING:

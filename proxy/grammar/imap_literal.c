@@ -133,27 +133,32 @@ static const struct {
     const char *text; /* what follows the tag */
     bool bad;         /* it counts as a bad command */
     bool takes_all;   /* it is no refusal: the literals are asked for, and thrown away */
+    enum dialog_refusal refusal;
 } answers[] = {
-    [IMAP_BAD_TAG] = {" BAD Invalid tag", true, false},
-    [IMAP_NO_COMMAND] = {" BAD Missing command", true, false},
-    [IMAP_UNKNOWN] = {" BAD Unknown command", true, false},
-    [IMAP_BAD_ARGUMENTS] = {" BAD Invalid arguments", true, false},
-    [IMAP_BAD_LINE] = {" BAD Invalid character in the line", true, false},
-    [IMAP_LONG_LINE] = {" BAD Line too long", true, false},
-    [IMAP_BAD_LITERAL] = {" BAD Invalid literal", true, false},
-    [IMAP_LARGE_LITERAL] = {" NO [LIMIT] Literal too large", true, false},
-    [IMAP_BAD_STATE] = {" BAD Not permitted before login", true, false},
-    [IMAP_BAD_MECHANISM] = {" NO Unsupported authentication mechanism", true, false},
-    [IMAP_TLS_FIRST] = {" NO [PRIVACYREQUIRED] TLS required", false, false},
-    [IMAP_TLS_ACTIVE] = {" BAD TLS is already active", true, false},
-    [IMAP_NO_STARTTLS] = {" BAD STARTTLS is not available here", true, false},
-    [IMAP_STARTTLS_ARGUMENT] = {" BAD STARTTLS takes no argument", true, false},
-    [IMAP_INJECTION] = {" BAD Nothing may follow STARTTLS", false, false},
-    [IMAP_TLS_UNAVAILABLE] = {" NO [UNAVAILABLE] TLS is not available now", false, false},
-    [IMAP_GO_AHEAD] = {" OK Begin TLS negotiation now", false, false},
-    [IMAP_ID_HERE] = {" OK ID completed", false, true},
-    [IMAP_ID_NIL] = {" ID NIL", false, true},
-    [IMAP_SAID] = {"", false, false},
+    [IMAP_BAD_TAG] = {" BAD Invalid tag", true, false, REFUSAL_BAD_COMMAND},
+    [IMAP_NO_COMMAND] = {" BAD Missing command", true, false, REFUSAL_BAD_COMMAND},
+    [IMAP_UNKNOWN] = {" BAD Unknown command", true, false, REFUSAL_BAD_COMMAND},
+    [IMAP_BAD_ARGUMENTS] = {" BAD Invalid arguments", true, false, REFUSAL_BAD_ARGUMENTS},
+    [IMAP_BAD_LINE] = {" BAD Invalid character in the line", true, false, REFUSAL_BAD_CHARACTER},
+    [IMAP_LONG_LINE] = {" BAD Line too long", true, false, REFUSAL_LINE_TOO_LONG},
+    [IMAP_BAD_LITERAL] = {" BAD Invalid literal", true, false, REFUSAL_BAD_ARGUMENTS},
+    [IMAP_LARGE_LITERAL] = {" NO [LIMIT] Literal too large", true, false,
+        REFUSAL_LITERAL_TOO_LARGE},
+    [IMAP_BAD_STATE] = {" BAD Not permitted before login", true, false, REFUSAL_OUT_OF_PLACE},
+    [IMAP_BAD_MECHANISM] = {" NO Unsupported authentication mechanism", true, false,
+        REFUSAL_MECHANISM},
+    [IMAP_TLS_FIRST] = {" NO [PRIVACYREQUIRED] TLS required", false, false, REFUSAL_TLS_REQUIRED},
+    [IMAP_TLS_ACTIVE] = {" BAD TLS is already active", true, false, REFUSAL_OUT_OF_PLACE},
+    [IMAP_NO_STARTTLS] = {" BAD STARTTLS is not available here", true, false, REFUSAL_NOT_OFFERED},
+    [IMAP_STARTTLS_ARGUMENT] = {" BAD STARTTLS takes no argument", true, false,
+        REFUSAL_BAD_ARGUMENTS},
+    [IMAP_INJECTION] = {" BAD Nothing may follow STARTTLS", false, false, REFUSAL_INJECTION},
+    [IMAP_TLS_UNAVAILABLE] = {" NO [UNAVAILABLE] TLS is not available now", false, false,
+        REFUSAL_TOO_MANY_HANDSHAKES},
+    [IMAP_GO_AHEAD] = {" OK Begin TLS negotiation now", false, false, REFUSAL_NONE},
+    [IMAP_ID_HERE] = {" OK ID completed", false, true, REFUSAL_NONE},
+    [IMAP_ID_NIL] = {" ID NIL", false, true, REFUSAL_NONE},
+    [IMAP_SAID] = {"", false, false, REFUSAL_NONE},
 };
 
 /*
@@ -178,6 +183,7 @@ void imap_say(struct dialog *dialog, enum imap_answer answer, struct actions *ac
 {
     dialog->of.imap.phase = IMAP_READY;
     dialog->mode = DIALOG_LINES;
+    dialog_note_refusal(answers[answer].refusal, actions);
     if (answer == IMAP_ID_NIL) {
         forward_id(dialog, actions);
         return;
@@ -194,6 +200,7 @@ void imap_say(struct dialog *dialog, enum imap_answer answer, struct actions *ac
 
 void imap_close_literal(struct dialog *dialog, struct actions *actions)
 {
+    dialog_note_refusal(REFUSAL_LITERAL_TOO_LARGE, actions);
     dialog_reply(actions, SLICE("* BYE [TOOBIG] Literal too large or invalid"));
     dialog_close(dialog, actions, REASON_LITERAL_TOO_LARGE);
 }

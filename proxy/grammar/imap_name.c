@@ -51,6 +51,6 @@ void imap_name_end(struct dialog *dialog, struct slice line)
     if (dialog->of.imap.names_user && goes_on(line))
         dialog_confirm_user(dialog);
     else if (dialog->of.imap.names_user)
-        dialog_begin_login(dialog);
+        dialog_forget_attempt(dialog);
     dialog->of.imap.names_user = false;
 }

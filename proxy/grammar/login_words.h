@@ -24,4 +24,14 @@ unsigned login_offers(struct slice mechanisms);
  */
 bool login_wants_tls(struct slice text);
 
+/*
+ * Returns the response code in brackets at the start of the text of a refusal, with the brackets
+ * [RFC 5530, RFC 3206]; empty: there is none, or it is not a plain word.
+ */
+struct slice login_code(struct slice text);
+
+/* Returns whether such a code says that the server cannot tell now whether the password is right.
+ */
+bool login_code_is_passing(struct slice code);
+
 #endif

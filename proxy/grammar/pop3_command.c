@@ -7,8 +7,10 @@
 
 #include "mailmux/sasl.h"
 
-static void refuse(struct dialog *dialog, struct slice reply, struct actions *actions)
+static void refuse(
+    struct dialog *dialog, enum dialog_refusal refusal, struct slice reply, struct actions *actions)
 {
+    dialog_note_refusal(refusal, actions);
     dialog_reply(actions, reply);
     dialog_count_bad(dialog, actions);
 }
@@ -19,6 +21,7 @@ static void refuse(struct dialog *dialog, struct slice reply, struct actions *ac
  */
 static void want_tls(struct actions *actions)
 {
+    dialog_note_refusal(REFUSAL_TLS_REQUIRED, actions);
     dialog_reply(actions, SLICE("-ERR [AUTH] TLS required"));
 }
 
@@ -63,6 +66,7 @@ static void user(struct dialog *dialog, const struct command *command, struct ac
     dialog->of.pop3.user_named = true;
     dialog->of.pop3.user_given = true;
     forward(dialog, command->line, POP3_USER, actions);
+    dialog_try_login(dialog, "USER");
 }
 
 static void pass(struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -71,6 +75,7 @@ static void pass(struct dialog *dialog, const struct command *command, struct ac
         dialog_begin_login(dialog);
     dialog->of.pop3.user_named = false;
     forward(dialog, command->line, POP3_LOGIN, actions);
+    dialog_try_login(dialog, "USER");
 }
 
 /* If APOP has one argument only, it may be the digest. Then no name is kept for the log. */
@@ -83,6 +88,7 @@ static void apop(struct dialog *dialog, const struct command *command, struct ac
     if (slice_word(&rest, &name) && slice_trim(rest).n > 0)
         dialog_set_user(dialog, name);
     forward(dialog, command->line, POP3_LOGIN, actions);
+    dialog_try_login(dialog, "APOP");
 }
 
 static void begin_exchange(struct dialog *dialog, const struct command *command,
@@ -107,9 +113,10 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
     begin_login(dialog);
     (void)slice_word(&rest, &response);
     if (sasl_is_withheld(mechanism))
-        refuse(dialog, SLICE("-ERR Unsupported authentication mechanism"), actions);
+        refuse(
+            dialog, REFUSAL_MECHANISM, SLICE("-ERR Unsupported authentication mechanism"), actions);
     else if (!sasl_is_mechanism(mechanism) || !sasl_is_base64(response) || slice_trim(rest).n > 0)
-        refuse(dialog, SLICE("-ERR Invalid arguments"), actions);
+        refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("-ERR Invalid arguments"), actions);
     else
         begin_exchange(dialog, command, mechanism, response, actions);
 }
@@ -117,17 +124,21 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
 static void stls(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     if (dialog->tls) {
-        refuse(dialog, SLICE("-ERR Command not permitted when TLS active"), actions);
+        refuse(dialog, REFUSAL_OUT_OF_PLACE, SLICE("-ERR Command not permitted when TLS active"),
+            actions);
     } else if (!dialog->policy->offers_tls) {
-        refuse(dialog, SLICE("-ERR STLS is not available here"), actions);
+        refuse(dialog, REFUSAL_NOT_OFFERED, SLICE("-ERR STLS is not available here"), actions);
     } else if (command->arguments.n > 0) {
-        refuse(dialog, SLICE("-ERR STLS takes no argument"), actions);
+        refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("-ERR STLS takes no argument"), actions);
     } else if (!dialog_may_start_tls(command->behind)) {
+        dialog_note_refusal(REFUSAL_INJECTION, actions);
         dialog_reply(actions, SLICE("-ERR Nothing may follow STLS"));
         dialog_close(dialog, actions, REASON_INJECTION);
     } else if (dialog->of.pop3.user_given) {
-        refuse(dialog, SLICE("-ERR STLS is not permitted after USER"), actions);
+        refuse(
+            dialog, REFUSAL_OUT_OF_PLACE, SLICE("-ERR STLS is not permitted after USER"), actions);
     } else if (dialog->tls_unavailable) {
+        dialog_note_refusal(REFUSAL_TOO_MANY_HANDSHAKES, actions);
         dialog_reply(actions, SLICE("-ERR [SYS/TEMP] TLS is not available now"));
     } else {
         dialog_reply(actions, SLICE("+OK Begin TLS negotiation"));
@@ -181,12 +192,21 @@ static const struct row *find_row(struct slice verb)
     return NULL;
 }
 
+/* Keeps the name of a known command for the log. Any other word may be a password. */
+static void note_verb(struct dialog *dialog, struct slice verb)
+{
+    const struct row *row = find_row(verb);
+
+    dialog->verb = row ? row->verb : NULL;
+}
+
 static void serve(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     const struct row *row = find_row(command->verb);
 
+    note_verb(dialog, command->verb);
     if (!row) {
-        refuse(dialog, SLICE("-ERR Unknown command"), actions);
+        refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("-ERR Unknown command"), actions);
         return;
     }
     if (is_withheld(dialog, row->need)) {
@@ -216,7 +236,7 @@ void pop3_client_line(
     struct slice rest = line;
 
     if (!slice_word(&rest, &command.verb) || command.verb.p != line.p) {
-        refuse(dialog, SLICE("-ERR Unknown command"), actions);
+        refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("-ERR Unknown command"), actions);
     } else {
         command.arguments = slice_trim(rest);
         serve(dialog, &command, actions);
@@ -226,8 +246,11 @@ void pop3_client_line(
 void pop3_client_bad_line(
     struct dialog *dialog, struct slice line, bool too_long, struct actions *actions)
 {
-    (void)line;
-    refuse(dialog,
+    struct slice verb = SLICE("");
+
+    (void)slice_word(&line, &verb);
+    note_verb(dialog, verb);
+    refuse(dialog, too_long ? REFUSAL_LINE_TOO_LONG : REFUSAL_BAD_CHARACTER,
         too_long ? SLICE("-ERR Line too long") : SLICE("-ERR Invalid character in the line"),
         actions);
 }

@@ -170,6 +170,19 @@ static bool is_refused_login(const struct pop3 *pop3, const struct reply *reply)
                pop3->command == POP3_AUTH);
 }
 
+static void fail_login(struct dialog *dialog, const struct reply *reply, struct actions *actions)
+{
+    struct slice text = slice_trim(slice_after(reply->line, sizeof("-ERR") - 1));
+    struct slice code = login_code(text);
+    enum login_end end = LOGIN_REFUSED;
+
+    if (!dialog->legs.server_tls && login_wants_tls(text))
+        end = LOGIN_WANTS_TLS;
+    else if (login_code_is_passing(code))
+        end = LOGIN_UNAVAILABLE;
+    dialog_fail_login(dialog, end, SLICE("-ERR"), code, actions);
+}
+
 static void relay(struct dialog *dialog, const struct reply *reply, struct actions *actions)
 {
     if (reply->list.n > 0)
@@ -192,10 +205,12 @@ static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
     if (command == POP3_QUIT) {
         dialog_close(dialog, actions, REASON_QUIT);
     } else if (ok && (command == POP3_LOGIN || command == POP3_AUTH)) {
-        dialog_accept_login(dialog);
+        dialog_accept_login(dialog, actions);
         actions->next = DIALOG_RELAY;
     } else if (!ok && (command == POP3_LOGIN || command == POP3_USER)) {
         pop3->user_given = false;
+    } else if (command == POP3_USER) {
+        dialog_drop_login(dialog); /* the password is still to come */
     }
 }
 
@@ -242,6 +257,8 @@ static void take_reply(struct dialog *dialog, const struct reply *reply, struct 
     } else {
         if (is_refused_login(pop3, reply))
             dialog->logins = DIALOG_LOGINS_REFUSED;
+        if (!ok)
+            fail_login(dialog, reply, actions);
         relay(dialog, reply, actions);
         end_command(dialog, ok, actions);
     }

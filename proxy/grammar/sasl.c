@@ -309,6 +309,22 @@ bool sasl_is_mechanism(struct slice word)
     return word.n > 0 && word.n <= NAME_MAX_OCTETS;
 }
 
+const char *sasl_name(struct slice mechanism)
+{
+    static const char *const names[] = {"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1",
+        "SCRAM-SHA-1-PLUS", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-384",
+        "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS", "SCRAM-SHA3-512", "SCRAM-SHA3-512-PLUS",
+        "OAUTHBEARER", "XOAUTH2", "XOAUTH", "GSSAPI", "GSS-SPNEGO", "GS2-KRB5", "GS2-KRB5-PLUS",
+        "NTLM", "EXTERNAL", "ANONYMOUS", "KERBEROS_V4", "OTP", "SKEY", "RPA", "APOP", "SRP",
+        "SECURID", "EAP-AES128", "ECDSA-NIST256P-CHALLENGE", "X-OAUTH2", "CLIENTID"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (slice_equal_nocase(mechanism, slice_from(names[i])))
+            return names[i];
+    }
+    return "other";
+}
+
 bool sasl_is_withheld(struct slice mechanism)
 {
     return slice_ends_nocase(mechanism, SLICE("-PLUS")) ||

@@ -4,6 +4,7 @@
 #include "mailmux/protocols.h"
 #include "mailmux/sasl.h"
 #include "opening_parts.h"
+#include <string.h>
 
 /* ---- Commands ---- */
 
@@ -40,6 +41,7 @@ static void forward_unknown(
 {
     /* "RCPTTO:<...>": a lax server may look only at the first letters. */
     if (!may_relay(dialog) && slice_starts_nocase(command->verb, SLICE("RCPT"))) {
+        dialog->verb = "RCPT";
         smtp_answer_bad(dialog, SMTP_BAD_PATH, actions);
         return;
     }
@@ -58,22 +60,35 @@ static void forward_envelope(
     forward(dialog, command, actions);
 }
 
+static void mail(struct dialog *dialog, const struct command *command, struct actions *actions)
+{
+    struct smtp *smtp = &dialog->of.smtp;
+    struct slice sender = smtp_path_text(command->arguments, SLICE("FROM:"));
+
+    smtp->sender_len = sender.n < SMTP_SENDER_MAX ? sender.n : SMTP_SENDER_MAX;
+    memcpy(smtp->sender, sender.p, smtp->sender_len);
+    forward_envelope(dialog, command, actions);
+}
+
 static void recipient(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     enum smtp_reply refusal = may_relay(dialog)
                                   ? SMTP_FROM_SERVER
                                   : smtp_judge_recipient(dialog->policy, command->arguments);
 
-    if (refusal == SMTP_FROM_SERVER)
+    if (refusal == SMTP_FROM_SERVER) {
         forward_envelope(dialog, command, actions);
-    else
-        smtp_answer_bad(dialog, refusal, actions);
+        return;
+    }
+    actions->news.recipient = smtp_path_text(command->arguments, SLICE("TO:"));
+    smtp_answer_bad(dialog, refusal, actions);
 }
 
 static void forward_reset(
     struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     dialog->of.smtp.in_transaction = false;
+    dialog->of.smtp.sender_len = 0;
     forward(dialog, command, actions);
 }
 
@@ -137,10 +152,10 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
     dialog->of.smtp.dirty = true;
     (void)slice_word(&rest, &response);
     /*
-     * If more words follow, the response may have been cut in two. "=" is given in its place: it
+     * If more words follow, the response may have been cut in two. "*" is given in its place: it
      * shows no name.
      */
-    dialog_begin_exchange(dialog, mechanism, slice_trim(rest).n == 0 ? response : SLICE("="));
+    dialog_begin_exchange(dialog, mechanism, slice_trim(rest).n == 0 ? response : SLICE("*"));
     smtp_send(dialog, command->line, SMTP_AUTH, true, actions);
 }
 
@@ -200,7 +215,7 @@ static const struct {
 } commands[] = {
     {"EHLO", hello, BEFORE_TLS | BEFORE_HELLO},
     {"HELO", hello, BEFORE_TLS | BEFORE_HELLO},
-    {"MAIL", forward_envelope, 0},
+    {"MAIL", mail, 0},
     {"RCPT", recipient, 0},
     {"DATA", data, 0},
     {"BDAT", bdat, 0},
@@ -235,16 +250,29 @@ static void serve(struct dialog *dialog, const struct command *command, command_
     }
 }
 
+/* Returns the index of the verb in `commands`, or their number. */
+static size_t find_command(struct slice verb)
+{
+    size_t i = 0;
+
+    while (i < sizeof(commands) / sizeof(*commands) &&
+           !slice_equal_nocase(verb, slice_from(commands[i].verb)))
+        i++;
+    return i;
+}
+
 static void serve_command(
     struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-        if (slice_equal_nocase(command->verb, slice_from(commands[i].verb))) {
-            serve(dialog, command, commands[i].handler, commands[i].served, actions);
-            return;
-        }
+    size_t i = find_command(command->verb);
+
+    if (i < sizeof(commands) / sizeof(*commands)) {
+        dialog->verb = commands[i].verb;
+        serve(dialog, command, commands[i].handler, commands[i].served, actions);
+        return;
     }
-    if (smtp_is_stripped_verb(command->verb))
+    dialog->verb = smtp_stripped_verb(command->verb);
+    if (dialog->verb)
         smtp_answer_bad(dialog, SMTP_NOT_IMPLEMENTED, actions);
     else
         serve(dialog, command, forward_unknown, 0, actions);
@@ -268,9 +296,15 @@ static void serve_alone(
         dialog_close_with(dialog, FAREWELL_SERVER_LOST, REASON_SERVER_FAREWELL);
 }
 
+/* line: it may be the beginning of one that was too long. */
 static void refuse_line(
     struct dialog *dialog, struct slice line, enum smtp_reply reply, struct actions *actions)
 {
+    struct slice rest = line;
+    struct slice verb = SLICE("");
+    size_t i = slice_word(&rest, &verb) ? find_command(verb) : SIZE_MAX;
+
+    dialog->verb = i < sizeof(commands) / sizeof(*commands) ? commands[i].verb : NULL;
     if (dialog->first && line.n > 0 &&
         !byte_is_letter(*line.p)) /* no mail client begins with that (C61) */
         dialog_close_with(dialog, FAREWELL_REFUSED, REASON_HTTP);

@@ -114,6 +114,7 @@ void smtp_end_of_answered(struct dialog *dialog, struct actions *actions)
 static void end_message(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     pass(&dialog->of.smtp, in, 3, actions);
+    dialog->of.smtp.sender_len = 0;
     switch (dialog->of.smtp.fate) {
     case SMTP_PASSES:
         dialog->mode = DIALOG_LINES;
@@ -135,6 +136,8 @@ static void end_message(struct dialog *dialog, struct slice in, struct actions *
  */
 static void refuse(struct smtp *smtp, struct slice in, size_t octets, struct actions *actions)
 {
+    dialog_note_refusal(REFUSAL_SMUGGLING, actions);
+    actions->news.sender = slice_of(smtp->sender, smtp->sender_len);
     smtp->fate = SMTP_SMUGGLED;
     smtp->backend = SMTP_LEFT;
     actions->leave_server = true;
@@ -170,8 +173,23 @@ void smtp_end_wait(struct dialog *dialog, struct actions *actions)
 
 static void refuse_look_alike(struct smtp *smtp, struct slice in, struct actions *actions)
 {
+    bool after_crlf = smtp->tail[0] == '\r' && smtp->tail[1] == '\n';
+    size_t behind = after_crlf && in.p[1] == '\r' ? 2 : 1;
+
+    /* Line ends and a dot, and what stood before them: the log shows what was taken for the end. */
+    memcpy(smtp->look_alike, smtp->tail, SMTP_TAIL);
+    memcpy(smtp->look_alike + SMTP_TAIL, in.p, 1 + behind);
+    actions->news.octets = slice_after(
+        slice_of(smtp->look_alike, SMTP_TAIL + 1 + behind), is_line_end(smtp->tail[0]) ? 0 : 1);
     refuse(smtp, in, 1, actions);
     smtp->may_be_over = true;
+}
+
+static void refuse_bare(struct smtp *smtp, struct slice in, struct actions *actions)
+{
+    smtp->look_alike[0] = in.p[0];
+    actions->news.octets = slice_of(smtp->look_alike, 1);
+    refuse(smtp, in, 1, actions);
 }
 
 /*
@@ -198,7 +216,7 @@ void smtp_message(struct dialog *dialog, struct slice in, struct actions *action
 
         if (bare == 0 && n > 0) {
             if (in.p[0] != '\r' || in.n > 1)
-                refuse(smtp, in, 1, actions);
+                refuse_bare(smtp, in, actions);
             return;
         }
         if (bare < n) {

@@ -15,9 +15,13 @@
 static const char *const stripped[] = {
     "STARTTLS", "XCLIENT", "XFORWARD", "TURN", "ATRN", "XEXCH50", "X-EXPS", "X-ANONYMOUSTLS", NULL};
 
-bool smtp_is_stripped_verb(struct slice verb)
+const char *smtp_stripped_verb(struct slice verb)
 {
-    return slice_is_one_of(verb, stripped);
+    for (size_t i = 0; stripped[i]; i++) {
+        if (slice_equal_nocase(verb, slice_from(stripped[i])))
+            return stripped[i];
+    }
+    return NULL;
 }
 
 static bool is_auth(struct slice keyword)
@@ -45,7 +49,7 @@ static bool is_shown(const struct dialog *dialog, struct slice text)
     if (!slice_word(&rest, &keyword))
         return true;
     /* "X-EXPS=LOGIN" means X-EXPS, just as "AUTH=LOGIN" means AUTH. */
-    if (smtp_is_stripped_verb(slice_of(keyword.p, slice_find(keyword, '='))))
+    if (smtp_stripped_verb(slice_of(keyword.p, slice_find(keyword, '='))))
         return false;
     if (is_auth(keyword))
         return !dialog_hides_login(dialog) && sasl_has_others(mechanisms_of(text));

@@ -21,6 +21,7 @@ void smtp_hello(struct dialog *dialog, struct slice line, bool extended, struct 
     struct smtp *smtp = &dialog->of.smtp;
 
     smtp->in_transaction = false;
+    smtp->sender_len = 0;
     smtp->hello_len = is_worth_keeping(dialog, line) ? line.n : 0;
     memcpy(smtp->hello, line.p, smtp->hello_len);
     smtp_send(dialog, line, extended ? SMTP_EHLO : SMTP_HELO, true, actions);

@@ -75,6 +75,12 @@ void smtp_server_renewed(struct dialog *dialog, struct actions *actions);
  */
 enum smtp_reply smtp_judge_recipient(const struct dialog_policy *policy, struct slice arguments);
 
+/*
+ * Returns the path in the arguments of MAIL or RCPT with its angle brackets, for the log: no
+ * parameter of theirs. keyword: "FROM:" or "TO:".
+ */
+struct slice smtp_path_text(struct slice arguments, struct slice keyword);
+
 /* ---- smtp_reply_text.c ---- */
 
 /* Codes that tell why a login or a command is refused [RFC 4954 6, RFC 2554 6]. */
@@ -103,6 +109,9 @@ enum reply_cut smtp_reply_cut(struct slice in, size_t max_octets, size_t max_lin
 /* Returns whether the bytes begin as a reply does: "554 ". */
 bool smtp_reply_begins(struct slice in);
 
+/* Returns the enhanced status code at the start of the text [RFC 3463 2], or an empty slice. */
+struct slice smtp_enhanced_code(struct slice text);
+
 /* Returns the text of a line after its code, or the whole line if it has no code. */
 struct slice smtp_reply_line_text(struct slice line);
 
@@ -125,10 +134,11 @@ void smtp_ehlo_relay(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions);
 
 /*
- * Returns whether the command would lead where the dialog cannot follow. Then the command is
- * refused, and the keyword of the same name is taken out of the reply to EHLO.
+ * Returns the name, as a constant, of a command that would lead where the dialog cannot follow, or
+ * NULL for any other. The command is refused, and the keyword of the same name is taken out of the
+ * reply to EHLO.
  */
-bool smtp_is_stripped_verb(struct slice verb);
+const char *smtp_stripped_verb(struct slice verb);
 
 /* ---- smtp_data.c ---- */
 

@@ -228,3 +228,16 @@ enum smtp_reply smtp_judge_recipient(const struct dialog_policy *policy, struct 
     }
     return SMTP_BAD_PATH;
 }
+
+struct slice smtp_path_text(struct slice arguments, struct slice keyword)
+{
+    struct slice path = arguments;
+    size_t end;
+
+    if (slice_starts_nocase(path, keyword))
+        path = slice_trim_start(slice_after(path, keyword.n));
+    end = slice_find(path, '>');
+    if (path.n > 0 && *path.p == '<' && end < path.n)
+        return slice_of(path.p, end + 1);
+    return slice_of(path.p, slice_find(path, ' '));
+}

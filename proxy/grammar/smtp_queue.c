@@ -38,6 +38,30 @@ static const char *const replies[] = {
     [SMTP_BYE] = "221 2.0.0 Bye",
 };
 
+/* What the log calls these replies. The others are no refusals, or are noted where they begin. */
+static const enum dialog_refusal refusals[] = {
+    [SMTP_NO_PARAMETERS] = REFUSAL_BAD_ARGUMENTS,
+    [SMTP_TLS_ACTIVE] = REFUSAL_OUT_OF_PLACE,
+    [SMTP_NO_STARTTLS] = REFUSAL_NOT_OFFERED,
+    [SMTP_TLS_FIRST] = REFUSAL_TLS_REQUIRED,
+    [SMTP_HELLO_FIRST] = REFUSAL_OUT_OF_PLACE,
+    [SMTP_AFTER_LOGIN] = REFUSAL_OUT_OF_PLACE,
+    [SMTP_NO_MECHANISM] = REFUSAL_MECHANISM,
+    [SMTP_NOT_PERMITTED] = REFUSAL_NOT_PERMITTED,
+    [SMTP_NOT_IMPLEMENTED] = REFUSAL_NOT_OFFERED,
+    [SMTP_LINE_TOO_LONG] = REFUSAL_LINE_TOO_LONG,
+    [SMTP_BAD_CHARACTER] = REFUSAL_BAD_CHARACTER,
+    [SMTP_NOT_UNDERSTOOD] = REFUSAL_BAD_COMMAND,
+    [SMTP_TLS_UNAVAILABLE] = REFUSAL_TOO_MANY_HANDSHAKES,
+    [SMTP_INJECTION] = REFUSAL_INJECTION,
+    [SMTP_BDAT_SYNTAX] = REFUSAL_BDAT,
+    [SMTP_NO_CHUNKING] = REFUSAL_BDAT,
+    [SMTP_NO_RELAY] = REFUSAL_NOT_RELAYED,
+    [SMTP_NO_ROUTE] = REFUSAL_SOURCE_ROUTE,
+    [SMTP_BAD_PATH] = REFUSAL_BAD_RECIPIENT,
+    [SMTP_BYE] = REFUSAL_NONE,
+};
+
 const char *const smtp_farewells[] = {
     [FAREWELL_NO_BACKEND] = "421 4.4.1 %h No backend available",
     [FAREWELL_SERVER_LOST] = "421 4.4.2 %h Connection to the backend lost",
@@ -101,8 +125,19 @@ void smtp_send(struct dialog *dialog, struct slice line, enum smtp_command comma
     smtp_expect(dialog, command, barrier, actions);
 }
 
+/* Notes what the reply refuses, when it is decided: it may go out later. */
+static void note_refusal(
+    const struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
+{
+    const struct smtp *smtp = &dialog->of.smtp;
+
+    dialog_note_refusal(refusals[reply], actions);
+    actions->news.sender = slice_of(smtp->sender, smtp->sender_len);
+}
+
 void smtp_answer(struct dialog *dialog, enum smtp_reply reply, struct actions *actions)
 {
+    note_refusal(dialog, reply, actions);
     if (dialog->of.smtp.queue_len == 0) {
         say(dialog, reply, actions);
         return;
@@ -126,6 +161,7 @@ void smtp_answer_bad(struct dialog *dialog, enum smtp_reply reply, struct action
 {
     struct smtp *smtp = &dialog->of.smtp;
 
+    note_refusal(dialog, reply, actions);
     if (smtp->queue_len == 0) {
         say_bad(dialog, reply, actions);
         return;

@@ -23,15 +23,6 @@ static bool is_failure(unsigned code)
     return code >= 400;
 }
 
-static void end_of_auth(struct dialog *dialog, unsigned code)
-{
-    dialog->in_exchange = code == 334;
-    if (!is_success(code))
-        return;
-    dialog_accept_login(dialog);
-    dialog_forgive(dialog);
-}
-
 /* Takes the reply to our own RSET before TLS. Now the client gets the reply to its STARTTLS. */
 static void reset_for_tls(struct dialog *dialog, unsigned code, struct actions *actions)
 {
@@ -80,16 +71,42 @@ static unsigned as_meant(enum smtp_command command, unsigned code)
 }
 
 /*
- * Notes a login that was refused for lack of TLS. 530 asks for TLS [RFC 3207 4] or for a login
+ * Returns whether a login is refused for lack of TLS. 530 asks for TLS [RFC 3207 4] or for a login
  * [RFC 4954 6]; if no login is offered it means TLS. 538 says that a mechanism may not be used in
  * clear [RFC 2554 6].
  */
-static void note_refused_login(struct dialog *dialog, const struct smtp_reply_text *reply)
+static bool wants_tls(const struct dialog *dialog, const struct smtp_reply_text *reply)
 {
-    if (reply->code == SMTP_CODE_TLS_FOR_LOGIN ||
-        (reply->code == SMTP_CODE_LOGIN_NEEDED &&
-            (dialog->logins == DIALOG_LOGINS_MISSING || login_wants_tls(reply->text))))
-        dialog->logins = DIALOG_LOGINS_REFUSED;
+    return reply->code == SMTP_CODE_TLS_FOR_LOGIN ||
+           (reply->code == SMTP_CODE_LOGIN_NEEDED &&
+               (dialog->logins == DIALOG_LOGINS_MISSING || login_wants_tls(reply->text)));
+}
+
+static void fail_login(
+    struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
+{
+    char digits[SLICE_DECIMAL_MAX];
+    struct slice text = smtp_reply_line_text(reply->text);
+    enum login_end end = LOGIN_REFUSED;
+
+    if (!dialog->legs.server_tls && wants_tls(dialog, reply))
+        end = LOGIN_WANTS_TLS;
+    else if (reply->code / 100 == 4)
+        end = LOGIN_UNAVAILABLE;
+    dialog_fail_login(
+        dialog, end, slice_decimal(reply->code, digits), smtp_enhanced_code(text), actions);
+}
+
+static void end_of_auth(
+    struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
+{
+    dialog->in_exchange = reply->code == 334;
+    if (is_failure(reply->code))
+        fail_login(dialog, reply, actions);
+    if (!is_success(reply->code))
+        return;
+    dialog_accept_login(dialog, actions);
+    dialog_forgive(dialog);
 }
 
 /* ---- A reply before the end of the message or chunk ---- */
@@ -139,17 +156,18 @@ static bool is_early(const struct dialog *dialog, unsigned code)
 /* ---- What a reply means ---- */
 
 /* Learns from a reply that has gone out, and lets the client go on. */
-static void follow(
-    struct dialog *dialog, enum smtp_command command, unsigned code, struct actions *actions)
+static void follow(struct dialog *dialog, enum smtp_command command,
+    const struct smtp_reply_text *reply, struct actions *actions)
 {
     struct smtp *smtp = &dialog->of.smtp;
+    unsigned code = reply->code;
 
     if (is_hello(command))
         smtp_hello_answered(dialog, is_success(code));
     if (command == SMTP_HELO && is_success(code))
         smtp->chunking = false;
     if (command == SMTP_AUTH)
-        end_of_auth(dialog, code);
+        end_of_auth(dialog, reply, actions);
     if ((command == SMTP_MESSAGE || command == SMTP_BDAT_LAST) && is_success(code))
         dialog_forgive(dialog);
     smtp_settle(dialog);
@@ -175,12 +193,13 @@ static void take_reply(
     }
     if (is_hello(command) && smtp_hello_refused(dialog, reply->code, actions))
         return;
-    note_refused_login(dialog, reply);
+    if (wants_tls(dialog, reply))
+        dialog->logins = DIALOG_LOGINS_REFUSED;
     if (command == SMTP_EHLO && is_success(reply->code))
         smtp_ehlo_relay(dialog, reply, actions);
     else
         smtp_reply_relay(reply, actions);
-    follow(dialog, command, reply->code, actions);
+    follow(dialog, command, reply, actions);
 }
 
 /*
@@ -232,6 +251,7 @@ static void take_whole(
     } else if (reply->code == SMTP_CODE_CLOSING) {
         bool quitting = owed && owed->command == SMTP_QUIT;
 
+        fail_login(dialog, reply, actions);
         smtp_reply_relay(reply, actions);
         dialog_close(dialog, actions, quitting ? REASON_QUIT : REASON_SERVER_FAREWELL);
     } else if (!owed) {

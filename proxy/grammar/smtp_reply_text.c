@@ -93,3 +93,15 @@ void smtp_reply_relay(const struct smtp_reply_text *reply, struct actions *actio
     while (line_next(&rest, &line))
         relay_line(line, rest.n == 0, reply->code, actions);
 }
+
+struct slice smtp_enhanced_code(struct slice text)
+{
+    size_t dots = 0;
+    size_t n = 0;
+
+    while (n < text.n && (byte_is_digit(text.p[n]) || (text.p[n] == '.' && dots < 2))) {
+        dots += text.p[n] == '.';
+        n++;
+    }
+    return slice_of(text.p, dots == 2 && n <= sizeof("5.999.999") - 1 ? n : 0);
+}

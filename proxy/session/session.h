@@ -119,7 +119,11 @@ struct session {
     char *server_name;             /* the name of the server that was left, for the log; or NULL */
     char server_tls[TLS_TEXT_MAX]; /* the TLS version with the backend; empty: none */
     struct dialog_name user;       /* the name of the login, for the log */
-    void *snapshot;                /* for the owner of the sessions: its reference to a snapshot */
+    bool logged_in;
+    unsigned failures;        /* logins that have failed */
+    uint64_t refusals;        /* of ours; SESSION_REFUSED_LINES of them have a line in the log */
+    enum reason last_refusal; /* the reason that the last one of them would be for an end */
+    void *snapshot;           /* for the owner of the sessions: its reference to a snapshot */
 };
 
 /*

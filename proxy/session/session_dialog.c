@@ -37,7 +37,10 @@ static bool reserve(struct session *session, size_t octets)
            pipe_reserve(&session->pipe[LEG_SERVER], session->engine, octets + DIALOG_EXTRA);
 }
 
-/* Does what the dialog asks for. Returns the next phase; SESSION_DIALOG means to go on. */
+/*
+ * Does what the dialog asks for. Its news are told before, since they borrow the input. Returns the
+ * next phase; SESSION_DIALOG means to go on.
+ */
 static unsigned carry_out(struct session *session, const struct actions *actions)
 {
     session->user = session->dialog->user;
@@ -93,6 +96,7 @@ unsigned session_start_dialog(struct session *session)
     actions = actions_for(session);
     dialog_start(session->dialog, session->upstream.greeting,
         slice_of(buffer_held(pipe->in).p, greeting_len), &actions);
+    session_tell_news(session, &actions.news);
     buffer_consume(pipe->in, greeting_len);
     return carry_out(session, &actions);
 }
@@ -223,6 +227,7 @@ static unsigned feed(struct session *session, int side, bool *moved)
         if (!dialog_feed(session->dialog, speaker, in, &actions))
             break;
         *moved = true;
+        session_tell_news(session, &actions.news);
         if (actions.pass)
             pipe_send(pipe, &session->leg[1 - side], slice_of(in.p, actions.used));
         if (actions.used > 0)
@@ -322,6 +327,7 @@ static unsigned take_server_end(struct session *session)
     if (!dialog_server_ended(session->dialog, &actions))
         return session_say_farewell(
             session, FAREWELL_SERVER_LOST, session_end_reason(session, LEG_SERVER));
+    session_tell_news(session, &actions.news);
     actions.leave_server = actions.next == DIALOG_NOTHING;
     return go_on(session, carry_out(session, &actions));
 }
@@ -334,6 +340,7 @@ unsigned session_expire_dialog(struct session *session)
         return session_close(session, session->phase_reason);
     actions = actions_for(session);
     dialog_expire(session->dialog, session->phase_reason, &actions);
+    session_tell_news(session, &actions.news);
     return go_on(session, carry_out(session, &actions));
 }
 

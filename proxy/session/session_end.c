@@ -58,8 +58,10 @@ static unsigned after_client(const struct session *session)
 
 static void begin_end(struct session *session, enum reason reason)
 {
-    if (session->reason == REASON_NONE)
+    if (session->reason == REASON_NONE) {
         session->reason = reason;
+        session_tell_refused_end(session);
+    }
     if (session->parting == PARTING_NONE) /* else the goodbye is under way already */
         session_part(session);
     session_clear_deadlines(session);
@@ -310,6 +312,7 @@ void session_begin_death(struct session *session)
     session_clear_deadlines(session);
     count(session);
     session_leave_server(session);
+    session_tell_unanswered(session);
     session_describe(session, &line);
     log_write(&line); /* its readers find the server's place free */
     session_leave_client(session);

@@ -58,7 +58,7 @@ void session_tell_logins(const struct session *session)
     log_write(&line);
 }
 
-void session_describe_parties(const struct session *session, struct log_line *line)
+void session_describe_client(const struct session *session, struct log_line *line)
 {
     char client[ADDRESS_TEXT_MAX];
     char via[ADDRESS_TEXT_MAX];
@@ -70,6 +70,11 @@ void session_describe_parties(const struct session *session, struct log_line *li
         log_text(line, "via", slice_from(address_text(&session->via, via)));
     log_text(
         line, "protocol", slice_from(config_protocol_name(session->service->listener->protocol)));
+}
+
+void session_describe_parties(const struct session *session, struct log_line *line)
+{
+    session_describe_client(session, line);
     session_log_tls(session, line);
     if (session->user.n > 0)
         log_text(line, "user", slice_of(session->user.text, session->user.n));
@@ -91,10 +96,30 @@ static void log_durations(struct log_line *line, const struct session *session)
     log_number(line, "greeting_ms", spent_ms[APPROACH_OPENING]);
 }
 
+static void log_logins(struct log_line *line, const struct session *session)
+{
+    const char *login = session->logged_in ? "ok" : session->failures > 0 ? "failed" : "none";
+
+    log_text(line, "login", slice_from(login));
+    log_number(line, "failures", session->failures);
+}
+
+/* The lines of refusals are bounded, so what they leave out is told. */
+static void log_refusals(struct log_line *line, const struct session *session)
+{
+    if (session->refusals == 0)
+        return;
+    log_number(line, "refused", session->refusals);
+    if (session->refusals > SESSION_REFUSED_LINES)
+        log_number(line, "refused_unlogged", session->refusals - SESSION_REFUSED_LINES);
+}
+
 void session_describe(const struct session *session, struct log_line *line)
 {
     log_open(line, LOG_INFO, "session");
     session_describe_parties(session, line);
+    log_logins(line, session);
+    log_refusals(line, session);
     log_number(line, "bytes_in", session->pipe[LEG_CLIENT].bytes);
     log_number(line, "bytes_out", session->pipe[LEG_SERVER].sent);
     log_number(line, "duration_ms", clock_monotonic_ms() - session->started_ms);

@@ -3,7 +3,8 @@
  * the door between them, the step), session_begin.c (up to the client's TLS), session_dial.c (the
  * way to a backend), session_dialog.c, session_relay.c, session_end.c (how it ends),
  * session_goodbye.c (the goodbye to the server), session_leave.c (how the legs are closed),
- * session_deadlines.c, session_log.c (the line at its end), session_state.c (the line while it
+ * session_deadlines.c, session_log.c (the line at its end), session_news.c (logins and refusals),
+ * session_state.c (the line while it
  * lives), session_trace.c (its steps at level debug).
  *
  * A phase is a row of the table and a function that runs it. A new phase needs a name in enum
@@ -22,7 +23,9 @@ enum {
     SESSION_LINGER_LOOK_MS = 500,           /* between two looks at what has been delivered */
     SESSION_ENDING_MAX_MS = 60 * 60 * 1000, /* for the last words, to a client that reads slowly */
     SESSION_GOODBYE_MS = 2000,              /* for a server to answer the goodbye, and to end */
-    SESSION_LOOK_ALIKE_MS = 30000           /* silence after a look-alike in a refused message */
+    SESSION_LOOK_ALIKE_MS = 30000,          /* silence after a look-alike in a refused message */
+    SESSION_REFUSED_LINES = 20,             /* of one session in the log; the rest is counted */
+    SESSION_FAILURE_LINES = 100             /* the same for failed logins */
 };
 
 /*
@@ -203,11 +206,28 @@ void session_log_tls_failure(const struct session *session, struct log_line *lin
 /* Warns in the log, once per backend, that the server takes no login without TLS. */
 void session_tell_logins(const struct session *session);
 
+/* Adds the client to a line: id, listener, addresses, protocol. */
+void session_describe_client(const struct session *session, struct log_line *line);
+
 /* Adds the parties to a line: the client, the server, the TLS of both, the user. */
 void session_describe_parties(const struct session *session, struct log_line *line);
 
 /* Begins the line at the session's end. The caller calls log_write. */
 void session_describe(const struct session *session, struct log_line *line);
+
+/* ---- session_news.c ---- */
+
+/*
+ * Logs what a call of the dialog has found: a login, a failed one, a refusal. Call it before the
+ * input of that call is consumed.
+ */
+void session_tell_news(struct session *session, const struct dialog_news *news);
+
+/* Logs the refusal for which the session ends, if it ends for one that is not logged yet. */
+void session_tell_refused_end(struct session *session);
+
+/* Logs a login that is still unanswered at the end of the session. */
+void session_tell_unanswered(struct session *session);
 
 /* ---- session_trace.c: lines of level debug; the callers ask log_is_on first ---- */
 

@@ -493,6 +493,8 @@ def test_preauth_is_relayed_between_two_legs_of_verified_tls(front, new_backend,
     front.serve("imap", backend.port, listener="implicit", tls="implicit")
     client = front.connect()
     assert client.read_line() == PREAUTH
+    fields = front.proxy.wait_for_event("login").fields
+    assert fields["mechanism"] == "PREAUTH" and "user" not in fields
     assert client.imap(b"a SELECT INBOX") == b"a OK selected\r\n"
     client.close()
     backend.finished()

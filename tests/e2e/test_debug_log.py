@@ -5,6 +5,7 @@ import hashlib
 import ssl
 
 import pytest
+from mailmux_e2e import CEILING
 from mailmux_e2e.client import default_context
 from mailmux_e2e.ports import Ports
 from mailmux_e2e.servers import imap, imap_authenticate, pop3, server, smtp, smtp_auth
@@ -191,14 +192,22 @@ def test_nothing_of_it_at_level_info(serve, proxy, new_backend):
     assert [line.text for line in proxy.lines if line.event in EVENTS] == []
 
 
+def wait_for_phases(proxy, phases):
+    """Waits until the session's lines up to this phase are read; answers may be read before."""
+    def come():
+        return [line.fields["to"] for line in proxy.events("phase")].count(phases[0]) >= len(phases)
+    with proxy._changed:
+        assert proxy._changed.wait_for(come, CEILING)
+
+
 def test_bytes_leave_no_line(serve, proxy, new_backend):
     """Neither commands nor what is relayed: a step is told, not a word."""
     connect = serve("imap", new_backend(imap()).port)
     client = connect()
     client.read_line()
     client.starttls("imap")
-    for stage in ("before the login", "behind it"):
-        client.imap(b"a NOOP")
+    for stage, phases in (("before the login", ["dialog", "dialog"]), ("behind it", ["relay"])):
+        wait_for_phases(proxy, phases)
         before = len(proxy.lines)
         for _ in range(50):
             client.imap(b"a NOOP")

@@ -47,14 +47,14 @@ def test_one_line_tells_of_a_session(proxy, new_backend, name):
     client.read_to_end()
     client.close()
     fields = proxy.wait_for_event("session").fields
-    assert len(proxy.lines) == before + 1
+    assert [line.event for line in proxy.lines[before:]] == ["login", "session"]
     backend = LISTENERS[name][0]
     expected = {
         "listener": name, "client": f"{address[0]}:{address[1]}", "protocol": backend,
         "sni": "mail.example.test", "tls": "TLSv1.3", "user": "alice", "backend": backend,
         "server": f"{backend}1", "tries": "1",
         "phase": "dialog" if protocol == "smtp" else "half-closed",
-        "reason": "quit" if protocol == "smtp" else "server-closed",
+        "login": "ok", "failures": "0", "reason": "quit" if protocol == "smtp" else "server-closed",
         "ended_by": "client" if protocol == "smtp" else "server"}
     assert {key: fields.get(key) for key in expected} == expected
     assert fields["cipher"].startswith("TLS_") and fields["group"]

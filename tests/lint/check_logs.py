@@ -16,6 +16,9 @@ STEPS = ROOT / "docs/operator/debugging.md"
 # Part of logs.md: the table in a source, and the columns that it gives.
 TABLES = {
     "Why a session ended": ("include/mailmux/reason.h", r'X\((?!NONE,)\w+, "([\w-]+)", (\w+), \w+\)'),
+    "Why a login failed": ("proxy/grammar/news.c",
+                           r'case LOGIN_(?!NONE|ACCEPTED)\w+:\s+return "([\w-]+)"()'),
+    "What was refused": ("include/mailmux/news.h", r'X\((?!NONE,)\w+, "([\w-]+)"()'),
     "Why a try failed": ("proxy/grammar/opening_failure.c", r'\[OPENING_(?!FINE)\w+\] = \{\.text = "([^"]+)"()'),
 }
 

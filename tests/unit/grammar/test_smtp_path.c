@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "smtp_parts.h"
 #include "smtp_path.h"
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,43 @@ static void test_domains(void **state)
         "cher.example"));
 }
 
+static void assert_text(const char *arguments, const char *keyword, const char *path)
+{
+    struct slice got = smtp_path_text(slice_from(arguments), slice_from(keyword));
+
+    if (!slice_equal(got, slice_from(path)))
+        fail_msg("%s: %.*s", arguments, (int)got.n, got.p);
+}
+
+/* For the log: the path, and no parameter. */
+static void test_the_text_of_a_path(void **state)
+{
+    (void)state;
+    assert_text("TO:<a@b.test>", "TO:", "<a@b.test>");
+    assert_text("from: <a@b.test> SIZE=1 AUTH=<c@d.test>", "FROM:", "<a@b.test>");
+    assert_text("FROM:<>", "FROM:", "<>");
+    assert_text("TO:a@b.test NOTIFY=NEVER", "TO:", "a@b.test");
+    assert_text("TO:<a@b.test", "TO:", "<a@b.test");
+    assert_text("TO:", "TO:", "");
+    assert_text("", "TO:", "");
+    assert_text("<a@b.test>", "TO:", "<a@b.test>");
+}
+
+static void test_enhanced_codes(void **state)
+{
+    static const char *const codes[][2] = {{"5.7.8 no", "5.7.8"}, {"4.7.0", "4.7.0"},
+        {"5.999.999 x", "5.999.999"}, {"5.7 no", ""}, {"no 5.7.8", ""}, {"5.7.8.9", "5.7.8"},
+        {"192.168.100.200 is no code", ""}, {"", ""}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+        struct slice got = smtp_enhanced_code(slice_from(codes[i][0]));
+
+        if (!slice_equal(got, slice_from(codes[i][1])))
+            fail_msg("%s: %.*s", codes[i][0], (int)got.n, got.p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_every_beginning),
         cmocka_unit_test(test_domains),
+        cmocka_unit_test(test_the_text_of_a_path),
+        cmocka_unit_test(test_enhanced_codes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
