@@ -135,6 +135,14 @@ enum greeting {
     GREETING_WRONG    /* it is none of this protocol */
 };
 
+/* How the two sides of a relay have parted, as far as their last lines tell. */
+enum last_words {
+    LAST_WORDS_NONE,     /* neither has said goodbye */
+    LAST_WORDS_QUIT,     /* the client has said QUIT or LOGOUT, and nothing after it */
+    LAST_WORDS_ANSWERED, /* and the server has answered that */
+    LAST_WORDS_SERVER    /* the server has said goodbye unasked */
+};
+
 struct dialog_rules;
 struct opening_words;
 
@@ -149,6 +157,12 @@ struct protocol {
      * GREETING_MORE. limit: octets from which on a greeting is GREETING_LARGE.
      */
     enum greeting (*greeting)(struct slice in, size_t limit, size_t *used);
+
+    /*
+     * Judges the end of a relay by the last octets of each side: did the client say goodbye, or the
+     * server? The octets may begin in the middle of a line. NULL: the protocol has no relay.
+     */
+    enum last_words (*last_words)(struct slice client, struct slice server);
 
     const struct dialog_rules *dialog;   /* how a dialog goes on (grammar/dialog_parts.h) */
     const struct opening_words *opening; /* what we say to a server (grammar/opening_parts.h) */
@@ -297,6 +311,12 @@ bool dialog_is_settled(const struct dialog *dialog);
  * the whole (A32).
  */
 bool dialog_is_inside(const struct dialog *dialog);
+
+/*
+ * Returns whether the client has said QUIT or LOGOUT, and its answer is owed. Then it may leave
+ * without it.
+ */
+bool dialog_is_quitting(const struct dialog *dialog);
 
 /*
  * Returns the user's name of the last attempt to log in, as far as it is known to be one; it

@@ -388,6 +388,11 @@ void dialog_expire(struct dialog *dialog, enum reason reason, struct actions *ac
     finish(dialog, before, actions);
 }
 
+bool dialog_is_quitting(const struct dialog *dialog)
+{
+    return rules_of(dialog)->is_quitting(dialog);
+}
+
 bool dialog_at_boundary(const struct dialog *dialog)
 {
     return dialog->mode == DIALOG_LINES && rules_of(dialog)->is_settled(dialog);

@@ -86,6 +86,9 @@ struct dialog_rules {
      */
     bool (*is_owed)(const struct dialog *dialog);
 
+    /* See dialog_is_quitting. */
+    bool (*is_quitting)(const struct dialog *dialog);
+
     /* See dialog_server_ended. */
     bool (*server_ended)(struct dialog *dialog, struct actions *actions);
 

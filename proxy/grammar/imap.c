@@ -1,6 +1,7 @@
 /* IMAP [RFC 9051, 3501] as a protocol: its greeting, its limits, its farewells. */
 #include "imap_parts.h"
 
+#include "last_words.h"
 #include "mailmux/protocols.h"
 #include "opening_parts.h"
 
@@ -95,6 +96,11 @@ static bool is_owed(const struct dialog *dialog)
     return dialog->of.imap.phase == IMAP_LITERAL || dialog->of.imap.phase == IMAP_ANSWER;
 }
 
+static bool is_quitting(const struct dialog *dialog)
+{
+    return dialog->of.imap.phase == IMAP_ANSWER && dialog->of.imap.command == IMAP_LOGOUT;
+}
+
 static const char *const farewells[] = {
     [FAREWELL_NO_BACKEND] = "* BYE [UNAVAILABLE] No backend available",
     [FAREWELL_SERVER_LOST] = "* BYE [UNAVAILABLE] Connection to the backend lost",
@@ -119,6 +125,7 @@ static const struct dialog_rules rules = {
     .server = imap_server,
     .is_settled = is_settled,
     .is_owed = is_owed,
+    .is_quitting = is_quitting,
     .server_ended = imap_server_ended,
 };
 
@@ -129,6 +136,7 @@ const struct protocol protocol_imap = {
     .alpn = alpn,
     .relays_after_login = true,
     .greeting = greeting,
+    .last_words = last_words_imap,
     .dialog = &rules,
     .opening = &opening_imap,
 };

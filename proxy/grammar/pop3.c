@@ -1,6 +1,7 @@
 /* POP3 [RFC 1939, 2449] as a protocol: its greeting, its limits, its farewells. */
 #include "pop3_parts.h"
 
+#include "last_words.h"
 #include "mailmux/protocols.h"
 #include "opening_parts.h"
 
@@ -101,6 +102,11 @@ static bool is_owed(const struct dialog *dialog)
     return dialog->of.pop3.command != POP3_NONE;
 }
 
+static bool is_quitting(const struct dialog *dialog)
+{
+    return dialog->of.pop3.command == POP3_QUIT;
+}
+
 static const char *const farewells[] = {
     [FAREWELL_NO_BACKEND] = "-ERR [SYS/TEMP] No backend available",
     [FAREWELL_SERVER_LOST] = "-ERR [SYS/TEMP] Connection to the backend lost",
@@ -124,6 +130,7 @@ static const struct dialog_rules rules = {
     .server = pop3_server,
     .is_settled = is_settled,
     .is_owed = is_owed,
+    .is_quitting = is_quitting,
     .server_ended = pop3_server_ended,
 };
 
@@ -134,6 +141,7 @@ const struct protocol protocol_pop3 = {
     .alpn = alpn,
     .relays_after_login = true,
     .greeting = greeting,
+    .last_words = last_words_pop3,
     .dialog = &rules,
     .opening = &opening_pop3,
 };

@@ -416,6 +416,15 @@ static bool is_owed(const struct dialog *dialog)
     return dialog->of.smtp.queue_len > (dialog->cut_short ? 1U : 0U);
 }
 
+/* QUIT is a barrier, so it is the last command of the queue. */
+static bool is_quitting(const struct dialog *dialog)
+{
+    const struct smtp *smtp = &dialog->of.smtp;
+    unsigned last = (smtp->queue_head + smtp->queue_len + SMTP_QUEUE_MAX - 1) % SMTP_QUEUE_MAX;
+
+    return smtp->queue_len > 0 && smtp->queue[last].command == SMTP_QUIT;
+}
+
 static const struct dialog_rules rules = {
     .farewells = smtp_farewells,
     .start = start,
@@ -429,6 +438,7 @@ static const struct dialog_rules rules = {
     .tls_started = tls_started,
     .is_settled = is_settled,
     .is_owed = is_owed,
+    .is_quitting = is_quitting,
     .server_ended = smtp_server_ended,
     .server_renewed = smtp_server_renewed,
     .waits_after_look_alike = smtp_waits_after_look_alike,

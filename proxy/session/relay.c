@@ -1,5 +1,7 @@
 #include "relay.h"
 
+#include <string.h>
+
 /* reads of one direction before the other one, and other sessions, have their turn */
 enum { PUMP_TURNS = 4 };
 
@@ -76,6 +78,19 @@ void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes)
         bytes = write_to(pipe, sink, bytes);
     if (bytes.n > 0 && pipe->fault == PIPE_FINE && !buffer_append(pipe->out, bytes))
         pipe->fault = PIPE_NO_MEMORY;
+}
+
+void pipe_note_tail(struct pipe *pipe, struct slice passed)
+{
+    size_t added = passed.n < PIPE_TAIL ? passed.n : PIPE_TAIL;
+    size_t room = PIPE_TAIL - added;
+    size_t kept = pipe->tail_len < room ? pipe->tail_len : room;
+
+    if (added == 0)
+        return;
+    memmove(pipe->tail, pipe->tail + pipe->tail_len - kept, kept);
+    memcpy(pipe->tail + kept, passed.p + passed.n - added, added);
+    pipe->tail_len = kept + added;
 }
 
 static void drop_output(struct pipe *pipe, struct engine *engine)
@@ -162,6 +177,7 @@ bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, st
             continue; /* what is held goes out before the end */
         }
         pipe->bytes += got;
+        pipe_note_tail(pipe, slice_of(engine->scratch, got));
         pass_on(pipe, sink, engine, slice_of(engine->scratch, got));
     }
     return true;
@@ -171,4 +187,6 @@ void pipe_deinit(struct pipe *pipe, struct buffer_pool *in_pool, struct engine *
 {
     buffer_give_cleansed(in_pool, &pipe->in);
     buffer_give_cleansed(&engine->replies, &pipe->out);
+    explicit_bzero(pipe->tail, sizeof(pipe->tail));
+    pipe->tail_len = 0;
 }

@@ -23,6 +23,8 @@ enum pipe_told {
     PIPE_TORN  /* nothing: the sink's close must be a reset, to pass a truncated end on */
 };
 
+enum { PIPE_TAIL = 160 /* octets at the end of what a relay has passed that are kept */ };
+
 struct pipe {
     struct buffer *in;  /* read from the source, but not used by the dialog yet */
     struct buffer *out; /* waits for the sink */
@@ -32,8 +34,10 @@ struct pipe {
     bool is_opaque; /* a relay: it is not known where its messages end */
     bool resets;    /* a truncated end reaches a sink in clear as RST: a FIN would look clean */
     enum pipe_told told;
-    uint64_t bytes; /* read from the source */
-    uint64_t sent;  /* taken by the sink's stream */
+    uint64_t bytes;       /* read from the source */
+    uint64_t sent;        /* taken by the sink's stream */
+    char tail[PIPE_TAIL]; /* see pipe_note_tail */
+    size_t tail_len;
 };
 
 /*
@@ -53,6 +57,12 @@ bool pipe_reserve(struct pipe *pipe, struct engine *engine, size_t octets);
 
 /* Writes or queues the bytes. There must be room for them (pipe_reserve). */
 void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes);
+
+/*
+ * Keeps the last octets of what the relay passes on, for they tell how a session has ended. The
+ * cost does not grow with the octets.
+ */
+void pipe_note_tail(struct pipe *pipe, struct slice passed);
 
 /* Writes what is queued. Returns true if anything moved. */
 bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine);
@@ -76,7 +86,7 @@ bool pipe_pump(
  */
 bool pipe_is_cut(const struct pipe *pipe, const struct stream *sink);
 
-/* Gives the buffers back and cleanses them: they may have held secrets. */
+/* Gives the buffers back and cleanses them and the tail: they may have held secrets. */
 void pipe_deinit(struct pipe *pipe, struct buffer_pool *in_pool, struct engine *engine);
 
 #endif

@@ -43,6 +43,12 @@ enum reason session_end_reason(const struct session *session, int leg)
     return REASON_NONE;
 }
 
+bool session_client_may_leave(enum reason reason)
+{
+    return reason == REASON_CLIENT_CLOSED || reason == REASON_CLIENT_RESET ||
+           reason == REASON_CLIENT_TRUNCATED;
+}
+
 static uint64_t now_ms(const struct session *session)
 {
     return uv_now(session->engine->loop);
@@ -73,6 +79,17 @@ unsigned session_give_up(struct session *session, enum reason reason)
     return after_client(session);
 }
 
+/* A client that has said QUIT or LOGOUT need not wait for the answer. */
+static enum reason client_end_reason(const struct session *session)
+{
+    enum reason reason = session_end_reason(session, LEG_CLIENT);
+
+    return session->dialog && dialog_is_quitting(session->dialog) &&
+                   session_client_may_leave(reason)
+               ? REASON_QUIT
+               : reason;
+}
+
 unsigned session_lose_client(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -82,7 +99,7 @@ unsigned session_lose_client(struct session *session)
     client->ended = true;
     session->pipe[LEG_SERVER].fault = PIPE_SINK_GONE;
     stream_note_reset(&session->leg[LEG_CLIENT]);
-    return session_give_up(session, session_end_reason(session, LEG_CLIENT));
+    return session_give_up(session, client_end_reason(session));
 }
 
 unsigned session_close(struct session *session, enum reason reason)

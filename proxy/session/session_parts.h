@@ -122,6 +122,10 @@ unsigned session_expire_half_closed(struct session *session);
 /* Returns why that side ended, judged by its stream. */
 enum reason session_end_reason(const struct session *session, int leg);
 
+/* Returns whether the client has ended in a way that is none of its faults behind a QUIT or LOGOUT.
+ */
+bool session_client_may_leave(enum reason reason);
+
 /*
  * Ways to end. The reason counts unless one was set before. session_close delivers what is queued
  * for the client, then ends our direction. session_say_farewell puts a farewell after what is

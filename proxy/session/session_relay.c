@@ -17,6 +17,7 @@ void session_begin_relay(struct session *session)
         struct pipe *pipe = &session->pipe[side];
         struct slice rest = buffer_held(pipe->in);
 
+        pipe_note_tail(pipe, rest);
         if (rest.n > 0 && pipe_reserve(pipe, engine, rest.n))
             pipe_send(pipe, &session->leg[1 - side], rest);
         else if (rest.n > 0)
@@ -59,14 +60,44 @@ unsigned session_expire_half_closed(struct session *session)
     return session_give_up(session, REASON_TIMEOUT_LINGER);
 }
 
+/*
+ * Returns why the session ends with the end of that side. A clean end behind QUIT or LOGOUT and its
+ * answer is the client's, whichever side closes first, and so is that of a client that does not
+ * wait for the answer.
+ */
+static enum reason reason_of_end(const struct session *session, int side)
+{
+    const struct pipe *client = &session->pipe[LEG_CLIENT];
+    const struct pipe *server = &session->pipe[LEG_SERVER];
+    enum reason reason = session_end_reason(session, side);
+    enum last_words words = LAST_WORDS_NONE;
+
+    if (session->service->protocol->last_words)
+        words = session->service->protocol->last_words(
+            slice_of(client->tail, client->tail_len), slice_of(server->tail, server->tail_len));
+    switch (words) {
+    case LAST_WORDS_NONE:
+        return reason;
+    case LAST_WORDS_QUIT:
+        return session_client_may_leave(reason) ? REASON_QUIT : reason;
+    case LAST_WORDS_ANSWERED:
+        return reason == REASON_STALLED ? reason : REASON_QUIT;
+    case LAST_WORDS_SERVER:
+        return side == LEG_SERVER ? REASON_SERVER_FAREWELL : reason;
+    }
+    return reason;
+}
+
 /* Sets the reason of the session: why the first of its two directions ended. */
 static void note_reason(struct session *session)
 {
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
         const struct pipe *pipe = &session->pipe[side];
 
-        if ((pipe->ended || pipe->fault == PIPE_SINK_GONE) && session->reason == REASON_NONE)
-            session->reason = session_end_reason(session, pipe->ended ? side : 1 - side);
+        if ((!pipe->ended && pipe->fault != PIPE_SINK_GONE) || session->reason != REASON_NONE)
+            continue;
+        session->reason = reason_of_end(session, pipe->ended ? side : 1 - side);
+        session_tell_refused_end(session);
     }
 }
 

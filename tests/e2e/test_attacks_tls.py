@@ -347,3 +347,4 @@ def test_a27_what_a_client_does_not_read_stays_bounded(field):
             raise Failed("the flood was refused")
         client.socket.close()
     assert target.proxy.wait_for_event("session").fields["reason"] == "key-update-flood"
+    assert target.proxy.wait_for_event("refused").fields["reason"] == "key-update-flood"

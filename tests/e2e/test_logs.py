@@ -54,8 +54,7 @@ def test_one_line_tells_of_a_session(proxy, new_backend, name):
         "sni": "mail.example.test", "tls": "TLSv1.3", "user": "alice", "backend": backend,
         "server": f"{backend}1", "tries": "1",
         "phase": "dialog" if protocol == "smtp" else "half-closed",
-        "login": "ok", "failures": "0", "reason": "quit" if protocol == "smtp" else "server-closed",
-        "ended_by": "client" if protocol == "smtp" else "server"}
+        "login": "ok", "failures": "0", "reason": "quit", "ended_by": "client"}
     assert {key: fields.get(key) for key in expected} == expected
     assert fields["cipher"].startswith("TLS_") and fields["group"]
     assert int(fields["bytes_in"]) > 20 and int(fields["bytes_out"]) > 20

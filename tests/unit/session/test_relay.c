@@ -324,6 +324,29 @@ static void test_idle_for_too_long(void **state)
     end();
 }
 
+/* The tail is what the last octets are, however they came. */
+static void test_the_tail_of_what_passed(void **state)
+{
+    uint64_t seed = 7;
+
+    (void)state;
+    for (int round = 0; round < 500; round++) {
+        struct pipe pipe = {.tail_len = 0};
+        size_t passed = 0;
+
+        while (passed < 4 * PIPE_TAIL) {
+            size_t n = memory_random(&seed) % (PIPE_TAIL + PIPE_TAIL / 2);
+            size_t kept;
+
+            pipe_note_tail(&pipe, slice_of(flood + passed, n));
+            passed += n;
+            kept = passed < PIPE_TAIL ? passed : PIPE_TAIL;
+            assert_int_equal(pipe.tail_len, kept);
+            assert_memory_equal(pipe.tail, flood + passed - kept, kept);
+        }
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
@@ -341,6 +364,7 @@ int main(void)
         TEST(test_close_notify_of_the_client),
         TEST(test_truncated_client),
         TEST(test_idle_for_too_long),
+        TEST(test_the_tail_of_what_passed),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
