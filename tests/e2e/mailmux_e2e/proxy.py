@@ -2,6 +2,7 @@
 read as it comes, and the stop requires a clean end.
 """
 
+import json
 import os
 import pwd
 import re
@@ -43,6 +44,9 @@ class LogLine:
 
     @staticmethod
     def parse(text: str) -> "LogLine":
+        if text.startswith("{"):
+            fields = {key: str(value) for key, value in json.loads(text).items()}
+            return LogLine(text, fields["level"], fields["event"], fields)
         words = text.split(" ", 3)
         if len(words) < 3:
             return LogLine(text)
