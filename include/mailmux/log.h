@@ -1,6 +1,11 @@
 /*
  * One structured line per event on standard error, as text or JSON. A line is written in one call,
- * so that lines of several threads never mix. Any thread.
+ * so that lines of several threads and processes never mix. Any thread.
+ *
+ * A reader that stops delays nobody. A process with threads has a writer, one more thread, for
+ * which lines wait in a ring. A process without one (the keeper; a program before and behind its
+ * service) writes itself, and waits for a reader that is behind one second at most, in all of its
+ * life. Lines without room are lost, and where they are missing stands `log-lost lines=N`.
  *
  * Foreign bytes are escaped here and nowhere else (attack A21). A byte outside 0x20..0x7e becomes
  * \xNN, in JSON \u00NN; a quote and a backslash get a backslash. A field shows at most
@@ -55,6 +60,20 @@ void log_open(struct log_line *line, enum log_level level, const char *event);
 void log_text(struct log_line *line, const char *key, struct slice value);
 void log_number(struct log_line *line, const char *key, uint64_t value);
 void log_write(struct log_line *line);
+
+/*
+ * Starts the writer. Lines that were logged before are written already. Call it while the process
+ * has one thread, behind log_setup; after a fork it may be called anew. Returns false if there is
+ * no thread to be had: then lines are still written by the threads that log them.
+ */
+bool log_writer_start(void);
+
+/*
+ * Has the writer write what waits, for so long at most, and ends it. Call it when no other thread
+ * logs any more. Lines that follow are written directly; if the reader hangs, they are dropped.
+ * Does nothing without a writer.
+ */
+void log_writer_stop(unsigned patience_ms);
 
 /* Writes a whole line with one field, "message", which may be up to LOG_LINE_MAX / 2 bytes long. */
 void log_message(enum log_level level, const char *event, const char *format, ...)

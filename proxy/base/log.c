@@ -1,18 +1,15 @@
 #include "log_line.h"
+#include "log_writer.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 void log_write(struct log_line *line)
 {
     struct slice text = log_line_end(line);
-    ssize_t written;
 
-    if (text.n == 0)
-        return;
-    written = write(STDERR_FILENO, text.p, text.n);
-    (void)written; /* there is nowhere left to report it */
+    if (text.n > 0)
+        log_writer_take(text);
 }
 
 void log_message(enum log_level level, const char *event, const char *format, ...)

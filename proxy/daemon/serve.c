@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { DESCRIPTORS_LEAST = 66 }; /* for the process and one session */
+enum {
+    DESCRIPTORS_LEAST = 66, /* for the process and one session */
+    LOG_PATIENCE_MS = 1000  /* the exit waits so long for the reader of the log */
+};
 
 /* ---- Orders ---- */
 
@@ -96,6 +99,7 @@ static bool start(struct server *server, struct snapshot *snapshot)
         log_message(LOG_ERROR, "start-failed", "out of memory");
         return false;
     }
+    (void)log_writer_start(); /* without it a reader of the log that stops would stop all */
     return start_workers(server, snapshot_config(snapshot)) && effect_begin(server, snapshot);
 }
 
@@ -108,6 +112,7 @@ static int finish(struct server *server)
     (void)uv_loop_close(&server->loop);
     snapshot_unref(&server->snapshot);
     status_log_counters(server, "exit");
+    log_writer_stop(LOG_PATIENCE_MS);
     return server->failed || atomic_load(&server->totals.alive) > 0 ? 1 : 0;
 }
 

@@ -3,6 +3,7 @@ read as it comes, and the stop requires a clean end.
 """
 
 import json
+import fcntl
 import os
 import pwd
 import re
@@ -68,6 +69,8 @@ class Proxy:
         self._text = ""
         self._sections: dict[str, str] = {}
         self._changed = threading.Condition()
+        self._reading = threading.Event()  # clear: whoever reads the log has stopped
+        self._reading.set()
         self._reader: Optional[threading.Thread] = None
         # With core_dumps = no, only root may read /proc of the process.
         self.section("proxy", workers=2, hostname=NAME, state_directory=self.directory / "state",
@@ -152,11 +155,23 @@ class Proxy:
     def _read(self) -> None:
         assert self.process and self.process.stderr
         for line in self.process.stderr:
+            self._reading.wait()
             with self._changed:
                 self.lines.append(LogLine.parse(line.decode("utf-8", "replace").rstrip("\n")))
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
+
+    def stop_reading(self) -> None:
+        """Stops the reader of the log, whose pipe has room for one page then. The log's end is read
+        all the same, once the process is over and `wait` is called.
+        """
+        assert self.process and self.process.stderr
+        fcntl.fcntl(self.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        self._reading.clear()
+
+    def resume_reading(self) -> None:
+        self._reading.set()
 
     def log(self) -> str:
         return "\n".join(line.text for line in self.lines)
@@ -208,6 +223,7 @@ class Proxy:
             status = self.process.wait(CEILING)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end:\n{self.log()}") from None
+        self.resume_reading()
         self._reader.join(CEILING)
         return status
 

@@ -1,0 +1,236 @@
+#include "log_writer.h"
+
+#include "log_line.h"
+#include "log_ring.h"
+#include "log_sink.h"
+#include "mailmux/clock.h"
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+enum {
+    /* SIGUSR1 tells of more than ten thousand sessions before a reader must have read a line. */
+    RING_SIZE = 4 * 1024 * 1024,
+    /* The writer looks so often whether it is to end although its reader stands still. */
+    LOOK_MS = 100,
+    /* A process without a writer waits for its reader so long, in all of its life. */
+    PATIENCE_MS = 1000
+};
+
+static char ring_bytes[RING_SIZE];
+
+/* The lock guards all but sink and unsaid, which belong to the writer's thread while it runs. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    pthread_cond_t over;
+    pthread_t thread;
+    struct log_ring ring;
+    bool runs;
+    bool is_ending; /* what waits is written, then the thread ends */
+    bool gives_up;  /* nothing more is written */
+    bool is_over;   /* the thread has ended, or is about to */
+    struct log_sink sink;
+    uint64_t unsaid; /* lines that were lost, and log-lost has not told of them */
+    int patience_ms;
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .is_over = true, .patience_ms = PATIENCE_MS};
+
+/* Waits for room. Returns false when this is no longer wanted. */
+typedef bool wait_for_room(const struct log_sink *sink);
+
+static bool write_out(const struct log_sink *sink, struct slice line, wait_for_room *wait)
+{
+    enum log_sink_result result;
+
+    do {
+        result = log_sink_write(sink, line);
+    } while (result == LOG_SINK_FULL && wait(sink));
+    return result == LOG_SINK_TOOK;
+}
+
+/* Writes a line, if it is not empty, and before it how many were lost in its front. */
+static void say(const struct log_sink *sink, struct slice text, wait_for_room *wait)
+{
+    struct log_line gap;
+    struct slice gap_text;
+
+    if (writer.unsaid > 0) {
+        log_open(&gap, LOG_WARNING, "log-lost");
+        log_number(&gap, "lines", writer.unsaid);
+        gap_text = log_line_end(&gap);
+        if (gap_text.n == 0 || write_out(sink, gap_text, wait))
+            writer.unsaid = 0;
+    }
+    if (text.n > 0 && (writer.unsaid > 0 || !write_out(sink, text, wait)))
+        writer.unsaid++;
+}
+
+/* ---- Without a writer ---- */
+
+static bool wait_a_little(const struct log_sink *sink)
+{
+    uint64_t began = clock_monotonic_ms();
+    uint64_t took;
+
+    if (writer.patience_ms == 0)
+        return false;
+    log_sink_wait(sink, writer.patience_ms);
+    took = clock_monotonic_ms() - began;
+    writer.patience_ms -= took < (uint64_t)writer.patience_ms ? (int)took : writer.patience_ms;
+    return true;
+}
+
+static void write_directly(struct slice line)
+{
+    struct log_sink sink;
+
+    log_sink_open(&sink);
+    say(&sink, line, wait_a_little);
+    log_sink_close(&sink);
+}
+
+void log_writer_take(struct slice line)
+{
+    (void)pthread_mutex_lock(&writer.lock);
+    if (writer.runs) {
+        log_ring_put(&writer.ring, line);
+        (void)pthread_cond_signal(&writer.filled);
+    } else if (writer.is_over) {
+        write_directly(line);
+    } /* else the thread still hangs at its reader, and the process ends */
+    (void)pthread_mutex_unlock(&writer.lock);
+}
+
+/* ---- The writer's thread ---- */
+
+static bool wait_for_reader(const struct log_sink *sink)
+{
+    bool goes_on;
+
+    log_sink_wait(sink, LOOK_MS);
+    (void)pthread_mutex_lock(&writer.lock);
+    goes_on = !writer.gives_up;
+    (void)pthread_mutex_unlock(&writer.lock);
+    return goes_on;
+}
+
+/*
+ * Waits for a line and takes it. Adds the lines that were lost before it to writer.unsaid. Returns
+ * false when there is nothing left to do.
+ */
+static bool take_next(char text[LOG_LINE_MAX], size_t *n)
+{
+    bool goes_on;
+
+    (void)pthread_mutex_lock(&writer.lock);
+    while (writer.ring.used == 0 && writer.ring.lost == 0 && !writer.is_ending)
+        (void)pthread_cond_wait(&writer.filled, &writer.lock);
+    goes_on = !writer.gives_up && (writer.ring.used > 0 || writer.ring.lost > 0);
+    *n = goes_on ? log_ring_take(&writer.ring, text, &writer.unsaid) : 0;
+    if (!goes_on) {
+        writer.is_over = true;
+        (void)pthread_cond_signal(&writer.over);
+    }
+    (void)pthread_mutex_unlock(&writer.lock);
+    return goes_on;
+}
+
+static void *run(void *nothing)
+{
+    char text[LOG_LINE_MAX];
+    size_t n;
+
+    while (take_next(text, &n))
+        say(&writer.sink, slice_of(text, n), wait_for_reader);
+    return NULL;
+}
+
+/* ---- Its start and its end ---- */
+
+/* Signals are for the other threads. Returns whether the thread runs. */
+static bool start_thread(void)
+{
+    sigset_t all;
+    sigset_t before;
+    bool runs;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    runs = pthread_create(&writer.thread, NULL, run, NULL) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return runs;
+}
+
+bool log_writer_start(void)
+{
+    pthread_condattr_t monotonic;
+    bool is_free;
+
+    (void)pthread_mutex_lock(&writer.lock);
+    is_free = !writer.runs && writer.is_over;
+    (void)pthread_mutex_unlock(&writer.lock);
+    if (!is_free)
+        return false;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&writer.filled, NULL);
+    (void)pthread_cond_init(&writer.over, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    log_ring_init(&writer.ring, ring_bytes, sizeof(ring_bytes));
+    log_sink_open(&writer.sink);
+    writer.is_ending = writer.gives_up = writer.is_over = false;
+    writer.runs = start_thread();
+    if (!writer.runs) {
+        writer.is_over = true;
+        log_sink_close(&writer.sink);
+    }
+    return writer.runs;
+}
+
+static struct timespec moment_after(unsigned ms)
+{
+    struct timespec moment;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &moment);
+    moment.tv_sec += ms / 1000;
+    moment.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (moment.tv_nsec >= 1000000000) {
+        moment.tv_sec++;
+        moment.tv_nsec -= 1000000000;
+    }
+    return moment;
+}
+
+/* Returns whether the thread has written all and ended. */
+static bool wait_for_thread(unsigned patience_ms)
+{
+    const struct timespec end = moment_after(patience_ms);
+    int result = 0;
+    bool is_over;
+
+    (void)pthread_mutex_lock(&writer.lock);
+    writer.is_ending = true;
+    (void)pthread_cond_signal(&writer.filled);
+    while (!writer.is_over && result == 0)
+        result = pthread_cond_timedwait(&writer.over, &writer.lock, &end);
+    is_over = writer.is_over;
+    writer.gives_up = true;
+    (void)pthread_mutex_unlock(&writer.lock);
+    return is_over;
+}
+
+void log_writer_stop(unsigned patience_ms)
+{
+    if (!writer.runs)
+        return;
+    if (wait_for_thread(patience_ms)) {
+        (void)pthread_join(writer.thread, NULL);
+        log_sink_close(&writer.sink);
+    } else {
+        (void)pthread_detach(writer.thread);
+        writer.patience_ms = 0;
+    }
+    (void)pthread_mutex_lock(&writer.lock);
+    writer.runs = false;
+    (void)pthread_mutex_unlock(&writer.lock);
+}
