@@ -8,8 +8,12 @@
  * life. Lines without room are lost, and where they are missing stands `log-lost lines=N`.
  *
  * Foreign bytes are escaped here and nowhere else (attack A21). A byte outside 0x20..0x7e becomes
- * \xNN, in JSON \u00NN; a quote and a backslash get a backslash. A field shows at most
- * LOG_FIELD_MAX bytes of its value. A caller must not pass in anything secret.
+ * \xNN, in JSON \u00NN; a quote and a backslash get a backslash. JSON shows characters of UTF-8 as
+ * they are. A field shows at most LOG_FIELD_MAX bytes of its value. A caller must not pass in
+ * anything secret.
+ *
+ * Where standard error is systemd's journal (JOURNAL_STREAM), a line begins with its priority as
+ * <N>, and a line of text has no time of its own.
  *
  *     struct log_line line;
  *     log_open(&line, LOG_INFO, "session");

@@ -1,22 +1,58 @@
 #include "log_line.h"
 
 #include "mailmux/clock.h"
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
 
+/* As in syslog: standard error is told of them where it is the journal. */
+static const char *const priorities[] = {
+    [LOG_DEBUG] = "<7>", [LOG_INFO] = "<6>", [LOG_WARNING] = "<4>", [LOG_ERROR] = "<3>"};
+
+enum target { TARGET_UNKNOWN, TARGET_PLAIN, TARGET_JOURNAL };
+
+static atomic_int target; /* an enum target */
 static enum log_format log_format = LOG_FORMAT_TEXT;
 enum log_level log_lowest = LOG_INFO;
 
-/* Kept free at the end of every line for a closing brace and the newline. */
+/* Kept free at the end of every line for a quote, a closing brace and the newline. */
 enum { LOG_TAIL = 4 };
+
+/*
+ * systemd says in JOURNAL_STREAM which file is the journal, since a program may have sent its
+ * standard error elsewhere (systemd.exec(5)).
+ */
+static enum target find_target(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char here[64];
+    struct stat info;
+
+    if (!stream || fstat(STDERR_FILENO, &info) != 0)
+        return TARGET_PLAIN;
+    (void)snprintf(here, sizeof(here), "%llu:%llu", (unsigned long long)info.st_dev,
+        (unsigned long long)info.st_ino);
+    return strcmp(stream, here) == 0 ? TARGET_JOURNAL : TARGET_PLAIN;
+}
+
+static bool is_journal(void)
+{
+    if (atomic_load(&target) == TARGET_UNKNOWN) /* it comes to the same on each thread */
+        atomic_store(&target, find_target());
+    return atomic_load(&target) == TARGET_JOURNAL;
+}
 
 void log_setup(enum log_format format, enum log_level lowest)
 {
     log_format = format;
     log_lowest = lowest;
+    atomic_store(&target, find_target());
 }
 
 static bool put(struct log_line *line, const char *bytes, size_t n)
@@ -51,6 +87,68 @@ static bool put_escaped_byte(struct log_line *line, unsigned char byte)
     return put_string(line, escaped);
 }
 
+/*
+ * Decodes the character of several bytes at the start of the slice, which is not empty. Returns its
+ * length, or 0 if there is none (RFC 3629: no overlong form, no surrogate, nothing beyond
+ * U+10FFFF).
+ */
+static size_t decode(struct slice at, uint32_t *out)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char first = (unsigned char)at.p[0];
+    size_t n = first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+    uint32_t code = first & (0x7fU >> n);
+
+    if (n == 0 || at.n < n)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if (((unsigned char)at.p[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | ((unsigned char)at.p[i] & 0x3f);
+    }
+    if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+        return 0;
+    *out = code;
+    return n;
+}
+
+/* Of C1 a terminal may make a command, and of the others some programs make the end of a line. */
+static bool is_safe(uint32_t code)
+{
+    return code >= 0xa0 && code != 0x2028 && code != 0x2029;
+}
+
+static bool put_character(struct log_line *line, struct slice bytes, uint32_t code)
+{
+    char escaped[8];
+
+    if (is_safe(code))
+        return put(line, bytes.p, bytes.n);
+    (void)snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)code);
+    return put_string(line, escaped);
+}
+
+/* Puts the first max bytes of the text at most. Returns false if the line is full. */
+static bool put_escaped(struct log_line *line, struct slice text, size_t max)
+{
+    bool fits = true;
+    uint32_t code;
+    size_t n;
+
+    for (size_t at = 0; fits && at < text.n && at < max; at += n) {
+        n = log_format == LOG_FORMAT_JSON ? decode(slice_after(text, at), &code) : 0;
+        if (at + n > max)
+            break;
+        if (n > 0) {
+            fits = put_character(line, slice_of(text.p + at, n), code);
+        } else {
+            fits = put_escaped_byte(line, (unsigned char)text.p[at]);
+            n = 1;
+        }
+    }
+    return fits;
+}
+
 static bool needs_quotes(struct slice value)
 {
     if (value.n == 0)
@@ -67,8 +165,7 @@ static bool put_value(struct log_line *line, struct slice value)
     bool quotes = log_format == LOG_FORMAT_JSON || needs_quotes(value);
     bool fits = !quotes || put(line, "\"", 1);
 
-    for (size_t i = 0; fits && i < value.n && i < LOG_FIELD_MAX; i++)
-        fits = put_escaped_byte(line, (unsigned char)value.p[i]);
+    fits = fits && put_escaped(line, value, LOG_FIELD_MAX);
     return fits && (!quotes || put(line, "\"", 1));
 }
 
@@ -79,21 +176,32 @@ static bool put_key(struct log_line *line, const char *key)
     return put_string(line, " ") && put_string(line, key) && put_string(line, "=");
 }
 
-void log_open(struct log_line *line, enum log_level level, const char *event)
+/* The journal knows the time of a line; in JSON it stays, since what reads it looks for the field.
+ */
+static void put_beginning(struct log_line *line, enum log_level level, const char *event)
 {
     char stamp[CLOCK_STAMP_MAX];
-    int n;
+    bool is_json = log_format == LOG_FORMAT_JSON;
 
+    clock_stamp(stamp);
+    if (is_journal())
+        (void)put_string(line, priorities[level]);
+    if (is_json)
+        (void)(put_string(line, "{\"time\":\"") && put_string(line, stamp) &&
+               put_string(line, "\",\"level\":\""));
+    else if (!is_journal())
+        (void)(put_string(line, stamp) && put_string(line, " "));
+    (void)(put_string(line, level_names[level]) &&
+           put_string(line, is_json ? "\",\"event\":\"" : " ") && put_string(line, event) &&
+           put_string(line, is_json ? "\"" : ""));
+}
+
+void log_open(struct log_line *line, enum log_level level, const char *event)
+{
     line->wanted = log_is_on(level);
     line->n = 0;
-    if (!line->wanted)
-        return;
-    clock_stamp(stamp);
-    n = snprintf(line->text, sizeof(line->text) - LOG_TAIL,
-        log_format == LOG_FORMAT_JSON ? "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\""
-                                      : "%s %s %s",
-        stamp, level_names[level], event);
-    line->n = n > 0 ? (size_t)n : 0;
+    if (line->wanted)
+        put_beginning(line, level, event);
 }
 
 void log_text(struct log_line *line, const char *key, struct slice value)
@@ -122,9 +230,8 @@ void log_line_message(struct log_line *line, const char *text)
 {
     if (!line->wanted || !put_key(line, "message") || !put(line, "\"", 1))
         return;
-    for (const char *c = text; *c && put_escaped_byte(line, (unsigned char)*c); c++)
-        continue;
-    (void)put(line, "\"", 1);
+    (void)put_escaped(line, slice_from(text), LOG_LINE_MAX);
+    line->text[line->n++] = '"'; /* of the bytes that are kept free */
 }
 
 struct slice log_line_end(struct log_line *line)

@@ -9,6 +9,7 @@
 
 #include "log_catch.h"
 #include "mailmux/clock.h"
+#include <sys/stat.h>
 
 /* ---- In the place of base/clock.c ---- */
 
@@ -31,7 +32,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     log_release();
-    return 0;
+    return unsetenv("JOURNAL_STREAM");
 }
 
 static void assert_said(const char *text)
@@ -77,6 +78,115 @@ static void test_as_json(void **state)
     write_value(SLICE("x\n\"\\\xff"));
     assert_said("{\"time\":\"now\",\"level\":\"warning\",\"event\":\"event\","
                 "\"key\":\"x\\u000a\\\"\\\\\\u00ff\",\"n\":18446744073709551615}\n");
+}
+
+static void assert_json_value(struct slice value, const char *shown)
+{
+    char expected[LOG_LINE_MAX];
+
+    (void)snprintf(expected, sizeof(expected),
+        "{\"time\":\"now\",\"level\":\"warning\",\"event\":\"event\",\"key\":\"%s\","
+        "\"n\":18446744073709551615}\n",
+        shown);
+    write_value(value);
+    assert_said(expected);
+}
+
+/* UTF-8 is shown as it is in JSON, which is UTF-8, and nowhere else. */
+static void test_characters_in_json(void **state)
+{
+    log_setup(LOG_FORMAT_JSON, LOG_INFO);
+    assert_json_value(SLICE("j\xc3\xbcrgen"), "j\xc3\xbcrgen");
+    assert_json_value(SLICE("\xe5\xa4\xa7 \xf0\x9f\x93\xab"), "\xe5\xa4\xa7 \xf0\x9f\x93\xab");
+    assert_json_value(SLICE("\xc2\xa0\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80"),
+        "\xc2\xa0\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80"); /* the ends of the ranges */
+    assert_json_value(
+        SLICE("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"), "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf");
+    log_message(LOG_ERROR, "event", "/etc/m\xc3\xbcll/%s", "a\xff.ini");
+    assert_said("{\"time\":\"now\",\"level\":\"error\",\"event\":\"event\","
+                "\"message\":\"/etc/m\xc3\xbcll/a\\u00ff.ini\"}\n");
+    log_setup(LOG_FORMAT_TEXT, LOG_INFO);
+    write_value(SLICE("j\xc3\xbcrgen"));
+    assert_said("now warning event key=\"j\\xc3\\xbcrgen\" n=18446744073709551615\n");
+}
+
+/* Overlong forms, surrogates, what is beyond Unicode, and sequences that are cut. */
+static void test_bytes_that_are_no_characters_in_json(void **state)
+{
+    log_setup(LOG_FORMAT_JSON, LOG_INFO);
+    assert_json_value(SLICE("\xc0\xaf"), "\\u00c0\\u00af");
+    assert_json_value(SLICE("\xc1\xbf"), "\\u00c1\\u00bf");
+    assert_json_value(SLICE("\xe0\x9f\xbf"), "\\u00e0\\u009f\\u00bf");
+    assert_json_value(SLICE("\xf0\x8f\xbf\xbf"), "\\u00f0\\u008f\\u00bf\\u00bf");
+    assert_json_value(SLICE("\xed\xa0\x80"), "\\u00ed\\u00a0\\u0080");
+    assert_json_value(SLICE("\xed\xbf\xbf"), "\\u00ed\\u00bf\\u00bf");
+    assert_json_value(SLICE("\xf4\x90\x80\x80"), "\\u00f4\\u0090\\u0080\\u0080");
+    assert_json_value(SLICE("\xf8\x88\x80\x80\x80"), "\\u00f8\\u0088\\u0080\\u0080\\u0080");
+    assert_json_value(SLICE("\x80"), "\\u0080");
+    assert_json_value(SLICE("a\xe5\xa4"), "a\\u00e5\\u00a4");
+    assert_json_value(SLICE("\xe5\xa4z\xc3"), "\\u00e5\\u00a4z\\u00c3");
+}
+
+/* Some programs see a line's end, or a command to a terminal, in characters as well. */
+static void test_characters_that_are_escaped_in_json(void **state)
+{
+    log_setup(LOG_FORMAT_JSON, LOG_INFO);
+    assert_json_value(SLICE("\xc2\x85\xc2\x9b"), "\\u0085\\u009b");
+    assert_json_value(SLICE("\xe2\x80\xa8\xe2\x80\xa9"), "\\u2028\\u2029");
+}
+
+/* A value is cut between two characters. */
+static void test_a_long_value_of_characters(void **state)
+{
+    char value[LOG_FIELD_MAX + 2] = "a";
+    char shown[LOG_FIELD_MAX + 1] = "a";
+
+    for (size_t i = 1; i < sizeof(value) - 1; i += 2)
+        memcpy(value + i, "\xc3\xbc", 2);
+    memcpy(shown, value, LOG_FIELD_MAX - 1);
+    log_setup(LOG_FORMAT_JSON, LOG_INFO);
+    assert_json_value(slice_of(value, sizeof(value) - 1), shown);
+}
+
+/* The journal has a time of its own. The level goes before the line as a priority of syslog. */
+static void test_a_journal(void **state)
+{
+    char stream[64];
+    struct stat info;
+
+    assert_int_equal(fstat(STDERR_FILENO, &info), 0);
+    (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)info.st_dev,
+        (unsigned long long)info.st_ino);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    log_setup(LOG_FORMAT_TEXT, LOG_DEBUG);
+    log_message(LOG_DEBUG, "event", "x");
+    assert_said("<7>debug event message=\"x\"\n");
+    log_message(LOG_INFO, "event", "x");
+    assert_said("<6>info event message=\"x\"\n");
+    write_value(SLICE("x"));
+    assert_said("<4>warning event key=x n=18446744073709551615\n");
+    log_message(LOG_ERROR, "event", "x");
+    assert_said("<3>error event message=\"x\"\n");
+    log_setup(LOG_FORMAT_JSON, LOG_INFO);
+    log_message(LOG_INFO, "event", "x");
+    assert_said("<6>{\"time\":\"now\",\"level\":\"info\",\"event\":\"event\",\"message\":\"x\"}\n");
+}
+
+/* The variable is inherited by a process whose standard error goes elsewhere. */
+static void test_no_journal(void **state)
+{
+    struct stat info;
+    char stream[64];
+
+    assert_int_equal(fstat(STDERR_FILENO, &info), 0);
+    for (int wrong = 0; wrong < 3; wrong++) {
+        (void)snprintf(stream, sizeof(stream), wrong == 2 ? "%llu" : "%llu:%llu",
+            (unsigned long long)info.st_dev + (wrong == 0), (unsigned long long)info.st_ino + 1);
+        assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+        log_setup(LOG_FORMAT_TEXT, LOG_INFO);
+        log_message(LOG_INFO, "event", "x");
+        assert_said("now info event message=\"x\"\n");
+    }
 }
 
 static void test_levels(void **state)
@@ -151,6 +261,12 @@ int main(void)
         TEST(test_fields),
         TEST(test_foreign_bytes),
         TEST(test_as_json),
+        TEST(test_characters_in_json),
+        TEST(test_bytes_that_are_no_characters_in_json),
+        TEST(test_characters_that_are_escaped_in_json),
+        TEST(test_a_long_value_of_characters),
+        TEST(test_a_journal),
+        TEST(test_no_journal),
         TEST(test_levels),
         TEST(test_a_value_that_is_too_long),
         TEST(test_a_line_that_is_full),
