@@ -26,6 +26,6 @@ int main(int argc, char *argv[])
     if (!options_parse(argc, argv, &options, &error))
         return command_refuse(&error);
     if (options.command == COMMAND_RUN)
-        return serve_has_descriptors() ? keeper_run(options.file, argv, serve) : 1;
+        return serve_has_descriptors(options.file) ? keeper_run(options.file, argv, serve) : 1;
     return command_run(&options);
 }

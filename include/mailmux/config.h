@@ -250,6 +250,9 @@ struct config_report {
     bool is_cut; /* there were more problems than it has room for */
     struct config_problem *problems;
     struct config_store *store; /* the memory of the texts */
+    /* As the file wants them, for its own problems too: known even if it cannot be used. */
+    enum log_format log_format;
+    enum log_level log_level;
 };
 
 enum { CONFIG_PROBLEMS_MAX = 1000 };

@@ -29,6 +29,17 @@ static void list_errors(const struct config_report *report, char *out, size_t ca
     }
 }
 
+void load_log_form(const char *file)
+{
+    struct config_report report;
+    struct config *config = NULL;
+
+    (void)config_load(file, &config, &report);
+    log_setup(report.log_format, report.log_level);
+    config_report_free(&report);
+    config_free(&config);
+}
+
 struct snapshot *load_first(struct config **config)
 {
     struct config_report report = {0};

@@ -8,6 +8,12 @@
 #include "snapshot.h"
 
 /*
+ * Sets the log up as the file says, and does nothing else with it: for what is to be said before it
+ * is read.
+ */
+void load_log_form(const char *file);
+
+/*
  * Makes the first snapshot, from a configuration that was read already, and sets the log up as it
  * says. Takes it and sets the pointer to NULL. Returns NULL on any error.
  */

@@ -116,16 +116,17 @@ static int finish(struct server *server)
     return server->failed || atomic_load(&server->totals.alive) > 0 ? 1 : 0;
 }
 
-bool serve_has_descriptors(void)
+bool serve_has_descriptors(const char *file)
 {
     size_t descriptors = privileges_raise_descriptors();
 
-    /* Without them libuv would abort. */
-    if (descriptors < DESCRIPTORS_LEAST)
-        log_message(LOG_ERROR, "start-failed",
-            "at most %zu files may be open (RLIMIT_NOFILE), and at least %d are needed",
-            descriptors, DESCRIPTORS_LEAST);
-    return descriptors >= DESCRIPTORS_LEAST;
+    if (descriptors >= DESCRIPTORS_LEAST)
+        return true;
+    load_log_form(file);
+    log_message(LOG_ERROR, "start-failed",
+        "at most %zu files may be open (RLIMIT_NOFILE), and at least %d are needed", descriptors,
+        DESCRIPTORS_LEAST);
+    return false; /* libuv would abort */
 }
 
 /* The account is changed first: everything else is done without the rights of the keeper. */

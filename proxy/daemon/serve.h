@@ -13,8 +13,8 @@ int serve(const struct service_start *start);
 
 /*
  * Raises the limit of descriptors, and returns whether there are enough for a process and one
- * session; logs it if not.
+ * session; logs it if not, in the form that the configuration file wants.
  */
-bool serve_has_descriptors(void);
+bool serve_has_descriptors(const char *file);
 
 #endif

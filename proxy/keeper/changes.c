@@ -139,8 +139,8 @@ static bool read_coming(struct keeper *keeper, bool is_told)
     permit_free(&keeper->coming);
     keeper->coming = permit_read(keeper->file, &report);
     is_good = keeper->coming && permit_config(keeper->coming);
-    if (is_good && !keeper->current)
-        follow_log(permit_config(keeper->coming));
+    if (!keeper->current)
+        log_setup(report.log_format, report.log_level);
     for (size_t i = 0; is_told && i < report.count; i++)
         log_message(report.problems[i].is_error ? LOG_ERROR : LOG_WARNING, "config", "%s",
             report.problems[i].text);

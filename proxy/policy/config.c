@@ -19,12 +19,23 @@ static void build_begin(struct build *build, struct config_report *report)
     build->document.sections_end = &build->document.sections;
 }
 
+/* A value in error counts as not given. */
+static void note_log_form(const struct config *config, struct config_report *report)
+{
+    const struct config_setting *level =
+        config_setting_find(config->proxy.settings, SECTION_PROXY, "log_level");
+
+    report->log_format = config->proxy.log_format;
+    report->log_level = level->state == SETTING_BAD ? LOG_INFO : config->proxy.log_level;
+}
+
 /* Does everything behind the reading: the document is in the build already. */
 static void build_end(struct build *build, struct config **out)
 {
     config_build(build);
     config_defaults(build);
     config_check(build);
+    note_log_form(build->config, build->report);
     *out = build->config;
 }
 

@@ -53,6 +53,20 @@ static void test_the_first_load_sets_the_log_up(void **state)
     snapshot_unref(&snapshot);
 }
 
+/* What is said before the file is loaded has its form, too, and nothing is said of its problems. */
+static void test_the_form_alone(void **state)
+{
+    write_file("[proxy]\nlog_format = json\nworkers = many\n");
+    load_log_form(file);
+    log_message(LOG_ERROR, "event", "x");
+    assert_non_null(strstr(log_caught(), "\"event\":\"event\",\"message\":\"x\"}\n"));
+    write_file("[proxy]\nlog_format = xml\nlog_level = loud\n"); /* in error: the defaults */
+    load_log_form(file);
+    log_message(LOG_DEBUG, "quiet", "x");
+    log_message(LOG_INFO, "event", "x");
+    assert_null(strstr(log_caught(), "quiet"));
+}
+
 /* What only the snapshot finds out is a problem of the file, too. */
 static void test_certificates_are_looked_at(void **state)
 {
@@ -99,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_loads),
         TEST(test_the_first_load_sets_the_log_up),
+        TEST(test_the_form_alone),
         TEST(test_certificates_are_looked_at),
         TEST(test_a_second_load_that_fails),
     };
