@@ -161,6 +161,7 @@ int serve(const struct service_start *from)
         return 1;
     }
     privileges_hide_memory(snapshot_config(snapshot)->proxy.core_dumps == 0);
+    lockdown_begin(snapshot_config(snapshot)->proxy.state_directory, &server.lock);
     if (start(&server, snapshot)) {
         status_begin(&server);
     } else {

@@ -11,6 +11,7 @@
 #include "checks.h"
 #include "keeper_link.h"
 #include "load.h"
+#include "lockdown.h"
 #include "names.h"
 #include "state_dump.h"
 
@@ -55,6 +56,7 @@ struct server {
     struct totals totals;
     struct state_dump state_dump;
     struct certificate_watch certificates;
+    struct lockdown_words lock;
     bool checks_over; /* while retired or draining */
     bool failed;
 };

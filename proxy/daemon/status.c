@@ -117,5 +117,9 @@ void status_log_effect(struct server *server, const struct config *before)
     }
     log_number(&line, "sessions_max", server->session_limit);
     log_number(&line, "descriptors", server->descriptors);
+    log_text(&line, "no_new_privs", slice_from(server->lock.no_new_privs));
+    log_text(&line, "capabilities", slice_from(server->lock.capabilities));
+    log_text(&line, "seccomp", slice_from(server->lock.seccomp));
+    log_text(&line, "landlock", slice_from(server->lock.landlock));
     log_write(&line);
 }

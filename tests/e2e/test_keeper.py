@@ -408,7 +408,7 @@ def test_a_reload_that_is_refused_says_why(front):
 def test_upgrade_waits_for_the_outcome(front):
     done = ask(front, "--upgrade")
     assert done.returncode == 0, done
-    assert front.events("ready")[-1].fields["generation"] == "2"
+    assert front.wait_for_event("ready", 2).fields["generation"] == "2"
 
 
 def test_status_names_the_generations(front):

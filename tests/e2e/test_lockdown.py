@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from mailmux_e2e import CEILING
 from mailmux_e2e.proxy import binary
+from mailmux_e2e.servers import imap
 
 PROBE = binary().parent / "tests/harness/lockdown_probe"
+UNSANITIZED = binary().parent / "tests/e2e/mailmux_unsanitized"
 
 
 @pytest.fixture
@@ -123,3 +125,48 @@ def test_all_other_files_are_gone(files, tmp_path):
     assert outcome(files, "read", f"/proc/{os.getpid()}/maps") == "EACCES"
     (files / "link").symlink_to(elsewhere)
     assert outcome(files, "read", files / "link") == "EACCES"
+
+
+# The service itself
+
+def statuses(pid):
+    """/proc/PID/status of each thread."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").iterdir():
+        lines = (path / "status").read_text().splitlines()
+        found.append(dict(line.split(":\t", 1) for line in lines if ":\t" in line))
+    return found
+
+
+def serve(proxy, new_backend):
+    proxy.backend("server", new_backend(imap()).port)
+    proxy.listener("imap", "imap", "starttls", "server")
+    proxy.start()
+    return proxy.events("ready")[0].fields
+
+
+def test_every_thread_of_the_service_is_locked(proxy, new_backend, new_client, monkeypatch):
+    if UNSANITIZED.exists():
+        monkeypatch.setattr("mailmux_e2e.proxy.BINARY", UNSANITIZED)
+    words = serve(proxy, new_backend)
+    assert (words["no_new_privs"], words["capabilities"], words["seccomp"]) == ("yes", "none", "yes")
+    assert words["landlock"].startswith("abi") or words["landlock"] == "no-kernel"
+    threads = statuses(proxy.pid)
+    assert len(threads) > 3  # the main one, the log's, the acceptor and workers
+    for thread in threads:
+        assert (thread["NoNewPrivs"], thread["Seccomp"]) == ("1", "2"), thread["Name"]
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(thread[name], 16) == 0, (thread["Name"], name)
+    client = new_client(proxy.ports["imap"])
+    client.read_line()
+    client.starttls("imap")
+    assert b"a OK" in client.imap(b"a LOGIN alice secret")
+    client.close()
+
+
+def test_a_build_with_a_sanitizer_says_so(proxy, new_backend):
+    if not UNSANITIZED.exists():
+        pytest.skip("this build has none")
+    words = serve(proxy, new_backend)
+    assert words["no_new_privs"] == "yes"
+    assert {words[name] for name in ("capabilities", "seccomp", "landlock")} == {"no-sanitizer"}
