@@ -1,19 +1,27 @@
 """A reader of the log that stops delays nobody, and lost lines are counted (C143)."""
 
+import os
 import signal
 import socket
 import time
 
 import pytest
 from mailmux_e2e import CEILING
+from mailmux_e2e.certificates import NAME
 from mailmux_e2e.servers import imap
 
 pytestmark = pytest.mark.conformance("C143")
 SESSIONS = 330  # a pipe with Linux's default size is full after some 270
 
 
-@pytest.fixture
-def front(proxy, new_backend):
+@pytest.fixture(params=[None, "nobody"], ids=["one-account", "two-accounts"])
+def front(request, proxy, new_backend):
+    """A service of another account may not open the pipe of standard error anew."""
+    if request.param and os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    if request.param:
+        proxy.section("proxy", user=request.param, workers=2, hostname=NAME,
+                      state_directory=proxy.directory / "state")
     proxy.backend("server", new_backend(imap()).port)
     proxy.listener("imap", "imap", "none", "server")
     proxy.start()
