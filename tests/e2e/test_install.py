@@ -159,6 +159,20 @@ def test_bash_completes_configuration_files(installed, tmp_path):
     assert complete(installed, tmp_path, "-c", "pro") == {"proxy.ini"}
 
 
+def packages(purpose: str) -> set[str]:
+    words = [line.split() for line in (DEPLOY / "packages").read_text().splitlines()]
+    return {found[1] for found in words if len(found) == 2 and found[0] == purpose}
+
+
+def test_the_package_is_built_of_what_the_program_is(installed):
+    control = (DEPLOY / "debian/control").read_text()
+    field = re.search(r"^Build-Depends:\n((?: .*\n)+)", control, re.M)
+    assert field
+    named = set(re.findall(r"^ ([\w.+-]+)", field[1], re.M))
+    essential = {"gcc", "libc6-dev"}
+    assert packages("build") - essential <= named
+
+
 @pytest.fixture
 def hook(tmp_path):
     """hook(active, reloads) runs certbot's hook beside a systemctl and a journalctl of its own."""
