@@ -199,3 +199,29 @@ def hook(tmp_path):
 def test_the_hook_of_certbot(hook, active, reloads, status, words):
     done = hook(active, reloads)
     assert (done.returncode, done.stdout) == (status, words)
+
+
+def quickstart(*words: object, **options: object) -> subprocess.CompletedProcess:
+    return run(DEPLOY / "quickstart", *words, **options)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it asks for root first")
+def test_the_quick_start_says_beforehand_what_it_installs(tmp_path):
+    for name in ("dpkg-query", "apt-get"):  # nothing is installed, and nothing can be
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    done = quickstart("--once", env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.returncode == 1
+    said = done.stdout.splitlines()
+    assert said[0].startswith("==> installing with apt, and leaving installed: ")
+    assert {"dovecot-imapd", "postfix"} <= set(said[0].split())
+    assert "Postfix and Dovecot" in said[1] and "not started as services" in said[1]
+    assert "apt-get update failed" in said[2]
+
+
+def test_the_quick_start_keeps_no_template_over_another_file(tmp_path):
+    (tmp_path / "proxy.ini").write_text("# mine\n")
+    done = quickstart("--once", "--keep", tmp_path)
+    assert done.returncode == 1
+    assert f"{tmp_path}/proxy.ini exists" in done.stdout
+    assert (tmp_path / "proxy.ini").read_text() == "# mine\n"
