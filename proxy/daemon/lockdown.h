@@ -1,5 +1,5 @@
 /*
- * The service's lock: what it can no longer do from here on, even if it is taken over. Decision 24
+ * The service's lock: what it can no longer do from here on, even if it is taken over. Decision 25
  * says why it is these four, docs/developer/system-calls.md which system calls are left.
  *
  * Not part of it: core dumps and the view of other processes into this one's memory, which are a

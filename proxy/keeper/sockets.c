@@ -21,8 +21,14 @@ static bool is_meant(
     return strcmp(whole, name) == 0;
 }
 
-/* Returns an address that the configuration names, by its name or else by itself, or NULL. */
-static const struct address *find_named(
+/* An address that the configuration names; `at` is NULL if it does not. */
+struct place {
+    const struct address *at;
+    bool is_free;
+};
+
+/* By its name, or else by itself. */
+static struct place find_named(
     const struct config *config, const char *name, const struct address *at)
 {
     for (size_t i = 0; i < config->listener_count; i++) {
@@ -32,10 +38,10 @@ static const struct address *find_named(
             const struct address *one = &listener->bind[j];
 
             if (name ? is_meant(listener, one, name) : address_equal(one, at))
-                return one;
+                return (struct place){one, listener->freebind != 0};
         }
     }
-    return NULL;
+    return (struct place){0};
 }
 
 static int find(const struct sockets *sockets, const struct address *at)
@@ -78,27 +84,27 @@ static bool share_colliding(const struct sockets *sockets, const struct address 
  * Sockets are shared for this moment only, so that another program's bind is refused as ever
  * (unless it is root's and wants to share).
  */
-static int open_at(const struct sockets *sockets, const struct address *at)
+static int open_at(const struct sockets *sockets, struct place place)
 {
-    bool is_shared = share_colliding(sockets, at, true);
-    int fd = listening_open(at, is_shared);
+    bool is_shared = share_colliding(sockets, place.at, true);
+    int fd = listening_open(place.at, is_shared, place.is_free);
 
-    (void)share_colliding(sockets, at, false);
+    (void)share_colliding(sockets, place.at, false);
     return fd;
 }
 
 int sockets_get(struct sockets *sockets, const struct config *config, const char *name)
 {
-    const struct address *at = config ? find_named(config, name, NULL) : NULL;
-    int kept = at ? find(sockets, at) : -1;
+    struct place place = config ? find_named(config, name, NULL) : (struct place){0};
+    int kept = place.at ? find(sockets, place.at) : -1;
 
-    if (!at)
+    if (!place.at)
         return -EPERM;
     if (kept < 0) {
-        kept = open_at(sockets, at);
+        kept = open_at(sockets, place);
         if (kept < 0)
             return kept;
-        if (!add(sockets, at, kept)) {
+        if (!add(sockets, place.at, kept)) {
             (void)close(kept);
             return -ENOMEM;
         }
@@ -116,7 +122,7 @@ static void remove_at(struct sockets *sockets, size_t i)
 void sockets_keep(struct sockets *sockets, const struct config *config)
 {
     for (size_t i = sockets->count; i-- > 0;) {
-        if (!find_named(config, NULL, &sockets->items[i].at))
+        if (!find_named(config, NULL, &sockets->items[i].at).at)
             remove_at(sockets, i);
     }
 }

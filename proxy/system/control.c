@@ -60,7 +60,7 @@ void control_accept(struct control *control)
 {
     int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (fd >= 0 && control_socket_is_trusted(fd))
+    if (fd >= 0 && control_socket_is_trusted(fd, NULL))
         control_take(control, fd, '\0');
     else if (fd >= 0)
         (void)close(fd);

@@ -1,6 +1,7 @@
 #include "control_socket.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -61,11 +62,12 @@ int control_socket_listen(const struct sockaddr_un *at)
     return -1;
 }
 
-bool control_socket_is_trusted(int fd)
+bool control_socket_is_trusted(int fd, const char *also)
 {
+    const struct passwd *account = also ? getpwnam(also) : NULL;
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t n = sizeof(peer);
 
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
-           (peer.uid == 0 || peer.uid == geteuid());
+           (peer.uid == 0 || peer.uid == geteuid() || (account && peer.uid == account->pw_uid));
 }

@@ -23,7 +23,10 @@ int control_socket_listen(const struct sockaddr_un *at);
 /* Connects. Returns a descriptor, or -1 with errno set. */
 int control_socket_connect(const struct sockaddr_un *at);
 
-/* Returns whether the other side of the connection is root or this process's own account. */
-bool control_socket_is_trusted(int fd);
+/*
+ * Returns whether the other side of the connection is root, this process's own account, or `also`
+ * unless that is NULL.
+ */
+bool control_socket_is_trusted(int fd, const char *also);
 
 #endif

@@ -14,7 +14,7 @@ void listening_share(int fd, bool is_shared)
     (void)set(fd, SOL_SOCKET, SO_REUSEPORT, is_shared);
 }
 
-int listening_open(const struct address *at, bool is_shared)
+int listening_open(const struct address *at, bool is_shared, bool is_free)
 {
     int family = address_family(at);
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
@@ -25,6 +25,8 @@ int listening_open(const struct address *at, bool is_shared)
     (void)set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (family == AF_INET6)
         (void)set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (is_free) /* it is an option of IPv4 that holds for both */
+        (void)set(fd, IPPROTO_IP, IP_FREEBIND, 1);
     listening_share(fd, is_shared);
     if (bind(fd, &at->socket.any, address_len(at)) == 0 && listen(fd, LISTENING_BACKLOG) == 0) {
         listening_share(fd, false);

@@ -9,9 +9,10 @@ enum { LISTENING_BACKLOG = 1024 }; /* connections that may wait at one socket */
 /*
  * Returns a descriptor that listens at the address (close-on-exec, non-blocking, IPv6 alone where
  * it is IPv6), which the caller closes, or a negative errno. is_shared: the kernel lets it stand
- * beside sockets whose addresses collide with it, if they are shared at this moment, too.
+ * beside sockets whose addresses collide with it, if they are shared at this moment, too. is_free:
+ * no interface needs to have the address yet.
  */
-int listening_open(const struct address *at, bool is_shared);
+int listening_open(const struct address *at, bool is_shared, bool is_free);
 
 /*
  * Lets other sockets of this user be opened beside this one, or no longer. The sockets that stand

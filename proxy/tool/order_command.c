@@ -13,8 +13,18 @@ static int fail(const char *directory, const char *why)
     return 1;
 }
 
-/* A service that has been taken over owns the directory: what it says there is not believed. */
-static int ask(const char *directory, enum control_order order)
+/* What comes back may be from a service that was taken over: it commands no terminal. */
+static void print(FILE *out, char *text)
+{
+    for (char *at = text; *at; at++) {
+        if ((*at < ' ' && *at != '\n') || *at == 0x7f)
+            *at = '?';
+    }
+    (void)fprintf(out, "%s\n", text);
+}
+
+/* user: the keeper may run as this account; NULL: as root, or as this process's own. */
+static int ask(const char *directory, const char *user, enum control_order order)
 {
     struct sockaddr_un at;
     struct word answer;
@@ -26,14 +36,14 @@ static int ask(const char *directory, enum control_order order)
         fd = control_socket_connect(&at);
     if (fd < 0)
         return fail(directory, strerror(errno));
-    is_answered = control_socket_is_trusted(fd) && word_send(fd, (char)order, "", -1) &&
+    is_answered = control_socket_is_trusted(fd, user) && word_send(fd, (char)order, "", -1) &&
                   word_receive(fd, true, &answer) == WORD_OK;
     (void)close(fd);
     if (!is_answered)
         return fail(directory, "it gave no answer; only root and its own account may ask");
     if (answer.fd >= 0)
         (void)close(answer.fd);
-    (void)fprintf(answer.letter == CONTROL_DONE ? stdout : stderr, "%s\n", answer.text);
+    print(answer.letter == CONTROL_DONE ? stdout : stderr, answer.text);
     return answer.letter == CONTROL_DONE ? 0 : 1;
 }
 
@@ -48,7 +58,7 @@ int order_command(const char *file, enum control_order order)
         return 1;
     }
     (void)config_load_unchecked(file, &config, &report);
-    status = ask(config->proxy.state_directory, order);
+    status = ask(config->proxy.state_directory, config->proxy.user, order);
     config_report_free(&report);
     config_free(&config);
     return status;

@@ -65,7 +65,7 @@ static inline int bind_here(void *owner, const char *listener, const struct addr
 {
     (void)owner;
     (void)listener;
-    return listening_open(at, false);
+    return listening_open(at, false, false);
 }
 
 static const struct plan_binder here = {bind_here, NULL};

@@ -66,7 +66,7 @@ static void pass(uint64_t ms)
 static int listen_without_blocking(uint16_t port)
 {
     struct address at = own_address(port);
-    int fd = listening_open(&at, false);
+    int fd = listening_open(&at, false, false);
 
     assert_true(fd >= 0);
     return fd;
