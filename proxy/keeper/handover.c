@@ -22,8 +22,7 @@ enum { LINE_OCTETS_MAX = 128 };
  */
 static int give(int fd)
 {
-    if (fd >= 0)
-        (void)fcntl(fd, F_SETFD, 0);
+    (void)fcntl(fd, F_SETFD, 0);
     return fd;
 }
 
@@ -79,8 +78,7 @@ void handover_execute(const struct keeper *keeper)
 
 static void keep_private(int fd)
 {
-    if (fd >= 0)
-        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 static void take_control(struct keeper *keeper, int fd)

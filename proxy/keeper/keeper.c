@@ -230,9 +230,6 @@ int keeper_run(const char *file, char *const argv[], generation_run *run)
         return 1;
     while (!is_over(&keeper))
         turn(&keeper, signal_fd);
-    control_close(&keeper.control);
-    permit_free(&keeper.current);
-    permit_free(&keeper.coming);
-    sockets_close(&keeper.sockets);
+    control_close(&keeper.control); /* all else ends with the process */
     return keeper.exit_status;
 }
