@@ -80,25 +80,3 @@ def test_a_reload_that_cannot_bind_keeps_what_serves(front):
     assert front.reload().event == "reload-failed"
     listen(front, MISSING[1], freebind="yes")
     assert front.reload().event == "reloaded"
-
-
-@pytest.mark.conformance("C145")
-def test_without_ipv6_the_wildcard_alone_is_skipped(front):
-    """Inside a network of its own where IPv6 is switched off."""
-    if os.geteuid() != 0:
-        pytest.skip("namespaces need root")
-
-    def body(_):
-        with open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "w") as file:
-            file.write("1")
-        listen(front, "*:1143")
-        front.start()
-        assert len(front.events("no-ipv6")) == 1
-        front.stop()
-        listen(front, "[::]:1143")  # nothing else: no socket, so no `ready`
-        done = run_to_end(front)
-        assert done.returncode == 1 and " ready" not in done.stderr, done.stderr
-        listen(front, "[::1]:1143")
-        done = run_to_end(front)
-        assert done.returncode == 1 and "bind-failed" in done.stderr, done.stderr
-    in_own_networks(body, ["10.0.0.2"])

@@ -26,10 +26,16 @@ def mailmux(*arguments, before=()):
                           text=True, env=environment, stdin=subprocess.DEVNULL)
 
 
+@pytest.fixture(autouse=True)
+def trusted(certificates, monkeypatch):
+    """The certificates of the tests are whole: their authority is one of the system's."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+
+
 @pytest.fixture
 def find(tmp_path):
-    """find(text) returns (status, lines) of --check, each line without its file and what is said of
-    root: "8: [tls] key = ..." and the like.
+    """find(text) returns (status, lines) of --check, each line without its file, and without what is
+    said of root and of the name of this machine: "8: [tls] key = ..." and the like.
     """
     ini = tmp_path / "proxy.ini"
 
@@ -37,7 +43,7 @@ def find(tmp_path):
         ini.write_text(text)
         done = mailmux("--check", "-c", ini)
         lines = [line.replace(f"{ini}:", "") for line in done.stderr.splitlines()
-                 if ROOT not in line]
+                 if ROOT not in line and "which is hostname in [proxy]" not in line]
         return done.returncode, lines
 
     return run
@@ -208,6 +214,7 @@ def test_several_mistakes_of_one_set(find, new_proxy, certificates, tmp_path):
             "names = mail.example.org, a..b, *.example.org\nnames = b..c\n"
             f"client_certificate = request\nclient_ca = {tmp_path / 'a.pem'}\n" + GOOD)
     status, lines = find(text)
+    lines = [line for line in lines if line.startswith("error: ")]  # the names are others, too
     assert status == 1
     assert starts(lines) == [
         "error: 4: [tls] certificate", "error: 7: [tls] key", "error: 8: [tls] names",

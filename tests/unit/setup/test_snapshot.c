@@ -55,9 +55,16 @@ static void assert_warned_of_hostname(const char *text, const char *warning)
 {
     struct snapshot *snapshot = built(text, NULL);
 
-    assert_int_equal(report.count, warning ? 1 : 0);
-    if (warning)
-        assert_problem(0, false, warning);
+    size_t said = 0;
+
+    for (size_t i = 0; i < report.count; i++) {
+        if (!strstr(report.problems[i].text, "hostname in [proxy]"))
+            continue; /* of root, which these tests may be run by */
+        said++;
+        assert_non_null(warning);
+        assert_problem(i, false, warning);
+    }
+    assert_int_equal(said, warning ? 1 : 0);
     config_report_free(&report);
     snapshot_unref(&snapshot);
 }
