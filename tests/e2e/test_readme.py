@@ -40,7 +40,7 @@ def test_the_line_of_a_session(proxy, new_backend):
     assert {key: shown.fields[key] for key in CONSTANT} == {key: line.fields[key] for key in CONSTANT}
 
 
-def test_the_answer_of_probe(proxy):
+def test_the_answer_of_probe(proxy, certificates):
     legacy = LegacyServer("--only", "postfix", trusted_networks="127.0.0.0/8")
     try:
         proxy.section("backend old-smtp", server=f"127.0.0.1:{legacy.smtp}")
@@ -48,7 +48,9 @@ def test_the_answer_of_probe(proxy):
         proxy.write()
         done = subprocess.run([str(binary()), "--check", "--probe", "-c", str(proxy.ini)],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=CEILING, env={"ASAN_OPTIONS": "exitcode=99", **os.environ})
+                              timeout=CEILING,
+                              env={"ASAN_OPTIONS": "exitcode=99", **os.environ,
+                                   "SSL_CERT_FILE": str(certificates.authority)})
     finally:
         legacy.stop()
     first = SHOWN.index("$ mailmux --check --probe -c proxy.ini") + 1
