@@ -236,6 +236,9 @@ struct config {
     struct config_store *store; /* the memory of everything above */
 };
 
+/* The variable of the environment in which `bind = systemd:NAME` finds its sockets. */
+#define CONFIG_SOCKETS_VARIABLE "MAILMUX_SOCKETS"
+
 /* A problem of a configuration. An error makes the configuration unusable. */
 struct config_problem {
     bool is_error; /* else a warning */

@@ -206,7 +206,8 @@ static bool begin(struct keeper *keeper)
         changes_resume(keeper);
         return true;
     }
-    for (int fd = SYSTEMD_FIRST_SOCKET, count = systemd_take_sockets(); count > 0; fd++, count--)
+    for (int fd = SYSTEMD_FIRST_SOCKET, count = systemd_take_sockets(CONFIG_SOCKETS_VARIABLE);
+         count > 0; fd++, count--)
         sockets_take(&keeper->sockets, fd);
     return changes_start(keeper);
 }

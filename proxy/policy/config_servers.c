@@ -1,4 +1,4 @@
-/* Parses bind, server and resolver: addresses, servers of a backend, and DNS servers. */
+/* Parses server and resolver: servers of a backend, and DNS servers. */
 #include "config_build.h"
 
 #include "config_line.h"
@@ -14,69 +14,6 @@ enum { DNS_PORT = 53 };
 #define SERVICE_EXAMPLE "srv:_imap._tcp.example.org"
 #define SOCKET_PREFIX "unix:"
 #define SOCKET_EXAMPLE "unix:/run/dovecot/imap"
-
-static void add_bind(
-    struct config_listener *listener, struct slice ip, uint16_t port, struct config_origin origin)
-{
-    struct address address;
-
-    if (!address_parse_ip(ip, port, &address))
-        return;
-    listener->bind[listener->bind_count] = address;
-    listener->bind_origin[listener->bind_count] = origin;
-    listener->bind_count++;
-}
-
-/* Refuses a value that is understood, but not possible. Returns whether it was one. */
-static bool refuse_with_remedy(
-    struct setting *setting, const struct config_value *value, struct slice host)
-{
-    char remedy[CONFIG_REMEDY_MAX];
-
-    if (!config_host_remedy(host, remedy))
-        return false;
-    setting_refuse(setting, value, "%s", remedy);
-    return true;
-}
-
-static void parse_bind(struct setting *setting, const struct config_value *value)
-{
-    struct config_listener *listener = setting->section;
-    struct slice host;
-    struct address ignored;
-    uint16_t port;
-
-    if (slice_starts_nocase(value->text, SLICE("unix:")) || slice_starts(value->text, SLICE("/"))) {
-        setting_refuse(setting, value,
-            "clients come by TCP alone; write e.g. 127.0.0.1:143. A unix socket may be a server");
-    } else if (!address_split_port(value->text, &host, &port)) {
-        if (!refuse_with_remedy(setting, value, value->text))
-            setting_refuse(setting, value,
-                "not an address with a port of 1 to 65535; write e.g. 0.0.0.0:25, [::]:25 or *:25");
-    } else if (refuse_with_remedy(setting, value, host)) {
-        return;
-    } else if (slice_equal(host, SLICE("*"))) {
-        add_bind(listener, SLICE("0.0.0.0"), port, value->origin);
-        add_bind(listener, SLICE("::"), port, value->origin);
-    } else if (address_parse_ip(host, port, &ignored)) {
-        add_bind(listener, host, port, value->origin);
-    } else {
-        setting_refuse(setting, value,
-            "\"%.*s\" is not an IP address; write e.g. 0.0.0.0:%u, [::]:%u or *:%u", (int)host.n,
-            host.p, port, port, port);
-    }
-}
-
-void setting_parse_binds(struct setting *setting, const struct config_value *values, size_t count)
-{
-    struct config_listener *listener = setting->section;
-    struct config_store *store = setting->build->store;
-
-    listener->bind = config_store_take(store, 2 * count, sizeof(*listener->bind));
-    listener->bind_origin = config_store_take(store, 2 * count, sizeof(*listener->bind_origin));
-    for (size_t i = 0; i < count; i++)
-        parse_bind(setting, &values[i]);
-}
 
 static bool parse_weight(struct config_server *server, struct slice text)
 {
@@ -219,7 +156,7 @@ static bool parse_service(struct setting *setting, const struct config_value *va
         return false;
     }
     if (name.n > 0 && service_is_valid(slice_of(name.p, name.n - 1)) &&
-        refuse_with_remedy(setting, value, name)) /* a dot at its end */
+        setting_refuse_with_remedy(setting, value, name)) /* a dot at its end */
         return false;
     if (!service_is_valid(name)) {
         setting_refuse(setting, value,
@@ -270,7 +207,7 @@ static bool parse_target(struct setting *setting, const struct config_value *val
         return false;
     }
     if (!address_split_port(word, &host, &server->port)) {
-        if (refuse_with_remedy(setting, value, word))
+        if (setting_refuse_with_remedy(setting, value, word))
             return false;
         setting_refuse(setting, value,
             "\"%.*s\" is not HOST:PORT with a port of 1 to 65535; an IPv6 address stands in "
@@ -278,7 +215,7 @@ static bool parse_target(struct setting *setting, const struct config_value *val
             (int)word.n, word.p);
         return false;
     }
-    if (refuse_with_remedy(setting, value, host))
+    if (setting_refuse_with_remedy(setting, value, host))
         return false;
     server->has_address = address_parse_ip(host, server->port, &server->address);
     if (!server->has_address && !config_host_is_valid(host)) {
@@ -383,7 +320,7 @@ void setting_parse_resolvers(
 
         if (!address_split_port(values[i].text, &host, &port))
             host = values[i].text;
-        if (refuse_with_remedy(setting, &values[i], host))
+        if (setting_refuse_with_remedy(setting, &values[i], host))
             continue;
         if (parse_resolver(values[i].text, &resolvers->address[resolvers->count]))
             resolvers->origin[resolvers->count++] = values[i].origin;

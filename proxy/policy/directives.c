@@ -180,8 +180,11 @@ const struct directive directives[] = {
 
     {SECTION_LISTENER, "bind", VALUE_BIND, FIELD(config_listener, bind_count), .is_list = true,
         .is_required = true,
-        .help = "The addresses and ports to listen on. An IPv6 address stands in brackets; *:25 "
-                "means 0.0.0.0:25 and [::]:25."},
+        .help =
+            "The addresses and ports to listen on. An IPv6 address stands in brackets; *:25 "
+            "means 0.0.0.0:25 and [::]:25. systemd:NAME means the sockets that a .socket unit of "
+            "systemd hands over by this FileDescriptorName; protocol and tls follow from their "
+            "ports."},
     {SECTION_LISTENER, "freebind", VALUE_CHOICE, FIELD(config_listener, freebind),
         .choices = no_or_yes, .fallback = "no",
         .help = "Whether the addresses in bind may be ones that this machine does not have yet, "

@@ -1,6 +1,6 @@
 #include "systemd.h"
 
-#include <limits.h>
+#include "listening.h"
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -55,6 +55,15 @@ void systemd_notify_reloading(void)
         (unsigned long long)now.tv_sec * 1000000ULL + (unsigned long long)now.tv_nsec / 1000ULL);
 }
 
+/* ---- Sockets ---- */
+
+enum { SOCKETS_MAX = 256, LIST_MAX = 16384 };
+
+struct text {
+    size_t n;
+    char bytes[LIST_MAX];
+};
+
 static long number_in(const char *variable)
 {
     const char *text = getenv(variable);
@@ -62,12 +71,41 @@ static long number_in(const char *variable)
     return text ? strtol(text, NULL, 10) : 0;
 }
 
-int systemd_take_sockets(void)
+/* Adds "NAME=ADDRESS " of a descriptor to the list; what is no listening socket is left out. */
+static void describe(int fd, const char *name, size_t n, struct text *list)
+{
+    char address[ADDRESS_TEXT_MAX];
+    struct address at;
+    int more;
+
+    if (!listening_check(fd, &at))
+        return;
+    more = snprintf(list->bytes + list->n, sizeof(list->bytes) - list->n, "%s%.*s=%s",
+        list->n ? " " : "", (int)n, name, address_text(&at, address));
+    if (more > 0 && (size_t)more < sizeof(list->bytes) - list->n)
+        list->n += (size_t)more;
+    list->bytes[list->n] = '\0';
+}
+
+int systemd_take_sockets(const char *variable)
 {
     long count = number_in("LISTEN_PID") == (long)getpid() ? number_in("LISTEN_FDS") : 0;
+    const char *names = getenv("LISTEN_FDNAMES");
+    struct text list = {.n = 0};
 
+    if (count < 0 || count > SOCKETS_MAX)
+        count = 0;
+    for (int i = 0; i < count; i++) {
+        size_t n = names ? strcspn(names, ":") : 0;
+
+        describe(SYSTEMD_FIRST_SOCKET + i, names ? names : "", n, &list);
+        if (names)
+            names += n + (names[n] == ':');
+    }
+    if (count > 0)
+        (void)setenv(variable, list.bytes, 1);
     (void)unsetenv("LISTEN_PID");
     (void)unsetenv("LISTEN_FDS");
     (void)unsetenv("LISTEN_FDNAMES");
-    return count > 0 && count < INT_MAX - SYSTEMD_FIRST_SOCKET ? (int)count : 0;
+    return (int)count;
 }

@@ -15,9 +15,11 @@ void systemd_notify_reloading(void);
 
 /*
  * Returns how many sockets systemd has opened for this process. They are the descriptors from
- * SYSTEMD_FIRST_SOCKET on, and the caller's. A second call returns 0.
+ * SYSTEMD_FIRST_SOCKET on, and the caller's. Puts "NAME=ADDRESS" of each, with blanks between them,
+ * into the variable of the environment, where programs that take this one's place find it, too. A
+ * second call returns 0.
  */
-int systemd_take_sockets(void);
+int systemd_take_sockets(const char *variable);
 
 enum { SYSTEMD_FIRST_SOCKET = 3 };
 

@@ -88,11 +88,13 @@ def test_the_status_is_told_and_the_watchdog_fed(front, systemd):
             pass
 
 
-def start_with_sockets(front, *sockets):
+def start_with_sockets(front, *sockets, names=""):
     """Starts mailmux as systemd does: the sockets are its descriptors from 3 on."""
     front.write()
     moves = " ".join(f"{3 + n}<&{one.fileno()}" for n, one in enumerate(sockets))
-    command = f'LISTEN_PID=$$ LISTEN_FDS={len(sockets)}; export LISTEN_PID LISTEN_FDS; ' \
+    moves += "".join(f" {one.fileno()}<&-" for one in sockets if one.fileno() >= 3 + len(sockets))
+    command = f'LISTEN_PID=$$ LISTEN_FDS={len(sockets)} LISTEN_FDNAMES={names}; ' \
+              'export LISTEN_PID LISTEN_FDS LISTEN_FDNAMES; ' \
               f'exec "$0" -c "$1" {moves}'
     return subprocess.Popen(["/bin/bash", "-c", command, binary(), front.ini],
                             pass_fds=[one.fileno() for one in sockets],
@@ -120,6 +122,35 @@ def test_sockets_that_systemd_has_opened_are_used(front):
     finally:
         process.terminate()
         assert process.wait(CEILING) == 0
+
+
+def test_sockets_are_taken_by_their_names(front):
+    """Which addresses they have is systemd's affair; an upgrade keeps them."""
+    front.section("listener imap", bind="systemd:mail", protocol="imap", tls="none",
+                  backend="server")
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two, \
+            socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [opened.getsockname()[1] for opened in (one, two, other)]
+        process = start_with_sockets(front, one, other, two, names="mail:other:mail")
+    try:
+        for number in (None, signal.SIGHUP, signal.SIGUSR2):
+            if number:
+                process.send_signal(number)
+            until(lambda: is_served("127.0.0.1", ports[0]) and is_served("127.0.0.1", ports[1]))
+        with pytest.raises(ConnectionError):  # no listener names it
+            socket.create_connection(("127.0.0.1", ports[2]))
+    finally:
+        process.terminate()
+        assert process.wait(CEILING) == 0
+
+
+def test_a_name_that_systemd_does_not_hand_over(front):
+    front.section("listener imap", bind="systemd:mail", protocol="imap", tls="none",
+                  backend="server")
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        assert start_with_sockets(front, opened, names="other").wait(CEILING) == 1
+    done = subprocess.run([binary(), "--check", "-c", front.ini], capture_output=True, text=True)
+    assert done.returncode == 0 and "systemd:mail" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the account")
