@@ -107,14 +107,17 @@ static void tell_refusal(struct session *session, const struct dialog_news *news
     log_write(&line);
 }
 
-/* Returns whether a session that ends so was refused something by mailmux, by rule or by limit. */
+/*
+ * Returns whether a session that ends so was refused something by mailmux, by rule or by limit. TLS
+ * where none is spoken, and the reverse, is no refusal: the line of the session says all of it.
+ */
 static bool is_refusal(enum reason reason)
 {
     static const enum reason refusals[] = {REASON_INJECTION, REASON_SMUGGLING, REASON_HTTP,
         REASON_EARLY_TALKER, REASON_BAD_COMMANDS, REASON_LINE_TOO_LONG, REASON_LITERAL_TOO_LARGE,
-        REASON_BDAT_REFUSED, REASON_KEY_UPDATES, REASON_PROXY_HEADER, REASON_PLAINTEXT_ON_TLS_PORT,
-        REASON_TLS_ON_PLAINTEXT_PORT, REASON_PREAUTH, REASON_QUEUE_FULL, REASON_QUEUE_TIMEOUT,
-        REASON_TOO_MANY_SESSIONS, REASON_TOO_MANY_HANDSHAKES};
+        REASON_BDAT_REFUSED, REASON_KEY_UPDATES, REASON_PROXY_HEADER, REASON_PREAUTH,
+        REASON_QUEUE_FULL, REASON_QUEUE_TIMEOUT, REASON_TOO_MANY_SESSIONS,
+        REASON_TOO_MANY_HANDSHAKES};
 
     for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
         if (refusals[i] == reason)

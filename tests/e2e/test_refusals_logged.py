@@ -283,20 +283,34 @@ def test_a_client_cannot_fill_the_log(field):
 def test_what_ends_a_session_before_its_dialog_is_told_too(proxy, new_backend):
     add_listeners(proxy, new_backend)
     proxy.start()
+    client = Client(proxy.ports["smtp"])
+    client.send(b"GET / HTTP/1.1\r\n\r\n")
+    try:
+        client.read_to_end()
+    finally:
+        client.close()
+    session = proxy.wait_for_event("session").fields
+    line = refused(proxy)[-1]
+    assert session["reason"] == line.fields["reason"] == "http-request"
+    assert_parties(line, session)
+
+
+@pytest.mark.conformance("C116")
+def test_tls_in_the_wrong_place_has_one_line(proxy, new_backend):
+    """Scanners come by the thousand; the line of the session says all of it."""
+    add_listeners(proxy, new_backend)
+    proxy.start()
     for n, (name, words, reason) in enumerate([
             ("imaps", b"a LOGIN alice " + SECRET + b"\r\n", "plaintext-on-tls-port"),
-            ("imap", b"\x16\x03\x01\x00\x05hello", "tls-on-plaintext-port"),
-            ("smtp", b"GET / HTTP/1.1\r\n\r\n", "http-request")], 1):
+            ("imap", b"\x16\x03\x01\x00\x05hello", "tls-on-plaintext-port")], 1):
         client = Client(proxy.ports[name])
         client.send(words)
         try:
             client.read_to_end()
         finally:
             client.close()
-        session = proxy.wait_for_event("session", n).fields
-        line = refused(proxy)[-1]
-        assert session["reason"] == line.fields["reason"] == reason
-        assert_parties(line, session)
+        assert proxy.wait_for_event("session", n).fields["reason"] == reason
+        assert not refused(proxy)
     assert SECRET.decode() not in proxy.log()
 
 
