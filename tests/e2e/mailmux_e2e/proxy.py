@@ -213,7 +213,11 @@ class Proxy:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def send_signal(self, number: signal.Signals) -> None:
+        """To the main process; a machine that stops or goes on does so with all of them."""
         assert self.process is not None
+        if number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in self.service_pids():
+                os.kill(pid, number)
         self.process.send_signal(number)
 
     def wait(self) -> int:
