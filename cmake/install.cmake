@@ -9,6 +9,18 @@ set(configuration ${CMAKE_INSTALL_FULL_SYSCONFDIR}/mailmux)
 string(REGEX REPLACE "^/" "" profile ${CMAKE_INSTALL_FULL_SBINDIR}/mailmux)
 string(REPLACE "/" "." profile ${profile})
 
+# Where mailmux is installed there is an account for it, which a recipe that names none gets here.
+file(GLOB recipes CONFIGURE_DEPENDS deploy/recipes/*.ini)
+foreach(recipe ${recipes})
+  file(READ ${recipe} text)
+  if(NOT text MATCHES "\nuser = ")
+    string(PREPEND text "# The account that the installation brings.\n[proxy]\nuser = mailmux\n\n")
+  endif()
+  get_filename_component(name ${recipe} NAME)
+  file(CONFIGURE OUTPUT deploy/recipes/${name} CONTENT "${text}" @ONLY)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${recipe})
+endforeach()
+
 install(TARGETS mailmux RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 
 foreach(file systemd/mailmux.service apparmor/mailmux)
@@ -27,7 +39,7 @@ install(FILES docs/man/mailmux.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES docs/man/mailmux.ini.5 docs/man/proxy.ini.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/operator DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
-install(DIRECTORY deploy/recipes DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${PROJECT_BINARY_DIR}/deploy/recipes DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES proxy.ini deploy/systemd/mailmux.socket DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(PROGRAMS deploy/certbot/mailmux DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/certbot)
 

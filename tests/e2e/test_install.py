@@ -20,6 +20,7 @@ LAID_DOWN = {
     f"{PREFIX}/lib/sysusers.d/mailmux.conf",
     "etc/apparmor.d/usr.local.sbin.mailmux",
     "etc/mailmux/proxy.ini",
+    "etc/fail2ban/filter.d/mailmux.conf",
     f"{PREFIX}/share/bash-completion/completions/mailmux",
     f"{PREFIX}/share/man/man8/mailmux.8",
     f"{PREFIX}/share/man/man5/mailmux.ini.5",
@@ -81,6 +82,17 @@ def test_the_shipped_configuration_is_clean(tmp_path):
     file.write_text((DEPLOY / "proxy.ini").read_text().replace("user = mailmux", "user = nobody"))
     done = run(binary(), "--check", "-c", file)
     assert done.stdout == f"{file}: good: 0 errors, 0 warnings\n"
+
+
+RECIPES = sorted((DEPLOY / "recipes").glob("*.ini"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_an_installed_recipe_names_the_account(installed, recipe):
+    """It is as in the repository but for that: there the account need not exist."""
+    text = (installed / PREFIX / "share/doc/mailmux/recipes" / recipe.name).read_text()
+    assert text.endswith(recipe.read_text())
+    assert text.count("\n[proxy]\nuser = mailmux\n") == 1
 
 
 def test_the_manual_has_both_names(installed):
