@@ -2,6 +2,8 @@
 client can choose is as hostile as it can be.
 """
 
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -121,3 +123,24 @@ def test_in_aggressive_mode_attacks_count_too(log_in, tmp_path):
     lines = [line.text for line in log_in.proxy.lines]
     assert set(banned(tmp_path, lines)) == {"198.51.100.1"}
     assert set(banned(tmp_path, lines, "aggressive")) == {f"198.51.100.{n}" for n in (1, 2, 3)}
+
+
+def test_the_jail_that_the_documentation_shows(tmp_path):
+    """Taken up by fail2ban beside its own configuration, with the filter where it is installed."""
+    text = (REPOSITORY / "docs/operator/operations.md").read_text()
+    jail = re.search(r"^```\n(\[mailmux\]\n.*?)^```$", text, re.M | re.S)
+    assert jail
+    there = tmp_path / "fail2ban"
+    shutil.copytree("/etc/fail2ban", there)
+    shutil.rmtree(there / "jail.d")  # those of this machine
+    (there / "jail.d").mkdir()
+    (there / "jail.d/mailmux.conf").write_text(jail[1])
+    shutil.copy(FILTER, there / "filter.d")
+    run = subprocess.run(["fail2ban-client", "-c", str(there), "-d"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "['add', 'mailmux', 'systemd']" in run.stdout
+    assert "['set', 'mailmux', 'addjournalmatch', '_SYSTEMD_UNIT=mailmux.service']" in run.stdout
+    assert "['set', 'mailmux', 'maxretry', 5]" in run.stdout
+    assert "['start', 'mailmux']" in run.stdout
+    action = next(line for line in run.stdout.splitlines() if "'port'" in line)
+    assert "smtp,submission,submissions,imap,imaps,pop3,pop3s" in action
