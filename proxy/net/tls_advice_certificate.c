@@ -155,9 +155,13 @@ void tls_advise_own_certificate(const struct stream *stream, int alert, char *hi
         (void)snprintf(rest, size, "; it is self-signed, and each client must be told to trust it");
     else if (sk_X509_num(chain) <= 0)
         (void)snprintf(rest, size,
-            "; its file has no intermediate certificate behind it, which most authorities need");
+            "; its file has no intermediate certificate behind it, which most authorities need: "
+            "name "
+            "the whole chain (certbot: fullchain.pem)");
     else
-        (void)snprintf(rest, size, "; its authority may be unknown to the client");
+        (void)snprintf(rest, size,
+            "; let the client trust its authority, or have one from an authority that clients "
+            "know");
 }
 
 /* ---- Of a client ---- */

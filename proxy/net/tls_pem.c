@@ -43,6 +43,16 @@ int tls_pem_no_password(char *into, int cap, int is_writing, void *unused)
     return -1;
 }
 
+/* Returns what the file is. The library's words say no more than that there is no PEM. */
+static const char *find_kind(const char *path)
+{
+    const char *kind = tls_pem_kind(path);
+
+    if (kind[0] || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+        ERR_clear_error();
+    return kind;
+}
+
 static EVP_PKEY *read_key(const char *path, size_t index, struct tls_fault *fault)
 {
     FILE *file = files_stream(path);
@@ -53,13 +63,16 @@ static EVP_PKEY *read_key(const char *path, size_t index, struct tls_fault *faul
         (void)fclose(file);
     if (key)
         return key;
-    if (reason == PEM_R_BAD_PASSWORD_READ || reason == PEM_R_BAD_DECRYPT)
+    if (reason == PEM_R_BAD_PASSWORD_READ || reason == PEM_R_BAD_DECRYPT) {
+        ERR_clear_error(); /* it would say that the question was cancelled */
         tls_fault_library(fault, TLS_CULPRIT_KEY, index,
             "the key %s is encrypted; `openssl pkey -in %s -out PLAIN.pem` removes the password",
             path, path);
-    else
-        tls_fault_library(fault, TLS_CULPRIT_KEY, index,
-            "no private key in %s; expected PEM with a line -----BEGIN PRIVATE KEY-----", path);
+        return NULL;
+    }
+    tls_fault_library(fault, TLS_CULPRIT_KEY, index,
+        "no private key in %s%s; expected PEM with a line -----BEGIN PRIVATE KEY-----", path,
+        find_kind(path));
     return NULL;
 }
 
@@ -257,9 +270,9 @@ static void refuse_certificate(const char *certificate, size_t index, struct tls
         break;
     default:
         tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, index,
-            "cannot use the certificate %s; expected PEM, the server's own certificate first, then "
-            "its intermediates",
-            certificate);
+            "cannot use the certificate %s%s; expected PEM, the server's own certificate first, "
+            "then its intermediates",
+            certificate, find_kind(certificate));
         break;
     }
 }

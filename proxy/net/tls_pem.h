@@ -29,6 +29,12 @@ bool tls_pem_trust(X509_STORE *store, const char *path, STACK_OF(X509_NAME) * na
 int tls_pem_no_password(char *into, int cap, int is_writing, void *unused);
 
 /*
+ * tls_pem_kind.c. Returns what the file is, if it is of another kind than wanted, as words to stand
+ * behind its name; "" if that is not known. A constant.
+ */
+const char *tls_pem_kind(const char *path);
+
+/*
  * Returns whether the path is a regular file that can be opened for reading; else false with *fault
  * filled. what: a word for the error text.
  */

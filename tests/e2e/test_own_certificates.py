@@ -229,6 +229,38 @@ def test_a_small_key_is_refused_in_words(front, certificates):
     assert "key too small" in done.stderr and "expected PEM" not in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("kind, which, said", [
+    ("exchanged", "certificate", "it has a private key and no certificate; are certificate and key "
+     "exchanged?; expected PEM"),
+    ("exchanged", "key", "it has certificates and no private key; are certificate and key exchanged?"),
+    ("der", "certificate", "it is DER; `openssl x509 -inform der`"),
+    ("pkcs12", "certificate", "it is PKCS #12; `openssl pkcs12 -nodes` makes PEM of it"),
+    ("request", "certificate", "it is a request for a certificate, for the authority"),
+    ("empty", "certificate", "it is empty; expected PEM"), ("empty", "key", "it is empty")])
+def test_a_file_of_another_kind(front, certificates, tmp_path, kind, which, said):
+    pair, other = certificates.ecdsa, tmp_path / "other"
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments, "-out", other], check=True, capture_output=True)
+    if kind == "exchanged":
+        other = pair.key if which == "certificate" else pair.certificate
+    elif kind == "der":
+        openssl("x509", "-in", pair.certificate, "-outform", "der")
+    elif kind == "pkcs12":
+        openssl("pkcs12", "-export", "-in", pair.certificate, "-inkey", pair.key, "-passout", "pass:x")
+    elif kind == "request":
+        openssl("req", "-new", "-key", pair.key, "-subj", "/CN=a")
+    else:
+        other.touch()
+    front.section("tls", **{"certificate": pair.certificate, "key": pair.key, which: other})
+    front.write()
+    done = subprocess.run([str(binary()), "--check", "-c", str(front.ini)],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=CEILING)
+    assert done.returncode == 1
+    assert f"{other}: {said}" in done.stderr, done.stderr
+    assert "no start line" not in done.stderr and "unsupported" not in done.stderr, done.stderr
+
+
 def test_a_key_that_everybody_can_read(front, certificates):
     pair = certificates.other("open")
     pair.key.chmod(0o644)

@@ -176,7 +176,7 @@ def test_a_client_that_does_not_know_our_authority(front, certificates, client_a
     assert fields["reason"] == "handshake-failed"
     assert fields["hint"].startswith(
         "the client does not know the authority of our certificate (alert unknown_ca)")
-    assert "no intermediate certificate" in fields["hint"]
+    assert fields["hint"].endswith("name the whole chain (certbot: fullchain.pem)")
     assert fields["detail"] == "tlsv1 alert unknown ca"
 
 
