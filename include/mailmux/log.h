@@ -46,6 +46,10 @@ void log_setup(enum log_format format, enum log_level lowest);
 /* Private: log_setup sets it, log_is_on reads it. */
 extern enum log_level log_lowest;
 
+/* The generation of this service, for lines that several services may write; 0: it has none. */
+void log_set_generation(unsigned generation);
+unsigned log_generation(void);
+
 /*
  * Returns whether lines of this level are written. A caller asks it to save the work for lines that
  * are not.
@@ -82,5 +86,11 @@ void log_writer_stop(unsigned patience_ms);
 /* Writes a whole line with one field, "message", which may be up to LOG_LINE_MAX / 2 bytes long. */
 void log_message(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/*
+ * From here on, what log_message logs as an error in this thread is also written to out, one line
+ * for each; what does not fit is left out. It is for the order that has led to it. NULL ends that.
+ */
+void log_keep_errors(char *out, size_t cap);
 
 #endif

@@ -255,6 +255,23 @@ static void test_a_message_that_is_too_long(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* For the one that has given an order: what the log says of its failure, and no more. */
+static void test_errors_are_kept(void **state)
+{
+    char kept[16];
+
+    log_message(LOG_ERROR, "event", "before");
+    log_keep_errors(kept, sizeof(kept));
+    assert_string_equal(kept, "");
+    log_message(LOG_WARNING, "event", "warning");
+    log_message(LOG_ERROR, "event", "one %d", 1);
+    log_message(LOG_ERROR, "event", "what does not fit is left out");
+    log_message(LOG_ERROR, "event", "two");
+    log_keep_errors(NULL, 0);
+    log_message(LOG_ERROR, "event", "x");
+    assert_string_equal(kept, "one 1\ntwo");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +288,7 @@ int main(void)
         TEST(test_a_value_that_is_too_long),
         TEST(test_a_line_that_is_full),
         TEST(test_a_message_that_is_too_long),
+        TEST(test_errors_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
