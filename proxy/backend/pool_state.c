@@ -54,6 +54,7 @@ static void log_server(
     struct log_line line;
 
     log_open(&line, LOG_INFO, "state-server");
+    log_number(&line, "generation", log_generation());
     log_text(&line, "backend", slice_from(backend));
     log_text(&line, "server", slice_from(server->name));
     log_text(&line, "address", slice_from(address_text(&server->address, address)));
@@ -105,6 +106,7 @@ void pool_log_state(struct pool *pool, uint64_t now_ms)
     for (size_t i = 0; i < slots; i++)
         log_slot(pool, i, now_ms);
     log_open(&line, LOG_INFO, "state-backend");
+    log_number(&line, "generation", log_generation());
     log_text(&line, "backend", slice_from(pool->name));
     log_number(&line, "queued", queued);
     log_number(&line, "queue_size", queue_size);

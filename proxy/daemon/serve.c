@@ -149,6 +149,7 @@ int serve(const struct service_start *from)
     if (!change_account(from))
         return 1;
     server.from = from;
+    log_set_generation(from->generation);
     server.descriptors = privileges_raise_descriptors();
     (void)signal(SIGPIPE, SIG_IGN);
     keeper_link_init(&server.keeper, from);

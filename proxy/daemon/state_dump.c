@@ -37,6 +37,7 @@ static void log_listener(const struct state_dump *dump, const char *listener)
 
     sum_listener(dump, listener, sum);
     log_open(&line, LOG_INFO, "state-listener");
+    log_number(&line, "generation", log_generation());
     log_text(&line, "listener", slice_from(listener));
     log_number(&line, "served", sum[TALLY_ENDED]);
     /* A session may begin and end between the two looks. */

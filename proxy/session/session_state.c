@@ -120,6 +120,7 @@ static void describe_phase(const struct session *session, struct log_line *line)
 void session_describe_state(const struct session *session, struct log_line *line)
 {
     log_open(line, LOG_INFO, "state-session");
+    log_number(line, "generation", log_generation());
     session_describe_parties(session, line);
     log_number(line, "worker", session->sessions->worker);
     describe_phase(session, line);

@@ -52,6 +52,7 @@ static void log_worker(const struct sessions *sessions)
     struct log_line line;
 
     log_open(&line, LOG_INFO, "state-worker");
+    log_number(&line, "generation", log_generation());
     log_number(&line, "worker", sessions->worker);
     log_number(&line, "sessions", sessions->count);
     log_number(&line, "deadlines", engine->deadlines.count);

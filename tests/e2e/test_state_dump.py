@@ -218,6 +218,7 @@ def test_each_listener_and_server_with_its_counts(proxy, new_backend, new_client
     alive = str(len(clients) - 1)
     proxy.reload()  # the counts go on
     dump = look(proxy, backends=2)
+    assert {fields.pop("generation") for fields in dump.of("state-listener")} == {"1"}
     seen = {fields.pop("listener"): fields for fields in dump.of("state-listener")}
     nothing = dict.fromkeys(["served", "alive", "refused", "no_backend", "failed_tls"], "0")
     assert seen["test"] == {**nothing, "served": "1", "alive": alive, "refused": "1",
