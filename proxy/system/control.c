@@ -14,17 +14,40 @@ void control_init(struct control *control)
         control->clients[i].fd = -1;
 }
 
+static void stop_listening(struct control *control)
+{
+    if (control->listener < 0)
+        return;
+    (void)unlink(control->at.sun_path);
+    (void)close(control->listener);
+    control->listener = -1;
+}
+
+static bool listens_at(const struct control *control, const struct sockaddr_un *at)
+{
+    return control->listener >= 0 && strcmp(control->at.sun_path, at->sun_path) == 0;
+}
+
 void control_open(struct control *control, const char *directory)
 {
-    if (control->listener >= 0)
+    struct sockaddr_un at;
+    bool is_path = control_socket_path(directory, &at);
+    int fd = -1;
+
+    if (is_path && listens_at(control, &at))
         return;
     errno = ENAMETOOLONG;
-    if (control_socket_path(directory, &control->at))
-        control->listener = control_socket_listen(&control->at);
-    if (control->listener < 0)
+    if (is_path)
+        fd = control_socket_listen(&at);
+    if (fd < 0) {
         log_message(LOG_WARNING, "control",
             "cannot listen at %s/control: %s; mailmux --reload cannot reach this process",
             directory, strerror(errno));
+        return;
+    }
+    stop_listening(control);
+    control->listener = fd;
+    control->at = at;
 }
 
 static void drop(struct control_client *client)
@@ -38,10 +61,7 @@ void control_close(struct control *control)
 {
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
         drop(&control->clients[i]);
-    if (control->listener >= 0) {
-        (void)unlink(control->at.sun_path);
-        (void)close(control->listener);
-    }
+    stop_listening(control);
     control_init(control);
 }
 

@@ -24,7 +24,10 @@ struct control {
 
 void control_init(struct control *control);
 
-/* Listens in the directory, unless it listens already; says in the log why not. */
+/*
+ * Listens in the directory, unless it listens there already; clients of another directory stay.
+ * Says in the log why not; then it listens where it did before.
+ */
 void control_open(struct control *control, const char *directory);
 
 /* Closes all, and removes the socket. */
