@@ -81,7 +81,7 @@ static void on_drain_over(uv_timer_t *timer)
 
 static uint64_t drain_ms(const struct server *server)
 {
-    return server->snapshot ? snapshot_config(server->snapshot)->timeouts.drain : 0;
+    return snapshot_config(server->snapshot)->timeouts.drain;
 }
 
 static void finish_checks(struct server *server)
@@ -109,7 +109,11 @@ void drain_begin(struct server *server, const char *why)
         worker_drain(server->workers[i]);
     if (!was_retired)
         finish_checks(server);
-    (void)uv_timer_start(&server->patience, on_drain_over, drain_ms(server), 0);
+    (void)uv_timer_stop(&server->patience);
+    if (server->snapshot)
+        (void)uv_timer_start(&server->patience, on_drain_over, drain_ms(server), 0);
+    else
+        cut_all(server);           /* it could not start, and has no session */
     if (server->worker_count == 0) /* it could not start, and no worker will call back */
         drain_end_loop(server);
 }
@@ -132,6 +136,7 @@ void drain_retire(struct server *server)
     coming_drop(&server->coming);
     acceptor_stop(&server->acceptor, ACCEPTOR_LEAVE);
     log_end(server, "retired", "another service has taken over");
+    status_tell(server);
     (void)uv_timer_start(&server->retirement, on_upgrade_drain_over,
         snapshot_config(server->snapshot)->timeouts.upgrade_drain, 0);
     for (size_t i = 0; i < server->worker_count; i++)

@@ -110,7 +110,7 @@ static bool take_effect(struct server *server)
     server->state = SERVER_ACCEPTS;
     checks_follow(server->checks, server->snapshot);
     certificate_watch_follow(&server->certificates, server->snapshot);
-    status_log_effect(server, before ? snapshot_config(before) : NULL);
+    status_log_effect(server, before);
     snapshot_unref(&before);
     return true;
 }
@@ -118,13 +118,17 @@ static bool take_effect(struct server *server)
 static void begin_reload(struct server *server)
 {
     char why[WORD_MAX];
+    bool is_begun;
 
-    if (effect_begin(server, load_again(server->from->file, server->snapshot, why, sizeof(why))))
+    log_keep_errors(why, sizeof(why));
+    is_begun = effect_begin(server, load_again(server->from->file, server->snapshot));
+    log_keep_errors(NULL, 0);
+    if (is_begun)
         return;
     coming_drop(&server->coming);
     log_message(LOG_ERROR, "reload-failed",
         "nothing has changed: the configuration from before is still in effect");
-    keeper_link_tell(&server->keeper, WORD_REFUSED, why);
+    keeper_link_tell(&server->keeper, WORD_REFUSED, why[0] ? why : "see the log");
 }
 
 void effect_reload(struct server *server)

@@ -1,32 +1,12 @@
 #include "load.h"
 
 #include "mailmux/log.h"
-#include <stdio.h>
 
 static void log_report(const struct config_report *report)
 {
     for (size_t i = 0; i < report->count; i++)
         log_message(report->problems[i].is_error ? LOG_ERROR : LOG_WARNING, "config", "%s",
             report->problems[i].text);
-}
-
-/* Writes the errors, each on a line of its own; those that do not fit are left out. */
-static void list_errors(const struct config_report *report, char *out, size_t cap)
-{
-    size_t n = 0;
-
-    (void)snprintf(out, cap, "see the log");
-    for (size_t i = 0; i < report->count; i++) {
-        int more = report->problems[i].is_error
-                       ? snprintf(out + n, cap - n, "%s%s", n ? "\n" : "", report->problems[i].text)
-                       : 0;
-
-        if (more < 0 || (size_t)more >= cap - n) {
-            out[n] = '\0';
-            return;
-        }
-        n += (size_t)more;
-    }
 }
 
 void load_log_form(const char *file)
@@ -53,7 +33,7 @@ struct snapshot *load_first(struct config **config)
     return snapshot;
 }
 
-struct snapshot *load_again(const char *file, struct snapshot *before, char *why, size_t cap)
+struct snapshot *load_again(const char *file, struct snapshot *before)
 {
     struct config_report report;
     struct config *config = NULL;
@@ -62,7 +42,6 @@ struct snapshot *load_again(const char *file, struct snapshot *before, char *why
     if (config_load(file, &config, &report))
         snapshot = snapshot_new(&config, before, true, &report);
     log_report(&report);
-    list_errors(&report, why, cap);
     config_report_free(&report);
     return snapshot;
 }

@@ -21,8 +21,8 @@ struct snapshot *load_first(struct config **config);
 
 /*
  * Loads the file again, while `before` is in effect. Returns NULL on any error; then nothing has
- * changed. Writes the errors to `why`, which has room for cap octets.
+ * changed.
  */
-struct snapshot *load_again(const char *file, struct snapshot *before, char *why, size_t cap);
+struct snapshot *load_again(const char *file, struct snapshot *before);
 
 #endif

@@ -136,26 +136,40 @@ static bool change_account(const struct service_start *from)
 
     if (privileges_drop(from->config->proxy.user, &error))
         return true;
-    log_message(LOG_ERROR, "start-failed", "%s", error.text);
+    log_message(LOG_ERROR, "start-failed", "%s: [proxy] user = %s: %s", from->file,
+        from->config->proxy.user, error.text);
     return false;
+}
+
+/* It may have been started for an order, which then says why it failed. */
+static void tell_why(struct server *server, const char *why)
+{
+    log_keep_errors(NULL, 0);
+    if (why[0])
+        keeper_link_tell(&server->keeper, WORD_REFUSED, why);
 }
 
 int serve(const struct service_start *from)
 {
     static struct server server;
+    static char why[WORD_MAX];
     struct config *config = from->config;
     struct snapshot *snapshot;
 
-    if (!change_account(from))
+    log_keep_errors(why, sizeof(why));
+    keeper_link_init(&server.keeper, from);
+    if (!change_account(from)) {
+        tell_why(&server, why);
         return 1;
+    }
     server.from = from;
     log_set_generation(from->generation);
     server.descriptors = privileges_raise_descriptors();
     (void)signal(SIGPIPE, SIG_IGN);
-    keeper_link_init(&server.keeper, from);
     init_loop(&server); /* an order that comes while the file is read waits for the loop */
     snapshot = load_first(&config);
     if (!snapshot) {
+        tell_why(&server, why);
         drain_end_loop(&server);
         (void)uv_run(&server.loop, UV_RUN_DEFAULT);
         (void)uv_loop_close(&server.loop);
@@ -164,8 +178,10 @@ int serve(const struct service_start *from)
     privileges_hide_memory(snapshot_config(snapshot)->proxy.core_dumps == 0);
     lockdown_begin(snapshot_config(snapshot)->proxy.state_directory, &server.lock);
     if (start(&server, snapshot)) {
+        log_keep_errors(NULL, 0);
         status_begin(&server);
     } else {
+        tell_why(&server, why);
         server.failed = true;
         drain_begin(&server, "failure");
     }

@@ -108,9 +108,19 @@ void status_log_counters(const struct server *server, const char *event);
  * Tells the keeper that a configuration is in effect, and then the log. before: the one that was in
  * effect; NULL: it is the first of this process.
  */
-void status_log_effect(struct server *server, const struct config *before);
+void status_log_effect(struct server *server, const struct snapshot *before);
 
-/* Begins to tell the keeper at regular times that the process is alive. */
+/* Tells the keeper that the process is alive, and how it is. status_begin: at regular times. */
+void status_tell(struct server *server);
 void status_begin(struct server *server);
+
+/* ---- changed.c ---- */
+
+/*
+ * Writes what differs between two snapshots: certificates of our own that have been replaced in
+ * their files, with the time of their end, and sections of the configuration; "nothing" if it is
+ * the same. What does not fit is left out.
+ */
+void changed_list(const struct snapshot *before, const struct snapshot *now, char *out, size_t cap);
 
 #endif

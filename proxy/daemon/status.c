@@ -35,7 +35,7 @@ static size_t count_down(const struct server *server)
     return down;
 }
 
-static void tell_status(struct server *server)
+void status_tell(struct server *server)
 {
     char text[STATUS_TEXT_MAX];
 
@@ -48,7 +48,7 @@ static void tell_status(struct server *server)
 
 static void on_status(uv_timer_t *timer)
 {
-    tell_status(timer->data);
+    status_tell(timer->data);
 }
 
 void status_begin(struct server *server)
@@ -90,18 +90,28 @@ static const char *const whys[] = {[GENERATION_FIRST] = "start",
     [GENERATION_UPGRADE] = "upgrade",
     [GENERATION_RESTART] = "restart"};
 
-void status_log_effect(struct server *server, const struct config *before)
+static void tell_keeper(struct server *server, const char *changed)
+{
+    char summary[STATUS_TEXT_MAX + LOG_FIELD_MAX];
+
+    (void)snprintf(summary, sizeof(summary),
+        "in effect: listeners=%zu workers=%zu generation=%u%s%s",
+        snapshot_config(server->snapshot)->listener_count, server->worker_count,
+        server->from->generation, changed[0] ? "\nchanged: " : "", changed);
+    keeper_link_tell(&server->keeper, WORD_SERVING, summary);
+    status_tell(server);
+}
+
+void status_log_effect(struct server *server, const struct snapshot *before)
 {
     const struct config *config = snapshot_config(server->snapshot);
     char addresses[LOG_FIELD_MAX];
     char changed[LOG_FIELD_MAX] = "";
-    char summary[STATUS_TEXT_MAX];
     struct log_line line;
 
-    (void)snprintf(summary, sizeof(summary), "in effect: listeners=%zu workers=%zu generation=%u",
-        config->listener_count, server->worker_count, server->from->generation);
-    keeper_link_tell(&server->keeper, WORD_SERVING, summary);
-    tell_status(server);
+    if (before)
+        changed_list(before, server->snapshot, changed, sizeof(changed));
+    tell_keeper(server, changed);
     list_addresses(config, addresses);
     log_open(&line, LOG_INFO, event_of(server, !before));
     log_text(&line, "version", slice_from(MAILMUX_VERSION));
@@ -111,10 +121,8 @@ void status_log_effect(struct server *server, const struct config *before)
     log_text(&line, "why", slice_from(before ? "reload" : whys[server->from->why]));
     log_text(&line, "file", slice_from(server->from->file));
     log_text(&line, "addresses", slice_from(addresses));
-    if (before) {
-        config_list_changes(before, config, changed, sizeof(changed));
-        log_text(&line, "changed", slice_from(changed[0] ? changed : "nothing"));
-    }
+    if (before)
+        log_text(&line, "changed", slice_from(changed));
     log_number(&line, "sessions_max", server->session_limit);
     log_number(&line, "descriptors", server->descriptors);
     log_text(&line, "no_new_privs", slice_from(server->lock.no_new_privs));

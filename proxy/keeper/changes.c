@@ -108,14 +108,17 @@ static void come_back(struct keeper *keeper, bool was_quick)
         clock_monotonic_ms() + (doublings < 2 ? 0 : (uint64_t)PAUSE_MS << (doublings - 2));
 }
 
-/* What was to come does not. The service that serves goes on; if there is none, one is started. */
-static void give_up(struct keeper *keeper, const char *why)
+/*
+ * What was to come does not. The service that serves goes on; if there is none, one is started.
+ * details: what was logged before, for the one that gave the order; empty: `why` says all.
+ */
+static void give_up(struct keeper *keeper, const char *why, const char *details)
 {
     permit_free(&keeper->coming);
     log_message(LOG_ERROR, keeper->why == GENERATION_UPGRADE ? "upgrade-failed" : "reload-failed",
         "%s", why);
     if (find(keeper, GENERATION_SERVING))
-        settle(keeper, CONTROL_FAILED, why);
+        settle(keeper, CONTROL_FAILED, details[0] ? details : why);
     else
         come_back(keeper, true);
 }
@@ -171,9 +174,14 @@ void changes_due(struct keeper *keeper)
 
 static void begin_replacing(struct keeper *keeper)
 {
+    bool is_started;
+
     keeper->state = KEEPER_REPLACING;
-    if (!start_service(keeper))
-        give_up(keeper, "no service could be started; nothing has changed");
+    log_keep_errors(keeper->refusal, sizeof(keeper->refusal));
+    is_started = start_service(keeper);
+    log_keep_errors(NULL, 0);
+    if (!is_started)
+        give_up(keeper, "no service could be started; nothing has changed", keeper->refusal);
 }
 
 static void begin_reload(struct keeper *keeper)
@@ -241,6 +249,8 @@ void changes_serving(struct keeper *keeper, struct generation *generation, const
 
 void changes_refused(struct keeper *keeper, const struct generation *generation, const char *why)
 {
+    if (generation->state == GENERATION_STARTING) /* it says so before it ends */
+        (void)snprintf(keeper->refusal, sizeof(keeper->refusal), "%s", why);
     if (keeper->state != KEEPER_RELOADING || generation->state != GENERATION_SERVING)
         return;
     permit_free(&keeper->coming);
@@ -260,7 +270,7 @@ static void begin_trial(struct keeper *keeper)
     keeper->state = KEEPER_TRYING;
     keeper->due_ms = clock_monotonic_ms() + TRIAL_MAX_MS;
     if (keeper->trial < 0)
-        give_up(keeper, "no process could be started; nothing has changed");
+        give_up(keeper, "no process could be started; nothing has changed", "");
 }
 
 void changes_upgrade(struct keeper *keeper)
@@ -278,24 +288,29 @@ void changes_trial_over(struct keeper *keeper, int status)
     keeper->trial = 0;
     if (keeper->state != KEEPER_TRYING)
         return;
-    (void)child_end(status, end);
+    (void)child_trial_end(status, end);
     if (status == 0) {
         handover_execute(keeper);
         (void)snprintf(end, sizeof(end), "%s", strerror(errno));
     }
     (void)snprintf(
         why, sizeof(why), "%s cannot be run: %s; nothing has changed", keeper->program, end);
-    give_up(keeper, why);
+    give_up(keeper, why, "");
 }
 
 void changes_resume(struct keeper *keeper)
 {
+    bool is_good;
+
     keeper->why = GENERATION_UPGRADE;
     control_run(&keeper->control, CONTROL_UPGRADE);
-    if (read_coming(keeper, true))
+    log_keep_errors(keeper->refusal, sizeof(keeper->refusal));
+    is_good = read_coming(keeper, true);
+    log_keep_errors(NULL, 0);
+    if (is_good)
         begin_replacing(keeper);
     else
-        give_up(keeper, "the configuration has errors; nothing has changed");
+        give_up(keeper, "the configuration has errors; nothing has changed", keeper->refusal);
 }
 
 /* ---- Ends ---- */
@@ -317,7 +332,8 @@ static void log_death(const struct keeper *keeper, const struct generation *gene
 static void start_failed(struct keeper *keeper, int status)
 {
     if (keeper->state == KEEPER_REPLACING) {
-        give_up(keeper, "the new service could not start, see its messages; nothing has changed");
+        give_up(keeper, "the new service could not start, see its messages; nothing has changed",
+            keeper->refusal);
     } else if (keeper->has_served) {
         come_back(keeper, true);
     } else {
@@ -330,7 +346,7 @@ static void start_failed(struct keeper *keeper, int status)
 static void serving_died(struct keeper *keeper, bool was_quick)
 {
     if (keeper->state == KEEPER_RELOADING)
-        give_up(keeper, "the service has died; nothing has changed");
+        give_up(keeper, "the service has died; nothing has changed", "");
     else if (keeper->state == KEEPER_SERVING)
         come_back(keeper, was_quick);
 }

@@ -103,16 +103,16 @@ static const char *const state_words[] = {[GENERATION_STARTING] = "starting",
 static void reply_status(const struct keeper *keeper, struct control_client *client)
 {
     char text[WORD_MAX];
-    size_t n = (size_t)snprintf(text, sizeof(text), "mailmux %s, pid %d, %u services died\n",
+    size_t n = (size_t)snprintf(text, sizeof(text), "mailmux %s, pid %d, %u services died",
         MAILMUX_VERSION, (int)getpid(), keeper->deaths);
 
     for (size_t i = 0; i < GENERATIONS_MAX; i++) {
         const struct generation *one = &keeper->generations[i];
 
         if (one->state != GENERATION_NONE && n < sizeof(text))
-            n += (size_t)snprintf(text + n, sizeof(text) - n, "generation %u: %s, pid %d, %s\n",
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "\ngeneration %u: %s, pid %d, %s",
                 one->number, state_words[one->state], (int)one->pid,
-                one->status[0] ? one->status : "nothing told yet");
+                one->status[0] ? one->status : "its sessions are not known yet");
     }
     control_reply(client, CONTROL_DONE, text);
 }

@@ -55,13 +55,16 @@ static void write_rest(int64_t left_s, char *out, size_t cap)
         n == 1 ? "" : "s");
 }
 
-static void write_end(const struct certificate_dates *dates, char *out, size_t cap)
+const char *certificate_end_text(
+    const struct certificate_dates *dates, char out[CERTIFICATE_END_TEXT_MAX])
 {
     time_t end = (time_t)dates->end_s;
     struct tm parts;
 
-    if (!gmtime_r(&end, &parts) || strftime(out, cap, "%Y-%m-%d %H:%M UTC", &parts) == 0)
-        (void)snprintf(out, cap, "at an unknown time");
+    if (!gmtime_r(&end, &parts) ||
+        strftime(out, CERTIFICATE_END_TEXT_MAX, "%Y-%m-%d %H:%M UTC", &parts) == 0)
+        (void)snprintf(out, CERTIFICATE_END_TEXT_MAX, "at an unknown time");
+    return out;
 }
 
 const char *certificate_age_text(
@@ -69,7 +72,7 @@ const char *certificate_age_text(
 {
     enum certificate_age age = certificate_age(dates, now_s);
     char rest[32];
-    char end[48];
+    char end[CERTIFICATE_END_TEXT_MAX];
 
     out[0] = '\0';
     switch (age) {
@@ -78,10 +81,9 @@ const char *certificate_age_text(
     case CERTIFICATE_LAST_THIRD:
     case CERTIFICATE_LAST_TENTH:
         write_rest(dates->end_s - now_s, rest, sizeof(rest));
-        write_end(dates, end, sizeof(end));
         (void)snprintf(out, CERTIFICATE_AGE_TEXT_MAX,
-            "ends in %s (%s), with less than a %s of its lifetime left", rest, end,
-            age == CERTIFICATE_LAST_THIRD ? "third" : "tenth");
+            "ends in %s (%s), with less than a %s of its lifetime left", rest,
+            certificate_end_text(dates, end), age == CERTIFICATE_LAST_THIRD ? "third" : "tenth");
         break;
     case CERTIFICATE_OVER:
         (void)snprintf(out, CERTIFICATE_AGE_TEXT_MAX, "has expired");

@@ -11,7 +11,8 @@
 
 struct certificate_dates {
     int64_t begin_s;
-    int64_t end_s; /* the first second in which it is not valid any more */
+    int64_t end_s;  /* the first second in which it is not valid any more */
+    uint64_t print; /* how its SHA-256 begins, which tells it from another */
 };
 
 enum certificate_age {
@@ -35,6 +36,13 @@ int64_t certificate_next_news_s(const struct certificate_dates *dates, int64_t n
  * Returns false if there is none. Main thread; blocks on the disk.
  */
 bool certificate_dates_in(const char *path, struct certificate_dates *out);
+
+/* Room for the text of an end and its NUL. */
+enum { CERTIFICATE_END_TEXT_MAX = 32 };
+
+/* Writes when it ends, as "2026-12-18 09:30 UTC". Returns out. */
+const char *certificate_end_text(
+    const struct certificate_dates *dates, char out[CERTIFICATE_END_TEXT_MAX]);
 
 /* Room for the text of an age and its NUL. */
 enum { CERTIFICATE_AGE_TEXT_MAX = 160 };

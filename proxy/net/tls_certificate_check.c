@@ -2,6 +2,7 @@
 
 #include "mailmux/address.h"
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,10 +38,20 @@ static int64_t seconds_of(const ASN1_TIME *date)
     return ASN1_TIME_to_tm(date, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
 }
 
+static uint64_t print_of(const X509 *certificate)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    uint64_t print = 0;
+
+    (void)X509_digest(certificate, EVP_sha256(), digest, NULL);
+    memcpy(&print, digest, sizeof(print));
+    return print;
+}
+
 struct certificate_dates certificate_dates_of(const X509 *certificate)
 {
     return (struct certificate_dates){seconds_of(X509_get0_notBefore(certificate)),
-        seconds_of(X509_get0_notAfter(certificate)) + 1};
+        seconds_of(X509_get0_notAfter(certificate)) + 1, print_of(certificate)};
 }
 
 /* ---- Names ---- */

@@ -14,6 +14,9 @@
 /* Where the two sockets are in a child. All descriptors behind them are closed there. */
 enum { REQUESTS_FD = 3, ORDERS_FD, FIRST_FREE_FD };
 
+/* The exit status of a trial is above this where the program could not be executed: by errno. */
+enum { NOT_EXECUTED = 120 };
+
 static void close_pair(const int pair[2])
 {
     (void)close(pair[0]);
@@ -80,7 +83,15 @@ pid_t child_try(const char *program)
     (void)open("/dev/null", O_WRONLY); /* it takes that place */
     (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     (void)execl(program, program, "--version", (char *)NULL);
-    _exit(127);
+    _exit(NOT_EXECUTED + errno);
+}
+
+const char *child_trial_end(int status, char out[CHILD_END_MAX])
+{
+    if (!WIFEXITED(status) || WEXITSTATUS(status) <= NOT_EXECUTED)
+        return child_end(status, out);
+    (void)snprintf(out, CHILD_END_MAX, "%s", strerror(WEXITSTATUS(status) - NOT_EXECUTED));
+    return out;
 }
 
 const char *child_end(int status, char out[CHILD_END_MAX])

@@ -35,6 +35,9 @@ enum { CHILD_END_MAX = 128 };
 /* Writes how a child has ended, from the status of waitpid. Returns out. */
 const char *child_end(int status, char out[CHILD_END_MAX]);
 
+/* The same of a trial: also why the program could not be executed. */
+const char *child_trial_end(int status, char out[CHILD_END_MAX]);
+
 /*
  * Writes the path of the program that this process runs; the fallback where /proc is not there.
  * Call it early: later another file may be in its place.

@@ -43,15 +43,17 @@ bool privileges_drop(const char *user, struct error *error)
     errno = 0;
     entry = getpwnam(user);
     if (!entry) {
-        error_set(error, "user \"%s\" cannot be found%s%s", user, errno ? ": " : "",
-            errno ? strerror(errno) : "");
+        error_set(error,
+            "there is no account %s%s%s; make one (useradd --system --shell /usr/sbin/nologin "
+            "%s), or name another",
+            user, errno ? ": " : "", errno ? strerror(errno) : "", user);
         return false;
     }
     if (geteuid() == entry->pw_uid)
         return true;
     /* The order matters: without the rights of the old user, the groups cannot be changed. */
     if (geteuid() != 0) {
-        error_set(error, "only root can become user \"%s\"", user);
+        error_set(error, "only root can become %s; let root start mailmux", user);
         return false;
     }
     if (initgroups(user, entry->pw_gid) != 0 ||

@@ -7,10 +7,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static int fail(const char *directory, const char *why)
+static int fail(const char *directory, const char *why, const char *remedy)
 {
-    (void)fprintf(stderr, "mailmux: no mailmux takes orders at %s/control: %s\n", directory, why);
+    (void)fprintf(
+        stderr, "mailmux: no mailmux takes orders at %s/control: %s%s\n", directory, why, remedy);
     return 1;
+}
+
+static int fail_to_connect(const char *directory)
+{
+    int failure = errno;
+
+    return fail(directory, strerror(failure),
+        failure == EACCES ? "; only root and its own account may ask"
+                          : "; is it running, and with this file? If state_directory has just been "
+                            "changed there, it is SIGHUP that reaches it");
 }
 
 /* What comes back may be from a service that was taken over: it commands no terminal. */
@@ -35,12 +46,12 @@ static int ask(const char *directory, const char *user, enum control_order order
     if (control_socket_path(directory, &at))
         fd = control_socket_connect(&at);
     if (fd < 0)
-        return fail(directory, strerror(errno));
+        return fail_to_connect(directory);
     is_answered = control_socket_is_trusted(fd, user) && word_send(fd, (char)order, "", -1) &&
                   word_receive(fd, true, &answer) == WORD_OK;
     (void)close(fd);
     if (!is_answered)
-        return fail(directory, "it gave no answer; only root and its own account may ask");
+        return fail(directory, "it gave no answer; only root and its own account may ask", "");
     if (answer.fd >= 0)
         (void)close(answer.fd);
     print(answer.letter == CONTROL_DONE ? stdout : stderr, answer.text);

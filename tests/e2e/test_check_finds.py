@@ -74,7 +74,8 @@ def test_an_account_that_does_not_exist(find, new_proxy):
     proxy.ini.write_text(text)
     proxy.run(proxy.ini, wait=False)
     assert proxy.wait() == 1
-    assert "no-such-account" in proxy.log()
+    assert f"{proxy.ini}: [proxy] user = no-such-account: there is no account no-such-account; " \
+        "make one (useradd" in proxy.log()
     proxy.process = None
 
 

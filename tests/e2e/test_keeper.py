@@ -3,6 +3,7 @@ sessions when it is replaced, dies, or must end.
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -245,8 +246,10 @@ def test_reloads_work_in_a_program_that_was_upgraded(front, certificates):
 
 
 @pytest.mark.conformance("C140")
-@pytest.mark.parametrize("damage", ["no program", "exits", "hangs", "gone"])
-def test_a_program_that_does_not_run_changes_nothing(front, monkeypatch, damage):
+@pytest.mark.parametrize("damage, why", [
+    ("no program", "Exec format error"), ("exits", "exit status 3"), ("hangs", "signal 9 (Killed)"),
+    ("gone", "No such file or directory")])
+def test_a_program_that_does_not_run_changes_nothing(front, monkeypatch, damage, why):
     copy = front.directory / "mailmux"
     front.stop()
     shutil.copy(binary(), copy)
@@ -263,7 +266,7 @@ def test_a_program_that_does_not_run_changes_nothing(front, monkeypatch, damage)
     if damage != "gone":
         copy.chmod(0o755)
     front.send_signal(signal.SIGUSR2)
-    front.wait_for_event("upgrade-failed")
+    assert f"cannot be run: {why}; " in front.wait_for_event("upgrade-failed").fields["message"]
     assert front.pid == before
     assert is_alive(client)
     client.close()
@@ -405,6 +408,67 @@ def test_a_reload_that_is_refused_says_why(front):
     assert "protocol" in done.stderr and "imapp" in done.stderr
 
 
+def test_a_reload_names_the_certificate_that_was_renewed(front, certificates):
+    """Nothing has changed in the file, and yet the night's work was done."""
+    use(front, certificates.ecdsa)
+    done = ask(front, "--reload")
+    end = subprocess.run(["openssl", "x509", "-in", certificates.ecdsa.certificate, "-noout",
+                          "-enddate", "-dateopt", "iso_8601"], capture_output=True, text=True).stdout
+    told = f"certificate {front.directory}/live/fullchain.pem until {end.split('=')[1][:10]}"
+    changed = front.wait_for_event("reloaded").fields["changed"]
+    assert changed.startswith(told) and changed.endswith(" UTC"), changed
+    assert f"changed: {changed}" in done.stdout
+    front.section("timeouts", login="4m")
+    front.write()
+    assert "changed: timeouts\n" in ask(front, "--reload").stdout
+    assert "changed: nothing\n" in ask(front, "--reload").stdout
+
+
+def test_a_reload_says_which_address_it_cannot_have(front):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        front.section("listener more", bind=f"127.0.0.1:{taken.getsockname()[1]}", protocol="imap",
+                      tls="implicit", backend="server")
+        front.write()
+        done = ask(front, "--reload")
+    assert done.returncode == 1
+    assert "listener more: cannot listen on 127.0.0.1:" in done.stderr, done
+
+
+@pytest.mark.parametrize("order", ["--reload", "--upgrade"])
+def test_a_service_that_cannot_start_says_why_to_the_one_that_asked(front, certificates, order):
+    """`workers` wants a service of its own, which is the first to look into the key."""
+    front.section("proxy", **{**front.settings, "workers": 3})
+    front.section("tls", certificate="live/fullchain.pem", key=certificates.ecdsa.key)
+    front.write()
+    done = ask(front, order)
+    assert done.returncode == 1
+    assert "does not belong to the first certificate" in done.stderr, done
+
+
+def test_an_upgrade_into_a_file_with_errors_says_which(front):
+    front.ini.write_text(front.ini.read_text().replace("protocol = imap", "protocol = imapp"))
+    done = ask(front, "--upgrade")
+    assert done.returncode == 1 and "imapp" in done.stderr, done
+
+
+def test_the_control_socket_moves_with_the_state_directory(front):
+    before = front.directory / "state" / "control"
+    front.section("proxy", **{**front.settings, "state_directory": front.directory / "moved"})
+    assert front.reload().event == "reloaded"
+    assert ask(front, "--status").returncode == 0
+    assert not before.exists()
+
+
+def test_a_start_that_fails_cuts_nothing(front):
+    """There is no session yet."""
+    taken = front.ports["imaps"]
+    other = front.directory / "other.ini"
+    other.write_text(front.ini.read_text().replace("/state", "/second"))
+    done = subprocess.run([binary(), "-c", other], capture_output=True, text=True, timeout=CEILING)
+    assert done.returncode == 1 and f"127.0.0.1:{taken}" in done.stderr, done
+    assert "drain-over" not in done.stderr
+
+
 def test_upgrade_waits_for_the_outcome(front):
     done = ask(front, "--upgrade")
     assert done.returncode == 0, done
@@ -416,7 +480,10 @@ def test_status_names_the_generations(front):
     upgrade(front)
     done = ask(front, "--status")
     assert done.returncode == 0
-    assert "generation 1: retired" in done.stdout and "generation 2: serving" in done.stdout
+    number, status = r"generation %d: %s, pid \d+, ", r"sessions=%d servers_down=0\n"
+    assert re.fullmatch(r"mailmux \S+, pid \d+, 0 services died\n" +
+                        number % (1, "retired") + status % 1 + number % (2, "serving") + status % 0,
+                        done.stdout), done.stdout
     client.close()
 
 
@@ -432,7 +499,8 @@ def test_only_root_may_give_orders(front):
 def test_an_order_where_no_mailmux_runs(front):
     front.stop()
     done = ask(front, "--reload")
-    assert done.returncode == 1 and "control" in done.stderr
+    assert done.returncode == 1
+    assert "/state/control: No such file or directory; is it running, and with this file?" in done.stderr
 
 
 # Under load

@@ -15,7 +15,7 @@ static const int64_t begin_s = INT64_C(1764374400); /* 2025-11-29 00:00 UTC */
 
 static struct certificate_dates of_days(int64_t days)
 {
-    return (struct certificate_dates){begin_s, begin_s + days * DAY_S};
+    return (struct certificate_dates){begin_s, begin_s + days * DAY_S, 0};
 }
 
 static void test_ages(void **state)
@@ -35,7 +35,7 @@ static void test_ages(void **state)
 /* Each moment of news in its order, counted from the end. */
 static void assert_news(int64_t lifetime_s, const int64_t *left_s, size_t count)
 {
-    struct certificate_dates dates = {begin_s, begin_s + lifetime_s};
+    struct certificate_dates dates = {begin_s, begin_s + lifetime_s, 0};
     int64_t now_s = begin_s - 5 * (int64_t)DAY_S;
 
     for (size_t i = 0; i < count; i++) {
@@ -78,7 +78,7 @@ static void test_news_of_a_long_one(void **state)
 /* One that ends before it begins is over, and asking for its news ends, too. */
 static void test_nonsense(void **state)
 {
-    struct certificate_dates dates = {begin_s, begin_s - DAY_S};
+    struct certificate_dates dates = {begin_s, begin_s - DAY_S, 0};
 
     assert_int_equal(certificate_age(&dates, begin_s), CERTIFICATE_OVER);
     assert_true(certificate_next_news_s(&dates, begin_s) > begin_s);
