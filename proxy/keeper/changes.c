@@ -88,6 +88,7 @@ static void settle(struct keeper *keeper, enum control_outcome outcome, const ch
 {
     keeper->state = KEEPER_SERVING;
     control_answer(&keeper->control, outcome, text);
+    keeper->errors[0] = '\0';
     systemd_notify("READY=1\n");
     if (keeper->upgrade_wanted)
         begin_trial(keeper);
@@ -100,6 +101,7 @@ static void come_back(struct keeper *keeper, bool was_quick)
 {
     unsigned doublings;
 
+    keeper->errors[0] = '\0';
     keeper->quick_deaths = was_quick ? keeper->quick_deaths + 1 : 1;
     doublings = keeper->quick_deaths < DOUBLINGS_MAX ? keeper->quick_deaths : DOUBLINGS_MAX;
     keeper->state = KEEPER_DOWN;
@@ -108,17 +110,14 @@ static void come_back(struct keeper *keeper, bool was_quick)
         clock_monotonic_ms() + (doublings < 2 ? 0 : (uint64_t)PAUSE_MS << (doublings - 2));
 }
 
-/*
- * What was to come does not. The service that serves goes on; if there is none, one is started.
- * details: what was logged before, for the one that gave the order; empty: `why` says all.
- */
-static void give_up(struct keeper *keeper, const char *why, const char *details)
+/* What was to come does not. The service that serves goes on; if there is none, one is started. */
+static void give_up(struct keeper *keeper, const char *why)
 {
     permit_free(&keeper->coming);
     log_message(LOG_ERROR, keeper->why == GENERATION_UPGRADE ? "upgrade-failed" : "reload-failed",
         "%s", why);
     if (find(keeper, GENERATION_SERVING))
-        settle(keeper, CONTROL_FAILED, details[0] ? details : why);
+        settle(keeper, CONTROL_FAILED, keeper->errors);
     else
         come_back(keeper, true);
 }
@@ -174,14 +173,9 @@ void changes_due(struct keeper *keeper)
 
 static void begin_replacing(struct keeper *keeper)
 {
-    bool is_started;
-
     keeper->state = KEEPER_REPLACING;
-    log_keep_errors(keeper->refusal, sizeof(keeper->refusal));
-    is_started = start_service(keeper);
-    log_keep_errors(NULL, 0);
-    if (!is_started)
-        give_up(keeper, "no service could be started; nothing has changed", keeper->refusal);
+    if (!start_service(keeper))
+        give_up(keeper, "no service could be started; nothing has changed");
 }
 
 static void begin_reload(struct keeper *keeper)
@@ -250,7 +244,7 @@ void changes_serving(struct keeper *keeper, struct generation *generation, const
 void changes_refused(struct keeper *keeper, const struct generation *generation, const char *why)
 {
     if (generation->state == GENERATION_STARTING) /* it says so before it ends */
-        (void)snprintf(keeper->refusal, sizeof(keeper->refusal), "%s", why);
+        (void)snprintf(keeper->errors, sizeof(keeper->errors), "%s", why);
     if (keeper->state != KEEPER_RELOADING || generation->state != GENERATION_SERVING)
         return;
     permit_free(&keeper->coming);
@@ -270,7 +264,7 @@ static void begin_trial(struct keeper *keeper)
     keeper->state = KEEPER_TRYING;
     keeper->due_ms = clock_monotonic_ms() + TRIAL_MAX_MS;
     if (keeper->trial < 0)
-        give_up(keeper, "no process could be started; nothing has changed", "");
+        give_up(keeper, "no process could be started; nothing has changed");
 }
 
 void changes_upgrade(struct keeper *keeper)
@@ -295,22 +289,17 @@ void changes_trial_over(struct keeper *keeper, int status)
     }
     (void)snprintf(
         why, sizeof(why), "%s cannot be run: %s; nothing has changed", keeper->program, end);
-    give_up(keeper, why, "");
+    give_up(keeper, why);
 }
 
 void changes_resume(struct keeper *keeper)
 {
-    bool is_good;
-
     keeper->why = GENERATION_UPGRADE;
     control_run(&keeper->control, CONTROL_UPGRADE);
-    log_keep_errors(keeper->refusal, sizeof(keeper->refusal));
-    is_good = read_coming(keeper, true);
-    log_keep_errors(NULL, 0);
-    if (is_good)
+    if (read_coming(keeper, true))
         begin_replacing(keeper);
     else
-        give_up(keeper, "the configuration has errors; nothing has changed", keeper->refusal);
+        give_up(keeper, "the configuration has errors; nothing has changed");
 }
 
 /* ---- Ends ---- */
@@ -332,8 +321,7 @@ static void log_death(const struct keeper *keeper, const struct generation *gene
 static void start_failed(struct keeper *keeper, int status)
 {
     if (keeper->state == KEEPER_REPLACING) {
-        give_up(keeper, "the new service could not start, see its messages; nothing has changed",
-            keeper->refusal);
+        give_up(keeper, "the new service could not start, see its messages; nothing has changed");
     } else if (keeper->has_served) {
         come_back(keeper, true);
     } else {
@@ -346,7 +334,7 @@ static void start_failed(struct keeper *keeper, int status)
 static void serving_died(struct keeper *keeper, bool was_quick)
 {
     if (keeper->state == KEEPER_RELOADING)
-        give_up(keeper, "the service has died; nothing has changed", "");
+        give_up(keeper, "the service has died; nothing has changed");
     else if (keeper->state == KEEPER_SERVING)
         come_back(keeper, was_quick);
 }
@@ -355,12 +343,12 @@ void changes_service_over(struct keeper *keeper, struct generation *generation, 
 {
     struct generation was = *generation;
     bool is_asked_for = was.state == GENERATION_RETIRED || keeper->state == KEEPER_ENDING;
+    bool has_said_why = was.state == GENERATION_STARTING && keeper->errors[0] && WIFEXITED(status);
 
     generation_end(generation);
-    if (status != 0 || !is_asked_for) {
-        keeper->deaths += keeper->has_served ? 1 : 0;
-        if (keeper->has_served)
-            log_death(keeper, &was, status);
+    if (keeper->has_served && !has_said_why && (status != 0 || !is_asked_for)) {
+        keeper->deaths++;
+        log_death(keeper, &was, status);
     }
     if (keeper->state == KEEPER_ENDING && status != 0)
         keeper->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;

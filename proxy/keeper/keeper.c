@@ -221,6 +221,7 @@ int keeper_run(const char *file, char *const argv[], generation_run *run)
         log_message(LOG_ERROR, "start-failed", "signals cannot be read: %s", strerror(errno));
         return 1;
     }
+    log_keep_errors(keeper.errors, sizeof(keeper.errors));
     keeper.file = file;
     keeper.argv = argv;
     keeper.run = run;

@@ -38,7 +38,7 @@ struct keeper {
     bool has_served;
     bool reload_wanted; /* came while something else was going on */
     bool upgrade_wanted;
-    char refusal[WORD_MAX]; /* why the service that was started last could not */
+    char errors[WORD_MAX]; /* what went wrong in the change that goes on, in lines */
     pid_t trial;
     int exit_status;
     bool is_over;

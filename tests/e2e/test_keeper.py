@@ -443,6 +443,8 @@ def test_a_service_that_cannot_start_says_why_to_the_one_that_asked(front, certi
     done = ask(front, order)
     assert done.returncode == 1
     assert "does not belong to the first certificate" in done.stderr, done
+    assert not front.events("service-died")
+    assert " 0 services died\n" in ask(front, "--status").stdout
 
 
 def test_an_upgrade_into_a_file_with_errors_says_which(front):
