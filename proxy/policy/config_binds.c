@@ -97,6 +97,19 @@ static void parse_handed_over(struct setting *setting, const struct config_value
 
 /* ---- Addresses ---- */
 
+/* Of "993" and ":993" the port is known. */
+static void refuse_address(struct setting *setting, const struct config_value *value)
+{
+    size_t colon = slice_starts(value->text, SLICE(":")) ? 1 : 0;
+    uint64_t port = 0;
+
+    if (!slice_number(slice_after(value->text, colon), UINT16_MAX, &port) || port == 0)
+        port = 25;
+    setting_refuse(setting, value,
+        "not an address with a port of 1 to 65535; write e.g. 0.0.0.0:%u, [::]:%u or *:%u",
+        (unsigned)port, (unsigned)port, (unsigned)port);
+}
+
 static void parse_bind(struct setting *setting, const struct config_value *value)
 {
     struct config_listener *listener = setting->section;
@@ -112,8 +125,7 @@ static void parse_bind(struct setting *setting, const struct config_value *value
             "clients come by TCP alone; write e.g. 127.0.0.1:143. A unix socket may be a server");
     } else if (!address_split_port(value->text, &host, &port)) {
         if (!setting_refuse_with_remedy(setting, value, value->text))
-            setting_refuse(setting, value,
-                "not an address with a port of 1 to 65535; write e.g. 0.0.0.0:25, [::]:25 or *:25");
+            refuse_address(setting, value);
     } else if (setting_refuse_with_remedy(setting, value, host)) {
         return;
     } else if (slice_equal(host, SLICE("*"))) {

@@ -54,6 +54,16 @@ static size_t distance(struct slice a, struct slice b)
     return last[b.n];
 }
 
+/* Of two numbers neither is a slip of the other: 1.0 is not what 1.4 meant. */
+static bool is_number(struct slice word)
+{
+    for (size_t i = 0; i < word.n; i++) {
+        if ((word.p[i] < '0' || word.p[i] > '9') && word.p[i] != '.')
+            return false;
+    }
+    return true;
+}
+
 void suggest_begin(struct suggestion *suggestion, struct slice wrong)
 {
     *suggestion = (struct suggestion){.wrong = wrong, .distance = SIZE_MAX};
@@ -66,7 +76,7 @@ bool suggest_offer(struct suggestion *suggestion, const char *word)
     size_t longer = wrong.n > offered.n ? wrong.n : offered.n;
     size_t found;
 
-    if (longer > WORD_MAX)
+    if (longer > WORD_MAX || is_number(offered))
         return false;
     found = distance(wrong, offered);
     if (wrong.n >= PREFIX_MIN && slice_starts_nocase(offered, wrong))

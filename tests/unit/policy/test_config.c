@@ -114,6 +114,12 @@ static void test_binds(void **state)
     assert_error(LISTENER("bind = 25\n"),
         "x.ini:5: [listener in] bind = 25: not an address with a port of 1 to 65535; write e.g. "
         "0.0.0.0:25, [::]:25 or *:25");
+    assert_error(LISTENER("bind = :993\n"),
+        "x.ini:5: [listener in] bind = :993: not an address with a port of 1 to 65535; write e.g. "
+        "0.0.0.0:993, [::]:993 or *:993");
+    assert_error(LISTENER("bind = 99999\n"),
+        "x.ini:5: [listener in] bind = 99999: not an address with a port of 1 to 65535; write e.g. "
+        "0.0.0.0:25, [::]:25 or *:25");
     assert_error(LISTENER("bind = 127.0.0.1:25,,127.0.0.2:25\n"),
         "x.ini:5: [listener in] bind = 127.0.0.1:25,,127.0.0.2:25: an item of the list is empty");
 }

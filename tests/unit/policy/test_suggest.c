@@ -37,6 +37,7 @@ static void test_says_nothing_when_nothing_is_near(void **state)
     assert_null(nearest("queue", keys));
     assert_null(nearest("x", keys));
     assert_null(nearest("", keys));
+    assert_null(nearest("1.4", (const char *const[]){"1.0", "1.2", NULL}));
 }
 
 static void test_survives_words_of_any_length(void **state)
