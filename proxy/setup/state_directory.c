@@ -47,6 +47,17 @@ static bool is_given(const struct stat *info)
     return info->st_uid == 0 && (info->st_mode & 07777) == 0700;
 }
 
+/* "state" is in ".", and "/state" in "/". */
+static void cut_to_parent(char path[PATH_MAX])
+{
+    char *slash = strrchr(path, '/');
+
+    if (!slash)
+        (void)snprintf(path, PATH_MAX, ".");
+    else
+        slash[slash == path ? 1 : 0] = '\0';
+}
+
 /*
  * Returns 0, or why a start by this user could not use the directory. account: that of `user`, if
  * root is to become it; else NULL.
@@ -55,17 +66,15 @@ static int find_problem(const char *directory, const struct passwd *account)
 {
     char path[PATH_MAX];
     struct stat info;
-    char *slash;
     bool is_there;
 
     if ((size_t)snprintf(path, sizeof(path), "%s", directory) >= sizeof(path))
         return ENAMETOOLONG;
     is_there = stat(path, &info) == 0;
     while (stat(path, &info) != 0) {
-        slash = strrchr(path, '/');
-        if (errno != ENOENT || !slash || slash == path)
+        if (errno != ENOENT || strcmp(path, ".") == 0 || strcmp(path, "/") == 0)
             return errno;
-        *slash = '\0';
+        cut_to_parent(path);
     }
     if (!S_ISDIR(info.st_mode))
         return ENOTDIR;

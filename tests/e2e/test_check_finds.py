@@ -174,6 +174,15 @@ def test_a_state_directory_that_is_made_later(find, tmp_path):
     assert not (tmp_path / "not").exists()
 
 
+def test_a_state_directory_that_is_made_in_the_first_place_of_all(tmp_path):
+    """In the root, or in the working directory where the file is named so, too."""
+    for place in ("/no-such-directory-yet" if os.geteuid() == 0 else f"{tmp_path}/new", "state"):
+        (tmp_path / "a.ini").write_text(
+            GOOD + f"[proxy]\nuser = {MYSELF}\nstate_directory = {place}\n")
+        done = mailmux("--check", "-c", "a.ini", before=("env", "-C", str(tmp_path)))
+        assert (done.returncode, done.stderr) == (0, ""), done
+
+
 # Every mistake of TLS
 
 def junk(tmp_path, name):
