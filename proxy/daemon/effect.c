@@ -29,7 +29,9 @@ static size_t session_limit(const struct config *config, size_t descriptors)
         return possible;
     if (config->limits.sessions > possible)
         log_message(LOG_WARNING, "limits",
-            "sessions = %llu needs more descriptors than there are; %zu are possible",
+            "sessions = %llu needs more descriptors than there are; %zu are possible; LimitNOFILE "
+            "of "
+            "systemd or ulimit -n raises that",
             (unsigned long long)config->limits.sessions, possible);
     return config->limits.sessions < possible ? (size_t)config->limits.sessions : possible;
 }

@@ -2,24 +2,39 @@
 
 #include "mailmux/log.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { REMEDY_MAX = 80 };
+
+static const char *remedy_of(int failure, uint16_t port, char memory[REMEDY_MAX])
+{
+    switch (failure) {
+    case EACCES:
+        return "; ports below 1024 need root, the capability CAP_NET_BIND_SERVICE, or a lower "
+               "net.ipv4.ip_unprivileged_port_start";
+    case EADDRNOTAVAIL:
+        return "; no interface has this address; with freebind = yes mailmux listens there all the "
+               "same";
+    case EADDRINUSE:
+        (void)snprintf(
+            memory, REMEDY_MAX, "; `ss -ltnp 'sport = :%u'` names the program that has it", port);
+        return memory;
+    default:
+        return "";
+    }
+}
 
 static void log_bind_failure(
     const struct config_listener *listener, const struct address *at, int failure)
 {
     char text[ADDRESS_TEXT_MAX];
-    const char *remedy = failure == EACCES
-                             ? "; ports below 1024 need root, the capability CAP_NET_BIND_SERVICE, "
-                               "or a lower net.ipv4.ip_unprivileged_port_start"
-                             : "";
+    char memory[REMEDY_MAX];
 
-    if (failure == EADDRNOTAVAIL)
-        remedy = "; no interface has this address; with freebind = yes mailmux listens there all "
-                 "the same";
     log_message(LOG_ERROR, "bind-failed", "listener %s: cannot listen on %s: %s%s", listener->name,
-        address_text(at, text), strerror(failure), remedy);
+        address_text(at, text), strerror(failure), remedy_of(failure, address_port(at), memory));
 }
 
 /* Of *:25, one half is left out where the kernel has no IPv6. An address that is named is wanted.

@@ -218,7 +218,10 @@ static void warn_about(const char *certificate, const char *key, const X509 *lea
     if (!warning->warn)
         return;
     if (*certificate_age_text(&dates, time(NULL), age)) {
-        (void)snprintf(text, sizeof(text), "the certificate %s %s", certificate, age);
+        (void)snprintf(text, sizeof(text), "the certificate %s %s%s", certificate, age,
+            certificate_age(&dates, time(NULL)) == CERTIFICATE_NOT_BEGUN
+                ? "; is the clock right?"
+                : "; renew it, and reload");
         warning->warn(warning->owner, TLS_CULPRIT_CERTIFICATE, index, text);
     }
     if (find_mode(key, &status) && (status.st_mode & S_IRWXO) != 0) {

@@ -139,7 +139,7 @@ static bool set_groups(SSL_CTX *context, const struct tls_rules *rules,
         SSL_CTX_set1_groups_list(context, applied->groups) == 1)
         return true;
     tls_fault_library(fault, TLS_CULPRIT_GROUPS, 0,
-        "none of these groups is known to %s; X25519:prime256v1:secp384r1 are",
+        "none of these groups is known to OpenSSL %s; X25519:prime256v1:secp384r1 are",
         OpenSSL_version(OPENSSL_VERSION_STRING));
     return false;
 }

@@ -136,7 +136,7 @@ static void test_warnings(void **state)
 {
     assert_int_equal(chmod(path("old", "key"), 0604), 0);
     assert_true(load(path("old", "pem"), path("old", "key")));
-    assert_non_null(strstr(warned, "old.pem has expired\n"));
+    assert_non_null(strstr(warned, "old.pem has expired; renew it, and reload\n"));
     assert_non_null(strstr(warned, "old.key can be read by everybody; chmod o= "));
     warned[0] = '\0';
     assert_true(load(path("rsa", "pem"), path("rsa", "key")));
