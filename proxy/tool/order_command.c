@@ -47,8 +47,12 @@ static int ask(const char *directory, const char *user, enum control_order order
         fd = control_socket_connect(&at);
     if (fd < 0)
         return fail_to_connect(directory);
-    is_answered = control_socket_is_trusted(fd, user) && word_send(fd, (char)order, "", -1) &&
-                  word_receive(fd, true, &answer) == WORD_OK;
+    if (!control_socket_is_trusted(fd, user)) {
+        (void)close(fd);
+        return fail(directory, "it is of another account than root and user of this file",
+            "; give the order as that account, or name it in user");
+    }
+    is_answered = word_send(fd, (char)order, "", -1) && word_receive(fd, true, &answer) == WORD_OK;
     (void)close(fd);
     if (!is_answered)
         return fail(directory, "it gave no answer; only root and its own account may ask", "");

@@ -498,6 +498,24 @@ def test_only_root_may_give_orders(front):
     assert not front.events("reloaded")
 
 
+@as_root
+def test_no_order_for_a_process_of_another_account(front):
+    """It may have taken the place of a mailmux."""
+    front.stop()
+    state = front.directory / "state"
+    front.directory.chmod(0o755)
+    os.chmod(state, 0o777)
+    other = subprocess.Popen(
+        ["python3", "-c", "import socket, sys\nwith socket.socket(1, 5) as one:\n"
+         " one.bind(sys.argv[1]); one.listen(); print(flush=True); one.accept()[0].recv(1)",
+         state / "control"], stdout=subprocess.PIPE, user="daemon")
+    with other:
+        assert other.stdout.read(1) == b"\n"
+        done = ask(front, "--reload")
+    assert done.returncode == 1
+    assert "control: it is of another account than root and user of this file; give" in done.stderr
+
+
 def test_an_order_where_no_mailmux_runs(front):
     front.stop()
     done = ask(front, "--reload")
