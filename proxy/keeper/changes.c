@@ -362,7 +362,8 @@ void changes_end(struct keeper *keeper, enum word_order order)
 {
     if (keeper->state != KEEPER_ENDING) {
         systemd_notify("STOPPING=1\n");
-        sockets_close(&keeper->sockets); /* the services have theirs until they get the order */
+        listening_set_close(
+            &keeper->sockets); /* the services have theirs until they get the order */
         keeper->state = KEEPER_ENDING;
     }
     changes_order(keeper, order);

@@ -112,7 +112,7 @@ static void take_line(struct keeper *keeper, const char *line)
     } else if (strcmp(kind, "orders") == 0 && n[0] >= 0 && n[0] < GENERATIONS_MAX) {
         keeper->generations[n[0]].orders = fd;
     } else if (strcmp(kind, "socket") == 0) {
-        sockets_take(&keeper->sockets, fd);
+        listening_set_take(&keeper->sockets, fd);
     } else if (strcmp(kind, "client") == 0) {
         control_take(&keeper->control, fd, (char)n[0]);
     } else if (strcmp(kind, "control") == 0) {

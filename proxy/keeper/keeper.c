@@ -208,7 +208,7 @@ static bool begin(struct keeper *keeper)
     }
     for (int fd = SYSTEMD_FIRST_SOCKET, count = systemd_take_sockets(CONFIG_SOCKETS_VARIABLE);
          count > 0; fd++, count--)
-        sockets_take(&keeper->sockets, fd);
+        listening_set_take(&keeper->sockets, fd);
     return changes_start(keeper);
 }
 

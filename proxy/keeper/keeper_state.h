@@ -29,7 +29,7 @@ struct keeper {
     enum generation_why why; /* of the service that is started, or of the change that goes on */
     struct permit *current;  /* of the configuration in effect; NULL until the first is */
     struct permit *coming;   /* of the one on its way into effect; NULL: none is */
-    struct sockets sockets;
+    struct listening_set sockets;
     struct generation generations[GENERATIONS_MAX];
     unsigned last_number;  /* of the generation that was started last */
     unsigned deaths;       /* of services that were not asked to end */

@@ -1,12 +1,9 @@
 #include "sockets.h"
 
-#include "listening.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { NAME_OCTETS_MAX = 512 };
 
@@ -44,101 +41,23 @@ static struct place find_named(
     return (struct place){0};
 }
 
-static int find(const struct sockets *sockets, const struct address *at)
-{
-    for (size_t i = 0; i < sockets->count; i++) {
-        if (address_equal(&sockets->items[i].at, at))
-            return sockets->items[i].fd;
-    }
-    return -1;
-}
-
-static bool add(struct sockets *sockets, const struct address *at, int fd)
-{
-    struct sockets_item *grown =
-        reallocarray(sockets->items, sockets->count + 1, sizeof(*sockets->items));
-
-    if (!grown)
-        return false;
-    sockets->items = grown;
-    grown[sockets->count++] = (struct sockets_item){*at, fd};
-    return true;
-}
-
-/* Those that collide with the address, as *:25 and 192.0.2.1:25 do. Returns whether there are any.
- */
-static bool share_colliding(const struct sockets *sockets, const struct address *at, bool is_shared)
-{
-    bool any = false;
-
-    for (size_t i = 0; i < sockets->count; i++) {
-        if (address_binds_collide(&sockets->items[i].at, at)) {
-            listening_share(sockets->items[i].fd, is_shared);
-            any = true;
-        }
-    }
-    return any;
-}
-
-/*
- * Sockets are shared for this moment only, so that another program's bind is refused as ever
- * (unless it is root's and wants to share).
- */
-static int open_at(const struct sockets *sockets, struct place place)
-{
-    bool is_shared = share_colliding(sockets, place.at, true);
-    int fd = listening_open(place.at, is_shared, place.is_free);
-
-    (void)share_colliding(sockets, place.at, false);
-    return fd;
-}
-
-int sockets_get(struct sockets *sockets, const struct config *config, const char *name)
+int sockets_get(struct listening_set *sockets, const struct config *config, const char *name)
 {
     struct place place = config ? find_named(config, name, NULL) : (struct place){0};
-    int kept = place.at ? find(sockets, place.at) : -1;
+    int fd = place.at ? listening_set_get(sockets, place.at, place.is_free) : -EPERM;
 
-    if (!place.at)
-        return -EPERM;
-    if (kept < 0) {
-        kept = open_at(sockets, place);
-        if (kept < 0)
-            return kept;
-        if (!add(sockets, place.at, kept)) {
-            (void)close(kept);
-            return -ENOMEM;
-        }
-    }
-    kept = fcntl(kept, F_DUPFD_CLOEXEC, 0);
-    return kept < 0 ? -errno : kept;
+    if (fd < 0)
+        return fd;
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
 }
 
-static void remove_at(struct sockets *sockets, size_t i)
+static bool is_named(const void *config, const struct address *at)
 {
-    (void)close(sockets->items[i].fd);
-    sockets->items[i] = sockets->items[--sockets->count];
+    return find_named(config, NULL, at).at != NULL;
 }
 
-void sockets_keep(struct sockets *sockets, const struct config *config)
+void sockets_keep(struct listening_set *sockets, const struct config *config)
 {
-    for (size_t i = sockets->count; i-- > 0;) {
-        if (!find_named(config, NULL, &sockets->items[i].at).at)
-            remove_at(sockets, i);
-    }
-}
-
-void sockets_take(struct sockets *sockets, int fd)
-{
-    struct address at;
-
-    if (!listening_check(fd, &at) || find(sockets, &at) >= 0 || !add(sockets, &at, fd))
-        (void)close(fd);
-}
-
-void sockets_close(struct sockets *sockets)
-{
-    while (sockets->count > 0)
-        remove_at(sockets, sockets->count - 1);
-    free(sockets->items);
-    *sockets = (struct sockets){0};
+    listening_set_keep(sockets, is_named, config);
 }

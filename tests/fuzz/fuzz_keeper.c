@@ -100,7 +100,7 @@ static void end(struct keeper *keeper, const int ends[2])
     generation_end(&keeper->generations[0]);
     permit_free(&keeper->current);
     permit_free(&keeper->coming);
-    sockets_close(&keeper->sockets);
+    listening_set_close(&keeper->sockets);
     (void)close(ends[0]);
     (void)close(ends[1]);
 }

@@ -79,7 +79,7 @@ static inline void play_end(struct played *played)
     generation_end(&played->keeper.generations[0]);
     permit_free(&played->keeper.current);
     permit_free(&played->keeper.coming);
-    sockets_close(&played->keeper.sockets);
+    listening_set_close(&played->keeper.sockets);
     control_close(&played->keeper.control);
     (void)unlink(played->named);
     (void)unlink(played->other);
