@@ -34,6 +34,13 @@ void privileges_hide_memory(bool hide)
         (void)setrlimit(RLIMIT_CORE, &none);
 }
 
+uid_t privileges_account(const char *user)
+{
+    const struct passwd *entry = user && geteuid() == 0 ? getpwnam(user) : NULL;
+
+    return entry ? entry->pw_uid : geteuid();
+}
+
 bool privileges_drop(const char *user, struct error *error)
 {
     const struct passwd *entry;

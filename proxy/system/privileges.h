@@ -5,6 +5,7 @@
 #include "mailmux/error.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * With hide: the kernel writes no core file, and other processes of the user cannot read this
@@ -15,6 +16,12 @@ void privileges_hide_memory(bool hide);
 
 /* Raises the soft limit of descriptors to the hard one. Returns how many the process may have. */
 size_t privileges_raise_descriptors(void);
+
+/*
+ * Returns the account that a process has behind privileges_drop with this user, or the present one
+ * where it cannot become that.
+ */
+uid_t privileges_account(const char *user);
 
 /*
  * Becomes the user for good: supplementary groups, group, user. This needs root, unless the
