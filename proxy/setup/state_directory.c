@@ -44,7 +44,10 @@ static bool may_write(const struct passwd *account, const struct stat *info)
 /* A directory of root's with this mode is one that the keeper gives to the account. */
 static bool is_given(const struct stat *info)
 {
-    return info->st_uid == 0 && (info->st_mode & 07777) == 0700;
+    mode_t mode = info->st_mode & 07777;
+
+    return (info->st_uid == 0 && mode == 0700) ||
+           (info->st_uid != 0 && info->st_gid == 0 && mode == 0770);
 }
 
 /* "state" is in ".", and "/state" in "/". */

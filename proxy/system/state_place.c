@@ -25,13 +25,16 @@ static bool make(const char *directory)
     return mkdir(path, 0700) == 0;
 }
 
-/*
- * A directory of root's with another mode than mailmux gives may be one that others use, such as
- * /tmp, and stays root's.
- */
-static bool is_ours(const struct stat *info, bool is_new)
+enum { MODE_OF_ROOT = 0700, MODE_GIVEN = 0770 };
+
+/* The first is what root made, the other what this file has made of it for another account. Other
+ * modes may be those of a place that many use, such as /tmp. */
+static bool is_given(const struct stat *info)
 {
-    return info->st_uid == 0 && (is_new || (info->st_mode & 07777) == 0700);
+    mode_t mode = info->st_mode & 07777;
+
+    return (info->st_uid == 0 && mode == MODE_OF_ROOT) ||
+           (info->st_uid != 0 && info->st_gid == 0 && mode == MODE_GIVEN);
 }
 
 static void give(int fd, const char *name, const struct passwd *user)
@@ -42,17 +45,18 @@ static void give(int fd, const char *name, const struct passwd *user)
 }
 
 /*
- * Only while root has the directory: later the account could put another file there. A file with
- * two names is left alone, since the other name may be elsewhere.
+ * The account that has the directory could put another file there: it is not handed on unless that
+ * account has it, too. A file with two names is left alone, since the other may be elsewhere.
  */
-static void give_certificate(int directory, const struct passwd *user)
+static void give_certificate(int directory, uid_t owner, const struct passwd *user)
 {
     int fd = openat(directory, "self-signed.pem", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat info;
 
     if (fd < 0)
         return;
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 1)
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 1 &&
+        info.st_uid == owner)
         give(fd, "self-signed.pem", user);
     (void)close(fd);
 }
@@ -69,10 +73,12 @@ void state_place_prepare(const char *path, const char *user)
     directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory < 0)
         return;
-    if (fstat(directory, &info) == 0 && is_ours(&info, is_new) && entry->pw_uid != 0) {
-        give_certificate(directory, entry);
+    if (fstat(directory, &info) == 0 && entry->pw_uid != 0 && info.st_uid != entry->pw_uid &&
+        (is_given(&info) || (is_new && info.st_uid == 0))) {
+        give_certificate(directory, info.st_uid, entry);
         /* The group stays root's: the keeper has its control socket there. */
-        (void)fchmod(directory, 0770);
+        if (info.st_uid == 0)
+            (void)fchmod(directory, MODE_GIVEN);
         give(directory, path, entry);
     }
     (void)close(directory);
