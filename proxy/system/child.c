@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,12 +105,24 @@ const char *child_end(int status, char out[CHILD_END_MAX])
     return out;
 }
 
-void child_find_program(const char *fallback, char out[PATH_MAX])
+/* A whole path may go by a link that another version is put behind. */
+static bool is_this_program(const char *name)
 {
-    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    struct stat named;
+    struct stat own;
 
+    return name[0] == '/' && stat(name, &named) == 0 && stat("/proc/self/exe", &own) == 0 &&
+           named.st_dev == own.st_dev && named.st_ino == own.st_ino;
+}
+
+void child_find_program(const char *name, char out[PATH_MAX])
+{
+    ssize_t n = -1;
+
+    if (!is_this_program(name))
+        n = readlink("/proc/self/exe", out, PATH_MAX - 1);
     if (n < 0)
-        (void)snprintf(out, PATH_MAX, "%s", fallback);
+        (void)snprintf(out, PATH_MAX, "%s", name);
     else
         out[n] = '\0';
 }

@@ -39,9 +39,10 @@ const char *child_end(int status, char out[CHILD_END_MAX]);
 const char *child_trial_end(int status, char out[CHILD_END_MAX]);
 
 /*
- * Writes the path of the program that this process runs; the fallback where /proc is not there.
+ * Writes the path of the program that this process runs: the name that it was started with, if this
+ * is a whole path or /proc is not there.
  * Call it early: later another file may be in its place.
  */
-void child_find_program(const char *fallback, char out[PATH_MAX]);
+void child_find_program(const char *name, char out[PATH_MAX]);
 
 #endif
