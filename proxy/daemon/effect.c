@@ -81,7 +81,7 @@ bool effect_begin(struct server *server, struct snapshot *snapshot)
 
 /*
  * Puts the configuration into effect: it serves new connections, and open sessions keep the
- * snapshot that they began with. The keeper closes its sockets first that are no longer wanted, so
+ * snapshot that they began with. The keeper has closed its sockets that are no longer wanted, so
  * that no connection comes to them behind the acceptor's back. The pools are handed over next, so
  * that the new snapshot is complete before the acceptor's thread sees it.
  */
@@ -91,11 +91,6 @@ static bool take_effect(struct server *server)
     struct snapshot *before = server->snapshot;
     bool is_first = !before;
 
-    (void)uv_timer_stop(&server->patience);
-    if (!keeper_link_commit(&server->keeper)) {
-        log_message(LOG_ERROR, "start-failed", "the keeper does not take this configuration");
-        return false;
-    }
     if (is_first &&
         !acceptor_start(server->acceptor, server->workers, server->worker_count, &coming->plan)) {
         log_message(LOG_ERROR, "start-failed", "no thread could be started");
@@ -117,6 +112,14 @@ static bool take_effect(struct server *server)
     return true;
 }
 
+static void refuse(struct server *server, const char *why)
+{
+    coming_drop(&server->coming);
+    log_message(LOG_ERROR, "reload-failed",
+        "nothing has changed: the configuration from before is still in effect");
+    keeper_link_tell(&server->keeper, WORD_REFUSED, why[0] ? why : "see the log");
+}
+
 static void begin_reload(struct server *server)
 {
     char why[WORD_MAX];
@@ -125,12 +128,8 @@ static void begin_reload(struct server *server)
     log_keep_errors(why, sizeof(why));
     is_begun = effect_begin(server, load_again(server->from->file, server->snapshot));
     log_keep_errors(NULL, 0);
-    if (is_begun)
-        return;
-    coming_drop(&server->coming);
-    log_message(LOG_ERROR, "reload-failed",
-        "nothing has changed: the configuration from before is still in effect");
-    keeper_link_tell(&server->keeper, WORD_REFUSED, why[0] ? why : "see the log");
+    if (!is_begun)
+        refuse(server, why);
 }
 
 void effect_reload(struct server *server)
@@ -145,10 +144,18 @@ void effect_reload(struct server *server)
 void effect_on_patience_over(uv_timer_t *timer)
 {
     struct server *server = timer->data;
+    bool is_taken;
 
     if (!server->coming.names) /* names_start has failed, and the reload was dropped */
         return;
-    if (!take_effect(server)) {
+    (void)uv_timer_stop(&server->patience);
+    is_taken = keeper_link_commit(&server->keeper);
+    if (!is_taken)
+        log_message(LOG_ERROR, server->snapshot ? "reload-failed" : "start-failed",
+            "the keeper does not take this configuration");
+    if (!is_taken && server->snapshot) {
+        refuse(server, "it came too late"); /* this process hung, and another one takes over */
+    } else if (!is_taken || !take_effect(server)) {
         server->failed = true;
         drain_begin(server, "failure");
     } else if (server->reload_again) {

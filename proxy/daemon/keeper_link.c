@@ -27,7 +27,7 @@ static int get_file(void *owner, enum file_kind kind, const char *name)
         [FILE_CONFIG] = WORD_CONFIG, [FILE_LIST] = WORD_LIST, [FILE_NAMED] = WORD_FILE};
     int fd = ask(owner, requests[kind], name);
 
-    if (fd == -EPERM) /* no setting names it: a file that the service has made itself */
+    if (fd == -EPERM && kind == FILE_NAMED) /* no setting names it: the service has made it */
         return files_open_on_disk(kind, name);
     return fd == 0 ? -EPROTO : fd;
 }

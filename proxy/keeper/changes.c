@@ -2,7 +2,6 @@
 #include "keeper_state.h"
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
-#include "state_place.h"
 #include "systemd.h"
 #include <errno.h>
 #include <signal.h>
@@ -13,80 +12,26 @@
 enum {
     STEADY_MS = 60000, /* a service that lived so long has not died soon */
     PAUSE_MS = 1000,   /* between two starts; it is doubled */
-    DOUBLINGS_MAX = 7,
-    TRIAL_MAX_MS = 10000
+    DOUBLINGS_MAX = 6, /* so the pause stays below the watchdog of systemd */
+    TRIAL_MAX_MS = 10000,
+    READY_MAX_MS = 60000, /* a service that takes longer to start or to reload hangs */
+    CUT_MAX_MS = 5000     /* likewise, to cut its sessions */
 };
-
-/* ---- Generations ---- */
-
-static struct generation *find(struct keeper *keeper, enum generation_state state)
-{
-    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
-        if (keeper->generations[i].state == state)
-            return &keeper->generations[i];
-    }
-    return NULL;
-}
-
-void changes_order(struct keeper *keeper, enum word_order order)
-{
-    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
-        if (keeper->generations[i].state != GENERATION_NONE)
-            generation_order(&keeper->generations[i], order);
-    }
-}
-
-/* Asks the oldest of the retired services to drain, so that there is room for another. */
-static void make_room(struct keeper *keeper)
-{
-    struct generation *oldest = find(keeper, GENERATION_RETIRED);
-
-    for (size_t i = 0; i < GENERATIONS_MAX; i++) {
-        if (keeper->generations[i].state == GENERATION_RETIRED &&
-            keeper->generations[i].number < oldest->number)
-            oldest = &keeper->generations[i];
-    }
-    if (oldest)
-        generation_order(oldest, WORD_RETIRE); /* once more: it does not wait any longer */
-}
-
-/* Starts a service with the configuration that is coming, or with the one that was in effect. */
-static bool start_service(struct keeper *keeper)
-{
-    const struct permit *permit = keeper->coming ? keeper->coming : keeper->current;
-    struct config *config = permit ? permit_config(permit) : NULL;
-    struct generation *place = find(keeper, GENERATION_NONE);
-    struct service_start start;
-
-    if (!place)
-        make_room(keeper);
-    if (!config || !place) {
-        log_message(LOG_ERROR, "start-failed",
-            config ? "too many earlier services still have sessions; the oldest one drains now"
-                   : "there is no configuration that can be used");
-        return false;
-    }
-    start = (struct service_start){.file = keeper->file,
-        .config = config,
-        .generation = keeper->last_number + 1,
-        .why = keeper->why};
-    state_place_prepare(config->proxy.state_directory, config->proxy.user);
-    if (!generation_start(place, &start, keeper->run)) {
-        log_message(LOG_ERROR, "start-failed", "no process could be started: %s", strerror(errno));
-        return false;
-    }
-    keeper->last_number++;
-    return true;
-}
 
 /* ---- How a change ends ---- */
 
 static void begin_reload(struct keeper *keeper);
 static void begin_trial(struct keeper *keeper);
 
+static void wait_at_most(struct keeper *keeper, uint64_t ms)
+{
+    keeper->due_ms = clock_monotonic_ms() + ms;
+}
+
 static void settle(struct keeper *keeper, enum control_outcome outcome, const char *text)
 {
     keeper->state = KEEPER_SERVING;
+    keeper->due_ms = UINT64_MAX;
     control_answer(&keeper->control, outcome, text);
     keeper->errors[0] = '\0';
     systemd_notify("READY=1\n");
@@ -96,7 +41,10 @@ static void settle(struct keeper *keeper, enum control_outcome outcome, const ch
         begin_reload(keeper);
 }
 
-/* The first is started at once; the pause grows with each service that dies soon. */
+/*
+ * The first is started at once; the pause grows with each service that dies soon. What was ordered
+ * meanwhile may be the remedy, and does not wait. systemd hears that the keeper is well.
+ */
 static void come_back(struct keeper *keeper, bool was_quick)
 {
     unsigned doublings;
@@ -106,25 +54,30 @@ static void come_back(struct keeper *keeper, bool was_quick)
     doublings = keeper->quick_deaths < DOUBLINGS_MAX ? keeper->quick_deaths : DOUBLINGS_MAX;
     keeper->state = KEEPER_DOWN;
     keeper->why = GENERATION_RESTART;
-    keeper->due_ms =
-        clock_monotonic_ms() + (doublings < 2 ? 0 : (uint64_t)PAUSE_MS << (doublings - 2));
+    if (keeper->reload_wanted || keeper->upgrade_wanted)
+        doublings = 0;
+    wait_at_most(keeper, doublings < 2 ? 0 : (uint64_t)PAUSE_MS << (doublings - 2));
+    systemd_notify("WATCHDOG=1\n");
+}
+
+/* Neither the configuration nor a socket that was opened for it is left behind. */
+static void drop_coming(struct keeper *keeper)
+{
+    permit_free(&keeper->coming);
+    listening_set_undo(&keeper->sockets);
 }
 
 /* What was to come does not. The service that serves goes on; if there is none, one is started. */
 static void give_up(struct keeper *keeper, const char *why)
 {
-    permit_free(&keeper->coming);
+    drop_coming(keeper);
     log_message(LOG_ERROR, keeper->why == GENERATION_UPGRADE ? "upgrade-failed" : "reload-failed",
         "%s", why);
-    if (find(keeper, GENERATION_SERVING))
+    control_answer(&keeper->control, CONTROL_FAILED, keeper->errors);
+    if (services_find(keeper, GENERATION_SERVING))
         settle(keeper, CONTROL_FAILED, keeper->errors);
     else
         come_back(keeper, true);
-}
-
-static void follow_log(const struct config *config)
-{
-    log_setup(config->proxy.log_format, config->proxy.log_level);
 }
 
 /* ---- Starting ---- */
@@ -152,21 +105,7 @@ static bool read_coming(struct keeper *keeper, bool is_told)
 
 bool changes_start(struct keeper *keeper)
 {
-    return read_coming(keeper, true) && start_service(keeper);
-}
-
-void changes_due(struct keeper *keeper)
-{
-    if (keeper->state == KEEPER_TRYING) {
-        (void)kill(keeper->trial, SIGKILL); /* its end comes as for any other reason */
-        keeper->due_ms = UINT64_MAX;
-        return;
-    }
-    if (!keeper->current)
-        (void)read_coming(keeper, true);
-    keeper->state = KEEPER_STARTING;
-    if (!start_service(keeper))
-        come_back(keeper, true);
+    return read_coming(keeper, true) && services_start(keeper);
 }
 
 /* ---- Reloads and replacements ---- */
@@ -174,7 +113,8 @@ void changes_due(struct keeper *keeper)
 static void begin_replacing(struct keeper *keeper)
 {
     keeper->state = KEEPER_REPLACING;
-    if (!start_service(keeper))
+    wait_at_most(keeper, READY_MAX_MS);
+    if (!services_start(keeper))
         give_up(keeper, "no service could be started; nothing has changed");
 }
 
@@ -193,7 +133,8 @@ static void begin_reload(struct keeper *keeper)
         return;
     }
     keeper->state = KEEPER_RELOADING;
-    generation_order(find(keeper, GENERATION_SERVING), WORD_RELOAD);
+    wait_at_most(keeper, READY_MAX_MS);
+    generation_order(services_find(keeper, GENERATION_SERVING), WORD_RELOAD);
 }
 
 void changes_reload(struct keeper *keeper)
@@ -201,30 +142,32 @@ void changes_reload(struct keeper *keeper)
     keeper->reload_wanted = true;
     if (keeper->state == KEEPER_SERVING)
         begin_reload(keeper);
+    else if (keeper->state == KEEPER_DOWN)
+        wait_at_most(keeper, 0);
 }
 
 bool changes_commit(struct keeper *keeper, const struct generation *generation)
 {
+    const struct config *config = permit_config(keeper->coming ? keeper->coming : keeper->current);
     bool is_expected = generation->state == GENERATION_STARTING ||
                        (generation->state == GENERATION_SERVING &&
                            (keeper->state == KEEPER_RELOADING || keeper->state == KEEPER_ENDING));
 
-    if (!is_expected || (keeper->coming && !permit_config(keeper->coming)))
+    if (!is_expected || !config || !sockets_keep(&keeper->sockets, config))
         return false;
     if (keeper->coming) {
         permit_free(&keeper->current);
         keeper->current = keeper->coming;
         keeper->coming = NULL;
-        follow_log(permit_config(keeper->current));
+        log_setup(config->proxy.log_format, config->proxy.log_level);
     }
-    sockets_keep(&keeper->sockets, permit_config(keeper->current));
-    control_open(&keeper->control, permit_config(keeper->current)->proxy.state_directory);
+    control_open(&keeper->control, config->proxy.state_directory);
     return true;
 }
 
 void changes_serving(struct keeper *keeper, struct generation *generation, const char *summary)
 {
-    struct generation *before = find(keeper, GENERATION_SERVING);
+    struct generation *before = services_find(keeper, GENERATION_SERVING);
 
     if (keeper->state == KEEPER_ENDING || keeper->coming) /* it has not committed */
         return;
@@ -247,7 +190,7 @@ void changes_refused(struct keeper *keeper, const struct generation *generation,
         (void)snprintf(keeper->errors, sizeof(keeper->errors), "%s", why);
     if (keeper->state != KEEPER_RELOADING || generation->state != GENERATION_SERVING)
         return;
-    permit_free(&keeper->coming);
+    drop_coming(keeper);
     settle(keeper, CONTROL_FAILED, why);
 }
 
@@ -262,7 +205,7 @@ static void begin_trial(struct keeper *keeper)
     systemd_notify_reloading();
     keeper->trial = child_try(keeper->program);
     keeper->state = KEEPER_TRYING;
-    keeper->due_ms = clock_monotonic_ms() + TRIAL_MAX_MS;
+    wait_at_most(keeper, TRIAL_MAX_MS);
     if (keeper->trial < 0)
         give_up(keeper, "no process could be started; nothing has changed");
 }
@@ -272,6 +215,8 @@ void changes_upgrade(struct keeper *keeper)
     keeper->upgrade_wanted = true;
     if (keeper->state == KEEPER_SERVING)
         begin_trial(keeper);
+    else if (keeper->state == KEEPER_DOWN)
+        wait_at_most(keeper, 0);
 }
 
 void changes_trial_over(struct keeper *keeper, int status)
@@ -320,7 +265,7 @@ static void log_death(const struct keeper *keeper, const struct generation *gene
 /* The first service that could not start leaves its exit status to the keeper. */
 static void start_failed(struct keeper *keeper, int status)
 {
-    if (keeper->state == KEEPER_REPLACING) {
+    if (keeper->state == KEEPER_REPLACING || (keeper->coming && keeper->has_served)) {
         give_up(keeper, "the new service could not start, see its messages; nothing has changed");
     } else if (keeper->has_served) {
         come_back(keeper, true);
@@ -330,13 +275,16 @@ static void start_failed(struct keeper *keeper, int status)
     }
 }
 
-/* While it is TRYING or REPLACING, what follows decides whether another one is started. */
+/* While it is TRYING or REPLACING, what follows decides whether another one is started. A trial
+ * that hangs has no more time then. */
 static void serving_died(struct keeper *keeper, bool was_quick)
 {
     if (keeper->state == KEEPER_RELOADING)
         give_up(keeper, "the service has died; nothing has changed");
     else if (keeper->state == KEEPER_SERVING)
         come_back(keeper, was_quick);
+    else if (keeper->state == KEEPER_TRYING)
+        wait_at_most(keeper, PAUSE_MS);
 }
 
 void changes_service_over(struct keeper *keeper, struct generation *generation, int status)
@@ -346,7 +294,8 @@ void changes_service_over(struct keeper *keeper, struct generation *generation, 
     bool has_said_why = was.state == GENERATION_STARTING && keeper->errors[0] && WIFEXITED(status);
 
     generation_end(generation);
-    if (keeper->has_served && !has_said_why && (status != 0 || !is_asked_for)) {
+    if ((keeper->has_served || WIFSIGNALED(status)) && !has_said_why &&
+        (status != 0 || !is_asked_for)) {
         keeper->deaths++;
         log_death(keeper, &was, status);
     }
@@ -358,6 +307,50 @@ void changes_service_over(struct keeper *keeper, struct generation *generation, 
         serving_died(keeper, clock_monotonic_ms() - was.since_ms < STEADY_MS);
 }
 
+static void start_again(struct keeper *keeper)
+{
+    bool is_reload = keeper->reload_wanted;
+
+    if (keeper->upgrade_wanted) {
+        begin_trial(keeper);
+        return;
+    }
+    keeper->reload_wanted = false;
+    control_run(&keeper->control, CONTROL_RELOAD);
+    if ((is_reload || !keeper->current) && !read_coming(keeper, true)) {
+        control_answer(&keeper->control, CONTROL_FAILED, keeper->errors);
+        if (keeper->current) /* it comes back */
+            drop_coming(keeper);
+    }
+    keeper->state = KEEPER_STARTING;
+    wait_at_most(keeper, READY_MAX_MS);
+    if (!services_start(keeper))
+        start_failed(keeper, 0);
+}
+
+/* Another one takes over; when the first goes on, it serves its sessions to their end. */
+static void pass_over(struct keeper *keeper)
+{
+    log_message(LOG_ERROR, "service-hangs", "the service does not reload; another one is started");
+    if (keeper->coming && permit_config(keeper->coming))
+        begin_replacing(keeper);
+    else
+        give_up(keeper, "the configuration has errors, and the service does not answer");
+}
+
+void changes_due(struct keeper *keeper)
+{
+    keeper->due_ms = UINT64_MAX;
+    if (keeper->state == KEEPER_TRYING)
+        (void)kill(keeper->trial, SIGKILL); /* its end comes as for any other reason */
+    else if (keeper->state == KEEPER_DOWN)
+        start_again(keeper);
+    else if (keeper->state == KEEPER_RELOADING)
+        pass_over(keeper);
+    else
+        services_kill(keeper, keeper->state == KEEPER_ENDING);
+}
+
 void changes_end(struct keeper *keeper, enum word_order order)
 {
     if (keeper->state != KEEPER_ENDING) {
@@ -365,6 +358,11 @@ void changes_end(struct keeper *keeper, enum word_order order)
         listening_set_close(
             &keeper->sockets); /* the services have theirs until they get the order */
         keeper->state = KEEPER_ENDING;
+        keeper->due_ms = UINT64_MAX;
+        if (keeper->trial > 0)
+            (void)kill(keeper->trial, SIGKILL);
+    } else if (keeper->due_ms == UINT64_MAX) {
+        wait_at_most(keeper, CUT_MAX_MS);
     }
-    changes_order(keeper, order);
+    services_order(keeper, order);
 }

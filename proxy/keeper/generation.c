@@ -2,6 +2,7 @@
 
 #include "child.h"
 #include "mailmux/clock.h"
+#include <signal.h>
 #include <unistd.h>
 
 /* What the child needs, in the parent's memory at the moment of the fork. */
@@ -49,6 +50,12 @@ void generation_end(struct generation *generation)
     close_socket(generation->requests);
     close_socket(generation->orders);
     *generation = (struct generation){0};
+}
+
+void generation_kill(const struct generation *generation)
+{
+    if (generation->pid > 0)
+        (void)kill(generation->pid, SIGKILL);
 }
 
 void generation_order(const struct generation *generation, enum word_order order)

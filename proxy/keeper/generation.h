@@ -56,6 +56,9 @@ bool generation_start(
 /* Closes its sockets. The place becomes free. */
 void generation_end(struct generation *generation);
 
+/* Ends the process at once; what becomes of it is seen when it is reaped. */
+void generation_kill(const struct generation *generation);
+
 /* Sends an order; one that is gone gets none. */
 void generation_order(const struct generation *generation, enum word_order order);
 

@@ -39,7 +39,8 @@ static void write_all(const struct keeper *keeper, FILE *out)
 {
     const struct control *control = &keeper->control;
 
-    (void)fprintf(out, "count -1 %u %u\n", keeper->last_number, keeper->deaths);
+    (void)fprintf(out, "count -1 %u %u %d %d\n", keeper->last_number, keeper->deaths,
+        keeper->reload_wanted, keeper->upgrade_wanted);
     for (size_t i = 0; i < GENERATIONS_MAX; i++)
         write_generation(&keeper->generations[i], i, out);
     for (size_t i = 0; i < keeper->sockets.count; i++)
@@ -76,11 +77,6 @@ void handover_execute(const struct keeper *keeper)
 
 /* ---- Taking ---- */
 
-static void keep_private(int fd)
-{
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
 static void take_control(struct keeper *keeper, int fd)
 {
     socklen_t n = sizeof(keeper->control.at);
@@ -98,10 +94,12 @@ static void take_line(struct keeper *keeper, const char *line)
     if (sscanf(line, "%15s %d %lld %lld %lld %lld %lld", kind, &fd, &n[0], &n[1], &n[2], &n[3],
             &n[4]) < 2)
         return;
-    keep_private(fd);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* it may be -1 */
     if (strcmp(kind, "count") == 0) {
         keeper->last_number = (unsigned)n[0];
         keeper->deaths = (unsigned)n[1];
+        keeper->reload_wanted = n[2] != 0;
+        keeper->upgrade_wanted = n[3] != 0;
     } else if (strcmp(kind, "generation") == 0 && n[0] >= 0 && n[0] < GENERATIONS_MAX) {
         keeper->generations[n[0]] = (struct generation){.state = (enum generation_state)n[1],
             .number = (unsigned)n[2],

@@ -40,6 +40,8 @@ static bool hear(
     if (received == WORD_GONE) {
         (void)close(*socket);
         *socket = -1;
+        if (take == requests_take_news) /* it has ended, or hears no order any more */
+            generation_kill(generation);
     }
     if (received != WORD_OK)
         return false;
@@ -89,7 +91,7 @@ static void take_signal(struct keeper *keeper, int number)
     else if (number == SIGHUP)
         changes_reload(keeper);
     else if (number == SIGUSR1)
-        changes_order(keeper, WORD_STATE);
+        services_order(keeper, WORD_STATE);
     else if (number == SIGUSR2)
         changes_upgrade(keeper);
 }
@@ -137,8 +139,7 @@ static int patience(const struct keeper *keeper)
 {
     uint64_t now = clock_monotonic_ms();
 
-    if ((keeper->state != KEEPER_DOWN && keeper->state != KEEPER_TRYING) ||
-        keeper->due_ms == UINT64_MAX)
+    if (keeper->due_ms == UINT64_MAX)
         return -1;
     return keeper->due_ms > now ? (int)(keeper->due_ms - now) : 0;
 }
@@ -226,6 +227,7 @@ int keeper_run(const char *file, char *const argv[], generation_run *run)
     keeper.argv = argv;
     keeper.run = run;
     child_find_program(argv[0], keeper.program);
+    keeper.due_ms = UINT64_MAX;
     control_init(&keeper.control);
     rights_reduce();
     if (!begin(&keeper))

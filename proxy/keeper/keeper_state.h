@@ -34,7 +34,7 @@ struct keeper {
     unsigned last_number;  /* of the generation that was started last */
     unsigned deaths;       /* of services that were not asked to end */
     unsigned quick_deaths; /* of these, the last in a row that came soon */
-    uint64_t due_ms;       /* of the next start when down, of the trial's end when trying */
+    uint64_t due_ms;       /* when changes_due is called; UINT64_MAX: never */
     bool has_served;
     bool reload_wanted; /* came while something else was going on */
     bool upgrade_wanted;
@@ -45,10 +45,24 @@ struct keeper {
     struct control control;
 };
 
-/* ---- changes.c: reloads, replacements and upgrades ---- */
+/* ---- services.c: the service processes of all generations ---- */
 
-/* Gives an order to all services. */
-void changes_order(struct keeper *keeper, enum word_order order);
+/* Returns one in this state, or NULL. */
+struct generation *services_find(struct keeper *keeper, enum generation_state state);
+
+/* Gives an order to all. */
+void services_order(struct keeper *keeper, enum word_order order);
+
+/*
+ * Starts one with the configuration that is coming, or with the one that was in effect. Returns
+ * false, having logged why, if this cannot be.
+ */
+bool services_start(struct keeper *keeper);
+
+/* Ends those that do not answer: all of them, or those that are starting. */
+void services_kill(const struct keeper *keeper, bool are_all);
+
+/* ---- changes.c: reloads, replacements and upgrades ---- */
 
 /* Begins to start: reads the configuration. Returns false, having logged why, if it has errors. */
 bool changes_start(struct keeper *keeper);

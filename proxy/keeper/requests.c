@@ -25,8 +25,10 @@ static void hand_over(const struct generation *generation, int fd)
 void requests_answer(struct keeper *keeper, struct generation *generation, const struct word *word)
 {
     const struct permit *permit = keeper->coming ? keeper->coming : keeper->current;
+    bool is_late = generation->state == GENERATION_RETIRED ||
+                   (generation->state == GENERATION_SERVING && keeper->state == KEEPER_REPLACING);
 
-    if (!permit || generation->state == GENERATION_RETIRED)
+    if (!permit || is_late)
         answer(generation, -1, EPERM);
     else if (word->letter == WORD_CONFIG)
         hand_over(generation, permit_open(permit, FILE_CONFIG, word->text));

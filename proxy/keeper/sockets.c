@@ -1,5 +1,6 @@
 #include "sockets.h"
 
+#include "mailmux/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,7 +58,10 @@ static bool is_named(const void *config, const struct address *at)
     return find_named(config, NULL, at).at != NULL;
 }
 
-void sockets_keep(struct listening_set *sockets, const struct config *config)
+bool sockets_keep(struct listening_set *sockets, const struct config *config)
 {
-    listening_set_keep(sockets, is_named, config);
+    if (listening_set_keep(sockets, is_named, config))
+        return true;
+    log_message(LOG_ERROR, "bind-failed", "a new address cannot be had: %s", strerror(errno));
+    return false;
 }

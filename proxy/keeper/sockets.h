@@ -11,12 +11,15 @@
 
 /*
  * Returns a descriptor of the socket of a "LISTENER ADDRESS" that the configuration names, for the
- * caller to close; the socket is opened unless it is open. Returns a negative errno on failure:
+ * caller to close; the socket is bound unless it is open. Returns a negative errno on failure:
  * -EPERM if the configuration does not name it.
  */
 int sockets_get(struct listening_set *sockets, const struct config *config, const char *name);
 
-/* Closes all whose addresses the configuration does not name. */
-void sockets_keep(struct listening_set *sockets, const struct config *config);
+/*
+ * Listens where the configuration, which comes into effect, says so, and closes all other sockets.
+ * Returns false, having logged why, if nothing has changed since one could not.
+ */
+bool sockets_keep(struct listening_set *sockets, const struct config *config);
 
 #endif

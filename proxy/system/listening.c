@@ -14,7 +14,7 @@ void listening_share(int fd, bool is_shared)
     (void)set(fd, SOL_SOCKET, SO_REUSEPORT, is_shared);
 }
 
-int listening_open(const struct address *at, bool is_shared, bool is_free)
+int listening_bind(const struct address *at, bool is_shared, bool is_free)
 {
     int family = address_family(at);
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
@@ -28,13 +28,18 @@ int listening_open(const struct address *at, bool is_shared, bool is_free)
     if (is_free) /* it is an option of IPv4 that holds for both */
         (void)set(fd, IPPROTO_IP, IP_FREEBIND, 1);
     listening_share(fd, is_shared);
-    if (bind(fd, &at->socket.any, address_len(at)) == 0 && listen(fd, LISTENING_BACKLOG) == 0) {
+    if (bind(fd, &at->socket.any, address_len(at)) == 0) {
         listening_share(fd, false);
         return fd;
     }
     failure = errno;
     (void)close(fd);
     return -failure;
+}
+
+bool listening_begin(int fd)
+{
+    return listen(fd, LISTENING_BACKLOG) == 0;
 }
 
 bool listening_check(int fd, struct address *out)

@@ -45,10 +45,10 @@ static bool share_colliding(
  * Sockets are shared for this moment only, so that another program's bind is refused as ever
  * (unless it is root's and wants to share).
  */
-static int open_at(const struct listening_set *set, const struct address *at, bool is_free)
+static int bind_at(const struct listening_set *set, const struct address *at, bool is_free)
 {
     bool is_shared = share_colliding(set, at, true);
-    int fd = listening_open(at, is_shared, is_free);
+    int fd = listening_bind(at, is_shared, is_free);
 
     (void)share_colliding(set, at, false);
     return fd;
@@ -60,7 +60,7 @@ int listening_set_get(struct listening_set *set, const struct address *at, bool 
 
     if (fd >= 0)
         return fd;
-    fd = open_at(set, at, is_free);
+    fd = bind_at(set, at, is_free);
     if (fd >= 0 && !add(set, at, fd)) {
         (void)close(fd);
         return -ENOMEM;
@@ -74,12 +74,36 @@ static void remove_at(struct listening_set *set, size_t i)
     set->items[i] = set->items[--set->count];
 }
 
-void listening_set_keep(struct listening_set *set, listening_wanted *is_wanted, const void *owner)
+static bool begin_at(const struct listening_set *set, const struct listening_item *item)
 {
+    bool is_begun;
+
+    (void)share_colliding(set, &item->at, true);
+    listening_share(item->fd, true);
+    is_begun = listening_begin(item->fd);
+    listening_share(item->fd, false);
+    (void)share_colliding(set, &item->at, false);
+    return is_begun;
+}
+
+bool listening_set_keep(struct listening_set *set, listening_wanted *is_wanted, const void *owner)
+{
+    for (size_t i = set->settled; i < set->count; i++) {
+        if (!begin_at(set, &set->items[i]))
+            return false;
+    }
     for (size_t i = set->count; i-- > 0;) {
         if (!is_wanted(owner, &set->items[i].at))
             remove_at(set, i);
     }
+    set->settled = set->count;
+    return true;
+}
+
+void listening_set_undo(struct listening_set *set)
+{
+    while (set->count > set->settled)
+        remove_at(set, set->count - 1);
 }
 
 void listening_set_take(struct listening_set *set, int fd)
@@ -88,6 +112,7 @@ void listening_set_take(struct listening_set *set, int fd)
 
     if (!listening_check(fd, &at) || find(set, &at) >= 0 || !add(set, &at, fd))
         (void)close(fd);
+    set->settled = set->count;
 }
 
 void listening_set_close(struct listening_set *set)

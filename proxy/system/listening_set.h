@@ -16,21 +16,30 @@ struct listening_item {
 /* {0} is empty. End it with listening_set_close. Its members are private, but for reading. */
 struct listening_set {
     size_t count;
+    size_t settled; /* so many, the first ones, were there at the last listening_set_keep */
     struct listening_item *items;
 };
 
 /*
- * Returns the socket of the address, which stays the set's; it is opened unless it is open, with
- * is_free also where no interface has the address. Returns a negative errno on failure.
+ * Returns the socket of the address, which stays the set's; it is bound unless it is there, with
+ * is_free also where no interface has the address. It listens from listening_set_keep on. Returns a
+ * negative errno on failure.
  */
 int listening_set_get(struct listening_set *set, const struct address *at, bool is_free);
 
 typedef bool listening_wanted(const void *owner, const struct address *at);
 
-/* Closes all that are not wanted. */
-void listening_set_keep(struct listening_set *set, listening_wanted *is_wanted, const void *owner);
+/*
+ * Listens with those that were opened, and closes all that are not wanted. The others are settled.
+ * Returns false with errno set, and nothing closed, if one cannot listen.
+ */
+bool listening_set_keep(struct listening_set *set, listening_wanted *is_wanted, const void *owner);
 
-/* Takes a descriptor from another process; closes it if it is no listening socket. */
+/* Closes all that have been opened since then. */
+void listening_set_undo(struct listening_set *set);
+
+/* Takes a descriptor from another process; closes it if it is no listening socket. It is
+ * settled. */
 void listening_set_take(struct listening_set *set, int fd);
 
 /* Closes all. */

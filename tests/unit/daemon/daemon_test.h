@@ -63,9 +63,12 @@ static inline bool is_listening(uint16_t port)
 /* Opens sockets as the keeper does, though in this process. */
 static inline int bind_here(void *owner, const char *listener, const struct address *at)
 {
+    int fd;
+
     (void)owner;
     (void)listener;
-    return listening_open(at, false, false);
+    fd = listening_bind(at, false, false);
+    return fd < 0 || listening_begin(fd) ? fd : -errno;
 }
 
 static const struct plan_binder here = {bind_here, NULL};

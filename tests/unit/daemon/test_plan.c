@@ -95,8 +95,8 @@ static void test_one_bind_that_fails_undoes_all(void **state)
     const struct plan_open nowhere = {0};
     struct address taken = own_address(1002);
     struct address also = own_address(1004);
-    int first = listening_open(&taken, false, false);
-    int second = listening_open(&also, false, false);
+    int first = bind_here(NULL, "", &taken);
+    int second = bind_here(NULL, "", &also);
     const char *said;
 
     assert_true(first >= 0 && second >= 0);

@@ -58,8 +58,11 @@ static int setup(void **state)
     *state = &listener;
     if (uv_loop_init(&listener.loop) != 0 || !address_parse_ip(SLICE("127.0.0.1"), 0, &any))
         return -1;
-    listener.fd = listening_open(&any, false, false);
-    return listener.fd >= 0 && socket_name(listener.fd, &listener.address) ? 0 : -1;
+    listener.fd = listening_bind(&any, false, false);
+    return listener.fd >= 0 && listening_begin(listener.fd) &&
+                   socket_name(listener.fd, &listener.address)
+               ? 0
+               : -1;
 }
 
 static int teardown(void **state)
