@@ -65,7 +65,7 @@ static int add(scmp_filter_ctx filter, uint32_t action, const char *call, unsign
 static int add_conditions(scmp_filter_ctx filter)
 {
     /* abort(3), which sends the signal to its own thread. */
-    const struct scmp_arg_cmp self = SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+    const struct scmp_arg_cmp self = {0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0};
     int result = add(filter, SCMP_ACT_ALLOW, "tgkill", 1, &self);
 
     for (size_t i = 0; result == 0 && i < sizeof(conditions) / sizeof(conditions[0]); i++) {

@@ -77,23 +77,17 @@ void handover_execute(const struct keeper *keeper)
 
 /* ---- Taking ---- */
 
-static void take_control(struct keeper *keeper, int fd)
-{
-    socklen_t n = sizeof(keeper->control.at);
-
-    keeper->control.listener = fd;
-    (void)getsockname(fd, (struct sockaddr *)&keeper->control.at, &n);
-}
-
 static void take_line(struct keeper *keeper, const char *line)
 {
     char kind[16];
-    int fd;
-    long long n[5] = {0};
+    char *at;
+    int fd = (int)strtol(line + strcspn(line, " "), &at, 10);
+    long long n[5];
+    socklen_t size = sizeof(keeper->control.at);
 
-    if (sscanf(line, "%15s %d %lld %lld %lld %lld %lld", kind, &fd, &n[0], &n[1], &n[2], &n[3],
-            &n[4]) < 2)
-        return;
+    (void)snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(line, " "), line);
+    for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++)
+        n[i] = strtoll(at, &at, 10);      /* 0 for those that are not there */
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* it may be -1 */
     if (strcmp(kind, "count") == 0) {
         keeper->last_number = (unsigned)n[0];
@@ -114,7 +108,8 @@ static void take_line(struct keeper *keeper, const char *line)
     } else if (strcmp(kind, "client") == 0) {
         control_take(&keeper->control, fd, (char)n[0]);
     } else if (strcmp(kind, "control") == 0) {
-        take_control(keeper, fd);
+        keeper->control.listener = fd;
+        (void)getsockname(fd, (struct sockaddr *)&keeper->control.at, &size);
     }
 }
 

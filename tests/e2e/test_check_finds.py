@@ -234,7 +234,7 @@ def test_several_mistakes_of_one_set(find, new_proxy, certificates, tmp_path):
 
 def test_nothing_that_only_follows(find, certificates, tmp_path):
     """What cannot be read may have fitted the rest."""
-    status, lines = find("[tls]\npolicy = legasy\nmaximum_version = 1.1\n"
+    status, lines = find("[tls]\npolicy = oldest\nmaximum_version = 1.1\n"
                          f"certificate = {certificates.rsa.certificate}\n"
                          f"certificate = {tmp_path}/none.pem\n"
                          f"key = {certificates.rsa.key}, {certificates.ecdsa.key}\n"

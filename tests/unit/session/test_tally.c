@@ -12,7 +12,7 @@
 
 static void test_each_listener_has_its_own(void **state)
 {
-    struct tallies tallies = {0};
+    struct tallies tallies = {NULL};
     uint64_t sum[TALLY_KINDS] = {0};
     struct tally *a = tallies_of(&tallies, "a");
     struct tally *b = tallies_of(&tallies, "b");
@@ -51,7 +51,7 @@ static void *write_on(void *argument)
 /* ThreadSanitizer looks at it as well. */
 static void test_it_is_read_while_it_is_written(void **state)
 {
-    struct tallies tallies = {0};
+    struct tallies tallies = {NULL};
     uint64_t sum[TALLY_KINDS] = {0};
     pthread_t thread;
 
