@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests; what they give is in mailmux_e2e/."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ from mailmux_e2e.servers import server  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What a machine trusts besides its own store is none of a test's. Each start would read the whole
+    # file, too.
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        os.environ.pop(name, None)
     config.addinivalue_line("markers", "conformance(*numbers): statements that the test proves")
     config.addinivalue_line("markers", "quick: one of the few that tests/run --quick runs")
     config.pluginmanager.register(conformance.Conformance(), "mailmux-conformance")
