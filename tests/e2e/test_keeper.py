@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 from mailmux_e2e import CEILING, until
+from mailmux_e2e.accounts import as_root, change, is_alive, serves, use_account
 from mailmux_e2e.certificates import NAME
-from mailmux_e2e.client import Client, Closed
+from mailmux_e2e.client import Client
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import server
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the account")
 
 
 def use(front, pair):
@@ -36,11 +35,7 @@ def use(front, pair):
 @pytest.fixture
 def front(proxy, new_backend, certificates):
     use(proxy, certificates.rsa)
-    proxy.settings = {"workers": 2, "hostname": NAME, "core_dumps": "yes",
-                      "state_directory": proxy.directory / "state"}
-    if os.geteuid() == 0:
-        proxy.settings["user"] = "nobody"
-    proxy.section("proxy", **proxy.settings)
+    use_account(proxy)
     proxy.section("tls", certificate="live/fullchain.pem", key="live/privkey.pem")
     proxy.backend("server", new_backend(server("imap")).port)
     proxy.listener("imaps", "imap", "implicit", "server")
@@ -61,19 +56,11 @@ def served(front):
 
 
 def is_served(front):
-    try:
-        connect(front.ports["imaps"]).close()
-    except (OSError, Closed):
-        return False
-    return True
+    return serves(lambda: connect(front.ports["imaps"]))
 
 
 def der(pair):
     return ssl.PEM_cert_to_DER_cert(pair.certificate.read_text())
-
-
-def is_alive(client):
-    return b"OK" in client.imap(b"n NOOP")
 
 
 def user_of(pid):
@@ -175,7 +162,7 @@ def test_a_file_that_is_no_longer_named_is_not_read(front, certificates):
 def test_settings_of_a_process_change_by_a_reload(front):
     client = connect(front.ports["imaps"])
     before = front.pid
-    front.section("proxy", **{**front.settings, "workers": 3})
+    change(front, workers=3)
     line = front.reload()
     assert line.event == "reloaded" and line.fields["workers"] == "3"
     assert line.fields["generation"] == "2"
@@ -188,7 +175,7 @@ def test_settings_of_a_process_change_by_a_reload(front):
 
 
 def test_log_format_changes_by_a_reload(front):
-    front.section("proxy", **{**front.settings, "log_format": "json"})
+    change(front, log_format="json")
     front.write()
     front.send_signal(signal.SIGHUP)
     until(lambda: '"event":"reloaded"' in front.log())
@@ -201,7 +188,7 @@ def test_a_replacement_that_cannot_start_changes_nothing(front):
     client = connect(front.ports["imaps"])
     before = front.pid
     (front.directory / "live/fullchain.pem").write_text("this is none\n")
-    front.section("proxy", **{**front.settings, "workers": 3})
+    change(front, workers=3)
     assert front.reload().event == "reload-failed"
     assert front.pid == before
     assert is_alive(client)
@@ -437,7 +424,7 @@ def test_a_reload_says_which_address_it_cannot_have(front):
 @pytest.mark.parametrize("order", ["--reload", "--upgrade"])
 def test_a_service_that_cannot_start_says_why_to_the_one_that_asked(front, certificates, order):
     """`workers` wants a service of its own, which is the first to look into the key."""
-    front.section("proxy", **{**front.settings, "workers": 3})
+    change(front, workers=3)
     front.section("tls", certificate="live/fullchain.pem", key=certificates.ecdsa.key)
     front.write()
     done = ask(front, order)
@@ -455,7 +442,7 @@ def test_an_upgrade_into_a_file_with_errors_says_which(front):
 
 def test_the_control_socket_moves_with_the_state_directory(front):
     before = front.directory / "state" / "control"
-    front.section("proxy", **{**front.settings, "state_directory": front.directory / "moved"})
+    change(front, state_directory=front.directory / "moved")
     assert front.reload().event == "reloaded"
     assert ask(front, "--status").returncode == 0
     assert not before.exists()

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 from mailmux_e2e import CEILING, until
+from mailmux_e2e.accounts import as_root, change, is_alive, serves, use_account
 from mailmux_e2e.certificates import NAME
-from mailmux_e2e.client import Client, Closed
+from mailmux_e2e.client import Client
 from mailmux_e2e.ports import Ports
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import server
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the account")
 
 
 @pytest.fixture
@@ -29,11 +28,7 @@ def ports():
 def front(proxy, new_backend, certificates):
     shutil.copy(certificates.rsa.certificate, proxy.directory / "cert.pem")
     shutil.copy(certificates.rsa.key, proxy.directory / "key.pem")
-    proxy.settings = {"workers": 2, "hostname": NAME, "core_dumps": "yes",
-                      "state_directory": proxy.directory / "state"}
-    if os.geteuid() == 0:
-        proxy.settings["user"] = "nobody"
-    proxy.section("proxy", **proxy.settings)
+    use_account(proxy)
     proxy.section("tls", certificate="cert.pem", key="key.pem")
     proxy.backend("server", new_backend(server("imap")).port)
     proxy.listener("imap", "imap", "starttls", "server")
@@ -47,16 +42,8 @@ def connect(front):
     return client
 
 
-def is_alive(client):
-    return b"OK" in client.imap(b"n NOOP")
-
-
 def is_served(front):
-    try:
-        connect(front).close()
-    except (OSError, Closed):
-        return False
-    return True
+    return serves(lambda: connect(front))
 
 
 def start_ask(front, order):
@@ -114,7 +101,7 @@ def test_a_refused_configuration_leaves_no_socket_behind(front, ports, workers):
     """workers = 3 needs another process. A port that is open, and that nothing serves, hangs."""
     opened, taken = ports.reserve(), ports.reserve()
     with socket.create_server(("127.0.0.1", taken)):
-        front.section("proxy", **{**front.settings, "workers": workers})
+        change(front, workers=workers)
         front.section("listener more", bind=[f"127.0.0.1:{opened}", f"127.0.0.1:{taken}"],
                       protocol="imap", tls="starttls", backend="server")
         assert front.reload().event == "reload-failed"
@@ -151,7 +138,7 @@ def test_a_reload_that_meets_an_upgrade_is_answered(front, monkeypatch):
     upgrading = start_ask(front, "--upgrade")
     until(lambda: len(front.service_pids()) == 2)  # the second is the program on trial
     reloading = start_ask(front, "--reload")
-    front.section("proxy", **{**front.settings, "workers": 1})
+    change(front, workers=1)
     front.write()
     until(lambda: count_descriptors(front) == before + 2)
     hold.unlink()
@@ -342,7 +329,7 @@ def test_a_link_of_the_account_gets_no_file_of_root(front, certificates, where):
 def test_orders_follow_the_state_directory(front):
     """It changes by a reload, and the next order goes to the new place."""
     for name in ("other", "state"):
-        front.section("proxy", **{**front.settings, "state_directory": front.directory / name})
+        change(front, state_directory=front.directory / name)
         assert front.reload().event == "reloaded"
         assert answer(start_ask(front, "--reload"))[0] == 0
         assert (front.directory / name / "control").exists()

@@ -5,10 +5,10 @@
 
 #include <cmocka.h>
 
+#include "descriptors.h"
 #include "listening.h"
 #include "mailmux/clock.h"
 #include "socket.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,18 +35,6 @@ static void on_event(void *owner, unsigned events)
 
     heard->events |= events;
     heard->calls++;
-}
-
-static int count_descriptors(void)
-{
-    DIR *open = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(open);
-    while (readdir(open))
-        count++;
-    (void)closedir(open);
-    return count;
 }
 
 static int setup(void **state)

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "descriptors.h"
 #include "words.h"
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,18 +27,6 @@ static int tear_down(void **state)
     if (pair[1] >= 0)
         (void)close(pair[1]);
     return 0;
-}
-
-static int count_descriptors(void)
-{
-    DIR *open = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(open);
-    while (readdir(open))
-        count++;
-    (void)closedir(open);
-    return count;
 }
 
 static void test_a_letter_and_a_text(void **state)
