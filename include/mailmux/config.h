@@ -239,6 +239,9 @@ struct config {
 /* The variable of the environment in which `bind = systemd:NAME` finds its sockets. */
 #define CONFIG_SOCKETS_VARIABLE "MAILMUX_SOCKETS"
 
+/* Returns how many addresses its listeners have together. */
+size_t config_count_addresses(const struct config *config);
+
 /* A problem of a configuration. An error makes the configuration unusable. */
 struct config_problem {
     bool is_error; /* else a warning */
@@ -302,6 +305,9 @@ void config_report_add(struct config_report *report, bool is_error, struct confi
 
 /* Moves every problem of the other report to its place in this one, and empties the other. */
 void config_report_move(struct config_report *report, struct config_report *from);
+
+/* Logs each problem as the event `config`. */
+void config_report_log(const struct config_report *report);
 
 /* Frees what the report holds and empties it. {0} is allowed. */
 void config_report_free(struct config_report *report);

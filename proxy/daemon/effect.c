@@ -3,24 +3,11 @@
 #include "mailmux/log.h"
 #include <stdlib.h>
 
-enum {
-    DESCRIPTORS_KEPT = 64, /* for all that is neither a session nor a listening socket */
-    DESCRIPTORS_PER_SESSION = 2,
-    NAMES_PATIENCE_MS = 5000 /* a configuration waits so long for its names */
-};
-
-static size_t count_addresses(const struct config *config)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < config->listener_count; i++)
-        count += config->listeners[i].bind_count;
-    return count;
-}
+enum { NAMES_PATIENCE_MS = 5000 /* a configuration waits so long for its names */ };
 
 static size_t session_limit(const struct config *config, size_t descriptors)
 {
-    size_t kept = DESCRIPTORS_KEPT + count_addresses(config);
+    size_t kept = DESCRIPTORS_KEPT + config_count_addresses(config);
     size_t possible = descriptors > kept + DESCRIPTORS_PER_SESSION
                           ? (descriptors - kept) / DESCRIPTORS_PER_SESSION
                           : 1;
@@ -30,8 +17,7 @@ static size_t session_limit(const struct config *config, size_t descriptors)
     if (config->limits.sessions > possible)
         log_message(LOG_WARNING, "limits",
             "sessions = %llu needs more descriptors than there are; %zu are possible; LimitNOFILE "
-            "of "
-            "systemd or ulimit -n raises that",
+            "of systemd or ulimit -n raises that",
             (unsigned long long)config->limits.sessions, possible);
     return config->limits.sessions < possible ? (size_t)config->limits.sessions : possible;
 }
@@ -89,15 +75,14 @@ static bool take_effect(struct server *server)
 {
     struct coming *coming = &server->coming;
     struct snapshot *before = server->snapshot;
-    bool is_first = !before;
 
-    if (is_first &&
+    if (!before &&
         !acceptor_start(server->acceptor, server->workers, server->worker_count, &coming->plan)) {
         log_message(LOG_ERROR, "start-failed", "no thread could be started");
         return false;
     }
-    if (!is_first) {
-        snapshot_take_pools(coming->snapshot, server->snapshot);
+    if (before) {
+        snapshot_take_pools(coming->snapshot, before);
         acceptor_switch(server->acceptor, &coming->plan);
     }
     names_stop(&server->names);
@@ -120,24 +105,17 @@ static void refuse(struct server *server, const char *why)
     keeper_link_tell(&server->keeper, WORD_REFUSED, why[0] ? why : "see the log");
 }
 
-static void begin_reload(struct server *server)
+void effect_reload(struct server *server)
 {
     char why[WORD_MAX];
     bool is_begun;
 
+    coming_drop(&server->coming); /* the keeper has given up waiting for it */
     log_keep_errors(why, sizeof(why));
     is_begun = effect_begin(server, load_again(server->from->file, server->snapshot));
     log_keep_errors(NULL, 0);
     if (!is_begun)
         refuse(server, why);
-}
-
-void effect_reload(struct server *server)
-{
-    if (server->coming.snapshot)
-        server->reload_again = true;
-    else
-        begin_reload(server);
 }
 
 /* The names have been looked up, or NAMES_PATIENCE_MS are over. */
@@ -158,8 +136,5 @@ void effect_on_patience_over(uv_timer_t *timer)
     } else if (!is_taken || !take_effect(server)) {
         server->failed = true;
         drain_begin(server, "failure");
-    } else if (server->reload_again) {
-        server->reload_again = false;
-        begin_reload(server);
     }
 }

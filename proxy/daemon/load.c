@@ -2,13 +2,6 @@
 
 #include "mailmux/log.h"
 
-static void log_report(const struct config_report *report)
-{
-    for (size_t i = 0; i < report->count; i++)
-        log_message(report->problems[i].is_error ? LOG_ERROR : LOG_WARNING, "config", "%s",
-            report->problems[i].text);
-}
-
 void load_log_form(const char *file)
 {
     struct config_report report;
@@ -27,8 +20,7 @@ struct snapshot *load_first(struct config **config)
 
     log_setup((*config)->proxy.log_format, (*config)->proxy.log_level);
     snapshot = snapshot_new(config, NULL, true, &report);
-
-    log_report(&report);
+    config_report_log(&report);
     config_report_free(&report);
     return snapshot;
 }
@@ -41,7 +33,7 @@ struct snapshot *load_again(const char *file, struct snapshot *before)
 
     if (config_load(file, &config, &report))
         snapshot = snapshot_new(&config, before, true, &report);
-    log_report(&report);
+    config_report_log(&report);
     config_report_free(&report);
     return snapshot;
 }

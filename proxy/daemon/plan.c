@@ -77,7 +77,8 @@ static bool plan_door(const struct plan_binder *binder, struct plan *plan,
     return true;
 }
 
-/* Plans the addresses of one listener. Returns false if one of them cannot be had, or none is left.
+/*
+ * Plans the addresses of one listener. Returns false if one of them cannot be had, or none is left.
  */
 static bool plan_listener(const struct plan_open *open, const struct plan_binder *binder,
     struct plan *plan, const struct config_listener *listener, size_t index)
@@ -119,12 +120,9 @@ struct plan *plan_new(const struct plan_open *open, struct snapshot *snapshot, s
 {
     const struct config *config = snapshot_config(snapshot);
     struct plan *plan;
-    size_t count = 0;
     bool all = true;
 
-    for (size_t i = 0; i < config->listener_count; i++)
-        count += config->listeners[i].bind_count;
-    plan = calloc(1, sizeof(*plan) + count * sizeof(struct plan_door));
+    plan = calloc(1, sizeof(*plan) + config_count_addresses(config) * sizeof(struct plan_door));
     if (!plan) {
         log_message(LOG_ERROR, "bind-failed", "out of memory");
         return NULL;

@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum {
-    DESCRIPTORS_LEAST = 66, /* for the process and one session */
-    LOG_PATIENCE_MS = 1000  /* the exit waits so long for the reader of the log */
-};
+enum { LOG_PATIENCE_MS = 1000 /* the exit waits so long for the reader of the log */ };
 
 /* ---- Orders ---- */
 
@@ -118,14 +115,15 @@ static int finish(struct server *server)
 
 bool serve_has_descriptors(const char *file)
 {
+    const size_t least = DESCRIPTORS_KEPT + DESCRIPTORS_PER_SESSION;
     size_t descriptors = privileges_raise_descriptors();
 
-    if (descriptors >= DESCRIPTORS_LEAST)
+    if (descriptors >= least)
         return true;
     load_log_form(file);
     log_message(LOG_ERROR, "start-failed",
-        "at most %zu files may be open (RLIMIT_NOFILE), and at least %d are needed", descriptors,
-        DESCRIPTORS_LEAST);
+        "at most %zu files may be open (RLIMIT_NOFILE), and at least %zu are needed", descriptors,
+        least);
     return false; /* libuv would abort */
 }
 

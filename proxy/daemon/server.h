@@ -15,6 +15,11 @@
 #include "names.h"
 #include "state_dump.h"
 
+enum {
+    DESCRIPTORS_KEPT = 64, /* for all that is neither a session nor a listening socket */
+    DESCRIPTORS_PER_SESSION = 2
+};
+
 /*
  * A configuration on its way into effect: its sockets are bound, and its names are being looked up.
  * If it is zeroed, no configuration is on its way.
@@ -49,7 +54,6 @@ struct server {
     struct names *names;
     struct checks *checks;
     struct coming coming;
-    bool reload_again; /* the order came while a reload was under way */
     struct worker **workers;
     size_t worker_count;
     atomic_size_t workers_over;
@@ -78,7 +82,7 @@ static inline void coming_drop(struct coming *coming)
  */
 bool effect_begin(struct server *server, struct snapshot *snapshot);
 
-/* Loads the configuration again, now or when a reload that is under way is over. */
+/* Loads the configuration again. One that is on its way into effect is given up for it. */
 void effect_reload(struct server *server);
 
 /* For the timer `patience` while a configuration is coming. */

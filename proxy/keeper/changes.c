@@ -49,6 +49,7 @@ static void come_back(struct keeper *keeper, bool was_quick)
 {
     unsigned doublings;
 
+    control_answer(&keeper->control, CONTROL_FAILED, keeper->errors);
     keeper->errors[0] = '\0';
     keeper->quick_deaths = was_quick ? keeper->quick_deaths + 1 : 1;
     doublings = keeper->quick_deaths < DOUBLINGS_MAX ? keeper->quick_deaths : DOUBLINGS_MAX;
@@ -73,7 +74,6 @@ static void give_up(struct keeper *keeper, const char *why)
     drop_coming(keeper);
     log_message(LOG_ERROR, keeper->why == GENERATION_UPGRADE ? "upgrade-failed" : "reload-failed",
         "%s", why);
-    control_answer(&keeper->control, CONTROL_FAILED, keeper->errors);
     if (services_find(keeper, GENERATION_SERVING))
         settle(keeper, CONTROL_FAILED, keeper->errors);
     else
@@ -82,30 +82,30 @@ static void give_up(struct keeper *keeper, const char *why)
 
 /* ---- Starting ---- */
 
-/*
- * Reads what is to come. `is_told`: its problems are logged here; a service that loads it again
- * logs them itself.
- */
-static bool read_coming(struct keeper *keeper, bool is_told)
+/* Reads what is to come. The caller frees the report. */
+static bool read_coming(struct keeper *keeper, struct config_report *report)
+{
+    permit_free(&keeper->coming);
+    keeper->coming = permit_read(keeper->file, report);
+    if (!keeper->current)
+        log_setup(report->log_format, report->log_level);
+    return keeper->coming && permit_config(keeper->coming);
+}
+
+/* Reads what a new service will be given, which does not read it again. */
+static bool read_for_new(struct keeper *keeper)
 {
     struct config_report report;
-    bool is_good;
+    bool is_good = read_coming(keeper, &report);
 
-    permit_free(&keeper->coming);
-    keeper->coming = permit_read(keeper->file, &report);
-    is_good = keeper->coming && permit_config(keeper->coming);
-    if (!keeper->current)
-        log_setup(report.log_format, report.log_level);
-    for (size_t i = 0; is_told && i < report.count; i++)
-        log_message(report.problems[i].is_error ? LOG_ERROR : LOG_WARNING, "config", "%s",
-            report.problems[i].text);
+    config_report_log(&report);
     config_report_free(&report);
     return is_good;
 }
 
 bool changes_start(struct keeper *keeper)
 {
-    return read_coming(keeper, true) && services_start(keeper);
+    return read_for_new(keeper) && services_start(keeper);
 }
 
 /* ---- Reloads and replacements ---- */
@@ -120,15 +120,20 @@ static void begin_replacing(struct keeper *keeper)
 
 static void begin_reload(struct keeper *keeper)
 {
-    bool is_good;
+    struct config_report report;
+    bool needs_new;
 
     keeper->reload_wanted = false;
     keeper->why = GENERATION_RELOAD;
     control_run(&keeper->control, CONTROL_RELOAD);
     systemd_notify_reloading();
-    is_good = read_coming(keeper, false);
-    if (is_good && (!keeper->current || config_needs_new_service(permit_config(keeper->current),
-                                            permit_config(keeper->coming)))) {
+    needs_new = read_coming(keeper, &report) &&
+                (!keeper->current || config_needs_new_service(permit_config(keeper->current),
+                                         permit_config(keeper->coming)));
+    if (needs_new) /* else the service reads it again, and logs the problems itself */
+        config_report_log(&report);
+    config_report_free(&report);
+    if (needs_new) {
         begin_replacing(keeper);
         return;
     }
@@ -241,7 +246,7 @@ void changes_resume(struct keeper *keeper)
 {
     keeper->why = GENERATION_UPGRADE;
     control_run(&keeper->control, CONTROL_UPGRADE);
-    if (read_coming(keeper, true))
+    if (read_for_new(keeper))
         begin_replacing(keeper);
     else
         give_up(keeper, "the configuration has errors; nothing has changed");
@@ -275,8 +280,10 @@ static void start_failed(struct keeper *keeper, int status)
     }
 }
 
-/* While it is TRYING or REPLACING, what follows decides whether another one is started. A trial
- * that hangs has no more time then. */
+/*
+ * While it is TRYING or REPLACING, what follows decides whether another one is started. A trial
+ * that hangs has no more time then.
+ */
 static void serving_died(struct keeper *keeper, bool was_quick)
 {
     if (keeper->state == KEEPER_RELOADING)
@@ -309,19 +316,17 @@ void changes_service_over(struct keeper *keeper, struct generation *generation, 
 
 static void start_again(struct keeper *keeper)
 {
-    bool is_reload = keeper->reload_wanted;
-
     if (keeper->upgrade_wanted) {
         begin_trial(keeper);
         return;
     }
-    keeper->reload_wanted = false;
     control_run(&keeper->control, CONTROL_RELOAD);
-    if ((is_reload || !keeper->current) && !read_coming(keeper, true)) {
+    if ((keeper->reload_wanted || !keeper->current) && !read_for_new(keeper)) {
         control_answer(&keeper->control, CONTROL_FAILED, keeper->errors);
         if (keeper->current) /* it comes back */
             drop_coming(keeper);
     }
+    keeper->reload_wanted = false;
     keeper->state = KEEPER_STARTING;
     wait_at_most(keeper, READY_MAX_MS);
     if (!services_start(keeper))
@@ -355,8 +360,7 @@ void changes_end(struct keeper *keeper, enum word_order order)
 {
     if (keeper->state != KEEPER_ENDING) {
         systemd_notify("STOPPING=1\n");
-        listening_set_close(
-            &keeper->sockets); /* the services have theirs until they get the order */
+        listening_set_close(&keeper->sockets); /* the services close theirs at the order */
         keeper->state = KEEPER_ENDING;
         keeper->due_ms = UINT64_MAX;
         if (keeper->trial > 0)

@@ -147,3 +147,12 @@ bool config_needs_new_service(const struct config *before, const struct config *
     }
     return false;
 }
+
+size_t config_count_addresses(const struct config *config)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        count += config->listeners[i].bind_count;
+    return count;
+}

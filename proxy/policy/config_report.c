@@ -97,6 +97,13 @@ void config_report_move(struct config_report *report, struct config_report *from
     config_report_free(from);
 }
 
+void config_report_log(const struct config_report *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        log_message(report->problems[i].is_error ? LOG_ERROR : LOG_WARNING, "config", "%s",
+            report->problems[i].text);
+}
+
 void config_report_free(struct config_report *report)
 {
     free(report->problems);

@@ -174,6 +174,13 @@ def test_settings_of_a_process_change_by_a_reload(front):
     assert front.reload().fields["generation"] == "2"
 
 
+def test_warnings_are_told_where_another_service_takes_over(front):
+    front.listener("clear", "imap", "none", "server")
+    change(front, workers=3)
+    assert front.reload().fields["generation"] == "2"
+    assert any("[listener clear] tls = none" in line.text for line in front.events("config"))
+
+
 def test_log_format_changes_by_a_reload(front):
     change(front, log_format="json")
     front.write()
