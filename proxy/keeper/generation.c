@@ -39,16 +39,10 @@ bool generation_start(
     return true;
 }
 
-static void close_socket(int fd)
-{
-    if (fd >= 0)
-        (void)close(fd);
-}
-
 void generation_end(struct generation *generation)
 {
-    close_socket(generation->requests);
-    close_socket(generation->orders);
+    (void)close(generation->requests); /* -1, which is none, does no harm */
+    (void)close(generation->orders);
     *generation = (struct generation){0};
 }
 

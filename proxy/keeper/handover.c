@@ -18,7 +18,8 @@ enum { LINE_OCTETS_MAX = 128 };
 
 /* ---- Giving ---- */
 
-/* Lets the descriptor live on. No child but the other program gets it: they close what they have.
+/*
+ * Lets the descriptor live on. No child but the other program gets it: they close what they have.
  */
 static int give(int fd)
 {

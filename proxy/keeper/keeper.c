@@ -161,8 +161,10 @@ static void watch(const struct keeper *keeper, int signal_fd, struct pollfd out[
     }
 }
 
-/* A descriptor may be closed by what comes before it in a turn, and its number may be used again:
- * everything is read without waiting. */
+/*
+ * A descriptor may be closed by what comes before it in a turn, and its number may be used again:
+ * everything is read without waiting.
+ */
 static void turn(struct keeper *keeper, int signal_fd)
 {
     struct pollfd watched[WATCHES];

@@ -91,8 +91,7 @@ void changes_due(struct keeper *keeper);
 /* The first end begins the drain, the second cuts it short. */
 void changes_end(struct keeper *keeper, enum word_order order);
 
-/* ---- requests.c: what a service says. Whatever it is, the service may have been taken over ----
- */
+/* ---- requests.c: what a service says; it may have been taken over ---- */
 
 /* Answers what a service asks for. */
 void requests_answer(struct keeper *keeper, struct generation *generation, const struct word *word);

@@ -19,7 +19,8 @@ struct walk {
     uid_t owner; /* of the last link that is suspected; GUARDED_ANY: there was none */
 };
 
-/* Goes on in another directory, whose descriptor becomes the walk's. Returns 0 or a negative errno.
+/*
+ * Goes on in another directory, whose descriptor becomes the walk's. Returns 0 or a negative errno.
  */
 static int enter(struct walk *walk, int directory)
 {

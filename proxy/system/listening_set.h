@@ -38,8 +38,10 @@ bool listening_set_keep(struct listening_set *set, listening_wanted *is_wanted, 
 /* Closes all that have been opened since then. */
 void listening_set_undo(struct listening_set *set);
 
-/* Takes a descriptor from another process; closes it if it is no listening socket. It is
- * settled. */
+/*
+ * Takes a descriptor from another process; closes it if it is no listening socket. It is
+ * settled.
+ */
 void listening_set_take(struct listening_set *set, int fd);
 
 /* Closes all. */

@@ -27,8 +27,10 @@ static bool make(const char *directory)
 
 enum { MODE_OF_ROOT = 0700, MODE_GIVEN = 0770 };
 
-/* The first is what root made, the other what this file has made of it for another account. Other
- * modes may be those of a place that many use, such as /tmp. */
+/*
+ * The first is what root made, the other what this file has made of it for another account. Other
+ * modes may be those of a place that many use, such as /tmp.
+ */
 static bool is_given(const struct stat *info)
 {
     mode_t mode = info->st_mode & 07777;

@@ -1,4 +1,5 @@
-/* A keeper without processes: its configuration in a file, and one service, which the test plays.
+/*
+ * A keeper without processes: its configuration in a file, and one service, which the test plays.
  */
 #ifndef MAILMUX_KEEPER_TEST_H
 #define MAILMUX_KEEPER_TEST_H
@@ -87,8 +88,10 @@ static inline void play_end(struct played *played)
     (void)rmdir(played->directory);
 }
 
-/* Says what the service says, lets the keeper answer, and returns the answer: `fd` is closed by
- * the caller. */
+/*
+ * Says what the service says, lets the keeper answer, and returns the answer: `fd` is closed by
+ * the caller.
+ */
 static inline struct word play_request(struct played *played, char letter, const char *text)
 {
     struct generation *one = &played->keeper.generations[0];

@@ -90,7 +90,8 @@ static void test_takes_no_letter_for_another(void **state)
     }
 }
 
-/* A new configuration is in effect when the service that was asked to load it says so, not before.
+/*
+ * A new configuration is in effect when the service that was asked to load it says so, not before.
  */
 static void test_commits_only_what_was_ordered(void **state)
 {
