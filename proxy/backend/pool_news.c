@@ -104,6 +104,7 @@ static enum pool_leaving judge_leaving(
     if (!slot->leaves) {
         slot->leaves = true;
         slot->leaves_since_ms = now_ms;
+        slot->told = 0;
         if (state->sessions > 0)
             return LEAVING_BEGAN;
         return is_listed ? LEAVING_OVER : LEAVING_QUIETLY;

@@ -116,6 +116,20 @@ static void test_a_place_that_was_never_taken_up_counts_as_well(void **state)
     assert_int_equal(log_count(log_caught(), "server-drained "), 1);
 }
 
+/* What was told of an earlier leaving is no part of this one. */
+static void test_a_server_that_came_back_and_then_goes_without_sessions_is_no_news(void **state)
+{
+    configure(pool, "server = a 10.0.0.1:25\n");
+    take(0);
+    reload("server = a 10.0.0.1:25 drain\nserver = b 10.0.0.2:25\n", 2);
+    reload("server = a 10.0.0.1:25\nserver = b 10.0.0.2:25\n", 3);
+    assert_int_equal(log_count(log_caught(), "server-drain "), 1);
+    pool_release(pool, &choices[0], 4);
+    reload("server = b 10.0.0.2:25\n", 5);
+    reload("server = b 10.0.0.2:25\n", 6);
+    assert_string_equal(log_caught(), "");
+}
+
 /* ---- No server is left ---- */
 
 static void test_an_outage_is_told_once_and_with_its_length(void **state)
@@ -161,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_half_of_the_rest_is_told_at_once_and_the_others_after_ten_minutes),
         TEST(test_a_place_that_was_never_taken_up_counts_as_well),
+        TEST(test_a_server_that_came_back_and_then_goes_without_sessions_is_no_news),
         TEST(test_an_outage_is_told_once_and_with_its_length),
         TEST(test_addresses_that_are_still_to_come_are_no_outage),
         TEST(test_a_backend_that_is_gone_has_no_outage),
