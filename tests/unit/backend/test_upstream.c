@@ -7,11 +7,12 @@
 
 #include <cmocka.h>
 
+#include "log_catch.h"
 #include "proves.h"
 #include "session_bench.h"
 #include <string.h>
 
-enum { TWO_WITH_XCLIENT, ONE, TWO, IMAP_TWO, FULL };
+enum { TWO_WITH_XCLIENT, ONE, TWO, IMAP_TWO, FULL, SHRINKING };
 
 static const char configuration[] =
     "[listener xclient]\nbind = 127.0.0.1:11\nprotocol = smtp\ntls = none\nbackend = mta\n"
@@ -25,7 +26,9 @@ static const char configuration[] =
     "[backend two]\nserver = a 10.0.0.5:25\nserver = b 10.0.0.6:25\nfall = 1\n"
     "[backend imap]\nserver = a 10.0.0.5:143\nserver = b 10.0.0.6:143\nfall = 1\n"
     "[backend full]\nserver = c 10.0.0.7:25 max_sessions=1\nserver = a 10.0.0.5:25\n"
-    "server = b 10.0.0.6:25\n";
+    "server = b 10.0.0.6:25\n"
+    "[listener shrinking]\nbind = 127.0.0.1:16\nprotocol = smtp\ntls = none\nbackend = shrinking\n"
+    "[backend shrinking]\nserver = c 10.0.0.7:25 max_sessions=1\nserver = a 10.0.0.5:25\n";
 
 static struct session_bench bench; /* large */
 
@@ -234,6 +237,35 @@ static void test_imap_servers_are_not_slow_on_purpose(void **state)
     end();
 }
 
+/* Nothing of the try before is told with it, as what would be right for the other server. */
+static void test_a_server_that_a_reload_removes_before_its_try(void **state)
+{
+    struct pool *pool = snapshot_pool(bench.snapshot, SHRINKING);
+    struct config_backend without_c = snapshot_config(bench.snapshot)->backends[SHRINKING];
+    struct pool_waiter other;
+    struct pool_choice place;
+    const char *line;
+
+    (void)state;
+    without_c.servers++;
+    without_c.server_count--;
+    pool_waiter_init(&other, 1, on_wake);
+    assert_int_equal(pool_pick(pool, &other, 1, &place), POOL_CHOSEN);
+    assert_string_equal(place.name, "c");
+    begin(SHRINKING);
+    say(SLICE("what?\r\n"));
+    pool_release(pool, &place, 1); /* the session has the place now */
+    assert_true(pool_configure(pool, &without_c, 1));
+    log_catch(LOG_WARNING);
+    pass(60); /* it looks at the end of the wait, as nothing wakes it here */
+    line = strstr(log_caught(), "try-failed");
+    log_release();
+    assert_non_null(line);
+    assert_non_null(strstr(line, " server=c "));
+    assert_non_null(strstr(line, "why=\"no longer configured\"\n"));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_a_slow_server_is_asked_again_when_the_other_fails),
         cmocka_unit_test(test_a_slow_server_is_asked_again_when_no_place_is_left),
         cmocka_unit_test(test_imap_servers_are_not_slow_on_purpose),
+        cmocka_unit_test(test_a_server_that_a_reload_removes_before_its_try),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
