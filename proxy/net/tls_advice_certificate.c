@@ -2,10 +2,8 @@
 #include "tls_advice_parts.h"
 
 #include "tls.h"
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
+#include "tls_certificate.h"
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 enum { DATE_MAX = 32, NAME_MAX_SHOWN = 64, NAMES_MAX_SHOWN = 100 };
@@ -27,12 +25,6 @@ static bool is_expired(const X509 *certificate)
     return X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
 }
 
-static bool is_self_signed(const X509 *certificate)
-{
-    return X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) ==
-           0;
-}
-
 /* Writes a common name, or else the organisation. It is foreign text, cut at a NUL. */
 static void write_name(const X509_NAME *name, char *out, size_t size)
 {
@@ -52,39 +44,23 @@ static void write_name(const X509_NAME *name, char *out, size_t size)
     }
 }
 
-/* Writes the host names that it is for, as many as fit; without one, its common name. */
+/* Writes the host names that it is for; without one, its common name. */
 static void write_names(const X509 *certificate, char *out, size_t size)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    size_t used = 0;
-
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        const ASN1_STRING *text = name->type == GEN_DNS ? name->d.dNSName : NULL;
-        size_t n = text ? (size_t)ASN1_STRING_length(text) : 0;
-
-        if (n == 0 || n + 3 > size - used)
-            continue;
-        used += (size_t)snprintf(out + used, size - used, "%s%.*s", used == 0 ? "" : ", ", (int)n,
-            (const char *)ASN1_STRING_get0_data(text));
-    }
-    GENERAL_NAMES_free(names);
-    if (used == 0)
+    if (!*certificate_names_text(certificate, out, size))
         write_name(X509_get_subject_name(certificate), out, size);
 }
 
-static void write_key_digest(const X509 *certificate, char *out, size_t size)
+/* Writes the pin of its key as it is written in the configuration. */
+static void write_pin(const X509 *certificate, char *out, size_t size)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned char *encoded = NULL;
-    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoded);
+    unsigned char pin[TLS_PIN_SIZE];
     size_t used = (size_t)snprintf(out, size, "sha256:");
 
-    if (n > 0 && EVP_Digest(encoded, (size_t)n, digest, NULL, EVP_sha256(), NULL) == 1) {
-        for (size_t i = 0; i < 32; i++)
-            used += (size_t)snprintf(out + used, size - used, "%02x", digest[i]);
-    }
-    OPENSSL_free(encoded);
+    if (!certificate_pin(certificate, pin))
+        return;
+    for (size_t i = 0; i < sizeof(pin); i++)
+        used += (size_t)snprintf(out + used, size - used, "%02x", pin[i]);
 }
 
 /* ---- Ours ---- */
@@ -125,14 +101,9 @@ static const char *alert_text(int alert)
     }
 }
 
-static bool is_for(const X509 *certificate, const char *name)
-{
-    return X509_check_host((X509 *)certificate, name, strlen(name), 0, NULL) == 1;
-}
-
 void tls_advise_own_certificate(const struct stream *stream, int alert, char *hint)
 {
-    const X509 *ours = SSL_get_certificate(stream->ssl);
+    X509 *ours = SSL_get_certificate(stream->ssl);
     const char *asked = stream->server_name;
     STACK_OF(X509) *chain = NULL;
     int used = snprintf(hint, TLS_HINT_MAX, "the client %s", alert_text(alert));
@@ -149,9 +120,9 @@ void tls_advise_own_certificate(const struct stream *stream, int alert, char *hi
         (void)snprintf(rest, size,
             "; it is good until %s, so look at the client's clock and at the chain",
             write_end(ours, end));
-    else if (asked && !is_for(ours, asked))
+    else if (asked && !certificate_covers(ours, asked))
         (void)snprintf(rest, size, "; it is not for the name that the client asked for");
-    else if (is_self_signed(ours))
+    else if (certificate_is_self_signed(ours))
         (void)snprintf(rest, size, "; it is self-signed, and each client must be told to trust it");
     else if (sk_X509_num(chain) <= 0)
         (void)snprintf(rest, size,
@@ -238,7 +209,7 @@ void tls_advise_server_certificate(
         advise_names(leaf, asked, hint);
         break;
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        write_key_digest(leaf, text, sizeof(text));
+        write_pin(leaf, text, sizeof(text));
         (void)snprintf(hint, TLS_HINT_MAX,
             "the server's certificate is self-signed; write ca = FILE with it or, if this is its "
             "key, pin = %s",
@@ -262,7 +233,7 @@ void tls_advise_server_certificate(
             "= legacy takes it");
         break;
     case X509_V_ERR_APPLICATION_VERIFICATION:
-        write_key_digest(leaf, text, sizeof(text));
+        write_pin(leaf, text, sizeof(text));
         (void)snprintf(hint, TLS_HINT_MAX,
             "the key of the server's certificate is none of those in pin; it is %s", text);
         break;

@@ -1,15 +1,12 @@
 #include "tls_certificate_check.h"
 
-#include "mailmux/address.h"
+#include "tls_certificate.h"
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
-enum { RSA_BITS_MIN = 2048, NAME_TEXT_MAX = 120, NAMES_TEXT_MAX = 160, WILDCARD_TEXT_MAX = 300 };
+enum { RSA_BITS_MIN = 2048, NAME_TEXT_MAX = 120, NAMES_TEXT_MAX = 160 };
 
 static void warn_at(const struct certificate_subject *subject, const struct tls_warning *warning,
     enum tls_culprit culprit, size_t index, const char *format, ...)
@@ -31,92 +28,19 @@ static void warn_at(const struct certificate_subject *subject, const struct tls_
 
 #define WARN(...) warn_at(subject, warning, TLS_CULPRIT_CERTIFICATE, subject->index, __VA_ARGS__)
 
-static int64_t seconds_of(const ASN1_TIME *date)
-{
-    struct tm parts;
-
-    return ASN1_TIME_to_tm(date, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
-}
-
-static uint64_t print_of(const X509 *certificate)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    uint64_t print = 0;
-
-    (void)X509_digest(certificate, EVP_sha256(), digest, NULL);
-    memcpy(&print, digest, sizeof(print));
-    return print;
-}
-
-struct certificate_dates certificate_dates_of(const X509 *certificate)
-{
-    return (struct certificate_dates){seconds_of(X509_get0_notBefore(certificate)),
-        seconds_of(X509_get0_notAfter(certificate)) + 1, print_of(certificate)};
-}
-
 /* ---- Names ---- */
-
-bool certificate_covers(X509 *certificate, const char *name)
-{
-    const unsigned flags =
-        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
-    char host[WILDCARD_TEXT_MAX];
-    struct address ip;
-    size_t n;
-
-    if (address_parse_ip(slice_from(name), 0, &ip))
-        return X509_check_ip_asc(certificate, name, 0) == 1;
-    /* A name that only the wildcard itself covers. */
-    if (name[0] == '*')
-        (void)snprintf(host, sizeof(host), "any-%s", name + 1);
-    else
-        (void)snprintf(host, sizeof(host), "%s", name);
-    n = strlen(host);
-    if (n > 0 && host[n - 1] == '.') /* the root of DNS, which certificates do not have */
-        n--;
-    return X509_check_host(certificate, host, n, flags, NULL) == 1;
-}
-
-static bool is_printable(const unsigned char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] <= ' ' || text[i] > '~')
-            return false;
-    }
-    return n > 0;
-}
-
-/* Writes the DNS names of a certificate, as many as there is room for. */
-static const char *write_names(const X509 *certificate, char out[NAMES_TEXT_MAX])
-{
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    size_t n = 0;
-
-    (void)snprintf(out, NAMES_TEXT_MAX, "no DNS name at all");
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        int type;
-        const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
-        const unsigned char *text = type == GEN_DNS ? ASN1_STRING_get0_data(value) : NULL;
-        size_t len = text ? (size_t)ASN1_STRING_length(value) : 0;
-
-        if (is_printable(text, len) && n + len + 2 < NAMES_TEXT_MAX)
-            n += (size_t)snprintf(out + n, NAMES_TEXT_MAX - n, "%s%.*s", n > 0 ? ", " : "",
-                (int)len, (const char *)text);
-    }
-    GENERAL_NAMES_free(names);
-    return out;
-}
 
 static void check_names(
     const struct certificate_subject *subject, const struct tls_warning *warning)
 {
     char names[NAMES_TEXT_MAX];
 
+    (void)certificate_names_text(subject->leaf, names, sizeof(names));
     for (size_t i = 0; i < subject->name_count; i++) {
         if (!certificate_covers(subject->leaf, subject->names[i]))
             warn_at(subject, warning, TLS_CULPRIT_NAMES, i,
                 "is not for %s, and clients that ask for this name will refuse it; it is for %s",
-                subject->names[i], write_names(subject->leaf, names));
+                subject->names[i], *names ? names : "no DNS name at all");
     }
 }
 
@@ -148,11 +72,6 @@ static bool is_rsa(const EVP_PKEY *key)
     return type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS;
 }
 
-static bool is_self_signed(X509 *certificate)
-{
-    return (X509_get_extension_flags(certificate) & (uint32_t)EXFLAG_SS) != 0;
-}
-
 static bool is_signed_weakly(X509 *certificate)
 {
     int digest = NID_undef;
@@ -170,7 +89,7 @@ static void check_strength(
         WARN("has an RSA key of %d bits, and most peers refuse fewer than %d; have one made with a "
              "new key",
             EVP_PKEY_get_bits(key), RSA_BITS_MIN);
-    if (is_signed_weakly(subject->leaf) && !is_self_signed(subject->leaf))
+    if (is_signed_weakly(subject->leaf) && !certificate_is_self_signed(subject->leaf))
         WARN("is signed with SHA-1 or MD5, and peers refuse it; have one made with SHA-256");
 }
 
@@ -248,7 +167,7 @@ static int find_issuer(const struct certificate_subject *subject, int n)
 
 static bool is_known(const struct certificate_subject *subject, int n)
 {
-    return is_self_signed(at(subject, n)) ||
+    return certificate_is_self_signed(at(subject, n)) ||
            (subject->is_under_root && subject->is_under_root(at(subject, n)));
 }
 
@@ -293,7 +212,7 @@ static void check_issuers(
             WARN("is followed in its file by \"%s\", which %s; get the chain anew from the "
                  "authority",
                 name, certificate_age_text(&dates, subject->now_s, age));
-        if (is_signed_weakly(at(subject, i)) && !is_self_signed(at(subject, i)))
+        if (is_signed_weakly(at(subject, i)) && !certificate_is_self_signed(at(subject, i)))
             WARN("is followed in its file by \"%s\", which is signed with SHA-1 or MD5, and peers "
                  "refuse that; get the chain anew from the authority",
                 name);

@@ -6,7 +6,6 @@
 #ifndef MAILMUX_TLS_CERTIFICATE_CHECK_H
 #define MAILMUX_TLS_CERTIFICATE_CHECK_H
 
-#include "tls_certificate_age.h"
 #include "tls_policy.h"
 #include <openssl/x509.h>
 #include <stdint.h>
@@ -33,14 +32,5 @@ struct certificate_subject {
 /* Warns of everything that peers will not accept. */
 void certificate_check(
     const struct certificate_subject *subject, const struct tls_warning *warning);
-
-/*
- * Returns whether a peer that asks for this name, which is a host name, a wildcard like *.b.example
- * or an IP literal, accepts the certificate [RFC 6125]. Only subjectAltName counts.
- */
-bool certificate_covers(X509 *certificate, const char *name);
-
-/* Reads its dates. A date that cannot be read is 0. */
-struct certificate_dates certificate_dates_of(const X509 *certificate);
 
 #endif

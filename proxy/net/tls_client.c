@@ -4,6 +4,7 @@
 #include "mailmux/refcount.h"
 #include "tls.h"
 #include "tls_advice_parts.h"
+#include "tls_certificate.h"
 #include "tls_certificate_check.h"
 #include "tls_pem.h"
 #include "tls_roots.h"
@@ -28,17 +29,15 @@ struct tls_client {
 
 static bool is_pinned(const struct tls_client *client, const X509 *certificate)
 {
-    unsigned char digest[TLS_PIN_SIZE];
-    unsigned char *encoded = NULL;
-    int n = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoded) : 0;
-    bool is_found = false;
+    unsigned char pin[TLS_PIN_SIZE];
 
-    if (n > 0 && EVP_Digest(encoded, (size_t)n, digest, NULL, EVP_sha256(), NULL) == 1) {
-        for (size_t i = 0; i < client->pin_count; i++)
-            is_found = is_found || memcmp(client->pins[i], digest, TLS_PIN_SIZE) == 0;
+    if (!certificate || !certificate_pin(certificate, pin))
+        return false;
+    for (size_t i = 0; i < client->pin_count; i++) {
+        if (memcmp(client->pins[i], pin, TLS_PIN_SIZE) == 0)
+            return true;
     }
-    OPENSSL_free(encoded);
-    return is_found;
+    return false;
 }
 
 static bool is_accepted(const struct tls_client *client, X509_STORE_CTX *store)

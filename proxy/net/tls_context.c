@@ -2,6 +2,7 @@
 
 #include "mailmux/files.h"
 #include "tls.h"
+#include "tls_certificate.h"
 #include "tls_certificate_check.h"
 #include "tls_pem.h"
 #include "tls_roots.h"

@@ -2,7 +2,7 @@
 
 #include "mailmux/files.h"
 #include "tls.h"
-#include "tls_certificate_check.h"
+#include "tls_certificate.h"
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>

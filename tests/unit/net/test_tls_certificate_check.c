@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "tls_certificate.h"
 #include "tls_certificate_check.h"
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
