@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCSV_RENEGOTIATION = 0x00ff, SCSV_FALLBACK = 0x5600 };
+enum { SCSV_RENEGOTIATION = 0x00ff, SCSV_FALLBACK = 0x5600 }; /* signals, and no ciphers */
 
 static unsigned number_at(const unsigned char *p)
 {
@@ -47,8 +47,6 @@ static void take_ciphers(struct tls_hello *hello, SSL *ssl)
     for (size_t i = 0; i + 1 < n; i += 2) {
         unsigned cipher = number_at(p + i);
 
-        if (cipher == SCSV_FALLBACK)
-            hello->has_fallen_back = true;
         if (cipher == SCSV_FALLBACK || cipher == SCSV_RENEGOTIATION || is_grease(cipher) ||
             hello->cipher_count == TLS_HELLO_CIPHERS)
             continue;

@@ -14,8 +14,7 @@ enum { TLS_HELLO_CIPHERS = 128, TLS_HELLO_ALPN = 128 };
 struct tls_hello {
     unsigned lowest; /* 0: the client has not said it */
     unsigned highest;
-    bool has_fallen_back; /* TLS_FALLBACK_SCSV: an earlier try of the client has failed */
-    size_t cipher_count;  /* of `ciphers` */
+    size_t cipher_count; /* of `ciphers` */
     unsigned char ciphers[TLS_HELLO_CIPHERS][2];
     size_t alpn_n;
     char alpn[TLS_HELLO_ALPN]; /* the protocols with commas between them: foreign text */
