@@ -8,7 +8,6 @@
 #include "tls_set.h"
 #include <openssl/err.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The library's reason for an alert of the peer. */
@@ -45,9 +44,10 @@ static void write_minimum(
             out, size, "%s = %s begins with %s", policy, policy_name(applied->policy), minimum);
 }
 
-static void advise_client_version(
-    const struct stream *stream, const struct tls_applied *applied, char *hint)
+static void advise_client_version(const struct stream *stream, char *hint)
 {
+    const struct tls_applied *applied =
+        stream->set ? &stream->set->applied : &stream->service->sets[0]->applied;
     char offered[TLS_VERSION_TEXT_MAX];
     char ours[TLS_HINT_MAX / 2];
 
@@ -79,7 +79,7 @@ static void advise_server_version(const struct stream *stream, char *hint)
 
 /* ---- Ciphers and groups ---- */
 
-/* Returns whether we have this cipher of the client's. */
+/* Returns a cipher of the client's if we have it, too; else NULL. */
 static const SSL_CIPHER *shared_cipher(SSL *ssl, const unsigned char id[2])
 {
     const SSL_CIPHER *cipher = SSL_CIPHER_find(ssl, id);
@@ -141,162 +141,130 @@ static void advise_ciphers(const struct stream *stream, char *hint)
         HINT("no cipher in common that suits the version of TLS and our certificate");
 }
 
-/* ---- Either of them ---- */
+/* ---- What a reason of the library means ---- */
 
-static void advise_end(const struct stream *stream, const char *peer, char *hint)
+/* A peer that ends, with a FIN or a RST. */
+static void advise_end(const struct stream *stream, char *hint)
 {
     if (stream->client)
         HINT(
             "the server closed in the handshake without an alert; does it speak TLS on this port?");
     else if (stream->hello)
-        HINT("the %s closed in the handshake without an alert; many do so if they do not trust the "
-             "certificate",
-            peer);
+        HINT("the client closed in the handshake without an alert; many do so if they do not trust "
+             "the certificate");
 }
 
-/* Alerts and faults that mean the same on both legs. Returns false for any other. */
-static bool advise_both(const struct stream *stream, const char *peer, char *hint)
+static void advise_client_certificate(const struct stream *stream, char *hint)
 {
-    switch (stream->tls_reason) {
-    case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-        advise_end(stream, peer, hint);
-        return true;
-    case ALERT(INTERNAL_ERROR):
-        HINT(
-            "the %s reports a fault of its own (alert internal_error); its log may say more", peer);
-        return true;
-    case ALERT(DECODE_ERROR):
-    case ALERT(ILLEGAL_PARAMETER):
-    case ALERT(UNEXPECTED_MESSAGE):
-    case ALERT(BAD_RECORD_MAC):
-    case ALERT(DECRYPT_ERROR):
-        HINT("the %s could not read our handshake: a fault of its TLS, or something on the way "
-             "that changes it",
-            peer);
-        return true;
-    default:
-        return false;
-    }
+    HINT("client_certificate = require, and the certificate of the client is not accepted: %s",
+        tls_advice_client_fault(SSL_get_verify_result(stream->ssl)));
 }
 
-/* ---- A client ---- */
-
-static void advise_client_alert(const struct stream *stream, char *hint)
+static void advise_server_name(const struct stream *stream, char *hint)
 {
-    switch (stream->tls_reason) {
-    case ALERT(UNKNOWN_CA):
-    case ALERT(BAD_CERTIFICATE):
-    case ALERT(CERTIFICATE_UNKNOWN):
-    case ALERT(CERTIFICATE_EXPIRED):
-    case ALERT(CERTIFICATE_REVOKED):
-    case ALERT(UNSUPPORTED_CERTIFICATE):
-    case ALERT(ACCESS_DENIED):
-        tls_advise_own_certificate(stream, stream->tls_reason - SSL_AD_REASON_OFFSET, hint);
-        break;
-    case ALERT(PROTOCOL_VERSION):
-        HINT("the client does not take the version of TLS that we chose from its offer");
-        break;
-    case ALERT(HANDSHAKE_FAILURE):
-    case ALERT(INSUFFICIENT_SECURITY):
-        HINT("the client found our cipher, group or key too weak, or did not know it");
-        break;
-    case ALERT(UNRECOGNIZED_NAME):
-        HINT("the client does not know the name of our certificate");
-        break;
-    case ALERT(USER_CANCELLED):
-        HINT("the client's user ended the handshake");
-        break;
-    default:
-        (void)advise_both(stream, "client", hint);
-        break;
-    }
+    HINT("the server does not know the name %.64s; tls_name = asks for another",
+        stream->server_name ? stream->server_name : "that it was not told");
 }
 
-static void advise_about_client(const struct stream *stream, char *hint)
-{
-    switch (stream->tls_reason) {
-    case SSL_R_UNSUPPORTED_PROTOCOL:
-    case SSL_R_VERSION_TOO_LOW:
-    case SSL_R_VERSION_TOO_HIGH:
-        advise_client_version(
-            stream, stream->set ? &stream->set->applied : &stream->service->sets[0]->applied, hint);
-        break;
-    case SSL_R_NO_SHARED_CIPHER:
-        advise_ciphers(stream, hint);
-        break;
-    case SSL_R_NO_SUITABLE_KEY_SHARE:
-    case SSL_R_NO_SHARED_GROUPS:
-        advise_groups(stream, hint);
-        break;
-    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
-    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
-        HINT("the client cannot verify what the key of our certificate signs; a certificate with a "
-             "key of another kind (RSA, ECDSA) can be served beside it");
-        break;
-    case SSL_R_INAPPROPRIATE_FALLBACK:
-        HINT("the client came back with an older TLS after a failure; look for its session before "
-             "this one");
-        break;
-    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-        HINT("client_certificate = require, and the client shows no certificate");
-        break;
-    case SSL_R_CERTIFICATE_VERIFY_FAILED:
-        HINT("client_certificate = require, and the certificate of the client is not accepted: %s",
-            tls_advice_client_fault(SSL_get_verify_result(stream->ssl)));
-        break;
-    default:
-        advise_client_alert(stream, hint);
-        break;
+struct meaning {
+    int reasons[8];   /* 0 behind the last one */
+    const char *text; /* NULL: `write` writes it */
+    void (*write)(const struct stream *stream, char *hint);
+};
+
+/* The alerts of a peer that does not take a certificate. */
+#define ALERTS_OF_CERTIFICATES                                                                     \
+    ALERT(UNKNOWN_CA), ALERT(BAD_CERTIFICATE), ALERT(CERTIFICATE_UNKNOWN),                         \
+        ALERT(CERTIFICATE_EXPIRED), ALERT(CERTIFICATE_REVOKED), ALERT(UNSUPPORTED_CERTIFICATE),    \
+        ALERT(ACCESS_DENIED)
+
+/* Rows that both tables have. */
+#define MEANINGS_OF_ANY(peer)                                                                      \
+    {{SSL_R_UNEXPECTED_EOF_WHILE_READING}, NULL, advise_end},                                      \
+        {{ALERT(INTERNAL_ERROR)},                                                                  \
+            "the " peer " reports a fault of its own (alert internal_error); its log may say "     \
+            "more",                                                                                \
+            NULL},                                                                                 \
+    {                                                                                              \
+        {ALERT(DECODE_ERROR), ALERT(ILLEGAL_PARAMETER), ALERT(UNEXPECTED_MESSAGE),                 \
+            ALERT(BAD_RECORD_MAC), ALERT(DECRYPT_ERROR)},                                          \
+            "the " peer " could not read our handshake: a fault of its TLS, or something on the "  \
+            "way that changes it",                                                                 \
+            NULL                                                                                   \
     }
+
+static const struct meaning of_clients[] = {
+    {{SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_VERSION_TOO_LOW, SSL_R_VERSION_TOO_HIGH}, NULL,
+        advise_client_version},
+    {{SSL_R_NO_SHARED_CIPHER}, NULL, advise_ciphers},
+    {{SSL_R_NO_SUITABLE_KEY_SHARE, SSL_R_NO_SHARED_GROUPS}, NULL, advise_groups},
+    {{SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS},
+        "the client cannot verify what the key of our certificate signs; a certificate with a key "
+        "of another kind (RSA, ECDSA) can be served beside it",
+        NULL},
+    {{SSL_R_INAPPROPRIATE_FALLBACK},
+        "the client came back with an older TLS after a failure; look for its session before this "
+        "one",
+        NULL},
+    {{SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE},
+        "client_certificate = require, and the client shows no certificate", NULL},
+    {{SSL_R_CERTIFICATE_VERIFY_FAILED}, NULL, advise_client_certificate},
+    {{ALERTS_OF_CERTIFICATES}, NULL, tls_advise_own_certificate},
+    {{ALERT(PROTOCOL_VERSION)},
+        "the client does not take the version of TLS that we chose from its offer", NULL},
+    {{ALERT(HANDSHAKE_FAILURE), ALERT(INSUFFICIENT_SECURITY)},
+        "the client found our cipher, group or key too weak, or did not know it", NULL},
+    {{ALERT(UNRECOGNIZED_NAME)}, "the client does not know the name of our certificate", NULL},
+    {{ALERT(USER_CANCELLED)}, "the client's user ended the handshake", NULL},
+    MEANINGS_OF_ANY("client"),
+    {{0}, NULL, NULL},
+};
+
+static const struct meaning of_servers[] = {
+    {{SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_VERSION_TOO_LOW, SSL_R_WRONG_SSL_VERSION,
+         ALERT(PROTOCOL_VERSION)},
+        NULL, advise_server_version},
+    {{SSL_R_DH_KEY_TOO_SMALL, SSL_R_EE_KEY_TOO_SMALL, SSL_R_CA_MD_TOO_WEAK,
+         ALERT(INSUFFICIENT_SECURITY)},
+        "a key or a signature of the server is too weak; renew it there, or tls_policy = legacy "
+        "takes it",
+        NULL},
+    {{SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED},
+        "the TLS of the server is older than secure renegotiation [RFC 5746]; bring it up to date",
+        NULL},
+    {{ALERT(HANDSHAKE_FAILURE)},
+        "the server found no cipher or group in common, or wants a certificate of ours "
+        "(client_certificate in the backend)",
+        NULL},
+    {{ALERT(UNRECOGNIZED_NAME)}, NULL, advise_server_name},
+    {{ALERT(CERTIFICATE_REQUIRED)},
+        "the server wants a certificate of ours: client_certificate and client_key in the backend",
+        NULL},
+    {{ALERTS_OF_CERTIFICATES},
+        "the server does not accept our own certificate (client_certificate in the backend)", NULL},
+    MEANINGS_OF_ANY("server"),
+    {{0}, NULL, NULL},
+};
+
+static bool has_reason(const struct meaning *meaning, int reason)
+{
+    for (size_t i = 0; meaning->reasons[i] != 0; i++) {
+        if (meaning->reasons[i] == reason)
+            return true;
+    }
+    return false;
 }
 
-/* ---- A server ---- */
-
-static void advise_about_server(const struct stream *stream, char *hint)
+static void advise_by_reason(const struct stream *stream, char *hint)
 {
-    switch (stream->tls_reason) {
-    case SSL_R_UNSUPPORTED_PROTOCOL:
-    case SSL_R_VERSION_TOO_LOW:
-    case SSL_R_WRONG_SSL_VERSION:
-    case ALERT(PROTOCOL_VERSION):
-        advise_server_version(stream, hint);
-        break;
-    case SSL_R_DH_KEY_TOO_SMALL:
-    case SSL_R_EE_KEY_TOO_SMALL:
-    case SSL_R_CA_MD_TOO_WEAK:
-    case ALERT(INSUFFICIENT_SECURITY):
-        HINT("a key or a signature of the server is too weak; renew it there, or tls_policy = "
-             "legacy takes it");
-        break;
-    case SSL_R_UNSAFE_LEGACY_RENEGOTIATION_DISABLED:
-        HINT("the TLS of the server is older than secure renegotiation [RFC 5746]; bring it up to "
-             "date");
-        break;
-    case ALERT(HANDSHAKE_FAILURE):
-        HINT("the server found no cipher or group in common, or wants a certificate of ours "
-             "(client_certificate in the backend)");
-        break;
-    case ALERT(UNRECOGNIZED_NAME):
-        HINT("the server does not know the name %.64s; tls_name = asks for another",
-            stream->server_name ? stream->server_name : "that it was not told");
-        break;
-    case ALERT(CERTIFICATE_REQUIRED):
-        HINT("the server wants a certificate of ours: client_certificate and client_key in the "
-             "backend");
-        break;
-    case ALERT(UNKNOWN_CA):
-    case ALERT(BAD_CERTIFICATE):
-    case ALERT(CERTIFICATE_UNKNOWN):
-    case ALERT(CERTIFICATE_EXPIRED):
-    case ALERT(CERTIFICATE_REVOKED):
-    case ALERT(UNSUPPORTED_CERTIFICATE):
-    case ALERT(ACCESS_DENIED):
-        HINT("the server does not accept our own certificate (client_certificate in the backend)");
-        break;
-    default:
-        (void)advise_both(stream, "server", hint);
-        break;
-    }
+    const struct meaning *meaning = stream->client ? of_servers : of_clients;
+
+    while (meaning->reasons[0] != 0 && !has_reason(meaning, stream->tls_reason))
+        meaning++;
+    if (meaning->text)
+        HINT("%s", meaning->text);
+    else if (meaning->write)
+        meaning->write(stream, hint);
 }
 
 /* ---- The whole ---- */
@@ -333,8 +301,6 @@ static void describe_offer(const struct stream *stream, struct tls_advice *advic
 /* Returns false where the library's reason has to say it. */
 static bool advise_by_failure(const struct stream *stream, char *hint)
 {
-    const char *peer = stream->client ? "server" : "client";
-
     switch ((int)stream->failure) {
     case STREAM_ALPN:
         HINT("the client wants other protocols (ALPN) than %s: it is no mail client, or it came to "
@@ -345,11 +311,12 @@ static bool advise_by_failure(const struct stream *stream, char *hint)
         HINT("strict_sni = yes, and no certificate is for the name that the client asks for");
         return true;
     case STREAM_NOT_TLS:
-        HINT("the %s goes on in clear where TLS was to begin", peer);
+        HINT(
+            "the %s goes on in clear where TLS was to begin", stream->client ? "server" : "client");
         return true;
     case STREAM_RESET:
         if (!stream->handshaken)
-            advise_end(stream, peer, hint);
+            advise_end(stream, hint);
         return true;
     default:
         return false;
@@ -365,11 +332,7 @@ void stream_tls_advice(const struct stream *stream, struct tls_advice *advice)
         describe_offer(stream, advice);
     if (stream->hint)
         (void)snprintf(advice->hint, sizeof(advice->hint), "%s", stream->hint);
-    else if (advise_by_failure(stream, advice->hint))
-        return;
-    else if (stream->client)
-        advise_about_server(stream, advice->hint);
-    else if (stream->service)
-        advise_about_client(stream, advice->hint);
+    else if (!advise_by_failure(stream, advice->hint))
+        advise_by_reason(stream, advice->hint);
     ERR_clear_error();
 }

@@ -101,8 +101,9 @@ static const char *alert_text(int alert)
     }
 }
 
-void tls_advise_own_certificate(const struct stream *stream, int alert, char *hint)
+void tls_advise_own_certificate(const struct stream *stream, char *hint)
 {
+    int alert = stream->tls_reason - SSL_AD_REASON_OFFSET;
     X509 *ours = SSL_get_certificate(stream->ssl);
     const char *asked = stream->server_name;
     STACK_OF(X509) *chain = NULL;

@@ -9,8 +9,8 @@
 /* Returns whether one of our certificates has a key of this kind: EVP_PKEY_RSA, EVP_PKEY_EC. */
 bool tls_advice_has_key(const struct stream *stream, int kind);
 
-/* Says what a client may have against the certificate that it got from us. alert: SSL_AD_. */
-void tls_advise_own_certificate(const struct stream *stream, int alert, char *hint);
+/* Says what a client that sent an alert may have against the certificate that it got from us. */
+void tls_advise_own_certificate(const struct stream *stream, char *hint);
 
 /* Says why the certificate of a client was refused. result: X509_V_ERR_. Returns a constant. */
 const char *tls_advice_client_fault(long result);
