@@ -8,6 +8,7 @@
 #define MAILMUX_FILES_H
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 enum file_kind {
     FILE_CONFIG, /* proxy.ini, or a file that it includes */
@@ -34,5 +35,8 @@ int files_open_on_disk(enum file_kind kind, const char *name);
 
 /* Opens a FILE_NAMED as a stream, for fclose. Returns NULL with errno set. */
 FILE *files_stream(const char *name);
+
+/* Opens a FILE_NAMED and says what it is. Returns 0, or a negative errno. */
+int files_look(const char *name, struct stat *status);
 
 #endif

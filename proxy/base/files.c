@@ -108,3 +108,13 @@ FILE *files_stream(const char *name)
         (void)close(fd);
     return stream;
 }
+
+int files_look(const char *name, struct stat *status)
+{
+    int fd = files_open(FILE_NAMED, name);
+    int result = fd < 0 ? fd : fstat(fd, status) == 0 ? 0 : -errno;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return result;
+}

@@ -9,22 +9,16 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 bool tls_pem_check(const char *path, const char *what, enum tls_culprit culprit, size_t index,
     struct tls_fault *fault)
 {
-    int fd = files_open(FILE_NAMED, path);
-    int problem = fd < 0 ? -fd : 0;
     struct stat status;
+    int problem = -files_look(path, &status);
 
-    if (fd >= 0) {
-        if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-            problem = EINVAL;
-        (void)close(fd);
-    }
+    if (problem == 0 && !S_ISREG(status.st_mode))
+        problem = EINVAL;
     if (problem == 0)
         return true;
     fault->culprit = culprit;
@@ -158,14 +152,25 @@ static void describe(const EVP_PKEY *key, char *out, size_t cap)
         out, cap, "%s, %d bits", type ? type : "unknown", key ? EVP_PKEY_get_bits(key) : 0);
 }
 
+/* Returns the first certificate of the file, which the caller frees, or NULL. */
+static X509 *read_first(const char *path)
+{
+    FILE *file = files_stream(path);
+    X509 *certificate = file ? PEM_read_X509(file, NULL, tls_pem_no_password, NULL) : NULL;
+
+    if (file)
+        (void)fclose(file);
+    ERR_clear_error();
+    return certificate;
+}
+
 /*
  * Returns whether no earlier certificate has a key of this kind. Of two certificates of one kind
  * the library would silently keep the last.
  */
 static bool is_first_of_its_kind(SSL_CTX *context, const char *path)
 {
-    FILE *file = files_stream(path);
-    X509 *coming = file ? PEM_read_X509(file, NULL, tls_pem_no_password, NULL) : NULL;
+    X509 *coming = read_first(path);
     EVP_PKEY *key = coming ? X509_get0_pubkey(coming) : NULL;
     bool is_first = true;
 
@@ -177,54 +182,39 @@ static bool is_first_of_its_kind(SSL_CTX *context, const char *path)
             is_first = false;
     }
     X509_free(coming);
-    if (file)
-        (void)fclose(file);
     ERR_clear_error();
     return is_first;
 }
 
 bool certificate_dates_in(const char *path, struct certificate_dates *out)
 {
-    FILE *file = files_stream(path);
-    X509 *certificate = file ? PEM_read_X509(file, NULL, tls_pem_no_password, NULL) : NULL;
+    X509 *certificate = read_first(path);
 
-    if (certificate)
-        *out = certificate_dates_of(certificate);
+    if (!certificate)
+        return false;
+    *out = certificate_dates_of(certificate);
     X509_free(certificate);
-    if (file)
-        (void)fclose(file);
-    ERR_clear_error();
-    return certificate != NULL;
-}
-
-static bool find_mode(const char *path, struct stat *status)
-{
-    int fd = files_open(FILE_NAMED, path);
-    bool is_found = fd >= 0 && fstat(fd, status) == 0;
-
-    if (fd >= 0)
-        (void)close(fd);
-    return is_found;
+    return true;
 }
 
 static void warn_about(const char *certificate, const char *key, const X509 *leaf, size_t index,
     const struct tls_warning *warning)
 {
     struct certificate_dates dates = certificate_dates_of(leaf);
+    int64_t now_s = time(NULL);
     char age[CERTIFICATE_AGE_TEXT_MAX];
     char text[ERROR_TEXT_MAX];
     struct stat status;
 
     if (!warning->warn)
         return;
-    if (*certificate_age_text(&dates, time(NULL), age)) {
+    if (*certificate_age_text(&dates, now_s, age)) {
         (void)snprintf(text, sizeof(text), "the certificate %s %s%s", certificate, age,
-            certificate_age(&dates, time(NULL)) == CERTIFICATE_NOT_BEGUN
-                ? "; is the clock right?"
-                : "; renew it, and reload");
+            certificate_age(&dates, now_s) == CERTIFICATE_NOT_BEGUN ? "; is the clock right?"
+                                                                    : "; renew it, and reload");
         warning->warn(warning->owner, TLS_CULPRIT_CERTIFICATE, index, text);
     }
-    if (find_mode(key, &status) && (status.st_mode & S_IRWXO) != 0) {
+    if (files_look(key, &status) == 0 && (status.st_mode & S_IRWXO) != 0) {
         (void)snprintf(
             text, sizeof(text), "the key %s can be read by everybody; chmod o= %s", key, key);
         warning->warn(warning->owner, TLS_CULPRIT_KEY, index, text);

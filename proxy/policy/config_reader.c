@@ -421,15 +421,13 @@ void config_reader_bytes(const char *name, struct slice bytes, struct config_sto
 
 bool config_reader_can_read(struct config_store *store, const char *path, const char **reason)
 {
-    struct stat info = {0};
-    int fd = files_open(FILE_NAMED, path);
+    struct stat info;
+    int result = files_look(path, &info);
 
-    if (fd < 0) {
-        *reason = reason_of(store, -fd);
+    if (result < 0) {
+        *reason = reason_of(store, -result);
         return false;
     }
-    (void)fstat(fd, &info);
-    (void)close(fd);
     *reason = is_directory;
     return !S_ISDIR(info.st_mode);
 }

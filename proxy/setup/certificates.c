@@ -4,8 +4,6 @@
 #include "self_signed.h"
 #include "state_directory.h"
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* Items of a list that are in use, and the place of each in its setting. */
 struct items {
@@ -170,12 +168,8 @@ static bool is_good(const struct place *place, enum tls_culprit culprit)
 static bool is_readable(const char *path)
 {
     struct stat status;
-    int fd = files_open(FILE_NAMED, path);
-    bool is_file = fd >= 0 && fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode);
 
-    if (fd >= 0)
-        (void)close(fd);
-    return is_file;
+    return files_look(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
 /*
@@ -345,7 +339,7 @@ struct tls_set *certificates_load(
     return set;
 }
 
-/* Returns the first set that has a certificate and is used by a listener with TLS, or NULL. */
+/* Returns the first set of the first listener with TLS, or NULL. */
 static const struct config_tls *find_used(const struct config *config)
 {
     for (size_t i = 0; i < config->listener_count; i++) {
