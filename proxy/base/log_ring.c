@@ -53,11 +53,12 @@ size_t log_ring_take(struct log_ring *ring, char *out, uint64_t *lost)
 
     if (ring->used == 0) {
         ring->lost = 0;
-        ring->first = 0; /* memory that was never needed is never touched */
     } else {
         copy_out(ring, &record, sizeof(record));
         copy_out(ring, out, record.n);
     }
+    if (ring->used == 0)
+        ring->first = 0; /* memory that was never needed is never touched */
     *lost += record.lost;
     return record.n;
 }

@@ -116,6 +116,16 @@ static void test_a_gap_lasts_until_a_quarter_is_free(void **state)
     assert_int_equal(assert_next(2000), 2);
 }
 
+/* It begins anew whenever it is empty, so a ring that is hardly used stays small in memory. */
+static void test_an_empty_ring_begins_anew(void **state)
+{
+    for (unsigned number = 0; number < 10; number++) {
+        put(number);
+        assert_int_equal(ring.first, 0);
+        assert_int_equal(assert_next(number), 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -125,6 +135,7 @@ int main(void)
         TEST(test_what_was_lost_is_told_where_it_is_missing),
         TEST(test_what_was_lost_last_is_told_behind_all),
         TEST(test_a_gap_lasts_until_a_quarter_is_free),
+        TEST(test_an_empty_ring_begins_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
