@@ -19,21 +19,35 @@ enum {
 
 static char ring_bytes[RING_SIZE];
 
+enum writer_state {
+    WRITER_NONE,    /* there is no thread, or it is about to end and touches nothing any more */
+    WRITER_RUNS,    /* lines wait for the thread in the ring */
+    WRITER_ENDS,    /* the thread writes what waits, and then ends */
+    WRITER_GIVES_UP /* the thread still hangs at its reader, and writes nothing more */
+};
+
 /* The lock guards all but sink and unsaid, which belong to the writer's thread while it runs. */
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     pthread_cond_t over;
     pthread_t thread;
+    enum writer_state state;
     struct log_ring ring;
-    bool runs;
-    bool is_ending; /* what waits is written, then the thread ends */
-    bool gives_up;  /* nothing more is written */
-    bool is_over;   /* the thread has ended, or is about to */
     struct log_sink sink;
     uint64_t unsaid; /* lines that were lost, and log-lost has not told of them */
     int patience_ms;
-} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .is_over = true, .patience_ms = PATIENCE_MS};
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .patience_ms = PATIENCE_MS};
+
+static enum writer_state state_now(void)
+{
+    enum writer_state state;
+
+    (void)pthread_mutex_lock(&writer.lock);
+    state = writer.state;
+    (void)pthread_mutex_unlock(&writer.lock);
+    return state;
+}
 
 /* Waits for room. Returns false when this is no longer wanted. */
 typedef bool wait_for_room(const struct log_sink *sink);
@@ -92,12 +106,18 @@ static void write_directly(struct slice line)
 void log_writer_take(struct slice line)
 {
     (void)pthread_mutex_lock(&writer.lock);
-    if (writer.runs) {
+    switch (writer.state) {
+    case WRITER_NONE:
+        write_directly(line);
+        break;
+    case WRITER_RUNS:
+    case WRITER_ENDS:
         log_ring_put(&writer.ring, line);
         (void)pthread_cond_signal(&writer.filled);
-    } else if (writer.is_over) {
-        write_directly(line);
-    } /* else the thread still hangs at its reader, and the process ends */
+        break;
+    case WRITER_GIVES_UP:
+        break; /* the process ends */
+    }
     (void)pthread_mutex_unlock(&writer.lock);
 }
 
@@ -105,13 +125,8 @@ void log_writer_take(struct slice line)
 
 static bool wait_for_reader(const struct log_sink *sink)
 {
-    bool goes_on;
-
     log_sink_wait(sink, LOOK_MS);
-    (void)pthread_mutex_lock(&writer.lock);
-    goes_on = !writer.gives_up;
-    (void)pthread_mutex_unlock(&writer.lock);
-    return goes_on;
+    return state_now() != WRITER_GIVES_UP;
 }
 
 /*
@@ -123,12 +138,12 @@ static bool take_next(char text[LOG_LINE_MAX], size_t *n)
     bool goes_on;
 
     (void)pthread_mutex_lock(&writer.lock);
-    while (writer.ring.used == 0 && writer.ring.lost == 0 && !writer.is_ending)
+    while (writer.ring.used == 0 && writer.ring.lost == 0 && writer.state == WRITER_RUNS)
         (void)pthread_cond_wait(&writer.filled, &writer.lock);
-    goes_on = !writer.gives_up && (writer.ring.used > 0 || writer.ring.lost > 0);
+    goes_on = writer.state != WRITER_GIVES_UP && (writer.ring.used > 0 || writer.ring.lost > 0);
     *n = goes_on ? log_ring_take(&writer.ring, text, &writer.unsaid) : 0;
     if (!goes_on) {
-        writer.is_over = true;
+        writer.state = WRITER_NONE;
         (void)pthread_cond_signal(&writer.over);
     }
     (void)pthread_mutex_unlock(&writer.lock);
@@ -164,12 +179,8 @@ static bool start_thread(void)
 bool log_writer_start(void)
 {
     pthread_condattr_t monotonic;
-    bool is_free;
 
-    (void)pthread_mutex_lock(&writer.lock);
-    is_free = !writer.runs && writer.is_over;
-    (void)pthread_mutex_unlock(&writer.lock);
-    if (!is_free)
+    if (state_now() != WRITER_NONE)
         return false;
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -178,13 +189,12 @@ bool log_writer_start(void)
     (void)pthread_condattr_destroy(&monotonic);
     log_ring_init(&writer.ring, ring_bytes, sizeof(ring_bytes));
     log_sink_open(&writer.sink);
-    writer.is_ending = writer.gives_up = writer.is_over = false;
-    writer.runs = start_thread();
-    if (!writer.runs) {
-        writer.is_over = true;
-        log_sink_close(&writer.sink);
-    }
-    return writer.runs;
+    writer.state = WRITER_RUNS;
+    if (start_thread())
+        return true;
+    writer.state = WRITER_NONE;
+    log_sink_close(&writer.sink);
+    return false;
 }
 
 static struct timespec moment_after(unsigned ms)
@@ -206,31 +216,30 @@ static bool wait_for_thread(unsigned patience_ms)
 {
     const struct timespec end = moment_after(patience_ms);
     int result = 0;
-    bool is_over;
+    bool has_ended;
 
     (void)pthread_mutex_lock(&writer.lock);
-    writer.is_ending = true;
+    writer.state = WRITER_ENDS;
     (void)pthread_cond_signal(&writer.filled);
-    while (!writer.is_over && result == 0)
+    while (writer.state != WRITER_NONE && result == 0)
         result = pthread_cond_timedwait(&writer.over, &writer.lock, &end);
-    is_over = writer.is_over;
-    writer.gives_up = true;
+    has_ended = writer.state == WRITER_NONE;
+    if (!has_ended) {
+        writer.state = WRITER_GIVES_UP;
+        writer.patience_ms = 0;
+    }
     (void)pthread_mutex_unlock(&writer.lock);
-    return is_over;
+    return has_ended;
 }
 
 void log_writer_stop(unsigned patience_ms)
 {
-    if (!writer.runs)
+    if (state_now() != WRITER_RUNS)
         return;
     if (wait_for_thread(patience_ms)) {
         (void)pthread_join(writer.thread, NULL);
         log_sink_close(&writer.sink);
     } else {
         (void)pthread_detach(writer.thread);
-        writer.patience_ms = 0;
     }
-    (void)pthread_mutex_lock(&writer.lock);
-    writer.runs = false;
-    (void)pthread_mutex_unlock(&writer.lock);
 }
