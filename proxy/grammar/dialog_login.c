@@ -5,6 +5,7 @@
  */
 #include "dialog_parts.h"
 
+#include "login_words.h"
 #include "mailmux/sasl.h"
 #include <string.h>
 
@@ -124,6 +125,21 @@ void dialog_fail_login(struct dialog *dialog, enum login_end end, struct slice w
     add_to_answer(dialog, word);
     add_to_answer(dialog, code);
     actions->news.login = dialog->is_cancelled ? LOGIN_CANCELLED : end;
+}
+
+void dialog_refuse_login(
+    struct dialog *dialog, struct slice word, struct slice text, struct actions *actions)
+{
+    struct slice code = login_code(text);
+    enum login_end end = login_code_is_passing(code) ? LOGIN_UNAVAILABLE : LOGIN_REFUSED;
+
+    if (!dialog->login_under_way)
+        return;
+    if (login_wants_tls(text)) {
+        dialog->logins = DIALOG_LOGINS_REFUSED;
+        end = dialog->legs.server_tls ? end : LOGIN_WANTS_TLS;
+    }
+    dialog_fail_login(dialog, end, word, code, actions);
 }
 
 void dialog_begin_exchange(struct dialog *dialog, struct slice mechanism, struct slice response)

@@ -254,6 +254,13 @@ void dialog_fail_login(struct dialog *dialog, enum login_end end, struct slice w
     struct slice code, struct actions *actions);
 
 /*
+ * The same for an answer of IMAP or POP3, whose text tells why the login has failed. text: what
+ * follows the word.
+ */
+void dialog_refuse_login(
+    struct dialog *dialog, struct slice word, struct slice text, struct actions *actions);
+
+/*
  * A SASL exchange begins. response: its initial response; empty: it has none. The first response of
  * the exchange names the user; later ones are not looked at.
  */

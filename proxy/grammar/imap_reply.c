@@ -5,7 +5,6 @@
  */
 #include "imap_parts.h"
 
-#include "login_words.h"
 #include <string.h>
 
 /* ---- One whole response ---- */
@@ -199,20 +198,6 @@ static void take_untagged(
         dialog_reply(actions, line);
 }
 
-static void fail_login(
-    struct dialog *dialog, const struct imap_status *status, struct actions *actions)
-{
-    struct slice code = login_code(status->text);
-    enum login_end end = LOGIN_REFUSED;
-
-    if (!dialog->legs.server_tls && login_wants_tls(status->text))
-        end = LOGIN_WANTS_TLS;
-    else if (login_code_is_passing(code))
-        end = LOGIN_UNAVAILABLE;
-    dialog_fail_login(
-        dialog, end, status->word == IMAP_BAD ? SLICE("BAD") : SLICE("NO"), code, actions);
-}
-
 static void end_command(struct dialog *dialog, bool ok, struct actions *actions)
 {
     struct imap *imap = &dialog->of.imap;
@@ -258,10 +243,9 @@ static void take_tagged(
         dialog_break_off(dialog, actions, REASON_SERVER_PROTOCOL);
         return;
     }
-    if (is_login(dialog) && status.word != IMAP_OK && login_wants_tls(response->line))
-        dialog->logins = DIALOG_LOGINS_REFUSED;
-    if (is_login(dialog) && status.word != IMAP_OK)
-        fail_login(dialog, &status, actions);
+    if (status.word != IMAP_OK)
+        dialog_refuse_login(
+            dialog, status.word == IMAP_BAD ? SLICE("BAD") : SLICE("NO"), status.text, actions);
     imap_status_relay(dialog, &status, is_login(dialog), actions);
     end_command(dialog, status.word == IMAP_OK, actions);
     /*

@@ -4,7 +4,6 @@
  */
 #include "pop3_parts.h"
 
-#include "login_words.h"
 #include "mailmux/sasl.h"
 
 /* ---- One whole reply ---- */
@@ -159,30 +158,6 @@ static void answer_capa(const struct dialog *dialog, struct actions *actions)
     dialog_reply(actions, SLICE("."));
 }
 
-/*
- * Returns whether a login was refused because it came in clear. POP3 has no code for that, so the
- * text must tell.
- */
-static bool is_refused_login(const struct pop3 *pop3, const struct reply *reply)
-{
-    return reply->status == POP3_ERR && login_wants_tls(reply->line) &&
-           (pop3->command == POP3_USER || pop3->command == POP3_LOGIN ||
-               pop3->command == POP3_AUTH);
-}
-
-static void fail_login(struct dialog *dialog, const struct reply *reply, struct actions *actions)
-{
-    struct slice text = slice_trim(slice_after(reply->line, sizeof("-ERR") - 1));
-    struct slice code = login_code(text);
-    enum login_end end = LOGIN_REFUSED;
-
-    if (!dialog->legs.server_tls && login_wants_tls(text))
-        end = LOGIN_WANTS_TLS;
-    else if (login_code_is_passing(code))
-        end = LOGIN_UNAVAILABLE;
-    dialog_fail_login(dialog, end, SLICE("-ERR"), code, actions);
-}
-
 static void relay(struct dialog *dialog, const struct reply *reply, struct actions *actions)
 {
     if (reply->list.n > 0)
@@ -255,10 +230,9 @@ static void take_reply(struct dialog *dialog, const struct reply *reply, struct 
     } else if (pop3->command == POP3_NONE) {
         take_unasked(dialog, reply, actions);
     } else {
-        if (is_refused_login(pop3, reply))
-            dialog->logins = DIALOG_LOGINS_REFUSED;
         if (!ok)
-            fail_login(dialog, reply, actions);
+            dialog_refuse_login(dialog, SLICE("-ERR"),
+                slice_trim(slice_after(reply->line, sizeof("-ERR") - 1)), actions);
         relay(dialog, reply, actions);
         end_command(dialog, ok, actions);
     }

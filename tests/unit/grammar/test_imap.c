@@ -163,6 +163,30 @@ static void greetings_are_classified(void **state)
     assert_int_equal(greet(long_line, &used), GREETING_WRONG);
 }
 
+/* Returns what the server says of logins by its answer to a LOGIN. */
+static enum dialog_logins logins_after(const char *command, const char *answer)
+{
+    static struct feeder feeder;
+
+    feeder_init(&feeder, &protocol_imap, &feeder_policy, (struct dialog_legs){0});
+    feeder_send(&feeder, DIALOG_CLIENT, slice_from(command), SIZE_MAX);
+    feeder_send(&feeder, DIALOG_SERVER, slice_from(answer), SIZE_MAX);
+    assert_int_equal(feeder.dialog.failures, 1);
+    return feeder.dialog.logins;
+}
+
+/* The tag is the client's word, and says nothing of the server. */
+static void the_text_of_an_answer_tells_that_tls_is_missing(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        logins_after("a LOGIN fred x\r\n", "a NO TLS first\r\n"), DIALOG_LOGINS_REFUSED);
+    assert_int_equal(logins_after("a LOGIN fred x\r\n", "a BAD [PRIVACYREQUIRED] no\r\n"),
+        DIALOG_LOGINS_REFUSED);
+    assert_int_equal(
+        logins_after("tls.1 LOGIN fred x\r\n", "tls.1 NO wrong\r\n"), DIALOG_LOGINS_UNTOLD);
+}
+
 /* C118, C119 rest on it: the session cleanses what is marked. */
 /* C53 */
 static void any_split_gives_the_same(void **state)
@@ -191,6 +215,7 @@ int main(void)
         cmocka_unit_test(strings_are_cut_and_read),
         cmocka_unit_test(private_id_fields_are_found_and_left_out),
         cmocka_unit_test(greetings_are_classified),
+        cmocka_unit_test(the_text_of_an_answer_tells_that_tls_is_missing),
         cmocka_unit_test(any_split_gives_the_same),
     };
 
