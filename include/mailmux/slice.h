@@ -89,9 +89,10 @@ bool slice_word(struct slice *rest, struct slice *word);
 bool slice_has_word(struct slice list, struct slice word);
 
 /*
- * Returns whether the word is one of `words`, which ends with NULL. ASCII letters are compared
- * without case.
+ * Returns the one of `words`, which ends with NULL, that the word is, or NULL. ASCII letters are
+ * compared without case. slice_is_one_of: whether there is one.
  */
+const char *slice_one_of(struct slice word, const char *const *words);
 bool slice_is_one_of(struct slice word, const char *const *words);
 
 /*

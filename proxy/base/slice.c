@@ -117,13 +117,16 @@ bool slice_has_word(struct slice list, struct slice word)
     return false;
 }
 
+const char *slice_one_of(struct slice word, const char *const *words)
+{
+    while (*words && !slice_equal_nocase(word, slice_from(*words)))
+        words++;
+    return *words;
+}
+
 bool slice_is_one_of(struct slice word, const char *const *words)
 {
-    for (; *words; words++) {
-        if (slice_equal_nocase(word, slice_from(*words)))
-            return true;
-    }
-    return false;
+    return slice_one_of(word, words) != NULL;
 }
 
 bool slice_split(struct slice *rest, char separator, struct slice *part)

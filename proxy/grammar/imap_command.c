@@ -167,10 +167,10 @@ static void misplaced(struct dialog *dialog, const struct command *command, stru
     drop(dialog, command, IMAP_BAD_STATE, actions);
 }
 
-static const struct {
+static const struct row {
     const char *verb;
     command_handler *handler;
-} commands[] = {
+} rows[] = {
     {"CAPABILITY", ask},
     {"NOOP", ask},
     {"LOGOUT", logout},
@@ -203,30 +203,35 @@ static void serve_other(
         imap_forward(dialog, command->line, actions);
 }
 
-/* Keeps the name of a known command for the log. Any other word may be a password. */
-static void note_verb(struct dialog *dialog, struct slice verb)
+static const struct row *find_row(struct slice verb)
 {
-    dialog->verb = NULL;
-    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-        if (slice_equal_nocase(verb, slice_from(commands[i].verb)))
-            dialog->verb = commands[i].verb;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (slice_equal_nocase(verb, slice_from(rows[i].verb)))
+            return &rows[i];
     }
-    for (size_t i = 0; known[i]; i++) {
-        if (slice_equal_nocase(verb, slice_from(known[i])))
-            dialog->verb = known[i];
-    }
+    return NULL;
+}
+
+/*
+ * Returns the command's row, or NULL. Keeps the name of a known command for the log. Any other word
+ * may be a password.
+ */
+static const struct row *note_verb(struct dialog *dialog, struct slice verb)
+{
+    const struct row *row = find_row(verb);
+
+    dialog->verb = row ? row->verb : slice_one_of(verb, known);
+    return row;
 }
 
 static void serve(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    note_verb(dialog, command->verb);
-    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-        if (slice_equal_nocase(command->verb, slice_from(commands[i].verb))) {
-            commands[i].handler(dialog, command, actions);
-            return;
-        }
-    }
-    serve_other(dialog, command, actions);
+    const struct row *row = note_verb(dialog, command->verb);
+
+    if (row)
+        row->handler(dialog, command, actions);
+    else
+        serve_other(dialog, command, actions);
 }
 
 /* ---- Lines ---- */
@@ -334,7 +339,7 @@ void imap_client_bad_line(
     switch (dialog->of.imap.phase) {
     case IMAP_READY:
         if (take_tag(&dialog->of.imap, line, &rest) && slice_word(&rest, &verb))
-            note_verb(dialog, verb);
+            (void)note_verb(dialog, verb);
         refuse_line(dialog, line, too_long, actions);
         break;
     case IMAP_DROPPING:

@@ -192,19 +192,22 @@ static const struct row *find_row(struct slice verb)
     return NULL;
 }
 
-/* Keeps the name of a known command for the log. Any other word may be a password. */
-static void note_verb(struct dialog *dialog, struct slice verb)
+/*
+ * Returns the command's row, or NULL. Keeps the name of a known command for the log. Any other word
+ * may be a password.
+ */
+static const struct row *note_verb(struct dialog *dialog, struct slice verb)
 {
     const struct row *row = find_row(verb);
 
     dialog->verb = row ? row->verb : NULL;
+    return row;
 }
 
 static void serve(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    const struct row *row = find_row(command->verb);
+    const struct row *row = note_verb(dialog, command->verb);
 
-    note_verb(dialog, command->verb);
     if (!row) {
         refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("-ERR Unknown command"), actions);
         return;
@@ -249,7 +252,7 @@ void pop3_client_bad_line(
     struct slice verb = SLICE("");
 
     (void)slice_word(&line, &verb);
-    note_verb(dialog, verb);
+    (void)note_verb(dialog, verb);
     refuse(dialog, too_long ? REFUSAL_LINE_TOO_LONG : REFUSAL_BAD_CHARACTER,
         too_long ? SLICE("-ERR Line too long") : SLICE("-ERR Invalid character in the line"),
         actions);

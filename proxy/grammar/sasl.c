@@ -316,13 +316,11 @@ const char *sasl_name(struct slice mechanism)
         "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS", "SCRAM-SHA3-512", "SCRAM-SHA3-512-PLUS",
         "OAUTHBEARER", "XOAUTH2", "XOAUTH", "GSSAPI", "GSS-SPNEGO", "GS2-KRB5", "GS2-KRB5-PLUS",
         "NTLM", "EXTERNAL", "ANONYMOUS", "KERBEROS_V4", "OTP", "SKEY", "RPA", "APOP", "SRP",
-        "SECURID", "EAP-AES128", "ECDSA-NIST256P-CHALLENGE", "X-OAUTH2", "CLIENTID"};
+        "SECURID", "EAP-AES128", "ECDSA-NIST256P-CHALLENGE", "X-OAUTH2", "CLIENTID", NULL};
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (slice_equal_nocase(mechanism, slice_from(names[i])))
-            return names[i];
-    }
-    return "other";
+    const char *name = slice_one_of(mechanism, names);
+
+    return name ? name : "other";
 }
 
 bool sasl_is_withheld(struct slice mechanism)

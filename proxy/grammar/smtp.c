@@ -208,11 +208,11 @@ static void not_permitted(
  */
 enum { BEFORE_TLS = 1, BEFORE_HELLO = 2 };
 
-static const struct {
+static const struct row {
     const char *verb;
     command_handler *handler;
     unsigned served;
-} commands[] = {
+} rows[] = {
     {"EHLO", hello, BEFORE_TLS | BEFORE_HELLO},
     {"HELO", hello, BEFORE_TLS | BEFORE_HELLO},
     {"MAIL", mail, 0},
@@ -250,29 +250,35 @@ static void serve(struct dialog *dialog, const struct command *command, command_
     }
 }
 
-/* Returns the index of the verb in `commands`, or their number. */
-static size_t find_command(struct slice verb)
+static const struct row *find_row(struct slice verb)
 {
-    size_t i = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (slice_equal_nocase(verb, slice_from(rows[i].verb)))
+            return &rows[i];
+    }
+    return NULL;
+}
 
-    while (i < sizeof(commands) / sizeof(*commands) &&
-           !slice_equal_nocase(verb, slice_from(commands[i].verb)))
-        i++;
-    return i;
+/*
+ * Returns the command's row, or NULL. Keeps the name of a known command for the log. Any other word
+ * may be a password.
+ */
+static const struct row *note_verb(struct dialog *dialog, struct slice verb)
+{
+    const struct row *row = find_row(verb);
+
+    dialog->verb = row ? row->verb : smtp_stripped_verb(verb);
+    return row;
 }
 
 static void serve_command(
     struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    size_t i = find_command(command->verb);
+    const struct row *row = note_verb(dialog, command->verb);
 
-    if (i < sizeof(commands) / sizeof(*commands)) {
-        dialog->verb = commands[i].verb;
-        serve(dialog, command, commands[i].handler, commands[i].served, actions);
-        return;
-    }
-    dialog->verb = smtp_stripped_verb(command->verb);
-    if (dialog->verb)
+    if (row)
+        serve(dialog, command, row->handler, row->served, actions);
+    else if (dialog->verb)
         smtp_answer_bad(dialog, SMTP_NOT_IMPLEMENTED, actions);
     else
         serve(dialog, command, forward_unknown, 0, actions);
@@ -302,9 +308,9 @@ static void refuse_line(
 {
     struct slice rest = line;
     struct slice verb = SLICE("");
-    size_t i = slice_word(&rest, &verb) ? find_command(verb) : SIZE_MAX;
 
-    dialog->verb = i < sizeof(commands) / sizeof(*commands) ? commands[i].verb : NULL;
+    (void)slice_word(&rest, &verb);
+    (void)note_verb(dialog, verb);
     if (dialog->first && line.n > 0 &&
         !byte_is_letter(*line.p)) /* no mail client begins with that (C61) */
         dialog_close_with(dialog, FAREWELL_REFUSED, REASON_HTTP);

@@ -17,11 +17,7 @@ static const char *const stripped[] = {
 
 const char *smtp_stripped_verb(struct slice verb)
 {
-    for (size_t i = 0; stripped[i]; i++) {
-        if (slice_equal_nocase(verb, slice_from(stripped[i])))
-            return stripped[i];
-    }
-    return NULL;
+    return slice_one_of(verb, stripped);
 }
 
 static bool is_auth(struct slice keyword)
