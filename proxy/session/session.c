@@ -79,7 +79,7 @@ void session_cut(struct session *session, enum reason reason)
 {
     if (session->phase == SESSION_DEAD)
         return;
-    session_say_at_once(session, FAREWELL_SHUTDOWN);
+    session_say_at_once(session);
     session->reason = reason;
     session_enter(session, SESSION_DEAD);
 }

@@ -112,14 +112,20 @@ unsigned session_close(struct session *session, enum reason reason)
     return SESSION_FAREWELL;
 }
 
-unsigned session_say_farewell(
-    struct session *session, enum dialog_farewell farewell, enum reason reason)
+/* Queues the farewell for the client, if it fits. */
+static void queue_farewell(struct session *session, enum dialog_farewell farewell)
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
 
     if (pipe_reserve(pipe, session->engine, DIALOG_EXTRA / 2))
         protocol_farewell(session->service->protocol, farewell,
             session->service->dialog_policy.hostname, pipe->out);
+}
+
+unsigned session_say_farewell(
+    struct session *session, enum dialog_farewell farewell, enum reason reason)
+{
+    queue_farewell(session, farewell);
     return session_close(session, reason);
 }
 
@@ -189,16 +195,12 @@ static bool is_client_gone(const struct session *session)
 /* A client may send without end; then its connection is reset, and it may miss the words. */
 enum { LAST_READS_MAX = 16 };
 
-void session_say_at_once(struct session *session, enum dialog_farewell farewell)
+void session_say_at_once(struct session *session)
 {
-    struct pipe *pipe = &session->pipe[LEG_SERVER];
-
-    if (session->phase != SESSION_DIALOG || is_client_gone(session) ||
-        !pipe_reserve(pipe, session->engine, DIALOG_EXTRA / 2))
+    if (session->phase != SESSION_DIALOG || is_client_gone(session))
         return;
-    protocol_farewell(
-        session->service->protocol, farewell, session->service->dialog_policy.hostname, pipe->out);
-    (void)pipe_flush(pipe, &session->leg[LEG_CLIENT], session->engine);
+    queue_farewell(session, FAREWELL_SHUTDOWN);
+    (void)pipe_flush(&session->pipe[LEG_SERVER], &session->leg[LEG_CLIENT], session->engine);
     for (int i = 0; i < LAST_READS_MAX && drop_input(session) == IO_OK; i++)
         continue;
 }

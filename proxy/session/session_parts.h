@@ -136,10 +136,10 @@ unsigned session_say_farewell(
     struct session *session, enum dialog_farewell farewell, enum reason reason);
 
 /*
- * For a session that is cut: a client in the dialog hears the farewell, as far as it can be said
- * without waiting. What it has sent until now is read, so that the close is no reset.
+ * For a session that is cut: a client in the dialog hears that the process ends, as far as it can
+ * be said without waiting. What it has sent until now is read, so that the close is no reset.
  */
-void session_say_at_once(struct session *session, enum dialog_farewell farewell);
+void session_say_at_once(struct session *session);
 
 /*
  * Ends without another word to the client; what is queued for it is dropped. The server may still
