@@ -291,6 +291,9 @@ bool config_parse_bytes(
 /* Writes the effective configuration as an ini file, with the source of each value behind it. */
 void config_dump(const struct config *config, FILE *out);
 
+/* The same without the sources: two configurations with equal settings have the same text. */
+void config_dump_bare(const struct config *config, FILE *out);
+
 /* Frees it and sets the pointer to NULL; NULL is allowed. */
 void config_free(struct config **config);
 

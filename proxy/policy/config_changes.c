@@ -1,4 +1,4 @@
-/* Which sections two configurations differ in, by their dumps without the comments. */
+/* Which sections two configurations differ in, by their dumps without the sources. */
 #include "mailmux/config.h"
 
 #include <stdlib.h>
@@ -10,24 +10,6 @@ struct part {
     struct slice whole;
 };
 
-/* Cuts off the comments, which say where a value was written: that may change alone. */
-static void cut_comments(char *text)
-{
-    char *to = text;
-
-    for (const char *at = text; *at;) {
-        size_t n = strcspn(at, "\n");
-        const char *comment = strstr(at, "  # ");
-        size_t kept = comment && comment < at + n ? (size_t)(comment - at) : n;
-
-        memmove(to, at, kept);
-        to += kept;
-        *to++ = '\n';
-        at += n + (at[n] == '\n' ? 1 : 0);
-    }
-    *to = '\0';
-}
-
 /* Returns the dump, for free(), or NULL without memory. */
 static char *dump(const struct config *config)
 {
@@ -37,12 +19,11 @@ static char *dump(const struct config *config)
 
     if (!out)
         return NULL;
-    config_dump(config, out);
+    config_dump_bare(config, out);
     if (fclose(out) != 0) {
         free(text);
         return NULL;
     }
-    cut_comments(text);
     return text;
 }
 

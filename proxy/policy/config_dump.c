@@ -8,73 +8,87 @@
 
 enum { COMMENT_COLUMN = 48 };
 
-static void write_source(FILE *out, int written, struct config_origin origin)
+struct dump {
+    FILE *out;
+    bool has_sources; /* a comment behind each value says where it was written */
+};
+
+static void write_source(const struct dump *dump, int written, struct config_origin origin)
 {
-    (void)fprintf(
-        out, "%*s  # %s", written < COMMENT_COLUMN ? COMMENT_COLUMN - written : 0, "", origin.file);
+    (void)fprintf(dump->out, "%*s  # %s", written < COMMENT_COLUMN ? COMMENT_COLUMN - written : 0,
+        "", origin.file);
     if (origin.line > 0)
-        (void)fprintf(out, ":%u", origin.line);
-    (void)fputc('\n', out);
+        (void)fprintf(dump->out, ":%u", origin.line);
 }
 
-static void write_text(FILE *out, const char *key, const char *text, struct config_origin origin)
+static void end_line(const struct dump *dump, int written, struct config_origin origin)
+{
+    if (dump->has_sources)
+        write_source(dump, written, origin);
+    (void)fputc('\n', dump->out);
+}
+
+static void write_text(
+    const struct dump *dump, const char *key, const char *text, struct config_origin origin)
 {
     /* Without quotes a value would end at a comma, or at what looks like a comment. */
     const char *quote = strpbrk(text, " \t,#;") ? "\"" : "";
 
-    write_source(out, fprintf(out, "%s = %s%s%s", key, quote, text, quote), origin);
+    end_line(dump, fprintf(dump->out, "%s = %s%s%s", key, quote, text, quote), origin);
 }
 
-static void write_nothing(FILE *out, const struct directive *directive)
+static void write_nothing(const struct dump *dump, const struct directive *directive)
 {
-    (void)fprintf(out, "# %s: %s\n", directive->key, directive_default(directive));
+    (void)fprintf(dump->out, "# %s: %s\n", directive->key, directive_default(directive));
 }
 
 /* text NULL: the setting has no value of its own, and a comment says what holds instead. */
-static void write_text_if_any(
-    FILE *out, const struct directive *directive, const char *text, struct config_origin origin)
+static void write_text_if_any(const struct dump *dump, const struct directive *directive,
+    const char *text, struct config_origin origin)
 {
     if (text)
-        write_text(out, directive->key, text, origin);
+        write_text(dump, directive->key, text, origin);
     else
-        write_nothing(out, directive);
+        write_nothing(dump, directive);
 }
 
-static void write_strings(FILE *out, const struct directive *directive, const void *field)
+static void write_strings(
+    const struct dump *dump, const struct directive *directive, const void *field)
 {
     struct config_strings strings;
 
     memcpy(&strings, field, sizeof(strings));
     if (strings.count == 0)
-        write_nothing(out, directive);
+        write_nothing(dump, directive);
     for (size_t i = 0; i < strings.count; i++)
-        write_text(out, directive->key, strings.text[i], strings.origin[i]);
+        write_text(dump, directive->key, strings.text[i], strings.origin[i]);
 }
 
-static void write_cidrs(FILE *out, const struct directive *directive, const void *field)
+static void write_cidrs(
+    const struct dump *dump, const struct directive *directive, const void *field)
 {
     char text[CIDR_TEXT_MAX];
     struct config_cidrs networks;
 
     memcpy(&networks, field, sizeof(networks));
     if (networks.count == 0)
-        write_nothing(out, directive);
+        write_nothing(dump, directive);
     for (size_t i = 0; i < networks.count; i++)
-        write_text(out, directive->key, cidr_text(&networks.cidr[i], text), networks.origin[i]);
+        write_text(dump, directive->key, cidr_text(&networks.cidr[i], text), networks.origin[i]);
 }
 
-static void write_binds(
-    FILE *out, const struct directive *directive, const struct config_listener *listener)
+static void write_binds(const struct dump *dump, const struct directive *directive,
+    const struct config_listener *listener)
 {
     char text[ADDRESS_TEXT_MAX];
 
     for (size_t i = 0; i < listener->bind_count; i++)
         write_text(
-            out, directive->key, address_text(&listener->bind[i], text), listener->bind_origin[i]);
+            dump, directive->key, address_text(&listener->bind[i], text), listener->bind_origin[i]);
 }
 
 /* Returns how many characters it wrote. */
-static int write_options(FILE *out, const struct config_server *server)
+static int write_options(const struct dump *dump, const struct config_server *server)
 {
     static const char *const states[] = {
         [SERVER_READY] = "", [SERVER_DRAIN] = " drain", [SERVER_MAINTENANCE] = " maintenance"};
@@ -83,61 +97,61 @@ static int write_options(FILE *out, const struct config_server *server)
     int written = 0;
 
     if (server->weight != 1)
-        written += fprintf(out, " weight=%u", server->weight);
+        written += fprintf(dump->out, " weight=%u", server->weight);
     if (server->max_sessions > 0)
-        written += fprintf(out, " max_sessions=%" PRIu32, server->max_sessions);
+        written += fprintf(dump->out, " max_sessions=%" PRIu32, server->max_sessions);
     if (server->slow_start > 0)
         written += fprintf(
-            out, " slow_start=%s", config_number_text(&duration, server->slow_start, number));
+            dump->out, " slow_start=%s", config_number_text(&duration, server->slow_start, number));
     if (server->backup)
-        written += fprintf(out, " backup");
-    return written + fprintf(out, "%s", states[server->state]);
+        written += fprintf(dump->out, " backup");
+    return written + fprintf(dump->out, "%s", states[server->state]);
 }
 
 static void write_resolvers(
-    FILE *out, const struct directive *directive, const struct config_proxy *proxy)
+    const struct dump *dump, const struct directive *directive, const struct config_proxy *proxy)
 {
     const struct config_addresses *resolvers = &proxy->resolvers;
     char text[ADDRESS_TEXT_MAX];
 
     if (resolvers->count == 0)
-        write_nothing(out, directive);
+        write_nothing(dump, directive);
     for (size_t i = 0; i < resolvers->count; i++)
         write_text(
-            out, directive->key, address_text(&resolvers->address[i], text), resolvers->origin[i]);
+            dump, directive->key, address_text(&resolvers->address[i], text), resolvers->origin[i]);
 }
 
-static void write_servers(
-    FILE *out, const struct directive *directive, const struct config_backend *backend)
+static void write_servers(const struct dump *dump, const struct directive *directive,
+    const struct config_backend *backend)
 {
     for (size_t i = 0; i < backend->server_count; i++) {
         const struct config_server *server = &backend->servers[i];
         bool is_ipv6 = server->has_address && address_family(&server->address) == AF_INET6;
         bool is_unix = server->has_address && address_family(&server->address) == AF_UNIX;
         char text[ADDRESS_TEXT_MAX];
-        int written = fprintf(out, "%s = ", directive->key);
+        int written = fprintf(dump->out, "%s = ", directive->key);
 
         if (!strchr(server->name, ':')) /* else no name was given, and HOST:PORT is the name */
-            written += fprintf(out, "%s ", server->name);
+            written += fprintf(dump->out, "%s ", server->name);
         if (server->is_service)
-            written += fprintf(out, "srv:%s", server->host);
+            written += fprintf(dump->out, "srv:%s", server->host);
         else if (is_unix)
-            written += fprintf(out, "%s", address_text(&server->address, text));
+            written += fprintf(dump->out, "%s", address_text(&server->address, text));
         else
-            written += fprintf(out, "%s%s%s:%u", is_ipv6 ? "[" : "", server->host,
+            written += fprintf(dump->out, "%s%s%s:%u", is_ipv6 ? "[" : "", server->host,
                 is_ipv6 ? "]" : "", server->port);
-        written += write_options(out, server);
-        write_source(out, written, server->origin);
+        written += write_options(dump, server);
+        end_line(dump, written, server->origin);
     }
 }
 
-static void write_tls_sets(FILE *out, const struct config *config,
+static void write_tls_sets(const struct dump *dump, const struct config *config,
     const struct directive *directive, const struct config_listener *listener)
 {
     struct config_origin origin = listener->settings[directive_index(directive)].origin;
 
     for (size_t i = 0; i < listener->tls_set_count; i++)
-        write_text(out, directive->key, config->tls[listener->tls_sets[i]].name, origin);
+        write_text(dump, directive->key, config->tls[listener->tls_sets[i]].name, origin);
 }
 
 static uint64_t load_number(const struct directive *directive, const void *field)
@@ -153,19 +167,19 @@ static uint64_t load_number(const struct directive *directive, const void *field
     return value;
 }
 
-static void write_choices(
-    FILE *out, const struct directive *directive, const void *field, struct config_origin origin)
+static void write_choices(const struct dump *dump, const struct directive *directive,
+    const void *field, struct config_origin origin)
 {
     unsigned bits = (unsigned)load_number(directive, field);
 
     for (const struct choice *choice = directive->choices; choice->word; choice++) {
         if ((choice->value & bits) != 0 || (choice->value == 0 && bits == 0))
-            write_text(out, directive->key, choice->word, origin);
+            write_text(dump, directive->key, choice->word, origin);
     }
 }
 
-static void write_setting(FILE *out, const struct config *config, const struct directive *directive,
-    const struct config_head *head)
+static void write_setting(const struct dump *dump, const struct config *config,
+    const struct directive *directive, const struct config_head *head)
 {
     const char *field = (const char *)head + directive->offset;
     struct config_origin origin = head->settings[directive_index(directive)].origin;
@@ -177,45 +191,45 @@ static void write_setting(FILE *out, const struct config *config, const struct d
     case VALUE_DURATION:
     case VALUE_SIZE:
         text = config_number_text(directive, load_number(directive, field), number);
-        write_text(out, directive->key, text, origin);
+        write_text(dump, directive->key, text, origin);
         break;
     case VALUE_CHOICE:
         text = config_choice_text(directive, (unsigned)load_number(directive, field));
-        write_text_if_any(out, directive, text, origin);
+        write_text_if_any(dump, directive, text, origin);
         break;
     case VALUE_CHOICES:
-        write_choices(out, directive, field, origin);
+        write_choices(dump, directive, field, origin);
         break;
     case VALUE_WORD:
     case VALUE_HOST:
     case VALUE_DIRECTORY:
     case VALUE_FILE:
         memcpy(&text, field, sizeof(text));
-        write_text_if_any(out, directive, text, origin);
+        write_text_if_any(dump, directive, text, origin);
         break;
     case VALUE_WORDS:
     case VALUE_FILES:
     case VALUE_DOMAINS:
-        write_strings(out, directive, field);
+        write_strings(dump, directive, field);
         break;
     case VALUE_CIDRS:
-        write_cidrs(out, directive, field);
+        write_cidrs(dump, directive, field);
         break;
     case VALUE_BIND:
-        write_binds(out, directive, (const struct config_listener *)(const void *)head);
+        write_binds(dump, directive, (const struct config_listener *)(const void *)head);
         break;
     case VALUE_RESOLVERS:
-        write_resolvers(out, directive, (const struct config_proxy *)(const void *)head);
+        write_resolvers(dump, directive, (const struct config_proxy *)(const void *)head);
         break;
     case VALUE_SERVERS:
-        write_servers(out, directive, (const struct config_backend *)(const void *)head);
+        write_servers(dump, directive, (const struct config_backend *)(const void *)head);
         break;
     case VALUE_TLS_SETS:
-        write_tls_sets(out, config, directive, (const struct config_listener *)(const void *)head);
+        write_tls_sets(dump, config, directive, (const struct config_listener *)(const void *)head);
         break;
     case VALUE_BACKEND:
         text = config->backends[load_number(directive, field)].name;
-        write_text(out, directive->key, text, origin);
+        write_text(dump, directive->key, text, origin);
         break;
     }
 }
@@ -224,29 +238,39 @@ static void write_setting(FILE *out, const struct config *config, const struct d
  * has_name: the section is not the first of its kind. Then settings that only [tls] may have are
  * left out.
  */
-static void write_section(FILE *out, const struct config *config, const struct section_info *info,
-    const struct config_head *head, bool has_name)
+static void write_section(const struct dump *dump, const struct config *config,
+    const struct section_info *info, const struct config_head *head, bool has_name)
 {
     char heading[CONFIG_HEADING_MAX];
-    int written = fprintf(out, "[%s]", config_heading(info, head, heading));
+    int written = fprintf(dump->out, "[%s]", config_heading(info, head, heading));
 
-    write_source(out, written, head->section);
+    end_line(dump, written, head->section);
     for (size_t row = 0; row < directive_count; row++) {
         if (directives[row].section == info->kind && !(has_name && directives[row].is_nameless))
-            write_setting(out, config, &directives[row], head);
+            write_setting(dump, config, &directives[row], head);
     }
 }
 
-void config_dump(const struct config *config, FILE *out)
+static void write_sections(const struct dump *dump, const struct config *config)
 {
     for (size_t kind = 0; kind < SECTION_KINDS; kind++) {
         const struct section_info *info = &section_infos[kind];
 
         for (size_t i = 0; i < config_section_count(config, info); i++) {
             if (kind > 0 || i > 0)
-                (void)fputc('\n', out);
+                (void)fputc('\n', dump->out);
             write_section(
-                out, config, info, config_section((struct config *)config, info, i), i > 0);
+                dump, config, info, config_section((struct config *)config, info, i), i > 0);
         }
     }
+}
+
+void config_dump(const struct config *config, FILE *out)
+{
+    write_sections(&(struct dump){out, true}, config);
+}
+
+void config_dump_bare(const struct config *config, FILE *out)
+{
+    write_sections(&(struct dump){out, false}, config);
 }

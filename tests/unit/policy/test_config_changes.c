@@ -49,6 +49,12 @@ static void test_sections_that_differ(void **state)
     assert_changes("[tls]\ntickets = 3\n" REST, REST, "tls");
 }
 
+static void test_a_value_that_looks_like_a_comment(void **state)
+{
+    assert_changes("[proxy]\nstate_directory = \"/a  # b\"\n" REST,
+        "[proxy]\nstate_directory = \"/a  # c\"\n" REST, "proxy");
+}
+
 static void test_sections_that_come_and_go(void **state)
 {
     assert_changes(
@@ -78,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_sections_that_differ),
+        cmocka_unit_test(test_a_value_that_looks_like_a_comment),
         cmocka_unit_test(test_sections_that_come_and_go),
         cmocka_unit_test(test_what_does_not_fit_is_left_out),
     };
