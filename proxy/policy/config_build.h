@@ -97,6 +97,10 @@ const char *config_heading(
 struct config_setting *config_setting_find(
     struct config_setting *settings, enum section_kind kind, const char *key);
 
+/* Returns whether that setting is free of errors, so that its value can be judged. */
+bool config_setting_is_good(
+    struct config_setting *settings, enum section_kind kind, const char *key);
+
 /*
  * Fills the fields of a setting from its values, of which there is at least one. Refuses wrong ones
  * with setting_refuse. The three others are for the types that config_servers.c parses.

@@ -3,11 +3,6 @@
 
 #include <inttypes.h>
 
-static bool is_good(struct config_setting *settings, enum section_kind kind, const char *key)
-{
-    return config_setting_find(settings, kind, key)->state != SETTING_BAD;
-}
-
 /* Compares one bind with all that stand before it in the configuration. */
 static void check_bind(struct build *build, size_t listener_index, size_t bind_index)
 {
@@ -36,7 +31,7 @@ static void check_bind(struct build *build, size_t listener_index, size_t bind_i
 static void check_strict_sni(struct build *build, const struct config_listener *listener)
 {
     if (listener->strict_sni && listener->protocol == CONFIG_PROTOCOL_SMTP &&
-        is_good(listener->settings, SECTION_LISTENER, "protocol"))
+        listener_is_good(listener, "protocol"))
         config_report_add(build->report, false,
             config_setting_find(listener->settings, SECTION_LISTENER, "strict_sni")->origin,
             "[listener %s] strict_sni = yes: it has no effect where protocol = smtp, as other mail "
@@ -47,8 +42,7 @@ static void check_strict_sni(struct build *build, const struct config_listener *
 /* Returns whether clients of this listener can do nothing without a login. */
 static bool needs_login(const struct config_listener *listener)
 {
-    return is_good(listener->settings, SECTION_LISTENER, "protocol") &&
-           !config_protocol_is_smtp(listener->protocol);
+    return listener_is_good(listener, "protocol") && !config_protocol_is_smtp(listener->protocol);
 }
 
 static void check_listener_tls(struct build *build, const struct config_listener *listener)
@@ -56,8 +50,7 @@ static void check_listener_tls(struct build *build, const struct config_listener
     struct config_origin origin =
         config_setting_find(listener->settings, SECTION_LISTENER, "require_tls")->origin;
 
-    if (!is_good(listener->settings, SECTION_LISTENER, "tls") ||
-        !is_good(listener->settings, SECTION_LISTENER, "require_tls"))
+    if (!listener_is_good(listener, "tls") || !listener_is_good(listener, "require_tls"))
         return;
     if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_YES)
         config_report_add(build->report, true, origin,
@@ -139,8 +132,8 @@ static void check_client_certificate(struct build *build, const struct config_tl
         config_setting_find(tls->settings, SECTION_TLS, "client_certificate");
     char heading[CONFIG_HEADING_MAX];
 
-    if (!is_good(tls->settings, SECTION_TLS, "client_certificate") ||
-        !is_good(tls->settings, SECTION_TLS, "client_ca"))
+    if (!config_setting_is_good(tls->settings, SECTION_TLS, "client_certificate") ||
+        !config_setting_is_good(tls->settings, SECTION_TLS, "client_ca"))
         return;
     if (tls->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE && !tls->client_ca)
         config_report_add(build->report, true, setting->origin,
@@ -185,8 +178,8 @@ static void check_tls_pairs(struct build *build, const struct config_tls *tls)
     const struct config_strings *keys = &tls->keys;
     char heading[CONFIG_HEADING_MAX];
 
-    if (!is_good(tls->settings, SECTION_TLS, "certificate") ||
-        !is_good(tls->settings, SECTION_TLS, "key"))
+    if (!config_setting_is_good(tls->settings, SECTION_TLS, "certificate") ||
+        !config_setting_is_good(tls->settings, SECTION_TLS, "key"))
         return;
     if (certificates->count > keys->count)
         config_report_add(build->report, true, certificates->origin[keys->count],

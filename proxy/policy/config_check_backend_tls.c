@@ -98,7 +98,7 @@ static void check_check(struct build *build, const struct config_backend *backen
 
 void config_check_backend_tls(struct build *build, const struct config_backend *backend)
 {
-    if (config_setting_find(backend->settings, SECTION_BACKEND, "tls")->state == SETTING_BAD)
+    if (!config_setting_is_good(backend->settings, SECTION_BACKEND, "tls"))
         return;
     check_check(build, backend);
     if (backend->tls == BACKEND_TLS_NONE) {

@@ -1,12 +1,6 @@
 /* Checks of backends: each is used, has one protocol, and is not this proxy itself. */
 #include "config_check.h"
 
-static bool is_protocol_known(const struct config_listener *listener)
-{
-    return config_setting_find(listener->settings, SECTION_LISTENER, "protocol")->state !=
-           SETTING_BAD;
-}
-
 static void report_two_protocols(struct build *build, const struct config_backend *backend,
     const struct config_listener *first, const struct config_listener *other)
 {
@@ -30,7 +24,7 @@ static bool check_protocol(struct build *build, size_t index)
     for (size_t i = 0; i < build->config->listener_count; i++) {
         const struct config_listener *listener = &build->config->listeners[i];
 
-        if (listener->backend != index || !is_protocol_known(listener))
+        if (listener->backend != index || !listener_is_good(listener, "protocol"))
             continue;
         if (!first) {
             first = listener;
@@ -62,8 +56,7 @@ static bool knows_all_backends(const struct build *build)
     if (build->document.is_incomplete)
         return false;
     for (size_t i = 0; i < config->listener_count; i++) {
-        if (config_setting_find(config->listeners[i].settings, SECTION_LISTENER, "backend")
-                ->state == SETTING_BAD)
+        if (!listener_is_good(&config->listeners[i], "backend"))
             return false;
     }
     return true;

@@ -8,7 +8,7 @@
 
 bool listener_is_good(const struct config_listener *listener, const char *key)
 {
-    return config_setting_find(listener->settings, SECTION_LISTENER, key)->state != SETTING_BAD;
+    return config_setting_is_good(listener->settings, SECTION_LISTENER, key);
 }
 
 static struct config_origin origin_of(const struct config_listener *listener, const char *key)

@@ -27,8 +27,7 @@ static const struct config_listener *find_open(const struct config *config, size
         const struct config_listener *listener = &config->listeners[i];
 
         if (listener->backend == backend && listener->relay_domains.count == 0 &&
-            setting_of(listener, "relay_domains")->state != SETTING_BAD &&
-            setting_of(listener, "protocol")->state != SETTING_BAD &&
+            listener_is_good(listener, "relay_domains") && listener_is_good(listener, "protocol") &&
             config_protocol_is_smtp(listener->protocol))
             return listener;
     }
@@ -84,8 +83,7 @@ static void check_trust(struct build *build, const struct config_backend *backen
 
 static void check_relay_domains(struct build *build, const struct config_listener *listener)
 {
-    if (listener->relay_domains.count == 0 ||
-        setting_of(listener, "protocol")->state == SETTING_BAD)
+    if (listener->relay_domains.count == 0 || !listener_is_good(listener, "protocol"))
         return;
     if (config_protocol_is_smtp(listener->protocol) && listener->smuggling == SMUGGLING_PASS)
         config_report_add(build->report, false, setting_of(listener, "smuggling")->origin,
@@ -121,7 +119,7 @@ static void check_exempt(struct build *build, const struct config_listener *list
     const struct config_cidrs *networks = &listener->smuggling_exempt;
     char text[CIDR_TEXT_MAX];
 
-    if (networks->count == 0 || setting_of(listener, "protocol")->state == SETTING_BAD)
+    if (networks->count == 0 || !listener_is_good(listener, "protocol"))
         return;
     if (!config_protocol_is_smtp(listener->protocol)) {
         config_report_add(build->report, true, networks->origin[0],

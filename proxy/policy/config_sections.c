@@ -43,6 +43,12 @@ struct config_setting *config_setting_find(
     return &settings[directive_index(directive_find(kind, slice_from(key)))];
 }
 
+bool config_setting_is_good(
+    struct config_setting *settings, enum section_kind kind, const char *key)
+{
+    return config_setting_find(settings, kind, key)->state != SETTING_BAD;
+}
+
 void setting_refuse(
     struct setting *setting, const struct config_value *value, const char *format, ...)
 {
