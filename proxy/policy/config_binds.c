@@ -1,7 +1,6 @@
 /* Parses bind: the addresses of a listener. */
 #include "config_build.h"
 
-#include "config_value.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,17 +16,6 @@ static void add_bind(
     listener->bind[listener->bind_count] = address;
     listener->bind_origin[listener->bind_count] = origin;
     listener->bind_count++;
-}
-
-bool setting_refuse_with_remedy(
-    struct setting *setting, const struct config_value *value, struct slice host)
-{
-    char remedy[CONFIG_REMEDY_MAX];
-
-    if (!config_host_remedy(host, remedy))
-        return false;
-    setting_refuse(setting, value, "%s", remedy);
-    return true;
 }
 
 /* ---- Sockets that systemd has opened ---- */

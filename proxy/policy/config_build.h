@@ -113,11 +113,14 @@ void setting_parse_resolvers(
     struct setting *setting, const struct config_value *values, size_t count);
 
 /* Reports the error "[HEADING] KEY = VALUE: TEXT" and marks the setting as bad. */
-/* Refuses a value that is understood, but not possible. Returns whether it was one. */
-bool setting_refuse_with_remedy(
-    struct setting *setting, const struct config_value *value, struct slice host);
-
 void setting_refuse(struct setting *setting, const struct config_value *value, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * Refuses a value for its host, if that is one of which config_host_remedy knows what would be
+ * right. Returns whether it is one.
+ */
+bool setting_refuse_with_remedy(
+    struct setting *setting, const struct config_value *value, struct slice host);
 
 #endif

@@ -118,14 +118,11 @@ static void parse_domains(struct setting *setting, const struct config_value *va
 {
     struct config_strings domains = take_strings(setting, count);
     char allowed[DIRECTIVE_TEXT_MAX];
-    char remedy[CONFIG_REMEDY_MAX];
 
     for (size_t i = 0; i < count; i++) {
         if (config_domain_is_valid(values[i].text))
             add_string(&domains, values[i].text.p, values[i].origin);
-        else if (config_host_remedy(values[i].text, remedy))
-            setting_refuse(setting, &values[i], "%s", remedy);
-        else
+        else if (!setting_refuse_with_remedy(setting, &values[i], values[i].text))
             setting_refuse(setting, &values[i], "not a mail domain; allowed: %s",
                 directive_allowed(setting->directive, allowed));
     }
@@ -150,13 +147,9 @@ static void parse_cidrs(struct setting *setting, const struct config_value *valu
 
 static void parse_host(struct setting *setting, const struct config_value *value)
 {
-    char remedy[CONFIG_REMEDY_MAX];
-
     if (config_host_is_valid(value->text))
         store_text(setting, value->text.p);
-    else if (config_host_remedy(value->text, remedy))
-        setting_refuse(setting, value, "%s", remedy);
-    else
+    else if (!setting_refuse_with_remedy(setting, value, value->text))
         setting_refuse(setting, value, "not a host name; write one such as mail.example.org");
 }
 

@@ -1,6 +1,7 @@
 /* Sections and their settings: finding them, and reporting problems of them. */
 #include "config_build.h"
 
+#include "config_value.h"
 #include "suggest.h"
 #include "synonyms.h"
 #include <stdarg.h>
@@ -61,6 +62,17 @@ void setting_refuse(
     setting->state->state = SETTING_BAD;
     config_report_add(setting->build->report, true, value->origin, "[%s] %s = %.*s: %s",
         setting->heading, setting->directive->key, (int)value->text.n, value->text.p, text);
+}
+
+bool setting_refuse_with_remedy(
+    struct setting *setting, const struct config_value *value, struct slice host)
+{
+    char remedy[CONFIG_REMEDY_MAX];
+
+    if (!config_host_remedy(host, remedy))
+        return false;
+    setting_refuse(setting, value, "%s", remedy);
+    return true;
 }
 
 bool config_is_good(enum section_kind kind, const void *section, size_t field)
