@@ -30,9 +30,9 @@ static const char *find_near(const struct section_info *info, const char *key)
 
 /*
  * Writes where a key belongs that this section does not have, or what was meant, or what there is
- * instead. Sets *meant to the key of this section that was meant, or to NULL. Returns out.
+ * instead. Sets *meant to the key of this section that was meant, or to NULL.
  */
-static const char *explain_key(const struct section_info *info, const char *key, const char **meant,
+static void explain_key(const struct section_info *info, const char *key, const char **meant,
     char out[SYNONYM_TEXT_MAX])
 {
     const struct synonym *synonym = synonym_find(info, slice_from(key));
@@ -57,7 +57,6 @@ static const char *explain_key(const struct section_info *info, const char *key,
                    : "unknown key; mailmux --reference lists those of [%s]",
             *meant ? *meant : info->word);
     }
-    return out;
 }
 
 /* Reports a key that this section does not have. */
@@ -67,7 +66,7 @@ static void report_unknown_key(struct build *build, const struct section_info *i
     char text[SYNONYM_TEXT_MAX];
     const char *meant;
 
-    (void)explain_key(info, entry->key, &meant, text);
+    explain_key(info, entry->key, &meant, text);
     if (meant) /* so that it is not reported as missing as well */
         config_setting_find(head->settings, info->kind, meant)->state = SETTING_BAD;
     config_report_add(build->report, true, entry->origin, "[%s] %s = %s: %s", heading, entry->key,

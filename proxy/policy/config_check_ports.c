@@ -226,21 +226,19 @@ static void check_versions(struct build *build, size_t set)
 static const char *find_mistake(
     const struct config_backend *backend, const struct standard_port *standard)
 {
-    if (standard->tls == LISTENER_TLS_IMPLICIT && backend->tls == BACKEND_TLS_NONE)
-        return "tls = none: the server expects TLS from the first byte on that port; write tls = "
-               "implicit";
-    if (standard->tls == LISTENER_TLS_IMPLICIT && backend->tls == BACKEND_TLS_STARTTLS)
-        return "tls = starttls: the server expects TLS from the first byte on that port; write tls "
-               "= implicit";
+    if (standard->tls == LISTENER_TLS_IMPLICIT && backend->tls != BACKEND_TLS_IMPLICIT)
+        return "the server expects TLS from the first byte on that port; write tls = implicit";
     if (standard->tls == LISTENER_TLS_STARTTLS && backend->tls == BACKEND_TLS_IMPLICIT)
-        return "tls = implicit: the server begins in clear on that port; write tls = starttls";
+        return "the server begins in clear on that port; write tls = starttls";
     return NULL;
 }
 
 /* The TLS is that of all its servers, so the first one is enough. */
 static void check_server_tls(struct build *build, const struct config_backend *backend)
 {
-    if (config_setting_find(backend->settings, SECTION_BACKEND, "tls")->state == SETTING_BAD)
+    const struct directive *tls = directive_find(SECTION_BACKEND, SLICE("tls"));
+
+    if (!config_setting_is_good(backend->settings, SECTION_BACKEND, "tls"))
         return;
     for (size_t i = 0; i < backend->server_count; i++) {
         const struct config_server *server = &backend->servers[i];
@@ -250,8 +248,8 @@ static void check_server_tls(struct build *build, const struct config_backend *b
         if (!mistake)
             continue;
         config_report_add(build->report, false, server->origin,
-            "[backend %s] server = %s: port %u with %s", backend->name, server->name, server->port,
-            mistake);
+            "[backend %s] server = %s: port %u with tls = %s: %s", backend->name, server->name,
+            server->port, config_choice_text(tls, backend->tls), mistake);
         return;
     }
 }
