@@ -77,10 +77,9 @@ static void parse_handed_over(struct setting *setting, const struct config_value
             "FileDescriptorName=, and is bound to this service with Service=");
     else
         config_report_add(setting->build->report, false, value->origin,
-            "bind = %.*s: only a start by systemd tells the addresses, so that this listener is "
-            "not "
-            "checked",
-            (int)value->text.n, value->text.p);
+            "[%s] bind = %.*s: only a start by systemd tells the addresses, so this listener "
+            "is not checked",
+            setting->heading, (int)value->text.n, value->text.p);
 }
 
 /* ---- Addresses ---- */
