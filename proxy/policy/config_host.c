@@ -5,17 +5,12 @@
 
 enum { HOST_MAX = 253, LABEL_MAX = 63 };
 
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 static bool label_is_valid(struct slice label)
 {
     if (label.n == 0 || label.n > LABEL_MAX || label.p[0] == '-' || label.p[label.n - 1] == '-')
         return false;
     for (size_t i = 0; i < label.n; i++) {
-        if (!is_letter_or_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
+        if (!byte_is_letter_or_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
             return false;
     }
     return true;
@@ -51,7 +46,7 @@ static bool literal_is_valid(struct slice literal)
 static bool mail_label_is_valid(struct slice label)
 {
     for (size_t i = 0; i < label.n; i++) {
-        if (!is_letter_or_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_' &&
+        if (!byte_is_letter_or_digit(label.p[i]) && label.p[i] != '-' && label.p[i] != '_' &&
             (unsigned char)label.p[i] < 0x80)
             return false;
     }

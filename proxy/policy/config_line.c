@@ -5,15 +5,9 @@
 
 enum { QUOTE_MAX = 40 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static bool is_name_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
+    return byte_is_letter_or_digit(c) || c == '.' || c == '_' || c == '-';
 }
 
 bool config_name_is_valid(struct slice name)
@@ -86,7 +80,7 @@ static bool cut_comment(struct slice *line)
 
         if (c == '"') {
             quoted = !quoted;
-        } else if (!quoted && (c == '#' || c == ';') && (i == 0 || is_blank(line->p[i - 1]))) {
+        } else if (!quoted && (c == '#' || c == ';') && (i == 0 || byte_is_blank(line->p[i - 1]))) {
             line->n = i;
             break;
         }

@@ -152,11 +152,11 @@ static void cut_part(struct slice *rest, struct slice *digits, struct slice *wor
 {
     size_t n = 0;
 
-    while (n < rest->n && rest->p[n] >= '0' && rest->p[n] <= '9')
+    while (n < rest->n && byte_is_digit(rest->p[n]))
         n++;
     *digits = slice_of(rest->p, n);
     *rest = slice_trim(slice_after(*rest, n));
-    for (n = 0; n < rest->n && (rest->p[n] | 0x20) >= 'a' && (rest->p[n] | 0x20) <= 'z';)
+    for (n = 0; n < rest->n && byte_is_letter(rest->p[n]);)
         n++;
     *word = slice_of(rest->p, n);
     *rest = slice_trim(slice_after(*rest, n));

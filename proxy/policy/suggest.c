@@ -58,7 +58,7 @@ static size_t distance(struct slice a, struct slice b)
 static bool is_number(struct slice word)
 {
     for (size_t i = 0; i < word.n; i++) {
-        if ((word.p[i] < '0' || word.p[i] > '9') && word.p[i] != '.')
+        if (!byte_is_digit(word.p[i]) && word.p[i] != '.')
             return false;
     }
     return true;

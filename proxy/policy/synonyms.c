@@ -9,7 +9,7 @@ static struct slice fold(struct slice word, char out[WORD_MAX])
     if (word.n > WORD_MAX)
         return slice_of(out, 0);
     for (size_t i = 0; i < word.n; i++)
-        out[i] = word.p[i] == '-' || word.p[i] == ' ' || word.p[i] == '\t' ? '_' : word.p[i];
+        out[i] = word.p[i] == '-' || byte_is_blank(word.p[i]) ? '_' : word.p[i];
     return slice_of(out, word.n);
 }
 
@@ -124,9 +124,8 @@ bool synonym_of_choice(
     const struct directive *directive, struct slice word, const char **choice, const char **remedy)
 {
     for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
-        bool is_meant = choices[i].keys ? directive->key && synonym_has(choices[i].keys,
-                                                                slice_from(directive->key))
-                                        : true;
+        bool is_meant =
+            !choices[i].keys || synonym_has(choices[i].keys, slice_from(directive->key));
 
         *choice = choices[i].choice;
         *remedy = choices[i].remedy;
