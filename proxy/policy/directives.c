@@ -116,7 +116,7 @@ const struct directive directives[] = {
         .needs_new_service = true, .choices = log_levels, .fallback = "info",
         .help = "The least important kind of line that is still logged. debug adds a line for each "
                 "step of a session (its phases, the servers that are tried, TLS, deadlines) and "
-                "for each health check; what clients and servers say is never logged."},
+                "for each health check; no line has a password, or text of a message."},
     {SECTION_PROXY, "core_dumps", VALUE_CHOICE, FIELD(config_proxy, core_dumps),
         .needs_new_service = true, .choices = no_or_yes, .fallback = "no",
         .help = "Whether a crash may leave a core file, which would hold keys and passwords, and "
