@@ -51,10 +51,9 @@ static void insert(struct config_report *report, struct config_problem problem)
     report->count++;
 }
 
-/* Counts a problem. Returns whether there is room for it. */
-static bool has_room(struct config_report *report, bool is_error)
+/* Returns whether there is room for a problem more. */
+static bool has_room(struct config_report *report)
 {
-    report->error_count += is_error ? 1 : 0;
     report->is_cut = report->is_cut || report->count >= CONFIG_PROBLEMS_MAX;
     if (!report->store)
         report->store = config_store_new();
@@ -67,7 +66,8 @@ void config_report_add(struct config_report *report, bool is_error, struct confi
     struct config_problem problem = {.is_error = is_error, .origin = origin};
     va_list arguments;
 
-    if (!has_room(report, is_error))
+    report->error_count += is_error ? 1 : 0;
+    if (!has_room(report))
         return;
     va_start(arguments, format);
     problem.text = config_store_vprint(report->store, format, arguments);
@@ -84,11 +84,11 @@ void config_report_add(struct config_report *report, bool is_error, struct confi
 
 void config_report_move(struct config_report *report, struct config_report *from)
 {
-    for (size_t i = 0; i < from->count; i++) {
+    report->error_count += from->error_count;
+    report->is_cut = report->is_cut || from->is_cut;
+    for (size_t i = 0; i < from->count && has_room(report); i++) {
         struct config_problem problem = from->problems[i];
 
-        if (!has_room(report, problem.is_error))
-            continue;
         problem.text = config_store_text(report->store, slice_from(problem.text));
         if (problem.origin.file)
             problem.origin.file = config_store_text(report->store, slice_from(problem.origin.file));

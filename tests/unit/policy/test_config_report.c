@@ -57,6 +57,21 @@ static void test_says_nothing_of_a_file_where_there_is_none(void **state)
     config_report_free(&report);
 }
 
+static void test_moves_what_was_counted_alone(void **state)
+{
+    struct config_report report = {0};
+    struct config_report more = {0};
+
+    for (unsigned i = 0; i < CONFIG_PROBLEMS_MAX; i++)
+        config_report_add(&more, false, (struct config_origin){"a", 1}, "x");
+    add(&more, "a", 2);
+    config_report_move(&report, &more);
+    assert_int_equal(report.count, CONFIG_PROBLEMS_MAX);
+    assert_int_equal(report.error_count, 1);
+    assert_true(report.is_cut);
+    config_report_free(&report);
+}
+
 static void test_moves_to_another(void **state)
 {
     const char *const expected[] = {"a:1: x", "a:2: x", "a:3: x", "b:1: x"};
@@ -97,6 +112,7 @@ int main(void)
         cmocka_unit_test(test_keeps_its_own_copies),
         cmocka_unit_test(test_says_nothing_of_a_file_where_there_is_none),
         cmocka_unit_test(test_moves_to_another),
+        cmocka_unit_test(test_moves_what_was_counted_alone),
         cmocka_unit_test(test_is_bounded),
     };
 
