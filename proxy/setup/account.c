@@ -1,5 +1,6 @@
 #include "account.h"
 
+#include "rights.h"
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -24,6 +25,32 @@ static void report_root(const struct config *config, struct config_report *repor
         "has no other use, e.g. user = mailmux");
 }
 
+static void report_port(
+    const struct config_listener *listener, size_t i, uint16_t port, struct config_report *report)
+{
+    config_report_add(report, false, listener->bind_origin[i],
+        "[listener %s] bind: this account cannot listen on port %u; let root start mailmux, give "
+        "it the capability CAP_NET_BIND_SERVICE, or lower net.ipv4.ip_unprivileged_port_start",
+        listener->name, port);
+}
+
+/* One warning for each listener is enough. */
+static void check_ports(const struct config *config, struct config_report *report)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        for (size_t j = 0; j < listener->bind_count; j++) {
+            uint16_t port = address_port(&listener->bind[j]);
+
+            if (rights_allow_port(port))
+                continue;
+            report_port(listener, j, port, report);
+            break;
+        }
+    }
+}
+
 void account_check(const struct config *config, bool serving, struct config_report *report)
 {
     const char *user = config->proxy.user;
@@ -46,5 +73,7 @@ void account_check(const struct config *config, bool serving, struct config_repo
     } else if (account && !serving && geteuid() != 0 && geteuid() != account->pw_uid) {
         (void)snprintf(text, sizeof(text), "only root can become %s; let root start mailmux", user);
         add(config, report, false, text);
+    } else if (!serving) { /* the start says it of the socket itself */
+        check_ports(config, report);
     }
 }

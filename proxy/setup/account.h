@@ -6,7 +6,8 @@
 
 /*
  * Reports an account that does not exist, and root that stays root. serving: see snapshot_new; with
- * --check it also warns if a start by this user would fail. Blocks on the account database.
+ * --check it also warns if a start by this user would fail: for want of the account, or of ports.
+ * Blocks on the account database.
  */
 void account_check(const struct config *config, bool serving, struct config_report *report);
 

@@ -1,8 +1,7 @@
 #include "rights.h"
 
 #include <linux/capability.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,4 +37,27 @@ void rights_reduce(void)
         (void)syscall(SYS_capset, &header, data);
     }
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL);
+}
+
+static bool has_right(unsigned right)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}};
+
+    if (syscall(SYS_capget, &header, data) != 0)
+        return true;
+    return (data[right / 32].effective >> (right % 32) & 1) != 0;
+}
+
+bool rights_allow_port(uint16_t port)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+    unsigned first = 1024;
+
+    if (file) {
+        if (fscanf(file, "%u", &first) != 1)
+            first = 1024;
+        (void)fclose(file);
+    }
+    return port == 0 || port >= first || has_right(CAP_NET_BIND_SERVICE);
 }

@@ -122,6 +122,22 @@ def test_only_root_becomes_the_account(open_directory):
     assert done.returncode == 0
 
 
+def test_a_port_that_this_account_cannot_have(open_directory):
+    """As a start finds it; in namespaces of their own, since a machine may allow low ports."""
+    ini = open_directory / "proxy.ini"
+    proxy = "[proxy]\nstate_directory = /tmp\n"
+    for user in ("", "user = nobody\n"):
+        ini.write_text(GOOD.replace("993", "993, [::1]:993") + proxy + user)
+        done = mailmux("--check", "-c", ini, before=("unshare", "--net", *as_nobody()))
+        assert done.stderr == (f"warning: {ini}:2: [listener in] bind: this account cannot listen "
+                               "on port 993; let root start mailmux, give it the capability "
+                               "CAP_NET_BIND_SERVICE, or lower "
+                               "net.ipv4.ip_unprivileged_port_start\n")
+        assert done.returncode == 0
+    ini.write_text(GOOD.replace("993", "1993\nprotocol = imap\ntls = implicit") + proxy)
+    assert mailmux("--check", "-c", ini, before=("unshare", "--net", *as_nobody())).stderr == ""
+
+
 def test_a_file_that_this_account_cannot_read(open_directory):
     ini = open_directory / "proxy.ini"
     ini.write_text(GOOD)
