@@ -2,7 +2,7 @@
  * One structured line per event on standard error, as text or JSON. A line is written in one call,
  * so that lines of several threads and processes never mix. Any thread.
  *
- * A reader that stops delays nobody. A process with threads has a writer, one more thread, for
+ * A reader that stops delays no session. A process with threads has a writer, one more thread, for
  * which lines wait in a ring. A process without one (the keeper; a program before and behind its
  * service) writes itself, and waits for a reader that is behind one second at most, in all of its
  * life. Lines without room are lost, and where they are missing stands `log-lost lines=N`.

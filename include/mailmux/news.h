@@ -1,7 +1,7 @@
 /*
  * What a dialog finds out for the log: how attempts to log in end, and what of the client is
- * refused here. It never holds a password: what is no name and no recipient is told by constants
- * and numbers.
+ * refused here. It never holds a password: of the client's words it has names of users and
+ * recipients alone; all else is constants and numbers.
  */
 #ifndef MAILMUX_NEWS_H
 #define MAILMUX_NEWS_H

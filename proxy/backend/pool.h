@@ -167,7 +167,7 @@ bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter);
 
 /*
  * Returns why there was no server to try, for the log, after POOL_NONE without a try. A constant.
- * If that is new the log is told as well.
+ * If that is new it logs it as well.
  */
 const char *pool_why_none(struct pool *pool, uint64_t now_ms);
 

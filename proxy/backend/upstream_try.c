@@ -257,7 +257,7 @@ unsigned upstream_begin_try(struct upstream *upstream)
      */
     if (!backend->tls_name &&
         !pool_host_of(pool_of(upstream), upstream->choice.name, upstream->host)) {
-        upstream->approach = (struct approach){0}; /* else that of the try before is told again */
+        upstream->approach = (struct approach){0}; /* else the line shows that of the try before */
         upstream_log_failure(upstream, "no longer configured");
         return leave(upstream);
     }

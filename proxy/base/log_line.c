@@ -11,7 +11,7 @@
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
 
-/* As in syslog: standard error is told of them where it is the journal. */
+/* As in syslog. A line has one only where standard error is the journal. */
 static const char *const priorities[] = {
     [LOG_DEBUG] = "<7>", [LOG_INFO] = "<6>", [LOG_WARNING] = "<4>", [LOG_ERROR] = "<3>"};
 

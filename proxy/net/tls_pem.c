@@ -86,7 +86,7 @@ static bool use_chain(SSL_CTX *context, FILE *file)
         if (!is_fine)
             X509_free(one);
     }
-    /* The end of the file is told as an error, too. */
+    /* The library reports the end of the file as an error, too. */
     if (is_fine && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
         return false;
     if (is_fine)

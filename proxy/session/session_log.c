@@ -104,7 +104,7 @@ static void log_logins(struct log_line *line, const struct session *session)
     log_number(line, "failures", session->failures);
 }
 
-/* The lines of refusals are bounded, so what they leave out is told. */
+/* The lines of refusals are bounded, so the session's line says how many there were. */
 static void log_refusals(struct log_line *line, const struct session *session)
 {
     if (session->refusals == 0)

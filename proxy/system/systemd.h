@@ -1,6 +1,6 @@
 /*
- * What systemd gives a service and is told by it, see sd_notify(3) and sd_listen_fds(3). Where the
- * environment names nothing, nothing happens. One thread.
+ * What systemd gives a service, and what a service tells it, see sd_notify(3) and
+ * sd_listen_fds(3). Where the environment names nothing, nothing happens. One thread.
  */
 #ifndef MAILMUX_SYSTEMD_H
 #define MAILMUX_SYSTEMD_H
