@@ -20,11 +20,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* X(NAME, "word in proxy.ini"). What else is known of each: mailmux/config_protocols.h. */
+#define CONFIG_PROTOCOLS(X)                                                                        \
+    X(SMTP, "smtp")                                                                                \
+    X(SUBMISSION, "submission") /* SMTP with other defaults */                                     \
+    X(POP3, "pop3")                                                                                \
+    X(IMAP, "imap")
+
 enum config_protocol {
-    CONFIG_PROTOCOL_SMTP,
-    CONFIG_PROTOCOL_SUBMISSION, /* SMTP with other defaults */
-    CONFIG_PROTOCOL_POP3,
-    CONFIG_PROTOCOL_IMAP
+#define X(name, word) CONFIG_PROTOCOL_##name,
+    CONFIG_PROTOCOLS(X)
+#undef X
+        CONFIG_PROTOCOL_COUNT
 };
 enum config_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
 enum config_backend_tls { BACKEND_TLS_NONE, BACKEND_TLS_STARTTLS, BACKEND_TLS_IMPLICIT };
@@ -343,14 +350,5 @@ void config_list_changes(
  * count.
  */
 bool config_speaks_alike(const struct config_backend *a, const struct config_backend *b);
-
-/* Returns the protocol's word in proxy.ini. A constant. */
-const char *config_protocol_name(enum config_protocol protocol);
-
-/* Returns the protocol toward servers: submission is smtp there, only its clients differ. */
-enum config_protocol config_protocol_spoken(enum config_protocol protocol);
-
-/* Returns whether it is smtp or submission, in which clients send mail. */
-bool config_protocol_is_smtp(enum config_protocol protocol);
 
 #endif

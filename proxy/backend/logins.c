@@ -1,17 +1,19 @@
 #include "logins.h"
 
+#include "mailmux/config_protocols.h"
+
 static const unsigned any_login = OPENING_OFFERS_PASSWORDS | OPENING_OFFERS_MECHANISM;
 
 static bool lacks_passwords(const struct config_backend *backend, const struct probe_result *result)
 {
-    switch (backend->protocol) {
-    case CONFIG_PROTOCOL_SMTP: /* mail is accepted without a login */
+    switch (config_protocol_row(backend->protocol)->logins) {
+    case PROTOCOL_LOGINS_OPTIONAL:
         return false;
-    case CONFIG_PROTOCOL_SUBMISSION:
+    case PROTOCOL_LOGINS_BY_ANY:
         return result->knows_offers && (result->offers & any_login) == 0;
-    case CONFIG_PROTOCOL_POP3:
+    case PROTOCOL_LOGINS_BY_PASSWORD:
         return result->knows_offers && !(result->offers & (unsigned)OPENING_OFFERS_PASSWORDS);
-    case CONFIG_PROTOCOL_IMAP: /* the greeting may tell, without knows_offers */
+    case PROTOCOL_LOGINS_UNLESS_DISABLED: /* the greeting may tell, without knows_offers */
         return (result->offers & (unsigned)OPENING_SHOWS_LOGINDISABLED) != 0;
     }
     return false;

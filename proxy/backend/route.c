@@ -1,20 +1,19 @@
 #include "route.h"
 
+#include "mailmux/config_protocols.h"
 #include "mailmux/protocols.h"
 #include "mailmux/proxy_header.h"
 
+/* The grammars, by the protocol that is spoken toward servers. */
+static const struct protocol *const grammars[CONFIG_PROTOCOL_COUNT] = {
+    [CONFIG_PROTOCOL_SMTP] = &protocol_smtp,
+    [CONFIG_PROTOCOL_POP3] = &protocol_pop3,
+    [CONFIG_PROTOCOL_IMAP] = &protocol_imap,
+};
+
 const struct protocol *route_protocol(enum config_protocol protocol)
 {
-    switch (protocol) {
-    case CONFIG_PROTOCOL_SMTP:
-    case CONFIG_PROTOCOL_SUBMISSION:
-        return &protocol_smtp;
-    case CONFIG_PROTOCOL_POP3:
-        return &protocol_pop3;
-    case CONFIG_PROTOCOL_IMAP:
-        return &protocol_imap;
-    }
-    return NULL;
+    return grammars[config_protocol_spoken(protocol)];
 }
 
 static struct opening_plan opening_of(
@@ -31,24 +30,11 @@ static struct opening_plan opening_of(
     };
 }
 
-/*
- * Without the setting the default depends on the protocol: SMTP servers get more time, because
- * their greeting may legally be slow [RFC 5321 4.5.3.2.1].
- */
-static uint64_t greeting_ms_of(const struct config *config, enum config_protocol protocol)
-{
-    const uint64_t smtp_ms = 60000;
-    const uint64_t other_ms = 10000;
-
-    if (config->timeouts.greeting != 0)
-        return config->timeouts.greeting;
-    return config_protocol_is_smtp(protocol) ? smtp_ms : other_ms;
-}
-
 struct route route_of(const struct config *config, const struct config_listener *listener,
     struct pool *pool, struct tls_client *tls)
 {
     const struct config_backend *backend = &config->backends[listener->backend];
+    const struct config_protocol_row *row = config_protocol_row(listener->protocol);
 
     return (struct route){
         .timeouts = &config->timeouts,
@@ -57,11 +43,12 @@ struct route route_of(const struct config *config, const struct config_listener 
         .opening = opening_of(config, backend),
         .tls = tls,
         .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
-        .greeting_ms = greeting_ms_of(config, listener->protocol),
+        .greeting_ms =
+            config->timeouts.greeting != 0 ? config->timeouts.greeting : row->greeting_ms,
         .is_verified =
             backend->tls != BACKEND_TLS_NONE && (backend->verify || backend->pins.count > 0),
-        .is_patient = config_protocol_is_smtp(listener->protocol),
-        .has_logins = listener->protocol != CONFIG_PROTOCOL_SMTP,
+        .is_patient = row->carries_mail,
+        .has_logins = config_protocol_has_logins(listener->protocol),
         .needs_tls = listener->require_tls != REQUIRE_TLS_NO,
     };
 }

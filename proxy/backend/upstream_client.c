@@ -2,6 +2,7 @@
 #include "upstream_parts.h"
 
 #include "front_tls.h"
+#include "mailmux/config_protocols.h"
 #include "mailmux/proxy_header.h"
 #include "tls_info.h"
 
@@ -106,15 +107,12 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out)
     return proxy_header_write(&header, out);
 }
 
-/*
- * Returns whether the identity says if the client speaks TLS. XCLIENT of SMTP has no word for that.
- */
+/* Returns whether the identity says if the client speaks TLS. */
 static bool tells_tls(const struct upstream *upstream)
 {
-    enum send_address how = backend(upstream)->send_client_address;
+    const struct config_protocol_row *row = config_protocol_row(backend(upstream)->protocol);
 
-    return how == SEND_ADDRESS_ID ||
-           (how == SEND_ADDRESS_XCLIENT && backend(upstream)->protocol == CONFIG_PROTOCOL_POP3);
+    return row->identity_tells_tls && backend(upstream)->send_client_address == row->identity;
 }
 
 void upstream_set_identity(struct upstream *upstream)

@@ -58,16 +58,6 @@ struct setting {
 /* The name of the set of [tls], for tls_set. */
 #define CONFIG_DEFAULT_SET "default"
 
-/* The protocol of a standard port, and how its TLS begins. */
-struct standard_port {
-    uint16_t port;
-    enum config_protocol protocol;
-    enum config_listener_tls tls;
-};
-
-/* Returns the row of a table, which is a constant, or NULL for any other port. */
-const struct standard_port *standard_port_find(uint16_t port);
-
 /* The origin of a default. */
 extern const struct config_origin config_default_origin;
 

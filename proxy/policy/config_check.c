@@ -1,6 +1,7 @@
 /* Compares settings with one another: listeners, certificates and times. */
 #include "config_check.h"
 
+#include "mailmux/config_protocols.h"
 #include <inttypes.h>
 
 /* Compares one bind with all that stand before it in the configuration. */
@@ -30,7 +31,7 @@ static void check_bind(struct build *build, size_t listener_index, size_t bind_i
 
 static void check_strict_sni(struct build *build, const struct config_listener *listener)
 {
-    if (listener->strict_sni && listener->protocol == CONFIG_PROTOCOL_SMTP &&
+    if (listener->strict_sni && config_protocol_row(listener->protocol)->is_exchange &&
         listener_is_good(listener, "protocol"))
         config_report_add(build->report, false,
             config_setting_find(listener->settings, SECTION_LISTENER, "strict_sni")->origin,
@@ -42,7 +43,8 @@ static void check_strict_sni(struct build *build, const struct config_listener *
 /* Returns whether clients of this listener can do nothing without a login. */
 static bool needs_login(const struct config_listener *listener)
 {
-    return listener_is_good(listener, "protocol") && !config_protocol_is_smtp(listener->protocol);
+    return listener_is_good(listener, "protocol") &&
+           !config_protocol_row(listener->protocol)->carries_mail;
 }
 
 static void check_listener_tls(struct build *build, const struct config_listener *listener)

@@ -1,6 +1,8 @@
 /* Checks of backends: each is used, has one protocol, and is not this proxy itself. */
 #include "config_check.h"
 
+#include "mailmux/config_protocols.h"
+
 static void report_two_protocols(struct build *build, const struct config_backend *backend,
     const struct config_listener *first, const struct config_listener *other)
 {
@@ -136,16 +138,21 @@ static void check_send_address(
     struct build *build, const struct config_backend *backend, enum config_protocol protocol)
 {
     struct config_origin origin = setting_of(backend, "send_client_address")->origin;
-    bool is_imap = protocol == CONFIG_PROTOCOL_IMAP;
+    const struct config_protocol_row *row = config_protocol_row(protocol);
+    const char *own = row->identity == SEND_ADDRESS_XCLIENT ? "xclient or "
+                      : row->identity == SEND_ADDRESS_ID    ? "id or "
+                                                            : "";
 
-    if (backend->send_client_address == SEND_ADDRESS_XCLIENT && is_imap)
+    if (backend->send_client_address == row->identity)
+        return;
+    if (backend->send_client_address == SEND_ADDRESS_XCLIENT)
         config_report_add(build->report, true, origin,
-            "[backend %s] send_client_address = xclient: IMAP has no XCLIENT; write id or proxy-v2",
-            backend->name);
-    else if (backend->send_client_address == SEND_ADDRESS_ID && !is_imap)
+            "[backend %s] send_client_address = xclient: %s has no XCLIENT; write %sproxy-v2",
+            backend->name, row->speech, own);
+    else if (backend->send_client_address == SEND_ADDRESS_ID)
         config_report_add(build->report, true, origin,
-            "[backend %s] send_client_address = id: only IMAP has ID; write xclient or proxy-v2",
-            backend->name);
+            "[backend %s] send_client_address = id: only IMAP has ID; write %sproxy-v2",
+            backend->name, own);
 }
 
 static void check_told_address(

@@ -5,6 +5,7 @@
 #include "config_check.h"
 
 #include "config_value.h"
+#include "mailmux/config_protocols.h"
 
 bool listener_is_good(const struct config_listener *listener, const char *key)
 {
@@ -65,6 +66,21 @@ static void check_guessed_tls(struct build *build, const struct config_listener 
     }
 }
 
+/* Clients that wait for a greeting in clear get none, as this listener begins with TLS. */
+static void report_silence(
+    struct build *build, const struct config_listener *listener, const struct standard_port *clear)
+{
+    const struct standard_port *implicit = standard_port_implicit(clear->protocol);
+    char other[sizeof(", or bind port 65535")] = "";
+
+    if (implicit)
+        (void)snprintf(other, sizeof(other), ", or bind port %u", implicit->port);
+    config_report_add(build->report, false, origin_of(listener, "tls"),
+        "[listener %s] tls = implicit: on port %u clients wait for a greeting in clear, which "
+        "never comes; write tls = starttls%s",
+        listener->name, clear->port, other);
+}
+
 static void check_begin(struct build *build, const struct config_listener *listener)
 {
     const struct standard_port *clear = find_port(listener, LISTENER_TLS_STARTTLS);
@@ -76,13 +92,7 @@ static void check_begin(struct build *build, const struct config_listener *liste
             "that they understand; write tls = implicit",
             listener->name, listener->tls == LISTENER_TLS_NONE ? "none" : "starttls", port);
     else if (clear && listener->tls == LISTENER_TLS_IMPLICIT)
-        config_report_add(build->report, false, origin_of(listener, "tls"),
-            "[listener %s] tls = implicit: on port %u clients wait for a greeting in clear, which "
-            "never comes; write tls = starttls, or bind port %u",
-            listener->name, clear->port,
-            clear->protocol == CONFIG_PROTOCOL_IMAP   ? 993U
-            : clear->protocol == CONFIG_PROTOCOL_POP3 ? 995U
-                                                      : 465U);
+        report_silence(build, listener, clear);
 }
 
 static void check_protocol(struct build *build, const struct config_listener *listener)
@@ -106,7 +116,7 @@ static void check_protocol(struct build *build, const struct config_listener *li
 static void check_logins(struct build *build, const struct config_listener *listener)
 {
     if (listener->tls != LISTENER_TLS_STARTTLS || listener->require_tls != REQUIRE_TLS_NO ||
-        listener->protocol == CONFIG_PROTOCOL_SMTP)
+        !config_protocol_has_logins(listener->protocol))
         return;
     config_report_add(build->report, false, origin_of(listener, "require_tls"),
         "[listener %s] require_tls = no: clients may send their passwords in clear; require_tls = "
@@ -134,7 +144,7 @@ static void check_listener(struct build *build, const struct config_listener *li
 /* Returns whether clients come here that may know no better: other mail servers, on port 25. */
 static bool is_for_old_peers(const struct config_listener *listener)
 {
-    if (listener->protocol != CONFIG_PROTOCOL_SMTP)
+    if (!config_protocol_row(listener->protocol)->is_exchange)
         return false;
     for (size_t i = 0; i < listener->bind_count; i++) {
         uint16_t port = address_port(&listener->bind[i]);
@@ -152,7 +162,7 @@ static bool is_away(const struct config_listener *listener)
 
 static bool is_exchanger(const struct config_listener *listener)
 {
-    return listener->protocol == CONFIG_PROTOCOL_SMTP && listener_has_port(listener, 25);
+    return config_protocol_row(listener->protocol)->is_exchange && listener_has_port(listener, 25);
 }
 
 static bool has_taken(const struct config *config, size_t set, const char *key)

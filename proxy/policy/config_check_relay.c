@@ -5,6 +5,7 @@
  */
 #include "config_check.h"
 
+#include "mailmux/config_protocols.h"
 #include <stdio.h>
 
 enum { CAUSE_TEXT_MAX = 512 };
@@ -28,7 +29,7 @@ static const struct config_listener *find_open(const struct config *config, size
 
         if (listener->backend == backend && listener->relay_domains.count == 0 &&
             listener_is_good(listener, "relay_domains") && listener_is_good(listener, "protocol") &&
-            config_protocol_is_smtp(listener->protocol))
+            config_protocol_row(listener->protocol)->is_relayed)
             return listener;
     }
     return NULL;
@@ -85,13 +86,14 @@ static void check_relay_domains(struct build *build, const struct config_listene
 {
     if (listener->relay_domains.count == 0 || !listener_is_good(listener, "protocol"))
         return;
-    if (config_protocol_is_smtp(listener->protocol) && listener->smuggling == SMUGGLING_PASS)
+    if (config_protocol_row(listener->protocol)->carries_mail &&
+        listener->smuggling == SMUGGLING_PASS)
         config_report_add(build->report, false, setting_of(listener, "smuggling")->origin,
             "[listener %s] smuggling = pass: a server that takes other line ends for the end of a "
             "message runs what follows as commands, with recipients beyond relay_domains; write "
             "look-alikes",
             listener->name);
-    if (config_protocol_is_smtp(listener->protocol))
+    if (config_protocol_row(listener->protocol)->carries_mail)
         return;
     config_report_add(build->report, true, setting_of(listener, "relay_domains")->origin,
         "[listener %s] relay_domains = %s: this listener speaks %s, which sends no mail; remove "
@@ -121,7 +123,7 @@ static void check_exempt(struct build *build, const struct config_listener *list
 
     if (networks->count == 0 || !listener_is_good(listener, "protocol"))
         return;
-    if (!config_protocol_is_smtp(listener->protocol)) {
+    if (!config_protocol_row(listener->protocol)->carries_mail) {
         config_report_add(build->report, true, networks->origin[0],
             "[listener %s] smuggling_exempt = %s: this listener speaks %s, which sends no mail; "
             "remove the line",

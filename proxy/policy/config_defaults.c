@@ -2,6 +2,7 @@
 #include "config_build.h"
 
 #include "config_value.h"
+#include "mailmux/config_protocols.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,26 +10,6 @@
 enum { HOSTNAME_MAX = 256 };
 
 #define SYSTEM_STATE_DIRECTORY "/var/lib/mailmux"
-
-static const struct standard_port standard_ports[] = {
-    {25, CONFIG_PROTOCOL_SMTP, LISTENER_TLS_STARTTLS},
-    {2525, CONFIG_PROTOCOL_SMTP, LISTENER_TLS_STARTTLS},
-    {587, CONFIG_PROTOCOL_SUBMISSION, LISTENER_TLS_STARTTLS},
-    {465, CONFIG_PROTOCOL_SUBMISSION, LISTENER_TLS_IMPLICIT},
-    {110, CONFIG_PROTOCOL_POP3, LISTENER_TLS_STARTTLS},
-    {995, CONFIG_PROTOCOL_POP3, LISTENER_TLS_IMPLICIT},
-    {143, CONFIG_PROTOCOL_IMAP, LISTENER_TLS_STARTTLS},
-    {993, CONFIG_PROTOCOL_IMAP, LISTENER_TLS_IMPLICIT},
-};
-
-const struct standard_port *standard_port_find(uint16_t port)
-{
-    for (size_t i = 0; i < sizeof(standard_ports) / sizeof(standard_ports[0]); i++) {
-        if (standard_ports[i].port == port)
-            return &standard_ports[i];
-    }
-    return NULL;
-}
 
 static enum setting_state state_of(const struct config_listener *listener, const char *key)
 {

@@ -292,28 +292,3 @@ const char *config_choice_text(const struct directive *directive, unsigned value
     }
     return NULL;
 }
-
-const char *config_protocol_name(enum config_protocol protocol)
-{
-    switch (protocol) {
-    case CONFIG_PROTOCOL_SMTP:
-        return "smtp";
-    case CONFIG_PROTOCOL_SUBMISSION:
-        return "submission";
-    case CONFIG_PROTOCOL_POP3:
-        return "pop3";
-    case CONFIG_PROTOCOL_IMAP:
-        return "imap";
-    }
-    return "unknown";
-}
-
-enum config_protocol config_protocol_spoken(enum config_protocol protocol)
-{
-    return protocol == CONFIG_PROTOCOL_SUBMISSION ? CONFIG_PROTOCOL_SMTP : protocol;
-}
-
-bool config_protocol_is_smtp(enum config_protocol protocol)
-{
-    return protocol == CONFIG_PROTOCOL_SMTP || protocol == CONFIG_PROTOCOL_SUBMISSION;
-}

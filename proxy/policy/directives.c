@@ -49,9 +49,9 @@ static const struct choice log_levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_IN
     {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 static const struct choice tls_policies[] = {
     {"modern", TLS_MODERN}, {"intermediate", TLS_INTERMEDIATE}, {"legacy", TLS_LEGACY}, {NULL, 0}};
-static const struct choice protocols[] = {{"smtp", CONFIG_PROTOCOL_SMTP},
-    {"submission", CONFIG_PROTOCOL_SUBMISSION}, {"pop3", CONFIG_PROTOCOL_POP3},
-    {"imap", CONFIG_PROTOCOL_IMAP}, {NULL, 0}};
+#define WORD(name, word) {(word), CONFIG_PROTOCOL_##name},
+static const struct choice protocols[] = {CONFIG_PROTOCOLS(WORD){NULL, 0}};
+#undef WORD
 static const struct choice listener_tls[] = {{"starttls", LISTENER_TLS_STARTTLS},
     {"implicit", LISTENER_TLS_IMPLICIT}, {"none", LISTENER_TLS_NONE}, {NULL, 0}};
 static const struct choice require_tls[] = {

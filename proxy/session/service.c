@@ -1,5 +1,7 @@
 #include "service.h"
 
+#include "mailmux/config_protocols.h"
+
 static struct dialog_policy dialog_policy_of(
     const struct config *config, const struct config_listener *listener)
 {
@@ -25,7 +27,7 @@ struct service service_of(const struct config *config, const struct config_liste
     const struct tls_service *tls, struct pool *pool, struct tls_client *server_tls)
 {
     const struct config_timeouts *timeouts = &config->timeouts;
-    bool is_pop3 = listener->protocol == CONFIG_PROTOCOL_POP3;
+    const struct config_protocol_row *row = config_protocol_row(listener->protocol);
 
     return (struct service){
         .config = config,
@@ -34,6 +36,6 @@ struct service service_of(const struct config *config, const struct config_liste
         .dialog_policy = dialog_policy_of(config, listener),
         .tls = listener->tls == LISTENER_TLS_NONE ? NULL : tls,
         .route = route_of(config, listener, pool, server_tls),
-        .idle_ms = is_pop3 ? timeouts->pop3_idle : timeouts->imap_idle,
+        .idle_ms = row->has_short_idle ? timeouts->pop3_idle : timeouts->imap_idle,
     };
 }

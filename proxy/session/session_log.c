@@ -2,6 +2,7 @@
 #include "session_parts.h"
 
 #include "mailmux/clock.h"
+#include "mailmux/config_protocols.h"
 #include "mailmux/login_advice.h"
 
 static void log_server(struct log_line *line, const struct session *session)
@@ -38,7 +39,8 @@ static bool refuses_logins(const struct session *session)
         return false;
     return dialog->logins == DIALOG_LOGINS_REFUSED ||
            (dialog->logins == DIALOG_LOGINS_MISSING &&
-               session->service->listener->protocol == CONFIG_PROTOCOL_SUBMISSION);
+               config_protocol_row(session->service->listener->protocol)->logins ==
+                   PROTOCOL_LOGINS_BY_ANY);
 }
 
 void session_tell_logins(const struct session *session)

@@ -1,12 +1,15 @@
 #include "exchanger.h"
 
+#include "mailmux/config_protocols.h"
+
 enum { EXCHANGER_PORT = 25 };
 
 static bool is_exchanger(const struct config_listener *listener)
 {
     for (size_t i = 0; i < listener->bind_count; i++) {
         if (address_port(&listener->bind[i]) == EXCHANGER_PORT)
-            return listener->protocol == CONFIG_PROTOCOL_SMTP && listener->tls != LISTENER_TLS_NONE;
+            return config_protocol_row(listener->protocol)->is_exchange &&
+                   listener->tls != LISTENER_TLS_NONE;
     }
     return false;
 }

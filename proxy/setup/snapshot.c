@@ -5,6 +5,7 @@
 #include "certificates.h"
 #include "exchanger.h"
 #include "mailmux/clock.h"
+#include "mailmux/config_protocols.h"
 #include "mailmux/refcount.h"
 #include "pool.h"
 #include "state_directory.h"
@@ -51,7 +52,7 @@ static bool build_tls(struct snapshot *snapshot, size_t i)
         .set_count = listener->tls_set_count,
         .sets = part->sets,
         .strict_sni = listener->strict_sni != 0,
-        .smtp_fallback = listener->protocol == CONFIG_PROTOCOL_SMTP,
+        .smtp_fallback = config_protocol_row(listener->protocol)->is_exchange,
         .tickets = snapshot->tickets};
     return true;
 }

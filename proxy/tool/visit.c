@@ -1,5 +1,6 @@
 #include "visit.h"
 
+#include "mailmux/config_protocols.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -116,12 +117,12 @@ static bool knows_xclient(const struct visit *visit)
     return (visit->probes[VISIT_AS_CONFIGURED].result.offers & needed) == needed;
 }
 
-/* Whether to test an SMTP server for relaying. With XCLIENT it must take the stranger's address. */
+/* Whether to test a server for relaying. With XCLIENT it must take the stranger's address. */
 static bool may_relay(const struct visit *visit)
 {
     const struct config_backend *backend = visit_backend(visit);
 
-    return config_protocol_is_smtp(backend->protocol) &&
+    return config_protocol_row(backend->protocol)->is_relayed &&
            (backend->send_client_address != SEND_ADDRESS_XCLIENT || knows_xclient(visit));
 }
 

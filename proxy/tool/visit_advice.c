@@ -1,6 +1,7 @@
 #include "visit_advice.h"
 
 #include "logins.h"
+#include "mailmux/config_protocols.h"
 #include "mailmux/login_advice.h"
 #include "smtp_path.h"
 #include <string.h>
@@ -13,16 +14,7 @@ enum { DAY_S = 24 * 60 * 60 };
 
 static const char *expected_protocol(const struct config_backend *backend)
 {
-    switch (backend->protocol) {
-    case CONFIG_PROTOCOL_SMTP:
-    case CONFIG_PROTOCOL_SUBMISSION:
-        return "SMTP";
-    case CONFIG_PROTOCOL_POP3:
-        return "POP3";
-    case CONFIG_PROTOCOL_IMAP:
-        return "IMAP";
-    }
-    return "SMTP";
+    return config_protocol_row(backend->protocol)->speech;
 }
 
 /* Whether it begins with a reply code 4yz or 5yz, as SMTP servers have it. */
@@ -37,11 +29,15 @@ static bool is_refusing_code(struct slice words)
 /* The protocol that a server speaks, by its first words. NULL: it cannot be told. */
 static const char *greeted_protocol(struct slice words)
 {
-    if (slice_starts(words, SLICE("220")) || is_refusing_code(words))
+    for (size_t i = 0; i < CONFIG_PROTOCOL_COUNT; i++) {
+        const struct config_protocol_row *row = config_protocol_row((enum config_protocol)i);
+
+        if (slice_starts(words, slice_from(row->greeting)))
+            return row->speech;
+    }
+    if (is_refusing_code(words))
         return "SMTP";
-    if (slice_starts(words, SLICE("* ")))
-        return "IMAP";
-    if (slice_starts(words, SLICE("+OK")) || slice_starts(words, SLICE("-ERR")))
+    if (slice_starts(words, SLICE("-ERR")))
         return "POP3";
     return slice_starts(words, SLICE("SSH-")) ? "SSH" : NULL;
 }
@@ -198,7 +194,7 @@ static void advise_identity(const struct visit *visit, const struct probe_result
         if (takes_xclient)
             NOTE("the server would believe XCLIENT from this machine; send_client_address = "
                  "xclient would tell it who the clients are");
-        else if (!config_protocol_is_smtp(backend->protocol))
+        else if (!config_protocol_row(backend->protocol)->carries_mail)
             NOTE("whether the server trusts this machine more than other clients (Dovecot: "
                  "login_trusted_networks) cannot be seen from here");
         break;

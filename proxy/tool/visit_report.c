@@ -1,5 +1,6 @@
 #include "visit_report.h"
 
+#include "mailmux/config_protocols.h"
 #include "visit_advice.h"
 #include <time.h>
 
@@ -199,7 +200,8 @@ void visit_report(const struct visit *visit, FILE *out, struct visit_counts *cou
             print_words(out, result);
         print_tls(out, visit, backend);
         print_header(out, visit);
-        if (result->knows_offers && backend->protocol != CONFIG_PROTOCOL_IMAP)
+        if (result->knows_offers &&
+            config_protocol_row(backend->protocol)->identity == SEND_ADDRESS_XCLIENT)
             print_xclient(out, result);
         print_relay(out, visit);
     }
