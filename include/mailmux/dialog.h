@@ -146,11 +146,12 @@ enum last_words {
 struct dialog_rules;
 struct opening_words;
 
-/* One protocol: a constant, for any thread. A fourth protocol is one more of these. */
+/* One protocol: a constant, for any thread. A new protocol is one more of these. */
 struct protocol {
     const char *name;        /* in logs: "smtp" */
     const char *const *alpn; /* names that a client may offer, NULL-terminated; the first is ours */
     bool relays_after_login; /* else it stays a dialog to its end */
+    bool is_lmtp;            /* of the two that dialog->of.smtp is for */
 
     /*
      * Judges the server's greeting at the start of `in`. *used: its octets; it is not written on

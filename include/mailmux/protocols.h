@@ -5,6 +5,7 @@
 #include "mailmux/dialog.h"
 
 extern const struct protocol protocol_smtp;
+extern const struct protocol protocol_lmtp;
 extern const struct protocol protocol_pop3;
 extern const struct protocol protocol_imap;
 

@@ -1,7 +1,7 @@
 /*
- * What a dialog remembers of an SMTP session [RFC 5321]; private to the grammar. SMTP never becomes
- * a relay: where mail comes in there is no login, so commands are followed to the end, and message
- * data alone passes as bytes.
+ * What a dialog remembers of a session of SMTP [RFC 5321] or LMTP [RFC 2033]; private to the
+ * grammar. It never becomes a relay: where mail comes in there is no login, so commands are
+ * followed to the end, and message data alone passes as bytes.
  */
 #ifndef MAILMUX_SMTP_H
 #define MAILMUX_SMTP_H
@@ -20,9 +20,11 @@ enum {
 
 /* The commands whose replies mean something to us. */
 enum smtp_command {
-    SMTP_OTHER, /* any other command */
+    SMTP_OTHER,       /* any other command */
+    SMTP_TRANSACTION, /* MAIL and RSET: no recipient is left */
+    SMTP_RECIPIENT,   /* RCPT */
     SMTP_HELO,
-    SMTP_EHLO,
+    SMTP_EHLO, /* and LHLO */
     SMTP_DATA,
     SMTP_MESSAGE, /* the end of message data */
     SMTP_BDAT,
@@ -41,6 +43,8 @@ enum smtp_reply {
     SMTP_NO_STARTTLS,
     SMTP_TLS_FIRST,
     SMTP_HELLO_FIRST,
+    SMTP_LHLO_FIRST,
+    SMTP_ONLY_LHLO,
     SMTP_AFTER_LOGIN,
     SMTP_NO_MECHANISM,
     SMTP_NOT_PERMITTED,
@@ -52,6 +56,8 @@ enum smtp_reply {
     SMTP_INJECTION,
     SMTP_BDAT_SYNTAX,
     SMTP_NO_CHUNKING,
+    SMTP_NO_RECIPIENTS,
+    SMTP_CHUNK_FAILED,
     SMTP_SERVER_REFUSED,
     SMTP_SMUGGLING,
     SMTP_NO_RELAY,
@@ -96,6 +102,8 @@ struct smtp {
     bool hello_in_clear;  /* it has accepted one in plaintext, and none since TLS */
     bool hello_needed;    /* TLS has started: nothing counts before a new EHLO or HELO (C32) */
     bool chunking;        /* the last EHLO reply offered CHUNKING [RFC 3030] */
+    unsigned recipients;  /* LMTP: those accepted; at the end of a message, the replies it owes */
+    bool chunk_failed;    /* LMTP: a chunk of this message was refused */
     bool in_transaction;  /* MAIL or RCPT went out: before TLS we say RSET */
     bool dirty;           /* more than that went out: TLS wants a fresh connection */
     bool loose;       /* a look-alike has passed: the backend may owe more replies than we know */

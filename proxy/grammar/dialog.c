@@ -213,6 +213,14 @@ static size_t line_limit(const struct dialog *dialog, struct slice in)
                                : rules_of(dialog)->line_limit(dialog, in);
 }
 
+/* Returns whether the command must wait for the answers that are owed. */
+static bool line_waits(struct dialog *dialog, struct slice line)
+{
+    const struct dialog_rules *rules = rules_of(dialog);
+
+    return !dialog->in_exchange && rules->line_waits && rules->line_waits(dialog, line);
+}
+
 static bool feed_line(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     struct slice line;
@@ -231,6 +239,8 @@ static bool feed_line(struct dialog *dialog, struct slice in, struct actions *ac
         begin_discard(dialog, slice_of(in.p, limit), actions);
         return true;
     case LINE_WHOLE:
+        if (line_waits(dialog, line))
+            return false;
         actions->used = used;
         take_line(dialog, line, slice_after(in, used), actions);
         return true;

@@ -34,6 +34,12 @@ struct dialog_rules {
     size_t (*line_limit)(const struct dialog *dialog, struct slice in);
 
     /*
+     * Returns whether this line must wait until the answers that are owed are there. Then it has
+     * set the mode to DIALOG_HELD, and gets the line again. NULL: no line waits so.
+     */
+    bool (*line_waits)(struct dialog *dialog, struct slice line);
+
+    /*
      * Takes one clean command line, without its line end. behind: what the same input holds after
      * it.
      */

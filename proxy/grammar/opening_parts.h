@@ -55,6 +55,7 @@ struct opening_words {
 };
 
 extern const struct opening_words opening_smtp;
+extern const struct opening_words opening_lmtp;
 extern const struct opening_words opening_imap;
 extern const struct opening_words opening_pop3;
 

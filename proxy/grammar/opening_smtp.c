@@ -1,4 +1,4 @@
-/* SMTP when mailmux is the client [RFC 5321, 3207], and Postfix's XCLIENT. */
+/* SMTP and LMTP when mailmux is the client [RFC 5321, 2033, 3207], and Postfix's XCLIENT. */
 #include "opening_parts.h"
 
 #include "mailmux/line.h"
@@ -131,6 +131,16 @@ static enum opening_answer answer(struct opening *opening, struct slice in, size
 const struct opening_words opening_smtp = {
     .greeting = "220 %h ESMTP",
     .hello = "EHLO %h",
+    .starttls = "STARTTLS",
+    .quit = "QUIT",
+    .asks_for_xclient = true,
+    .say_identity = say_identity,
+    .answer = answer,
+};
+
+const struct opening_words opening_lmtp = {
+    .greeting = "220 %h LMTP",
+    .hello = "LHLO %h",
     .starttls = "STARTTLS",
     .quit = "QUIT",
     .asks_for_xclient = true,

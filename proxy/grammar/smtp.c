@@ -1,4 +1,7 @@
-/* The client's commands of SMTP: which one is forwarded, refused, or answered here [RFC 5321]. */
+/*
+ * The client's commands of SMTP and LMTP: which one is forwarded, refused, or answered here
+ * [RFC 5321, RFC 2033].
+ */
 #include "smtp_parts.h"
 
 #include "mailmux/protocols.h"
@@ -53,11 +56,11 @@ static void forward_unknown(
     forward(dialog, command, actions);
 }
 
-static void forward_envelope(
-    struct dialog *dialog, const struct command *command, struct actions *actions)
+static void forward_envelope(struct dialog *dialog, const struct command *command,
+    enum smtp_command kind, struct actions *actions)
 {
     dialog->of.smtp.in_transaction = true;
-    forward(dialog, command, actions);
+    smtp_send(dialog, command->line, kind, false, actions);
 }
 
 static void mail(struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -67,7 +70,7 @@ static void mail(struct dialog *dialog, const struct command *command, struct ac
 
     smtp->sender_len = sender.n < SMTP_SENDER_MAX ? sender.n : SMTP_SENDER_MAX;
     memcpy(smtp->sender, sender.p, smtp->sender_len);
-    forward_envelope(dialog, command, actions);
+    forward_envelope(dialog, command, SMTP_TRANSACTION, actions);
 }
 
 static void recipient(struct dialog *dialog, const struct command *command, struct actions *actions)
@@ -77,7 +80,7 @@ static void recipient(struct dialog *dialog, const struct command *command, stru
                                   : smtp_judge_recipient(dialog->policy, command->arguments);
 
     if (refusal == SMTP_FROM_SERVER) {
-        forward_envelope(dialog, command, actions);
+        forward_envelope(dialog, command, SMTP_RECIPIENT, actions);
         return;
     }
     actions->news.recipient = smtp_path_text(command->arguments, SLICE("TO:"));
@@ -89,16 +92,24 @@ static void forward_reset(
 {
     dialog->of.smtp.in_transaction = false;
     dialog->of.smtp.sender_len = 0;
-    forward(dialog, command, actions);
+    smtp_send(dialog, command->line, SMTP_TRANSACTION, false, actions);
 }
 
 static void hello(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
-    smtp_hello(dialog, command->line, slice_equal_nocase(command->verb, SLICE("EHLO")), actions);
+    bool is_lhlo = slice_equal_nocase(command->verb, SLICE("LHLO"));
+    bool is_helo = slice_equal_nocase(command->verb, SLICE("HELO"));
+
+    if (is_lhlo == dialog->protocol->is_lmtp)
+        smtp_hello(dialog, command->line, !is_helo, actions);
+    else
+        smtp_answer_bad(dialog, SMTP_ONLY_LHLO, actions); /* [RFC 2033 4.1] */
 }
 
 static void data(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
+    if (lmtp_refuses_data(dialog, actions))
+        return;
     dialog->of.smtp.dirty = true;
     smtp_send(dialog, command->line, SMTP_DATA, true, actions);
 }
@@ -122,6 +133,8 @@ static void bdat(struct dialog *dialog, const struct command *command, struct ac
         smtp_answer_and_close(dialog, SMTP_BDAT_SYNTAX, REASON_BDAT_REFUSED, actions);
         return;
     }
+    if (lmtp_refuses_chunk(dialog, count, last.n > 0, actions))
+        return;
     dialog->of.smtp.dirty = true;
     dialog->count = count;
     if (count > 0)
@@ -213,20 +226,15 @@ static const struct row {
     command_handler *handler;
     unsigned served;
 } rows[] = {
-    {"EHLO", hello, BEFORE_TLS | BEFORE_HELLO},
-    {"HELO", hello, BEFORE_TLS | BEFORE_HELLO},
-    {"MAIL", mail, 0},
-    {"RCPT", recipient, 0},
-    {"DATA", data, 0},
-    {"BDAT", bdat, 0},
+    {"EHLO", hello, BEFORE_TLS | BEFORE_HELLO}, {"HELO", hello, BEFORE_TLS | BEFORE_HELLO},
+    {"MAIL", mail, 0}, {"RCPT", recipient, 0}, {"DATA", data, 0}, {"BDAT", bdat, 0},
     {"RSET", forward_reset, BEFORE_TLS | BEFORE_HELLO},
-    {"NOOP", forward, BEFORE_TLS | BEFORE_HELLO},
-    {"HELP", forward, BEFORE_TLS | BEFORE_HELLO},
-    {"AUTH", auth, 0},
-    {"STARTTLS", starttls, BEFORE_TLS | BEFORE_HELLO},
+    {"NOOP", forward, BEFORE_TLS | BEFORE_HELLO}, {"HELP", forward, BEFORE_TLS | BEFORE_HELLO},
+    {"AUTH", auth, 0}, {"STARTTLS", starttls, BEFORE_TLS | BEFORE_HELLO},
     {"QUIT", quit, BEFORE_TLS | BEFORE_HELLO},
     {"XCLIENT", not_permitted, BEFORE_TLS | BEFORE_HELLO},
     {"XFORWARD", not_permitted, BEFORE_TLS | BEFORE_HELLO},
+    {"LHLO", hello, BEFORE_TLS | BEFORE_HELLO}, /* the last row: LMTP alone has it */
 };
 
 static void serve(struct dialog *dialog, const struct command *command, command_handler *handler,
@@ -244,15 +252,18 @@ static void serve(struct dialog *dialog, const struct command *command, command_
     } else if (tls_wanted && !(served & BEFORE_TLS)) {
         smtp_answer(dialog, SMTP_TLS_FIRST, actions);
     } else if (dialog->of.smtp.hello_needed && !(served & BEFORE_HELLO)) {
-        smtp_answer_bad(dialog, SMTP_HELLO_FIRST, actions);
+        smtp_answer_bad(
+            dialog, dialog->protocol->is_lmtp ? SMTP_LHLO_FIRST : SMTP_HELLO_FIRST, actions);
     } else {
         handler(dialog, command, actions);
     }
 }
 
-static const struct row *find_row(struct slice verb)
+static const struct row *find_row(const struct dialog *dialog, struct slice verb)
 {
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+    size_t count = sizeof(rows) / sizeof(*rows) - (dialog->protocol->is_lmtp ? 0 : 1);
+
+    for (size_t i = 0; i < count; i++) {
         if (slice_equal_nocase(verb, slice_from(rows[i].verb)))
             return &rows[i];
     }
@@ -265,7 +276,7 @@ static const struct row *find_row(struct slice verb)
  */
 static const struct row *note_verb(struct dialog *dialog, struct slice verb)
 {
-    const struct row *row = find_row(verb);
+    const struct row *row = find_row(dialog, verb);
 
     dialog->verb = row ? row->verb : smtp_stripped_verb(verb);
     return row;
@@ -360,7 +371,7 @@ static void counted(struct dialog *dialog, struct actions *actions)
 
 /* ---- Start, TLS, boundaries ---- */
 
-static enum greeting greeting(struct slice in, size_t limit, size_t *used)
+enum greeting smtp_greeting(struct slice in, size_t limit, size_t *used)
 {
     struct smtp_reply_text reply;
 
@@ -431,10 +442,11 @@ static bool is_quitting(const struct dialog *dialog)
     return smtp->queue_len > 0 && smtp->queue[last].command == SMTP_QUIT;
 }
 
-static const struct dialog_rules rules = {
+const struct dialog_rules smtp_rules = {
     .farewells = smtp_farewells,
     .start = start,
     .line_limit = line_limit,
+    .line_waits = lmtp_line_waits,
     .client_line = client_line,
     .client_bad_line = client_bad_line,
     .respond = respond,
@@ -458,7 +470,7 @@ const struct protocol protocol_smtp = {
     .name = "smtp",
     .alpn = alpn,
     .relays_after_login = false,
-    .greeting = greeting,
-    .dialog = &rules,
+    .greeting = smtp_greeting,
+    .dialog = &smtp_rules,
     .opening = &opening_smtp,
 };

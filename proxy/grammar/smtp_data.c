@@ -109,6 +109,15 @@ void smtp_end_of_answered(struct dialog *dialog, struct actions *actions)
         dialog_close(dialog, actions, REASON_SERVER_FAREWELL);
     else if (dialog->of.smtp.backend == SMTP_NO_BDAT)
         dialog_close(dialog, actions, REASON_BDAT_REFUSED);
+    else if (dialog->of.smtp.recipients > 0) /* of LMTP, for which no reply has come */
+        dialog_close_with(dialog, FAREWELL_SERVER_LOST, REASON_SERVER_FAREWELL);
+}
+
+/* In LMTP a recipient beyond those that get the reply gets the end of the session. */
+static void answer_smuggling(struct dialog *dialog, struct actions *actions)
+{
+    (void)lmtp_answer_each(dialog, SMTP_SMUGGLING, actions);
+    dialog_close_with(dialog, FAREWELL_UNSAID, REASON_SMUGGLING);
 }
 
 static void end_message(struct dialog *dialog, struct slice in, struct actions *actions)
@@ -121,7 +130,7 @@ static void end_message(struct dialog *dialog, struct slice in, struct actions *
         smtp_expect(dialog, SMTP_MESSAGE, false, actions);
         break;
     case SMTP_SMUGGLED:
-        smtp_answer_and_close(dialog, SMTP_SMUGGLING, REASON_SMUGGLING, actions);
+        answer_smuggling(dialog, actions);
         break;
     case SMTP_ANSWERED:
         smtp_end_of_answered(dialog, actions);
@@ -168,7 +177,7 @@ void smtp_end_wait(struct dialog *dialog, struct actions *actions)
     if (dialog->of.smtp.fate == SMTP_ANSWERED)
         dialog_close_with(dialog, FAREWELL_TIMEOUT, REASON_TIMEOUT_DATA);
     else
-        smtp_answer_and_close(dialog, SMTP_SMUGGLING, REASON_SMUGGLING, actions);
+        answer_smuggling(dialog, actions);
 }
 
 static void refuse_look_alike(struct smtp *smtp, struct slice in, struct actions *actions)

@@ -1,13 +1,21 @@
 /*
- * What the files of the SMTP grammar share: smtp.c (commands), smtp_queue.c (outstanding commands
- * and replies of our own), smtp_reply.c (the backend's replies), smtp_reply_text.c (their
- * form), smtp_ehlo.c (capabilities), smtp_data.c (message data), smtp_hello.c (EHLO and HELO),
- * smtp_path.c (recipients; its parser is in smtp_path.h).
+ * What the files of the grammar of SMTP and LMTP share: smtp.c (commands), smtp_queue.c
+ * (outstanding commands and replies of our own), smtp_reply.c (the backend's replies),
+ * smtp_reply_text.c (their form), smtp_ehlo.c (capabilities), smtp_data.c (message data),
+ * smtp_hello.c (EHLO and HELO), smtp_path.c (recipients; its parser is in smtp_path.h),
+ * lmtp_recipients.c (what LMTP has of its own).
  */
 #ifndef MAILMUX_SMTP_PARTS_H
 #define MAILMUX_SMTP_PARTS_H
 
 #include "dialog_parts.h"
+
+/* ---- smtp.c ---- */
+
+/* See struct protocol. */
+enum greeting smtp_greeting(struct slice in, size_t limit, size_t *used);
+
+extern const struct dialog_rules smtp_rules;
 
 /* ---- smtp_queue.c ---- */
 
@@ -49,9 +57,38 @@ bool smtp_say_own(struct dialog *dialog, struct actions *actions);
 
 extern const char *const smtp_farewells[];
 
+/* ---- lmtp_recipients.c ---- */
+
+/* A function of struct dialog_rules: DATA and BDAT wait. */
+bool lmtp_line_waits(struct dialog *dialog, struct slice line);
+
+/* Learns from the code of a reply how many recipients there are. */
+void lmtp_learn(struct dialog *dialog, enum smtp_command command, unsigned code);
+
+/*
+ * Call it for each reply to the end of a message. Returns whether another one is due, for a further
+ * recipient. In SMTP there is none.
+ */
+bool lmtp_awaits_more(struct dialog *dialog);
+
+/*
+ * Gives a reply of our own to the end of a message: in LMTP once for each recipient. The queue must
+ * be empty. Returns false if there are so many recipients that some got none: the session is to
+ * end.
+ */
+bool lmtp_answer_each(struct dialog *dialog, enum smtp_reply reply, struct actions *actions);
+
+/*
+ * Return whether a DATA or a BDAT is refused here, because no recipient was accepted, or because an
+ * earlier chunk was refused. It is answered then, and the octets of the chunk will be skipped.
+ */
+bool lmtp_refuses_data(struct dialog *dialog, struct actions *actions);
+bool lmtp_refuses_chunk(
+    struct dialog *dialog, uint64_t octets, bool is_last, struct actions *actions);
+
 /* ---- smtp_hello.c ---- */
 
-/* Forwards the client's EHLO (extended) or HELO. */
+/* Forwards the client's EHLO or LHLO (extended) or HELO. */
 void smtp_hello(struct dialog *dialog, struct slice line, bool extended, struct actions *actions);
 
 /*

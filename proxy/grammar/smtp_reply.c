@@ -41,6 +41,12 @@ static bool is_chunk(enum smtp_command command)
     return command == SMTP_BDAT || command == SMTP_BDAT_LAST;
 }
 
+/* Returns whether its reply is that of a message; in LMTP, of its first recipient. */
+static bool is_end(enum smtp_command command)
+{
+    return command == SMTP_MESSAGE || command == SMTP_BDAT_LAST;
+}
+
 /*
  * Returns whether the code says that the backend does not know BDAT. Such a backend reads the
  * octets of the chunk as commands (attack A10).
@@ -111,11 +117,27 @@ static void end_of_auth(
 
 /* ---- A reply before the end of the message or chunk ---- */
 
+/* Returns where we stand with the backend after such a reply. */
+static enum smtp_backend backend_after(struct dialog *dialog, unsigned code)
+{
+    const struct smtp_pending *owed = smtp_owed(dialog);
+    bool in_chunk = dialog->mode == DIALOG_COUNTED;
+
+    if (code == SMTP_CODE_CLOSING)
+        return SMTP_CLOSING;
+    if (in_chunk && knows_no_bdat(code))
+        return SMTP_NO_BDAT;
+    if (in_chunk && owed->command == SMTP_BDAT)
+        dialog->of.smtp.recipients = 0; /* it has one reply, and the message ends with it */
+    return lmtp_awaits_more(dialog) ? SMTP_STANDS : SMTP_LEFT;
+}
+
 /*
  * The backend has replied while the client still sends. It is not known what it does with the rest:
  * it may read to the end, take the rest for commands, or be gone. So it gets nothing more, and its
  * connection is ended in a way that cannot look like the end of a message. The client sends the
- * rest in its own time, and then finds that it can only say QUIT (C129).
+ * rest in its own time, and then finds that it can only say QUIT (C129). In LMTP the backend's
+ * replies for the further recipients are awaited before its connection is ended.
  */
 static void answer_early(
     struct dialog *dialog, const struct smtp_reply_text *reply, struct actions *actions)
@@ -125,16 +147,14 @@ static void answer_early(
 
     smtp_reply_relay(reply, actions);
     smtp->fate = SMTP_ANSWERED;
-    smtp->backend = reply->code == SMTP_CODE_CLOSING         ? SMTP_CLOSING
-                    : in_chunk && knows_no_bdat(reply->code) ? SMTP_NO_BDAT
-                                                             : SMTP_LEFT;
+    smtp->backend = backend_after(dialog, reply->code);
     smtp->queue_len = 0; /* only 421 comes when more replies are owed, and it answers all */
     smtp->bad_waiting = 0;
     smtp->barrier = false;
     dialog->cut_short = true;
     if (in_chunk)
         dialog->mode = DIALOG_SKIPPED;
-    actions->leave_server = true;
+    actions->leave_server = smtp->backend != SMTP_STANDS;
 }
 
 /*
@@ -150,6 +170,8 @@ static bool is_early(const struct dialog *dialog, unsigned code)
         return false;
     if (dialog->mode == DIALOG_MESSAGE)
         return !smtp->loose || !smtp->may_be_over;
+    if (dialog->mode == DIALOG_SKIPPED) /* a further recipient of LMTP */
+        return smtp->fate == SMTP_ANSWERED;
     return dialog->mode == DIALOG_COUNTED && (smtp->queue_len == 1 || code == SMTP_CODE_CLOSING);
 }
 
@@ -168,8 +190,11 @@ static void follow(struct dialog *dialog, enum smtp_command command,
         smtp->chunking = false;
     if (command == SMTP_AUTH)
         end_of_auth(dialog, reply, actions);
-    if ((command == SMTP_MESSAGE || command == SMTP_BDAT_LAST) && is_success(code))
+    if (is_end(command) && is_success(code))
         dialog_forgive(dialog);
+    lmtp_learn(dialog, command, code);
+    if (is_end(command) && lmtp_awaits_more(dialog) && !(is_chunk(command) && knows_no_bdat(code)))
+        return;
     smtp_settle(dialog);
     if (command == SMTP_DATA && code == SMTP_CODE_GO_AHEAD)
         smtp_message_begin(dialog);
@@ -177,7 +202,8 @@ static void follow(struct dialog *dialog, enum smtp_command command,
         dialog_close(dialog, actions, REASON_QUIT);
     if (is_chunk(command) && knows_no_bdat(code))
         dialog_close(dialog, actions, REASON_BDAT_REFUSED);
-    if (command == SMTP_OTHER && code == SMTP_CODE_NOT_RECOGNISED)
+    if ((command == SMTP_OTHER || command == SMTP_TRANSACTION || command == SMTP_RECIPIENT) &&
+        code == SMTP_CODE_NOT_RECOGNISED)
         dialog_count_bad(dialog, actions);
 }
 
@@ -214,6 +240,8 @@ static void take_loose(
         dialog->mode = DIALOG_LINES;
         if (is_success(reply->code))
             dialog_forgive(dialog);
+        if (lmtp_awaits_more(dialog))
+            smtp_expect(dialog, SMTP_MESSAGE, false, actions);
     }
     smtp_reply_relay(reply, actions);
     if (reply->code == SMTP_CODE_GO_AHEAD && dialog->mode == DIALOG_LINES)
@@ -301,6 +329,8 @@ bool smtp_server_ended(struct dialog *dialog, struct actions *actions)
 {
     const struct smtp_pending *owed = smtp_owed(dialog);
 
+    if (dialog->of.smtp.fate == SMTP_ANSWERED && dialog->of.smtp.backend == SMTP_STANDS)
+        dialog->of.smtp.backend = SMTP_LEFT;
     if (dialog->of.smtp.backend != SMTP_STANDS)
         return true;
     if (!owed || owed->command != SMTP_QUIT)

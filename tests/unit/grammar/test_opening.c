@@ -155,6 +155,7 @@ static void check_conversations(const struct conversation *conversations, size_t
 
 #define CHECK(rows) check_conversations(rows, sizeof(rows) / sizeof(*(rows)))
 #define SMTP .protocol = &protocol_smtp
+#define LMTP .protocol = &protocol_lmtp
 #define IMAP .protocol = &protocol_imap
 #define POP3 .protocol = &protocol_pop3
 #define PLAIN .plan = {.goal = OPENING_SESSION}
@@ -170,6 +171,9 @@ static void plain(void **state)
     static const struct conversation rows[] = {
         {SMTP, PLAIN, .replies = {GREETS_SMTP}, .sent = ""},
         {SMTP, PLAIN, .replies = {"220-old.example\r\n220-\r\n220 ready\r\n"}, .sent = ""},
+        {LMTP, PLAIN, .replies = {"220 old.example LMTP\r\n"}, .sent = ""},
+        {LMTP, PLAIN, .replies = {"421 no\r\n"}, .sent = "", .failure = OPENING_GREETING_REFUSED},
+        {LMTP, PLAIN, .replies = {"+OK no\r\n"}, .sent = "", .failure = OPENING_WRONG_PROTOCOL},
         {IMAP, PLAIN, .replies = {"* OK [CAPABILITY IMAP4rev1] ready\r\n"}, .sent = ""},
         {IMAP, PLAIN, .replies = {"* PREAUTH welcome\r\n"}, .sent = ""},
         {POP3, PLAIN, .replies = {"+OK ready <1.2@x>\r\n"}, .sent = ""},
@@ -198,6 +202,14 @@ static void starttls(void **state)
                 "250-old.example\r\n250 AUTH PLAIN SCRAM-SHA-256-PLUS\r\n"},
             .sent = HELLO_SMTP "STARTTLS\r\n" HELLO_SMTP,
             .capabilities = "AUTH PLAIN SCRAM-SHA-256-PLUS\n", .offers = OPENING_OFFERS_PLUS},
+        {LMTP, STARTTLS,
+            .replies = {"220 old.example LMTP\r\n", OFFERS_SMTP, "220 2.0.0 go\r\n", tls,
+                "250-old.example\r\n250 PIPELINING\r\n"},
+            .sent = "LHLO mux.example\r\nSTARTTLS\r\nLHLO mux.example\r\n",
+            .capabilities = "PIPELINING\n"},
+        {LMTP, STARTTLS, /* SMTP is spoken there */
+            .replies = {GREETS_SMTP, "500 5.5.1 what?\r\n"}, .sent = "LHLO mux.example\r\n",
+            .failure = OPENING_HELLO_REFUSED},
         {SMTP, STARTTLS, /* keywords are case-blind, and lines may end with LF alone */
             .replies = {GREETS_SMTP, "250-old\n250 startTLS \n", "220-a\r\n220 b\r\n", tls,
                 "250 old.example\r\n"},
@@ -451,6 +463,9 @@ static void smtp_identity(void **state)
         HELLO_SMTP "XCLIENT DESTADDR=192.0.2.1 DESTPORT=25 PORT=4711 NAME=[UNAVAILABLE] "
                    "ADDR=198.51.100.7\r\n",
         OPENING_FINE);
+    check_identity(&protocol_lmtp, false, "198.51.100.7",
+        REPLIES(GREETS_SMTP, "250-x\r\n250 XCLIENT ADDR PORT\r\n", "220 y\r\n"),
+        "LHLO mux.example\r\nXCLIENT PORT=4711 ADDR=198.51.100.7\r\n", OPENING_FINE);
     check_identity(&protocol_smtp, false, "2001:db8::7",
         REPLIES(GREETS_SMTP, "250-x\r\n250 xclient addr bogus port\r\n", "220-y\r\n220 z\r\n"),
         HELLO_SMTP "XCLIENT PORT=4711 ADDR=IPV6:2001:db8::7\r\n", OPENING_FINE);
@@ -587,6 +602,9 @@ static void our_greeting(void **state)
     buffer_init(&out, memory, sizeof(memory));
     assert_true(opening_write_greeting(&protocol_smtp, SLICE("mux.example"), &out));
     assert_true(slice_equal(buffer_held(&out), SLICE("220 mux.example ESMTP\r\n")));
+    buffer_clear(&out);
+    assert_true(opening_write_greeting(&protocol_lmtp, SLICE("mux.example"), &out));
+    assert_true(slice_equal(buffer_held(&out), SLICE("220 mux.example LMTP\r\n")));
     buffer_clear(&out);
     assert_true(opening_write_greeting(&protocol_imap, SLICE("mux.example"), &out));
     assert_true(slice_equal(buffer_held(&out), SLICE("* OK mux.example ready\r\n")));
