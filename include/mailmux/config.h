@@ -24,6 +24,7 @@
 #define CONFIG_PROTOCOLS(X)                                                                        \
     X(SMTP, "smtp")                                                                                \
     X(SUBMISSION, "submission") /* SMTP with other defaults */                                     \
+    X(LMTP, "lmtp")                                                                                \
     X(POP3, "pop3")                                                                                \
     X(IMAP, "imap")
 

@@ -7,6 +7,7 @@
 /* The grammars, by the protocol that is spoken toward servers. */
 static const struct protocol *const grammars[CONFIG_PROTOCOL_COUNT] = {
     [CONFIG_PROTOCOL_SMTP] = &protocol_smtp,
+    [CONFIG_PROTOCOL_LMTP] = &protocol_lmtp,
     [CONFIG_PROTOCOL_POP3] = &protocol_pop3,
     [CONFIG_PROTOCOL_IMAP] = &protocol_imap,
 };

@@ -7,6 +7,9 @@ static const char smtp_remedy[] =
     "tls = starttls; or at the server (Postfix: smtpd_tls_auth_only = no, "
     "smtpd_tls_security_level = may); or send_client_address = proxy-v2 with proxy_tlvs = ssl if "
     "it heeds that, which Postfix does not";
+static const char lmtp_why[] =
+    "it wants TLS for mail (530), and the connection to it has none: it takes no mail";
+static const char lmtp_remedy[] = "tls = starttls; or at the server (Dovecot: ssl = yes)";
 static const char pop3_why[] =
     "it wants TLS for logins (CAPA without USER, SASL PLAIN or LOGIN), and the connection to it "
     "has none: its users cannot log in";
@@ -48,6 +51,16 @@ static const struct config_protocol_row rows[] = {
         .greeting_ms = MAIL_GREETING_MS,
         .login_why = smtp_why,
         .login_remedy = smtp_remedy},
+    [CONFIG_PROTOCOL_LMTP] = {.speech = "LMTP",
+        .greeting = "220",
+        .spoken = CONFIG_PROTOCOL_LMTP,
+        .ports = {{24, CONFIG_PROTOCOL_LMTP, LISTENER_TLS_STARTTLS}},
+        .logins = PROTOCOL_LOGINS_OPTIONAL,
+        .carries_mail = true,
+        .identity = SEND_ADDRESS_XCLIENT,
+        .greeting_ms = MAIL_GREETING_MS,
+        .login_why = lmtp_why,
+        .login_remedy = lmtp_remedy},
     [CONFIG_PROTOCOL_POP3] = {.speech = "POP3",
         .greeting = "+OK",
         .spoken = CONFIG_PROTOCOL_POP3,

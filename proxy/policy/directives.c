@@ -193,7 +193,8 @@ const struct directive directives[] = {
     {SECTION_LISTENER, "protocol", VALUE_CHOICE, FIELD(config_listener, protocol),
         .choices = protocols, .default_text = "that of the standard port",
         .help = "What clients speak here. It may be left out on the standard ports: 25 and 2525 "
-                "are smtp, 587 and 465 submission, 110 and 995 pop3, 143 and 993 imap."},
+                "are smtp, 587 and 465 submission, 24 lmtp, 110 and 995 pop3, 143 and 993 imap. "
+                "What is said of SMTP holds for lmtp, too."},
     {SECTION_LISTENER, "tls", VALUE_CHOICE, FIELD(config_listener, tls), .choices = listener_tls,
         .default_text = "implicit on ports 465, 993 and 995, else starttls",
         .help = "starttls: in clear until the client asks for TLS with STARTTLS or STLS. implicit: "

@@ -48,7 +48,6 @@ const struct section_info *synonym_of_section(struct slice word)
 /* ---- Choices ---- */
 
 #define EITHER "write implicit for TLS from the first byte, or starttls"
-#define FOUR "mailmux speaks smtp, submission, pop3 and imap alone"
 #define OLDEST "1.0 is the oldest version that there is"
 
 /* keys NULL: of every setting that has the choice. */
@@ -78,7 +77,6 @@ static const struct {
     {"protocol", "imaps", NULL, "write protocol = imap and tls = implicit"},
     {"protocol", "pop3s", NULL, "write protocol = pop3 and tls = implicit"},
     {"protocol", "smtps submissions ssmtp", NULL, "write protocol = submission and tls = implicit"},
-    {"protocol", "lmtp managesieve sieve http https tcp", NULL, FOUR},
     {"policy tls_policy", "old compat", "legacy", NULL},
     {"policy tls_policy", "default medium normal compatible", "intermediate", NULL},
     {"policy tls_policy", "strict high secure", "modern", NULL},

@@ -121,6 +121,7 @@ def test_lists_of_tlvs(check):
     ("imap", "xclient", "IMAP has no XCLIENT; write id or proxy-v2"),
     ("smtp", "id", "only IMAP has ID; write xclient or proxy-v2"),
     ("submission", "id", "only IMAP has ID; write xclient or proxy-v2"),
+    ("lmtp", "id", "only IMAP has ID; write xclient or proxy-v2"),
     ("pop3", "id", "only IMAP has ID; write xclient or proxy-v2"),
 ])
 def test_words_that_a_protocol_does_not_have(check, protocol, word, right):

@@ -32,6 +32,7 @@ static void test_by_what_it_offers(void **state)
 {
     static const struct row rows[] = {
         {CONFIG_PROTOCOL_SMTP, true, 0, LOGINS_FINE}, /* mail comes in without a login */
+        {CONFIG_PROTOCOL_LMTP, true, 0, LOGINS_FINE},
         {CONFIG_PROTOCOL_SUBMISSION, true, PASSWORDS, LOGINS_FINE},
         {CONFIG_PROTOCOL_SUBMISSION, true, MECHANISM, LOGINS_FINE},
         {CONFIG_PROTOCOL_SUBMISSION, true, 0, LOGINS_NONE},

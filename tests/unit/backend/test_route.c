@@ -44,6 +44,7 @@ static void test_protocols(void **state)
 {
     assert_ptr_equal(route_protocol(CONFIG_PROTOCOL_SMTP), &protocol_smtp);
     assert_ptr_equal(route_protocol(CONFIG_PROTOCOL_SUBMISSION), &protocol_smtp);
+    assert_ptr_equal(route_protocol(CONFIG_PROTOCOL_LMTP), &protocol_lmtp);
     assert_ptr_equal(route_protocol(CONFIG_PROTOCOL_POP3), &protocol_pop3);
     assert_ptr_equal(route_protocol(CONFIG_PROTOCOL_IMAP), &protocol_imap);
 }

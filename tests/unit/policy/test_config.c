@@ -143,6 +143,7 @@ static void test_standard_ports(void **state)
     assert_listener("*:2525", CONFIG_PROTOCOL_SMTP, LISTENER_TLS_STARTTLS, REQUIRE_TLS_AUTH);
     assert_listener("*:587", CONFIG_PROTOCOL_SUBMISSION, LISTENER_TLS_STARTTLS, REQUIRE_TLS_AUTH);
     assert_listener("*:465", CONFIG_PROTOCOL_SUBMISSION, LISTENER_TLS_IMPLICIT, REQUIRE_TLS_NO);
+    assert_listener("*:24", CONFIG_PROTOCOL_LMTP, LISTENER_TLS_STARTTLS, REQUIRE_TLS_AUTH);
     assert_listener("*:110", CONFIG_PROTOCOL_POP3, LISTENER_TLS_STARTTLS, REQUIRE_TLS_AUTH);
     assert_listener("*:995", CONFIG_PROTOCOL_POP3, LISTENER_TLS_IMPLICIT, REQUIRE_TLS_NO);
     assert_listener("*:143", CONFIG_PROTOCOL_IMAP, LISTENER_TLS_STARTTLS, REQUIRE_TLS_AUTH);
@@ -162,10 +163,10 @@ static void test_ports_that_tell_nothing(void **state)
 {
     assert_error(LISTENER("bind = *:10025\n"),
         "x.ini:3: [listener in]: protocol is missing, and port 10025 does not imply one; write "
-        "protocol = one of smtp, submission, pop3, imap");
+        "protocol = one of smtp, submission, lmtp, pop3, imap");
     assert_error(LISTENER("bind = *:25, *:143\n"),
         "x.ini:3: [listener in]: protocol is missing, and port 143 implies another one than the "
-        "port before it; write protocol = one of smtp, submission, pop3, imap");
+        "port before it; write protocol = one of smtp, submission, lmtp, pop3, imap");
     assert_error(LISTENER("bind = *:143, *:993\n"),
         "x.ini:3: [listener in]: tls is missing, and port 993 implies another value than the port "
         "before it; write tls = one of starttls, implicit, none");
@@ -441,7 +442,7 @@ static void test_one_cause_one_message(void **state)
     assert_error(
         LISTENER("bind = *:143\nprotocol = imp\n") "[listener b]\nbind=*:25\nbackend=mta\n",
         "x.ini:6: [listener in] protocol = imp: not a choice here; did you mean imap? allowed: "
-        "smtp, submission, pop3, imap");
+        "smtp, submission, lmtp, pop3, imap");
     assert_error(BACKEND "[listener in]\nbind = *:25\n",
         "x.ini:3: [listener in]: backend is missing; write backend = the NAME of a [backend NAME]");
 }

@@ -74,6 +74,9 @@ static void test_clients_that_begin_in_another_way(void **state)
     assert_of_listener("587", "submission", "implicit", SILENT("587", "465"));
     assert_of_listener("110", "pop3", "implicit", SILENT("110", "995"));
     assert_of_listener("143", "imap", "implicit", SILENT("143", "993"));
+    assert_of_listener("24", "lmtp", "implicit",
+        "tls = implicit: on port 24 clients wait for a greeting in clear, which never comes; write "
+        "tls = starttls");
     assert_of_listener("993", "imap", "implicit", "");
     assert_of_listener("10143", "imap", "implicit", "");
 }

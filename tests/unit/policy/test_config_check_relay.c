@@ -110,6 +110,11 @@ static void test_trust_is_warned_of_once(void **state)
     assert_int_equal(report.count, 0);
     assert_parsed(LISTENER("bind = *:143\n"));
     assert_int_equal(report.count, 0);
+    /* A server of LMTP delivers, and relays nothing. Its recipients can be limited even so. */
+    assert_parsed(LISTENER("bind = *:24\n"));
+    assert_int_equal(report.count, 0);
+    assert_parsed(LISTENER("bind = *:24\n" TRUSTED));
+    assert_int_equal(report.count, 0);
 }
 
 static void test_trust_of_this_machine_is_warned_of(void **state)
