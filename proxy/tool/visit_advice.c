@@ -42,6 +42,20 @@ static const char *greeted_protocol(struct slice words)
     return slice_starts(words, SLICE("SSH-")) ? "SSH" : NULL;
 }
 
+/* Another protocol whose servers greet with the same words. NULL: there is none. */
+static const char *twin_protocol(const struct config_backend *backend)
+{
+    const struct config_protocol_row *row = config_protocol_row(backend->protocol);
+
+    for (size_t i = 0; i < CONFIG_PROTOCOL_COUNT; i++) {
+        const struct config_protocol_row *other = config_protocol_row((enum config_protocol)i);
+
+        if (other->spoken != row->spoken && strcmp(other->greeting, row->greeting) == 0)
+            return other->speech;
+    }
+    return NULL;
+}
+
 /* ---- The server could not be spoken to ---- */
 
 static void advise_certificate(const struct visit *visit, const struct probe_result *result,
@@ -107,6 +121,7 @@ static void advise_opening(const struct visit *visit, const struct probe_result 
 {
     const char *expected = expected_protocol(visit_backend(visit));
     const char *greeted = greeted_protocol(result->first_word);
+    const char *twin = twin_protocol(visit_backend(visit));
 
     if (result->failure == OPENING_NO_STARTTLS)
         ERROR("tls = starttls, and the server does not offer STARTTLS; turn TLS on there (Postfix: "
@@ -118,6 +133,10 @@ static void advise_opening(const struct visit *visit, const struct probe_result 
         ERROR("the server speaks %s on this port, and %s is expected; name the port of its %s "
               "service, or another protocol in the listener",
             greeted, expected, expected);
+    else if (result->failure == OPENING_HELLO_REFUSED && twin)
+        ERROR("the server greets and then %s; if it speaks %s on this port, name the port of its "
+              "%s service, or another protocol in the listener",
+            opening_verdict(result->failure)->text, twin, expected);
     else
         ERROR("the server %s", opening_verdict(result->failure)->text);
 }

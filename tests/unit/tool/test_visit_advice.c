@@ -189,6 +189,14 @@ static void test_other_words(void **state)
             {"error: the server turns this machine away by its greeting"}},
         {"imap", "", {.failure = OPENING_STRANGE_ANSWER}, false, false, 0,
             {"error: the server answers neither yes nor no"}},
+        {"imap", "", {.failure = OPENING_HELLO_REFUSED}, false, false, 0,
+            {"error: the server does not tell its capabilities"}},
+        {"lmtp", "", {.failure = OPENING_HELLO_REFUSED}, false, false, 0,
+            {"error: the server greets and then does not tell its capabilities; if it speaks SMTP "
+             "on this port, name the port of its LMTP service"}},
+        {"smtp", "", {.failure = OPENING_HELLO_REFUSED}, false, false, 0,
+            {"error: the server greets and then does not tell its capabilities; if it speaks LMTP "
+             "on this port, name the port of its SMTP service"}},
     };
 
     PLAY(rows);
