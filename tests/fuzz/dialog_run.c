@@ -17,6 +17,12 @@ static uint64_t random_of(uint64_t *state)
     return *state;
 }
 
+/* The dialog of SMTP and of LMTP. */
+static bool is_smtp(const struct dialog *dialog)
+{
+    return dialog->protocol == &protocol_smtp || dialog->protocol == &protocol_lmtp;
+}
+
 static bool is_one_of(struct slice word, const char *const *words)
 {
     for (; *words; words++) {
@@ -32,7 +38,7 @@ static struct before look(const struct dialog *dialog)
 {
     struct before before = {.was_command = !dialog->in_exchange};
 
-    if (dialog->protocol == &protocol_smtp) {
+    if (is_smtp(dialog)) {
         const struct smtp *smtp = &dialog->of.smtp;
         struct smtp_pending first = smtp->queue[smtp->queue_head];
 
@@ -79,6 +85,17 @@ static size_t path_end(struct slice line)
     return line.n;
 }
 
+/* How many replies a message of LMTP will have must be known before it begins. */
+static void check_lmtp(const struct dialog *dialog, struct slice verb)
+{
+    static const char *const never[] = {"EHLO", "HELO", NULL};
+    static const char *const begins[] = {"DATA", "BDAT", NULL};
+
+    FUZZ_REQUIRE(!is_one_of(verb, never));
+    FUZZ_REQUIRE(!is_one_of(verb, begins) ||
+                 (dialog->of.smtp.queue_len == 1 && dialog->of.smtp.recipients > 0));
+}
+
 /* Before a login a recipient must be in the one relay domain, or be the postmaster. */
 static void check_recipient(const struct dialog_run *run, struct slice line)
 {
@@ -111,23 +128,24 @@ static void check_command(const struct dialog_run *run, struct slice line)
     static const char *const logins_smtp[] = {"AUTH", NULL};
     static const char *const logins_pop3[] = {"AUTH", "USER", "PASS", "APOP", NULL};
     static const char *const logins_imap[] = {"LOGIN", "AUTHENTICATE", NULL};
-    static const char *const prelude[] = {
-        "EHLO", "HELO", "NOOP", "RSET", "QUIT", "HELP", "CAPABILITY", "LOGOUT", "CAPA", NULL};
+    static const char *const prelude[] = {"EHLO", "HELO", "LHLO", "NOOP", "RSET", "QUIT", "HELP",
+        "CAPABILITY", "LOGOUT", "CAPA", NULL};
     const struct dialog *dialog = &run->dialog;
     struct slice rest = line;
     struct slice verb = slice_of("", 0);
-    bool is_smtp = dialog->protocol == &protocol_smtp;
     bool is_pop3 = dialog->protocol == &protocol_pop3;
-    const char *const *never = is_smtp ? never_smtp : is_pop3 ? never_pop3 : never_imap;
-    const char *const *logins = is_smtp ? logins_smtp : is_pop3 ? logins_pop3 : logins_imap;
+    const char *const *never = is_smtp(dialog) ? never_smtp : is_pop3 ? never_pop3 : never_imap;
+    const char *const *logins = is_smtp(dialog) ? logins_smtp : is_pop3 ? logins_pop3 : logins_imap;
 
     if (dialog->protocol == &protocol_imap)
         (void)slice_word(&rest, &verb);
     (void)slice_word(&rest, &verb);
-    if (is_smtp) {
+    if (is_smtp(dialog)) {
         verb = word_of_postfix(line);
         check_recipient(run, line);
     }
+    if (dialog->protocol == &protocol_lmtp)
+        check_lmtp(dialog, verb);
     FUZZ_REQUIRE(!is_one_of(verb, never));
     if (dialog->tls)
         return;
@@ -312,7 +330,7 @@ static void check_waiting(const struct dialog_run *run)
     FUZZ_REQUIRE(run->dialog.user.n <= DIALOG_USER_MAX);
     FUZZ_REQUIRE(
         run->dialog.bad_commands < run->policy.bad_commands || run->dialog.mode == DIALOG_ENDING);
-    if (run->dialog.protocol == &protocol_smtp)
+    if (is_smtp(&run->dialog))
         FUZZ_REQUIRE(run->dialog.of.smtp.queue_len <= SMTP_QUEUE_MAX);
 }
 

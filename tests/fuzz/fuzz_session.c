@@ -32,6 +32,9 @@ static const char configuration[] =
     "[listener t]\nbind = 127.0.0.1:465\nprotocol = smtp\nbackend = mta\n"
     "[listener x]\nbind = 127.0.0.1:26\nprotocol = smtp\ntls = none\nbackend = mta\n"
     "[listener r]\nbind = 127.0.0.1:27\nprotocol = smtp\nrequire_tls = yes\nbackend = mta\n"
+    "[listener l]\nbind = 127.0.0.1:24\nbackend = boxes\n"
+    "[listener o]\nbind = 127.0.0.1:28\nprotocol = lmtp\ntls = implicit\nbackend = boxes\n"
+    "[listener e]\nbind = 127.0.0.1:29\nprotocol = lmtp\ntls = none\nbackend = boxes\n"
     "[listener m]\nbind = 127.0.0.1:143\nbackend = mailboxes\n"
     "[listener k]\nbind = 127.0.0.1:993\nbackend = mailboxes\n"
     "[listener n]\nbind = 127.0.0.1:144\nprotocol = imap\ntls = none\nbackend = mailboxes\n"
@@ -39,9 +42,10 @@ static const char configuration[] =
     "[listener q]\nbind = 127.0.0.1:995\nbackend = drops\n"
     "[listener z]\nbind = 127.0.0.1:111\nprotocol = pop3\ntls = none\nbackend = drops\n"
     "[backend mta]\nserver = 127.0.0.1:2525\n"
+    "[backend boxes]\nserver = 127.0.0.1:1024\n"
     "[backend mailboxes]\nserver = a 127.0.0.1:1143\nserver = b 127.0.0.1:1144\n"
     "[backend drops]\nserver = 127.0.0.1:1110\n";
-static const char letters[] = "stxrmknpqz";
+static const char letters[] = "stxrloemknpqz";
 
 struct play {
     struct memory_bytes heard[2];

@@ -11,6 +11,7 @@ ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 INPUT_MAX = 8192
 # The listeners of fuzz_session.c.
 LISTENERS = {"smtp": {"starttls": "s", "implicit": "t", "none": "x"},
+             "lmtp": {"starttls": "l", "implicit": "o", "none": "e"},
              "imap": {"starttls": "m", "implicit": "k", "none": "n"},
              "pop3": {"starttls": "p", "implicit": "q", "none": "z"}}
 
