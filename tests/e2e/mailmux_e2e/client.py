@@ -236,8 +236,9 @@ class Client:
 
     def starttls(self, protocol: str, command: Optional[bytes] = None) -> None:
         """Sends the protocol's command and shakes hands. The byte behind the answer must be TLS."""
-        commands = {"smtp": b"STARTTLS", "imap": b"t STARTTLS", "pop3": b"STLS"}
-        answers = {"smtp": b"220 ", "imap": b"t OK ", "pop3": b"+OK"}
+        commands = {"smtp": b"STARTTLS", "lmtp": b"STARTTLS", "imap": b"t STARTTLS",
+                    "pop3": b"STLS"}
+        answers = {"smtp": b"220 ", "lmtp": b"220 ", "imap": b"t OK ", "pop3": b"+OK"}
         self.send(commands[protocol] + b"\r\n" if command is None else command)
         answer = self.read_line()
         assert answer.startswith(answers[protocol]), answer

@@ -1,13 +1,15 @@
 """Postfix and Dovecot in a temporary directory on loopback, by deploy/lib/legacy-server."""
 
+import imaplib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Sequence
+from typing import Optional, Sequence
 
 from . import CEILING
 from .ports import Ports
@@ -19,12 +21,23 @@ OTHER_USER = "bob"
 PASSWORD = "secret"
 
 
+class _LocalImap(imaplib.IMAP4):
+    """By the unix socket, where there is no TLS."""
+
+    def _create_socket(self, timeout: Optional[float]) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(CEILING)
+        made.connect(self.host)
+        return made
+
+
 class LegacyServer:
     """Speaks plaintext only, unless an option says otherwise. Mail to alice@example.test or
     bob@example.test lands in their INBOX. Clients in the trusted networks may send anywhere.
     """
 
-    def __init__(self, *options: str, trusted_networks: str = "", at: str = "127.0.0.1") -> None:
+    def __init__(self, *options: str, trusted_networks: str = "", at: str = "127.0.0.1",
+                 has_lmtp: bool = False) -> None:
         """at: the loopback address on which it listens."""
         if trusted_networks:
             options = (*options, "--trust", trusted_networks)
@@ -33,6 +46,9 @@ class LegacyServer:
         self.smtp = self._ports.reserve()
         self.imap = self._ports.reserve()
         self.pop3 = self._ports.reserve()
+        self.lmtp = self._ports.reserve()
+        if has_lmtp:
+            self._options += ("--lmtp", str(self.lmtp))
         self._is_paused = False
         self._directory = Path(tempfile.mkdtemp(prefix="mailmux-legacy-", dir="/tmp"))
         self.start()
@@ -68,6 +84,14 @@ class LegacyServer:
         """The path of the unix socket on which it listens as well."""
         at = "postfix/spool/public" if protocol == "smtp" else "dovecot"
         return str(self._directory / at / protocol)
+
+    def mail(self, user: str) -> list[bytes]:
+        """The messages in the user's INBOX."""
+        with _LocalImap(self.socket("imap")) as client:
+            client.login(user, PASSWORD)
+            client.select("INBOX", readonly=True)
+            _, found = client.search(None, "ALL")
+            return [client.fetch(number, "(RFC822)")[1][0][1] for number in found[0].split()]
 
     def _logs(self) -> list[Path]:
         """The log files of the programs that were started."""

@@ -73,6 +73,7 @@ def smtp_quit(connection: Connection, _: bytes) -> bytes:
 
 SMTP_WORDS = (b"old.example", b"PIPELINING", b"SIZE 1000000", b"STARTTLS", b"AUTH PLAIN LOGIN",
               b"8BITMIME")
+LMTP_WORDS = (b"old.example", b"PIPELINING", b"CHUNKING", b"STARTTLS", b"8BITMIME")
 _SMTP_REPLIES: Replies = {
     b"HELO": b"250 old.example\r\n",
     b"NOOP": b"250 2.0.0 noop\r\n",
@@ -99,6 +100,48 @@ def smtp(greeting: bytes = b"220 old.example ESMTP\r\n", words: Sequence[bytes] 
         connection.send(_answer(reply, connection, line))
 
     return [send(greeting), _converse(turn)]
+
+
+# LMTP
+
+def lmtp_outcome(connection: Connection, _: bytes, replies: Sequence[bytes]) -> bytes:
+    """Takes a message, and answers it with these replies."""
+    smtp_message(connection, _)
+    return b"".join(replies)
+
+
+def lmtp(greeting: bytes = b"220 old.example LMTP\r\n", words: Sequence[bytes] = LMTP_WORDS,
+         replies: Replies = {}, refused: Sequence[bytes] = (),
+         outcomes: Mapping[bytes, bytes] = {}) -> Script:
+    """refused: recipients that RCPT refuses. outcomes: the replies to a message, by recipient."""
+    accepted: dict[Connection, list[bytes]] = {}
+
+    def start(connection: Connection, _: bytes) -> bytes:
+        accepted[connection] = []
+        return b"250 2.1.0 sender fine\r\n"
+
+    def recipient(connection: Connection, command: bytes) -> bytes:
+        name = re.sub(rb".*<(.*)>.*", rb"\1", command.rstrip(b"\r\n"))
+        if name in refused:
+            return b"550 5.1.1 no such user\r\n"
+        accepted[connection].append(name)
+        return b"250 2.1.5 recipient fine\r\n"
+
+    def outcome(connection: Connection) -> bytes:
+        names, accepted[connection] = accepted[connection], []
+        return b"".join(outcomes.get(name, b"250 2.0.0 saved\r\n") for name in names)
+
+    def message(connection: Connection, command: bytes) -> bytes:
+        smtp_message(connection, command)
+        return outcome(connection)
+
+    def chunk(connection: Connection, command: bytes) -> bytes:
+        reply = smtp_chunk(connection, command)
+        return outcome(connection) if command.rstrip().upper().endswith(b"LAST") else reply
+
+    own = {b"LHLO": ehlo_reply(words), b"EHLO": b"500 5.5.1 LHLO, please\r\n", b"MAIL": start,
+           b"RCPT": recipient, b"DATA": message, b"BDAT": chunk}
+    return smtp(greeting, words, {**own, **replies})
 
 
 # IMAP
@@ -232,11 +275,14 @@ def pop3(greeting: bytes = b"+OK old server ready\r\n", words: Sequence[bytes] =
 _HELLO = {
     "smtp": (b"EHLO .*", ehlo_reply((b"clear.example", b"STARTTLS", b"AUTH CLEAR")),
              b"STARTTLS", b"220 2.0.0 go ahead\r\n"),
+    "lmtp": (b"LHLO .*", ehlo_reply((b"clear.example", b"STARTTLS")),
+             b"STARTTLS", b"220 2.0.0 go ahead\r\n"),
     "imap": (b"m1 CAPABILITY", b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=CLEAR\r\nm1 OK done\r\n",
              b"m2 STARTTLS", b"m2 OK go ahead\r\n"),
     "pop3": (b"CAPA", b"+OK\r\nSTLS\r\nSASL CLEAR\r\n.\r\n", b"STLS", b"+OK go ahead\r\n"),
 }
-CLEAR_GREETINGS = {"smtp": b"220 clear.example ESMTP\r\n", "imap": b"* OK [ALERT] clear words\r\n",
+CLEAR_GREETINGS = {"smtp": b"220 clear.example ESMTP\r\n",
+                   "lmtp": b"220 clear.example LMTP\r\n", "imap": b"* OK [ALERT] clear words\r\n",
                    "pop3": b"+OK clear words <1.2@clear.example>\r\n"}
 
 
@@ -261,4 +307,5 @@ def tls_server(protocol: str, tls: str, begin: Step, **changes: object) -> Scrip
 
 
 def server(protocol: str, **changes: object) -> Script:
-    return {"smtp": smtp, "imap": imap, "pop3": pop3}[protocol](**changes)  # type: ignore[operator]
+    servers = {"smtp": smtp, "lmtp": lmtp, "imap": imap, "pop3": pop3}
+    return servers[protocol](**changes)  # type: ignore[operator]
