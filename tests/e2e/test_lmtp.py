@@ -241,6 +241,33 @@ def test_a_message_that_is_refused_early_for_each_recipient(bench):
     assert b"more" not in at.backend.connection().received
 
 
+@pytest.mark.conformance("C129")
+@pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "stays"])
+def test_a_message_that_is_refused_early_for_one_recipient_alone(bench, leaves):
+    """Of the other one nothing is known, so it is to be tried again."""
+    def refuse(connection, _):
+        connection.send(b"354 go ahead\r\n")
+        connection.read_until(b"enough")
+        connection.send(FULL)
+        if leaves:
+            connection.close()
+        else:
+            connection.expect_end()
+
+    at = bench("lmtp", lmtp(replies={b"DATA": refuse}))
+    client = at.connect_tls()
+    say_hello(client)
+    client.send(group(b"a@d", b"b@d") + b"DATA\r\n")
+    read(client, b"250 2.1.0", b"250 2.1.5", b"250 2.1.5", b"354")
+    client.send(b"enough\r\n")
+    read(client, FULL)
+    client.send(b"more\r\n.\r\n")
+    read(client, b"421 4.4.2 ")
+    client.read_to_end()
+    assert at.proxy.wait_for_event("session").fields["reason"] == "server-farewell"
+    assert b"more" not in at.backend.connection().received
+
+
 @pytest.mark.conformance("C67")
 def test_a_smuggled_end_is_refused_for_each_recipient(bench):
     at = bench("lmtp", lmtp())
