@@ -73,7 +73,7 @@ void account_check(const struct config *config, bool serving, struct config_repo
     } else if (account && !serving && geteuid() != 0 && geteuid() != account->pw_uid) {
         (void)snprintf(text, sizeof(text), "only root can become %s; let root start mailmux", user);
         add(config, report, false, text);
-    } else if (!serving) { /* the start says it of the socket itself */
+    } else if (!serving && report->error_count == 0) { /* a start says it of the socket itself */
         check_ports(config, report);
     }
 }
