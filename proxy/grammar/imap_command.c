@@ -19,7 +19,7 @@ static bool has_literal(struct slice line)
 {
     uint64_t octets;
 
-    return imap_literal_find(line, &octets) != IMAP_LITERAL_NONE;
+    return literal_find(line, &octets) != LITERAL_NONE;
 }
 
 /* ---- Commands ---- */

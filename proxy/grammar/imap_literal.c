@@ -4,45 +4,6 @@
  */
 #include "imap_parts.h"
 
-static bool is_digits(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if (!byte_is_digit(s.p[i]))
-            return false;
-    }
-    return s.n > 0;
-}
-
-/* Returns where the last opening brace is, or s.n if there is none. */
-static size_t find_brace(struct slice s)
-{
-    for (size_t i = s.n; i > 0; i--) {
-        if (s.p[i - 1] == '{')
-            return i - 1;
-    }
-    return s.n;
-}
-
-enum imap_literal imap_literal_find(struct slice line, uint64_t *octets)
-{
-    size_t brace = find_brace(line);
-    struct slice number;
-    bool comes;
-
-    if (line.n == 0 || line.p[line.n - 1] != '}' || brace == line.n)
-        return IMAP_LITERAL_NONE;
-    number = slice_of(line.p + brace + 1, line.n - brace - 2);
-    comes = number.n > 0 && number.p[number.n - 1] == '+';
-    if (comes)
-        number.n--;
-    /* Inside an open quoted string a backend may see a literal or not. So none is allowed there. */
-    if (!is_digits(number) || !imap_is_balanced(line))
-        return IMAP_LITERAL_WRONG;
-    if (!slice_number(number, UINT64_MAX, octets))
-        *octets = UINT64_MAX;
-    return comes ? IMAP_LITERAL_COMES : IMAP_LITERAL_WAITS;
-}
-
 /*
  * The next octets of the client are those of a literal, if it has any. After them `phase` says what
  * the next line is.
@@ -77,12 +38,12 @@ static bool refuse_literal(
     return false;
 }
 
-static bool permits_literal(struct dialog *dialog, struct slice line, enum imap_literal literal,
+static bool permits_literal(struct dialog *dialog, struct slice line, enum literal literal,
     uint64_t octets, struct actions *actions)
 {
-    if (literal == IMAP_LITERAL_WRONG)
+    if (literal == LITERAL_WRONG)
         return refuse_literal(dialog, line, IMAP_BAD_LITERAL, actions);
-    if (literal != IMAP_LITERAL_NONE && octets > dialog->policy->literal)
+    if (literal != LITERAL_NONE && octets > dialog->policy->literal)
         return refuse_literal(dialog, line, IMAP_LARGE_LITERAL, actions);
     return true;
 }
@@ -92,9 +53,9 @@ static bool permits_literal(struct dialog *dialog, struct slice line, enum imap_
  * refuse the line before it has seen the literal, as Dovecot does if it cannot parse the line. It
  * would then run the octets after "{n+}" as commands (A3, C100).
  */
-static void forward_line(struct slice line, enum imap_literal literal, struct actions *actions)
+static void forward_line(struct slice line, enum literal literal, struct actions *actions)
 {
-    if (literal != IMAP_LITERAL_COMES) {
+    if (literal != LITERAL_COMES) {
         dialog_forward(actions, line);
         return;
     }
@@ -105,7 +66,7 @@ static void forward_line(struct slice line, enum imap_literal literal, struct ac
 void imap_forward(struct dialog *dialog, struct slice line, struct actions *actions)
 {
     uint64_t octets = 0;
-    enum imap_literal literal = imap_literal_find(line, &octets);
+    enum literal literal = literal_find(line, &octets);
 
     if (!permits_literal(dialog, line, literal, octets, actions))
         return;
@@ -113,14 +74,14 @@ void imap_forward(struct dialog *dialog, struct slice line, struct actions *acti
     dialog->of.imap.reply_octets = 0;
     dialog->of.imap.reply_lines = 0;
     switch (literal) {
-    case IMAP_LITERAL_NONE:
-    case IMAP_LITERAL_WRONG:
+    case LITERAL_NONE:
+    case LITERAL_WRONG:
         await_answer(dialog);
         break;
-    case IMAP_LITERAL_WAITS:
-    case IMAP_LITERAL_COMES:
+    case LITERAL_WAITS:
+    case LITERAL_COMES:
         dialog->of.imap.literal = octets;
-        dialog->of.imap.literal_comes = literal == IMAP_LITERAL_COMES;
+        dialog->of.imap.literal_comes = literal == LITERAL_COMES;
         dialog->of.imap.phase = IMAP_LITERAL;
         dialog->mode = DIALOG_HELD;
         break;
@@ -240,7 +201,7 @@ static void bound_id(struct imap *imap)
 void imap_drop_on(struct dialog *dialog, struct slice line, struct actions *actions)
 {
     uint64_t octets = 0;
-    enum imap_literal literal = imap_literal_find(line, &octets);
+    enum literal literal = literal_find(line, &octets);
     bool fits = literal_fits(dialog, octets);
     enum imap_answer answer;
 
@@ -249,14 +210,14 @@ void imap_drop_on(struct dialog *dialog, struct slice line, struct actions *acti
     bound_id(&dialog->of.imap);
     answer = dialog->of.imap.answer;
 
-    if (literal == IMAP_LITERAL_COMES && !fits) {
+    if (literal == LITERAL_COMES && !fits) {
         imap_close_literal(dialog, actions);
-    } else if (literal == IMAP_LITERAL_COMES) {
+    } else if (literal == LITERAL_COMES) {
         take_literal(dialog, octets, DIALOG_SKIPPED, IMAP_DROPPING);
-    } else if (literal == IMAP_LITERAL_WAITS && answers[answer].takes_all && fits) {
+    } else if (literal == LITERAL_WAITS && answers[answer].takes_all && fits) {
         dialog_reply(actions, SLICE("+ OK"));
         take_literal(dialog, octets, DIALOG_SKIPPED, IMAP_DROPPING);
-    } else if (literal == IMAP_LITERAL_NONE || !answers[answer].takes_all) {
+    } else if (literal == LITERAL_NONE || !answers[answer].takes_all) {
         imap_say(dialog, answer, actions);
     } else {
         imap_say(dialog, fits ? IMAP_BAD_LITERAL : IMAP_LARGE_LITERAL, actions);

@@ -12,12 +12,12 @@ static bool is_literal(struct slice text)
 
     if (text.n == 0 || *text.p != '{' || slice_find(slice_after(text, 1), '{') + 1 < text.n)
         return false;
-    switch (imap_literal_find(text, &octets)) {
-    case IMAP_LITERAL_NONE:
-    case IMAP_LITERAL_WRONG:
+    switch (literal_find(text, &octets)) {
+    case LITERAL_NONE:
+    case LITERAL_WRONG:
         return false;
-    case IMAP_LITERAL_WAITS:
-    case IMAP_LITERAL_COMES:
+    case LITERAL_WAITS:
+    case LITERAL_COMES:
         return true;
     }
     return false;

@@ -9,6 +9,7 @@
 #define MAILMUX_IMAP_PARTS_H
 
 #include "dialog_parts.h"
+#include "literal.h"
 
 /* ---- imap_words.c ---- */
 
@@ -33,9 +34,6 @@ bool imap_string_cut(struct slice *rest, struct slice *string);
  */
 size_t imap_string_text(struct slice string, char *text, size_t cap);
 
-/* Returns whether each quoted string that begins in the line also ends in it. */
-bool imap_is_balanced(struct slice line);
-
 enum imap_list { IMAP_LIST_BAD, IMAP_LIST_CLEAN, IMAP_LIST_PRIVATE };
 
 /*
@@ -51,19 +49,6 @@ enum imap_list imap_id_check(struct slice parameters);
 bool imap_id_write(struct slice parameters, struct buffer *out);
 
 /* ---- imap_literal.c ---- */
-
-enum imap_literal {
-    IMAP_LITERAL_NONE,
-    IMAP_LITERAL_WRONG, /* there are braces, but no number in them */
-    IMAP_LITERAL_WAITS, /* {n}: the client waits until the server asks for it */
-    IMAP_LITERAL_COMES  /* {n+}: it follows at once [RFC 7888] */
-};
-
-/*
- * Finds the literal that the line ends with. A number beyond 64 bits counts as UINT64_MAX octets.
- * *octets is written on WAITS and COMES only.
- */
-enum imap_literal imap_literal_find(struct slice line, uint64_t *octets);
 
 /*
  * Forwards a line of a command. Its literal, if it has one, passes when the backend asks for it. A

@@ -57,8 +57,7 @@ static enum reply_cut cut_response(
             response->line = line;
         at += used;
         response->is_clean = response->is_clean && line_is_clean(line);
-        if (!may_hold_literals(response->line) ||
-            imap_literal_find(line, &octets) != IMAP_LITERAL_WAITS)
+        if (!may_hold_literals(response->line) || literal_find(line, &octets) != LITERAL_WAITS)
             break;
         if (octets > policy->reply - at)
             return REPLY_LARGE;

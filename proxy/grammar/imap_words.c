@@ -32,18 +32,6 @@ bool imap_tag_cut(struct slice line, struct slice *tag, struct slice *rest)
     return true;
 }
 
-/* Returns how many octets the quoted string at the start of s takes, or 0 if it does not end. */
-static size_t quoted_length(struct slice s)
-{
-    for (size_t i = 1; i < s.n; i++) {
-        if (s.p[i] == '"')
-            return i + 1;
-        if (s.p[i] == '\\')
-            i++;
-    }
-    return 0;
-}
-
 static size_t atom_length(struct slice s)
 {
     size_t n = 0;
@@ -56,7 +44,7 @@ static size_t atom_length(struct slice s)
 bool imap_string_cut(struct slice *rest, struct slice *string)
 {
     struct slice s = slice_trim_start(*rest);
-    size_t n = s.n > 0 && *s.p == '"' ? quoted_length(s) : atom_length(s);
+    size_t n = s.n > 0 && *s.p == '"' ? string_quoted_length(s) : atom_length(s);
 
     if (n == 0)
         return false;
@@ -77,21 +65,6 @@ size_t imap_string_text(struct slice string, char *text, size_t cap)
         text[n++] = string.p[i];
     }
     return n;
-}
-
-bool imap_is_balanced(struct slice line)
-{
-    for (;;) {
-        size_t n;
-
-        line = slice_after(line, slice_find(line, '"'));
-        if (line.n == 0)
-            return true;
-        n = quoted_length(line);
-        if (n == 0)
-            return false;
-        line = slice_after(line, n);
-    }
 }
 
 /* ---- ID [RFC 2971] ---- */

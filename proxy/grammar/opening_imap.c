@@ -85,7 +85,7 @@ static enum opening_answer go_on(struct opening *opening, struct slice line)
 {
     uint64_t octets;
 
-    opening->is_inside = imap_literal_find(line, &octets) == IMAP_LITERAL_WAITS;
+    opening->is_inside = literal_find(line, &octets) == LITERAL_WAITS;
     opening->skipped = opening->is_inside ? octets : 0;
     return opening->skipped > opening->plan->reply ? ANSWER_LARGE : ANSWER_PART;
 }

@@ -7,47 +7,6 @@ static void assert_slice(struct slice got, const char *want)
         fail_msg("want <%s>, got <%.*s>", want, (int)got.n, got.p);
 }
 
-static void literals_are_found_at_the_end_of_a_line(void **state)
-{
-    static const struct {
-        const char *line;
-        enum imap_literal literal;
-        uint64_t octets;
-    } rows[] = {
-        {"", IMAP_LITERAL_NONE, 0},
-        {"}", IMAP_LITERAL_NONE, 0},
-        {"a LOGIN x}", IMAP_LITERAL_NONE, 0},
-        {"a LOGIN {5} ", IMAP_LITERAL_NONE, 0},
-        {"a LOGIN {0}", IMAP_LITERAL_WAITS, 0},
-        {"a LOGIN {12}", IMAP_LITERAL_WAITS, 12},
-        {"a LOGIN {12+}", IMAP_LITERAL_COMES, 12},
-        {"a LOGIN ~{12+}", IMAP_LITERAL_COMES, 12},
-        {"a LOGIN \"{\" {7}", IMAP_LITERAL_WAITS, 7},
-        {"a LOGIN \"\\\"\" {7}", IMAP_LITERAL_WAITS, 7},
-        {"a LOGIN {1}{2}", IMAP_LITERAL_WAITS, 2},
-        {"a LOGIN {18446744073709551615}", IMAP_LITERAL_WAITS, UINT64_MAX},
-        {"a LOGIN {18446744073709551616}", IMAP_LITERAL_WAITS, UINT64_MAX},
-        {"a LOGIN {99999999999999999999+}", IMAP_LITERAL_COMES, UINT64_MAX},
-        {"a LOGIN {}", IMAP_LITERAL_WRONG, 0},
-        {"a LOGIN {+}", IMAP_LITERAL_WRONG, 0},
-        {"a LOGIN {++}", IMAP_LITERAL_WRONG, 0},
-        {"a LOGIN {-1}", IMAP_LITERAL_WRONG, 0},
-        {"a LOGIN {+1}", IMAP_LITERAL_WRONG, 0},
-        {"a LOGIN {1x}", IMAP_LITERAL_WRONG, 0},
-        {"a LOGIN { 1}", IMAP_LITERAL_WRONG, 0},
-        {"a LOGIN \"x {1}", IMAP_LITERAL_WRONG, 0},
-        {"a LOGIN \"x\\\" {1}", IMAP_LITERAL_WRONG, 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        uint64_t octets = 0;
-
-        assert_int_equal(imap_literal_find(slice_from(rows[i].line), &octets), rows[i].literal);
-        assert_int_equal(octets, rows[i].octets);
-    }
-}
-
 static void tags_have_their_letters_and_their_maximum(void **state)
 {
     static const char *const good[] = {"a NOOP", "A001 x", "a.b/c:d] x", "&~ x", "a"};
@@ -210,7 +169,6 @@ static void any_split_gives_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(literals_are_found_at_the_end_of_a_line),
         cmocka_unit_test(tags_have_their_letters_and_their_maximum),
         cmocka_unit_test(strings_are_cut_and_read),
         cmocka_unit_test(private_id_fields_are_found_and_left_out),
