@@ -133,7 +133,8 @@ static void take_response(
 {
     struct slice cancel = SLICE("*");
 
-    is_bad = is_bad || (!sasl_is_base64(line) && !slice_equal(line, cancel));
+    is_bad = is_bad || (rules_of(dialog)->response && !rules_of(dialog)->response(line, &line)) ||
+             (!sasl_is_base64(line) && !slice_equal(line, cancel));
     dialog->in_exchange = false; /* until the backend asks again */
     dialog->is_cancelled = is_bad || slice_equal(line, cancel);
     line = dialog->is_cancelled ? cancel : line;
@@ -150,6 +151,13 @@ static void take_bad_line(
         rules_of(dialog)->client_bad_line(dialog, line, too_long, actions);
 }
 
+/* A literal would follow that is neither taken nor skipped. */
+static void close_literal(struct dialog *dialog, struct actions *actions)
+{
+    dialog_note_refusal(REFUSAL_LITERAL_TOO_LARGE, actions);
+    dialog_close_with(dialog, FAREWELL_LINE_TOO_LONG, REASON_LITERAL_TOO_LARGE);
+}
+
 static void discard(struct dialog *dialog, struct slice in, struct actions *actions)
 {
     size_t end = slice_find(in, '\n');
@@ -159,6 +167,8 @@ static void discard(struct dialog *dialog, struct slice in, struct actions *acti
     dialog->count += actions->used;
     if (dialog->count > DIALOG_DISCARD_MAX) {
         dialog_close_with(dialog, FAREWELL_LINE_TOO_LONG, REASON_LINE_TOO_LONG);
+    } else if (end < in.n && rules_of(dialog)->literals && dialog->discarded_last == '}') {
+        close_literal(dialog, actions);
     } else if (end < in.n) {
         dialog->mode = DIALOG_LINES;
         take_bad_line(dialog, slice_of(dialog->discarded, dialog->discarded_len), true, actions);
@@ -192,14 +202,15 @@ static void take_command(
     rules_of(dialog)->client_line(dialog, line, behind, actions);
 }
 
-static void take_line(
-    struct dialog *dialog, struct slice line, struct slice behind, struct actions *actions)
+/* head: octets of the line that are literals, and lines in front of one. */
+static void take_line(struct dialog *dialog, struct slice line, size_t head, struct slice behind,
+    struct actions *actions)
 {
     dialog->first = !dialog->started;
     dialog->started = true;
     if (dialog->first && dialog_is_http(line))
         dialog_close_with(dialog, FAREWELL_REFUSED, REASON_HTTP);
-    else if (!line_is_clean(line))
+    else if (!line_is_clean(slice_after(line, head)))
         take_bad_line(dialog, line, false, actions);
     else if (dialog->in_exchange)
         take_response(dialog, line, false, actions);
@@ -225,6 +236,7 @@ static bool feed_line(struct dialog *dialog, struct slice in, struct actions *ac
 {
     struct slice line;
     size_t limit;
+    size_t head;
     size_t used;
 
     if (!dialog->started && dialog_is_handshake(in)) {
@@ -232,17 +244,25 @@ static bool feed_line(struct dialog *dialog, struct slice in, struct actions *ac
         return true;
     }
     limit = line_limit(dialog, in);
-    switch (line_cut(in, limit, &line, &used)) {
+    head = rules_of(dialog)->literals ? rules_of(dialog)->literals(dialog, in, limit) : 0;
+    if (head > limit) {
+        close_literal(dialog, actions);
+        return true;
+    }
+    if (head > in.n)
+        return false;
+    switch (line_cut(slice_after(in, head), limit - head, &line, &used)) {
     case LINE_MORE:
         return false;
     case LINE_LONG:
         begin_discard(dialog, slice_of(in.p, limit), actions);
         return true;
     case LINE_WHOLE:
+        line = slice_of(in.p, head + line.n);
         if (line_waits(dialog, line))
             return false;
-        actions->used = used;
-        take_line(dialog, line, slice_after(in, used), actions);
+        actions->used = head + used;
+        take_line(dialog, line, head, slice_after(in, head + used), actions);
         return true;
     }
     return false;

@@ -40,7 +40,15 @@ struct dialog_rules {
     bool (*line_waits)(struct dialog *dialog, struct slice line);
 
     /*
-     * Takes one clean command line, without its line end. behind: what the same input holds after
+     * Returns how many octets at the start of `in` are lines that end with a literal, together with
+     * these literals: the line goes on behind them. More than in.n: they are not all there. More
+     * than `limit`: they are not taken, and the session ends. NULL: a line ends at its first LF.
+     */
+    size_t (*literals)(const struct dialog *dialog, struct slice in, size_t limit);
+
+    /*
+     * Takes one clean command line, without its line end; what `literals` has found at its start
+     * need not be clean. behind: what the same input holds after
      * it.
      */
     void (*client_line)(
@@ -52,6 +60,12 @@ struct dialog_rules {
      */
     void (*client_bad_line)(
         struct dialog *dialog, struct slice line, bool too_long, struct actions *actions);
+
+    /*
+     * Reads the text of the client's line in a SASL exchange. Returns false if the line has another
+     * form. NULL: the text is the line.
+     */
+    bool (*response)(struct slice line, struct slice *text);
 
     /*
      * Forwards the client's line of a SASL exchange: base64, which may be empty, or "*", which
