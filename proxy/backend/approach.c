@@ -279,7 +279,9 @@ static void fail_opening(struct approach *approach, size_t used)
 /* Keeps the greeting for the client, while the opening goes on. Returns false without memory. */
 static bool keep_greeting(struct approach *approach, size_t used)
 {
-    if (!approach->plan.keeps_greeting || approach->plan.opening->starttls)
+    bool is_in_clear = approach->plan.opening->starttls && !approach->opening.tls;
+
+    if (!approach->plan.keeps_greeting || is_in_clear)
         return true;
     approach->greeted = buffer_take(&approach->engine->replies);
     return approach->greeted &&

@@ -33,8 +33,7 @@ enum opening_answer opening_answer_of(enum reply_cut cut)
     return answers[cut];
 }
 
-/* Counts a line of the current reply. Returns false if the reply is too large now. */
-static bool count_line(struct opening *opening, size_t octets)
+bool opening_count_line(struct opening *opening, size_t octets)
 {
     opening->octets += octets;
     opening->lines++;
@@ -46,7 +45,7 @@ enum opening_answer opening_cut_line(
 {
     enum reply_cut cut = line_cut_reply(in, REPLY_LINE_MAX, line, used);
 
-    if (cut == REPLY_WHOLE && !count_line(opening, *used))
+    if (cut == REPLY_WHOLE && !opening_count_line(opening, *used))
         cut = REPLY_LARGE;
     return opening_answer_of(cut);
 }
@@ -57,6 +56,18 @@ void opening_keep(struct opening *opening, struct slice words)
 
     if (kept && words.n > 0 && buffer_room(kept) > words.n)
         (void)(buffer_append(kept, words) && buffer_append(kept, SLICE("\n")));
+}
+
+void opening_keep_pair(struct opening *opening, struct slice name, struct slice value)
+{
+    struct buffer *kept = opening->capabilities;
+    const size_t blanks = 2;
+
+    if (value.n == 0)
+        opening_keep(opening, name);
+    else if (kept && buffer_room(kept) >= name.n + value.n + blanks)
+        (void)(buffer_append(kept, name) && buffer_append(kept, SLICE(" ")) &&
+               buffer_append(kept, value) && buffer_append(kept, SLICE("\n")));
 }
 
 void opening_learn_mechanisms(struct opening *opening, struct slice names)
@@ -165,20 +176,6 @@ static struct opening_turn tell_identity(struct opening *opening, size_t used, s
     return say(opening, OPENING_AT_IDENTITY, used, out);
 }
 
-static struct opening_turn after_greeting(struct opening *opening, size_t used, struct buffer *out)
-{
-    const struct opening_plan *plan = opening->plan;
-    bool asks_first = words_of(opening)->asks_for_xclient && plan->identity == SEND_ADDRESS_XCLIENT;
-
-    if (plan->goal == OPENING_GREETING)
-        return end(opening, used);
-    if (opening->greeting == GREETING_PREAUTH) /* no command may be sent any more */
-        return end(opening, used);
-    if (plan->starttls || plan->goal != OPENING_SESSION || (has_identity(opening) && asks_first))
-        return say(opening, OPENING_AT_HELLO, used, out);
-    return has_identity(opening) ? tell_identity(opening, used, out) : end(opening, used);
-}
-
 static struct opening_turn after_hello(struct opening *opening, size_t used, struct buffer *out)
 {
     const struct opening_plan *plan = opening->plan;
@@ -190,6 +187,22 @@ static struct opening_turn after_hello(struct opening *opening, size_t used, str
             return fail(opening, OPENING_NO_STARTTLS, used);
         return say(opening, OPENING_AT_STARTTLS, used, out);
     }
+    return has_identity(opening) ? tell_identity(opening, used, out) : end(opening, used);
+}
+
+static struct opening_turn after_greeting(struct opening *opening, size_t used, struct buffer *out)
+{
+    const struct opening_plan *plan = opening->plan;
+    bool asks_first = words_of(opening)->asks_for_xclient && plan->identity == SEND_ADDRESS_XCLIENT;
+
+    if (plan->goal == OPENING_GREETING)
+        return end(opening, used);
+    if (opening->tls) /* this greeting is the answer to TLS */
+        return after_hello(opening, used, out);
+    if (opening->greeting == GREETING_PREAUTH) /* no command may be sent any more */
+        return end(opening, used);
+    if (plan->starttls || plan->goal != OPENING_SESSION || (has_identity(opening) && asks_first))
+        return say(opening, OPENING_AT_HELLO, used, out);
     return has_identity(opening) ? tell_identity(opening, used, out) : end(opening, used);
 }
 
@@ -205,6 +218,15 @@ static struct opening_turn after_starttls(struct opening *opening, struct slice 
     return turn_of(OPENING_START_TLS, used);
 }
 
+/* The server says again inside TLS what its greeting has said. */
+static void await_greeting(struct opening *opening)
+{
+    forget_reply(opening);
+    if (opening->capabilities)
+        buffer_clear(opening->capabilities);
+    opening->step = OPENING_AT_GREETING;
+}
+
 void opening_tls_started(struct opening *opening, struct buffer *out)
 {
     const unsigned by_greeting = OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
@@ -215,6 +237,10 @@ void opening_tls_started(struct opening *opening, struct buffer *out)
      */
     opening->offers &= words_of(opening)->asks_for_xclient ? 0 : by_greeting;
     opening->tls = true;
+    if (words_of(opening)->greets_again) {
+        await_greeting(opening);
+        return;
+    }
     if (opening->leaves_hello && !has_identity(opening)) {
         (void)end(opening, 0);
         return;
@@ -329,8 +355,8 @@ static struct opening_turn take_answer(struct opening *opening, struct slice in,
  */
 static struct opening_turn skip_blank_line(struct opening *opening, size_t used)
 {
-    return count_line(opening, used) ? turn_of(OPENING_GO_ON, used)
-                                     : fail(opening, OPENING_TOO_LARGE, used);
+    return opening_count_line(opening, used) ? turn_of(OPENING_GO_ON, used)
+                                             : fail(opening, OPENING_TOO_LARGE, used);
 }
 
 /* Returns whether an empty line may come now. Inside a reply it would be a part of the reply. */

@@ -1,8 +1,8 @@
 /*
  * What the files of the opening share: opening.c (the order of the commands), opening_smtp.c,
- * opening_imap.c, opening_pop3.c (the commands and answers of each protocol), opening_text.c
- * (pieces of commands), opening_failure.c (what each failure means). The current command is the one
- * of opening->step, whose answer is awaited.
+ * opening_imap.c, opening_pop3.c (the commands and answers of each
+ * protocol), opening_text.c (pieces of commands), opening_failure.c (what each failure means). The
+ * current command is the one of opening->step, whose answer is awaited.
  */
 #ifndef MAILMUX_OPENING_PARTS_H
 #define MAILMUX_OPENING_PARTS_H
@@ -31,7 +31,8 @@ struct opening_words {
     const char *hello;    /* the command that asks for capabilities */
     const char *starttls;
     const char *quit;
-    bool has_tags;         /* a tag stands before each command and before its answer */
+    bool has_tags;     /* a tag stands before each command and before its answer */
+    bool greets_again; /* the server greets a second time, as soon as TLS is up [RFC 5804 2.2] */
     bool asks_for_xclient; /* the answer to hello lists the attributes that XCLIENT may have */
 
     /*
@@ -76,11 +77,17 @@ enum opening_answer opening_answer_of(enum reply_cut cut);
 enum opening_answer opening_cut_line(
     struct opening *opening, struct slice in, struct slice *line, size_t *used);
 
+/* Counts a line of the current reply. Returns false if the reply is too large now. */
+bool opening_count_line(struct opening *opening, size_t octets);
+
 /*
  * Appends a capability, or a line of them, to opening->capabilities, if there is such a buffer and
  * if it fits: see opening_init.
  */
 void opening_keep(struct opening *opening, struct slice words);
+
+/* The same for a capability that has a name and a value, which may be empty. */
+void opening_keep_pair(struct opening *opening, struct slice name, struct slice value);
 
 /*
  * Learns from a list of SASL mechanisms: whether it has one that takes passwords, any other one,
@@ -104,5 +111,11 @@ void opening_put_number(struct buffer *out, unsigned number);
 void opening_put_address(
     struct buffer *out, struct slice name, const struct address *address, struct slice v6);
 void opening_put_port(struct buffer *out, struct slice name, const struct address *address);
+
+/*
+ * Appends Dovecot's XCLIENT, as POP3 and ManageSieve have it. An address that is not known is left
+ * out, because there no value means "unknown". A `say_identity` of struct opening_words.
+ */
+void opening_say_dovecot_xclient(const struct opening *opening, struct buffer *out);
 
 #endif

@@ -13,31 +13,6 @@ static void greeted(struct opening *opening, struct slice text)
         opening->offers |= OPENING_OFFERS_XCLIENT | OPENING_OFFERS_XCLIENT_ADDR;
 }
 
-/*
- * An address that is not known is left out, because in Dovecot's XCLIENT no value means "unknown".
- */
-static void say_identity(const struct opening *opening, struct buffer *out)
-{
-    const struct opening_client *client = opening->client;
-    const struct slice as_it_is = SLICE("");
-
-    (void)buffer_append(out, SLICE("XCLIENT"));
-    if (address_family(&client->source) != 0) {
-        opening_put_address(out, SLICE("ADDR"), &client->source, as_it_is);
-        opening_put_port(out, SLICE("PORT"), &client->source);
-    }
-    if (address_family(&client->destination) != 0) {
-        opening_put_address(out, SLICE("DESTADDR"), &client->destination, as_it_is);
-        opening_put_port(out, SLICE("DESTPORT"), &client->destination);
-    }
-    if (client->session_id.n > 0 && client->session_id.n <= OPENING_SESSION_ID_MAX)
-        (void)(buffer_append(out, SLICE(" SESSION=")) && buffer_append(out, client->session_id));
-    (void)buffer_append(out, SLICE(" TTL="));
-    opening_put_number(out, OPENING_PROXY_TTL);
-    (void)buffer_append(out, SLICE(" CLIENT-TRANSPORT="));
-    (void)line_append(out, client->tls ? SLICE("TLS") : SLICE("insecure"));
-}
-
 static void learn(struct opening *opening, struct slice line)
 {
     struct slice rest = line;
@@ -91,6 +66,6 @@ const struct opening_words opening_pop3 = {
     .starttls = "STLS",
     .quit = "QUIT",
     .greeted = greeted,
-    .say_identity = say_identity,
+    .say_identity = opening_say_dovecot_xclient,
     .answer = answer,
 };

@@ -51,3 +51,25 @@ void opening_put_port(struct buffer *out, struct slice name, const struct addres
     else
         opening_put_number(out, address_port(address));
 }
+
+void opening_say_dovecot_xclient(const struct opening *opening, struct buffer *out)
+{
+    const struct opening_client *client = opening->client;
+    const struct slice as_it_is = SLICE("");
+
+    (void)buffer_append(out, SLICE("XCLIENT"));
+    if (address_family(&client->source) != 0) {
+        opening_put_address(out, SLICE("ADDR"), &client->source, as_it_is);
+        opening_put_port(out, SLICE("PORT"), &client->source);
+    }
+    if (address_family(&client->destination) != 0) {
+        opening_put_address(out, SLICE("DESTADDR"), &client->destination, as_it_is);
+        opening_put_port(out, SLICE("DESTPORT"), &client->destination);
+    }
+    if (client->session_id.n > 0 && client->session_id.n <= OPENING_SESSION_ID_MAX)
+        (void)(buffer_append(out, SLICE(" SESSION=")) && buffer_append(out, client->session_id));
+    (void)buffer_append(out, SLICE(" TTL="));
+    opening_put_number(out, OPENING_PROXY_TTL);
+    (void)buffer_append(out, SLICE(" CLIENT-TRANSPORT="));
+    (void)line_append(out, client->tls ? SLICE("TLS") : SLICE("insecure"));
+}
