@@ -23,6 +23,7 @@
 
 #include "mailmux/buffer.h"
 #include "mailmux/imap.h"
+#include "mailmux/managesieve.h"
 #include "mailmux/news.h"
 #include "mailmux/pop3.h"
 #include "mailmux/reason.h"
@@ -128,7 +129,7 @@ enum dialog_farewell {
 /* What a backend's greeting says [RFC 5321 3.1, RFC 9051 7.1, RFC 1939 4]. */
 enum greeting {
     GREETING_MORE,    /* not all of it is there */
-    GREETING_READY,   /* 220, * OK, +OK */
+    GREETING_READY,   /* 220, * OK, +OK, OK */
     GREETING_PREAUTH, /* * PREAUTH */
     GREETING_REFUSED, /* 4yz, 5yz, * BYE, NO or BAD, -ERR: another server may be better */
     GREETING_LARGE,   /* it begins as one of these, and is longer than its limit */
@@ -216,6 +217,7 @@ struct dialog {
         struct smtp smtp;
         struct imap imap;
         struct pop3 pop3;
+        struct managesieve managesieve;
     } of;
 };
 

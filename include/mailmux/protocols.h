@@ -8,5 +8,6 @@ extern const struct protocol protocol_smtp;
 extern const struct protocol protocol_lmtp;
 extern const struct protocol protocol_pop3;
 extern const struct protocol protocol_imap;
+extern const struct protocol protocol_managesieve;
 
 #endif

@@ -72,3 +72,19 @@ enum last_words last_words_pop3(struct slice client, struct slice server)
         return status == POP3_OK || status == POP3_ERR ? LAST_WORDS_ANSWERED : LAST_WORDS_QUIT;
     return status == POP3_ERR ? LAST_WORDS_SERVER : LAST_WORDS_NONE;
 }
+
+/* A reply to LOGOUT is OK, or BYE; a BYE may also come unasked [RFC 5804 1.2]. */
+enum last_words last_words_managesieve(struct slice client, struct slice server)
+{
+    struct slice said = SLICE("");
+    struct slice heard = SLICE("");
+    bool is_bye;
+
+    (void)cut_last_line(&client, &said);
+    (void)cut_last_line(&server, &heard);
+    is_bye = slice_starts_word(heard, SLICE("BYE"));
+    if (slice_equal_nocase(slice_trim(said), SLICE("LOGOUT")))
+        return is_bye || slice_starts_word(heard, SLICE("OK")) ? LAST_WORDS_ANSWERED
+                                                               : LAST_WORDS_QUIT;
+    return is_bye ? LAST_WORDS_SERVER : LAST_WORDS_NONE;
+}

@@ -10,5 +10,6 @@
 /* See last_words of struct protocol. */
 enum last_words last_words_imap(struct slice client, struct slice server);
 enum last_words last_words_pop3(struct slice client, struct slice server);
+enum last_words last_words_managesieve(struct slice client, struct slice server);
 
 #endif

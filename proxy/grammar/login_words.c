@@ -48,19 +48,21 @@ struct slice login_code(struct slice text)
 {
     enum { CODE_MAX = 32 };
     size_t n = 1;
+    char end;
 
-    if (text.n == 0 || *text.p != '[')
+    if (text.n == 0 || (*text.p != '[' && *text.p != '('))
         return SLICE("");
+    end = *text.p == '[' ? ']' : ')';
     while (n < text.n && n < CODE_MAX &&
            (byte_is_letter_or_digit(text.p[n]) || text.p[n] == '-' || text.p[n] == '/'))
         n++;
-    return n < text.n && n > 1 && text.p[n] == ']' ? slice_of(text.p, n + 1) : SLICE("");
+    return n < text.n && n > 1 && text.p[n] == end ? slice_of(text.p, n + 1) : SLICE("");
 }
 
 bool login_code_is_passing(struct slice code)
 {
     static const char *const codes[] = {"[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]",
-        "[SYS/TEMP]", "[SYS/PERM]", "[IN-USE]", "[LOGIN-DELAY]", NULL};
+        "[SYS/TEMP]", "[SYS/PERM]", "[IN-USE]", "[LOGIN-DELAY]", "(TRYLATER)", NULL};
 
     return slice_is_one_of(code, codes);
 }

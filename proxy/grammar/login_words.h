@@ -25,8 +25,9 @@ unsigned login_offers(struct slice mechanisms);
 bool login_wants_tls(struct slice text);
 
 /*
- * Returns the response code in brackets at the start of the text of a refusal, with the brackets
- * [RFC 5530, RFC 3206]; empty: there is none, or it is not a plain word.
+ * Returns the response code at the start of the text of a refusal, with its brackets or, in
+ * ManageSieve, parentheses [RFC 5530, RFC 3206, RFC 5804 1.3]; empty: there is none, or it is not a
+ * plain word.
  */
 struct slice login_code(struct slice text);
 

@@ -1,6 +1,6 @@
 /*
  * What the files of the opening share: opening.c (the order of the commands), opening_smtp.c,
- * opening_imap.c, opening_pop3.c (the commands and answers of each
+ * opening_imap.c, opening_pop3.c, opening_managesieve.c (the commands and answers of each
  * protocol), opening_text.c (pieces of commands), opening_failure.c (what each failure means). The
  * current command is the one of opening->step, whose answer is awaited.
  */
@@ -59,6 +59,7 @@ extern const struct opening_words opening_smtp;
 extern const struct opening_words opening_lmtp;
 extern const struct opening_words opening_imap;
 extern const struct opening_words opening_pop3;
+extern const struct opening_words opening_managesieve;
 
 /* ---- opening.c ---- */
 

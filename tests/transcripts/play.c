@@ -248,6 +248,7 @@ static bool tls_up(struct run *run, const struct step *step)
     if (run->renew)
         buffer_clear(&run->in[DIALOG_SERVER]);
     dialog_tls_started(&run->dialog);
+    pump(run); /* it may have something to say now */
     return true;
 }
 

@@ -52,7 +52,7 @@ static bool choose(const struct choice *choices, size_t n, const char *name, int
 static bool read_protocol(struct script *script, const char *value)
 {
     static const struct protocol *const protocols[] = {
-        &protocol_smtp, &protocol_lmtp, &protocol_imap, &protocol_pop3};
+        &protocol_smtp, &protocol_lmtp, &protocol_imap, &protocol_pop3, &protocol_managesieve};
 
     for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++) {
         if (strcmp(protocols[i]->name, value) == 0)
