@@ -26,7 +26,8 @@
     X(SUBMISSION, "submission") /* SMTP with other defaults */                                     \
     X(LMTP, "lmtp")                                                                                \
     X(POP3, "pop3")                                                                                \
-    X(IMAP, "imap")
+    X(IMAP, "imap")                                                                                \
+    X(MANAGESIEVE, "managesieve")
 
 enum config_protocol {
 #define X(name, word) CONFIG_PROTOCOL_##name,

@@ -10,6 +10,7 @@ static const struct protocol *const grammars[CONFIG_PROTOCOL_COUNT] = {
     [CONFIG_PROTOCOL_LMTP] = &protocol_lmtp,
     [CONFIG_PROTOCOL_POP3] = &protocol_pop3,
     [CONFIG_PROTOCOL_IMAP] = &protocol_imap,
+    [CONFIG_PROTOCOL_MANAGESIEVE] = &protocol_managesieve,
 };
 
 const struct protocol *route_protocol(enum config_protocol protocol)

@@ -16,6 +16,9 @@ static const char pop3_why[] =
 static const char imap_why[] =
     "it wants TLS for logins (LOGINDISABLED), and the connection to it has none: its users cannot "
     "log in, and read that their password was exposed";
+static const char managesieve_why[] =
+    "it wants TLS for logins (SASL without PLAIN or LOGIN), and the connection to it has none: its "
+    "users cannot log in";
 static const char dovecot_remedy[] =
     "tls = starttls; or send_client_address = proxy-v2 with proxy_tlvs = ssl; or at the server "
     "(Dovecot: this machine in login_trusted_networks, or disable_plaintext_auth = no)";
@@ -83,6 +86,15 @@ static const struct config_protocol_row rows[] = {
         .identity_tells_tls = true,
         .greeting_ms = GREETING_MS,
         .login_why = imap_why,
+        .login_remedy = dovecot_remedy},
+    [CONFIG_PROTOCOL_MANAGESIEVE] = {.speech = "ManageSieve",
+        .greeting = "\"",
+        .spoken = CONFIG_PROTOCOL_MANAGESIEVE,
+        .ports = {{4190, CONFIG_PROTOCOL_MANAGESIEVE, LISTENER_TLS_STARTTLS}},
+        .logins = PROTOCOL_LOGINS_BY_PASSWORD,
+        .identity = SEND_ADDRESS_XCLIENT,
+        .greeting_ms = GREETING_MS,
+        .login_why = managesieve_why,
         .login_remedy = dovecot_remedy},
 };
 

@@ -77,6 +77,7 @@ static const struct {
     {"protocol", "imaps", NULL, "write protocol = imap and tls = implicit"},
     {"protocol", "pop3s", NULL, "write protocol = pop3 and tls = implicit"},
     {"protocol", "smtps submissions ssmtp", NULL, "write protocol = submission and tls = implicit"},
+    {"protocol", "sieve manage_sieve managesieved timsieved", "managesieve", NULL},
     {"policy tls_policy", "old compat", "legacy", NULL},
     {"policy tls_policy", "default medium normal compatible", "intermediate", NULL},
     {"policy tls_policy", "strict high secure", "modern", NULL},
