@@ -106,7 +106,7 @@ class Bench:
     def connect_tls(self) -> Client:
         """Connects and upgrades, the greeting read."""
         client = self.connect()
-        client.read_smtp() if self.protocol in ("smtp", "lmtp") else client.read_line()
+        client.read_greeting(self.protocol)
         client.starttls(self.protocol)
         return client
 

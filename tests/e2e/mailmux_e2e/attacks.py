@@ -12,7 +12,8 @@ from .client import Client, End, default_context
 from .proxy import Proxy
 
 PLAIN, TLS, READY = "in clear", "in TLS", "in TLS behind a hello"
-GOODBYE = {"smtp": b"QUIT\r\n", "imap": b"zz LOGOUT\r\n", "pop3": b"QUIT\r\n"}
+GOODBYE = {"smtp": b"QUIT\r\n", "imap": b"zz LOGOUT\r\n", "pop3": b"QUIT\r\n",
+           "managesieve": b"LOGOUT\r\n"}
 
 
 def ways(data: bytes) -> Iterator[list[bytes]]:
@@ -63,9 +64,11 @@ class Field:
         client = Client(self.port)
         if self.tls == "implicit":
             client.begin_tls()
-        client.read_smtp() if self.protocol == "smtp" else client.read_line()
+        client.read_greeting(self.protocol)
         if stage != PLAIN and self.tls != "implicit":
             client.starttls(self.protocol)
+            if self.protocol == "managesieve":
+                client.read_sieve()
         if stage == READY and self.protocol == "smtp":
             client.smtp(b"EHLO c.test")
         return client

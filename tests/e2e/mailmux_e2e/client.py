@@ -182,6 +182,17 @@ class Client:
             if line.startswith(tag + b" "):
                 return lines
 
+    def read_sieve(self) -> bytes:
+        """A response of ManageSieve, up to its OK, NO or BYE, without literals."""
+        response = self.read_line()
+        while response.rsplit(b"\r\n", 2)[-2].split(b" ")[0].upper() not in (b"OK", b"NO", b"BYE"):
+            response += self.read_line()
+        return response
+
+    def read_greeting(self, protocol: str) -> bytes:
+        return {"smtp": self.read_smtp, "lmtp": self.read_smtp, "managesieve": self.read_sieve}.get(
+            protocol, self.read_line)()
+
     def read_to_end(self) -> bytes:
         """Reads all that still comes until the other side ends the connection in any way."""
         while self._receive():
@@ -210,6 +221,10 @@ class Client:
         self.send(line + b"\r\n")
         return self.read_dotted()
 
+    def sieve(self, line: bytes) -> bytes:
+        self.send(line + b"\r\n")
+        return self.read_sieve()
+
     # TLS
 
     def begin_tls(self, context: Optional[ssl.SSLContext] = None,
@@ -237,8 +252,9 @@ class Client:
     def starttls(self, protocol: str, command: Optional[bytes] = None) -> None:
         """Sends the protocol's command and shakes hands. The byte behind the answer must be TLS."""
         commands = {"smtp": b"STARTTLS", "lmtp": b"STARTTLS", "imap": b"t STARTTLS",
-                    "pop3": b"STLS"}
-        answers = {"smtp": b"220 ", "lmtp": b"220 ", "imap": b"t OK ", "pop3": b"+OK"}
+                    "pop3": b"STLS", "managesieve": b"STARTTLS"}
+        answers = {"smtp": b"220 ", "lmtp": b"220 ", "imap": b"t OK ", "pop3": b"+OK",
+                   "managesieve": b"OK"}
         self.send(commands[protocol] + b"\r\n" if command is None else command)
         answer = self.read_line()
         assert answer.startswith(answers[protocol]), answer

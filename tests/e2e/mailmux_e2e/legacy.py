@@ -37,7 +37,7 @@ class LegacyServer:
     """
 
     def __init__(self, *options: str, trusted_networks: str = "", at: str = "127.0.0.1",
-                 has_lmtp: bool = False) -> None:
+                 has_lmtp: bool = False, has_sieve: bool = False) -> None:
         """at: the loopback address on which it listens."""
         if trusted_networks:
             options = (*options, "--trust", trusted_networks)
@@ -49,6 +49,9 @@ class LegacyServer:
         self.lmtp = self._ports.reserve()
         if has_lmtp:
             self._options += ("--lmtp", str(self.lmtp))
+        self.managesieve = self._ports.reserve()
+        if has_sieve:
+            self._options += ("--sieve", str(self.managesieve))
         self._is_paused = False
         self._directory = Path(tempfile.mkdtemp(prefix="mailmux-legacy-", dir="/tmp"))
         self.start()

@@ -270,6 +270,63 @@ def pop3(greeting: bytes = b"+OK old server ready\r\n", words: Sequence[bytes] =
     return [send(greeting), _converse(turn)]
 
 
+# ManageSieve
+
+SIEVE_WORDS = (b'"IMPLEMENTATION" "Old Sieve"', b'"SIEVE" "fileinto vacation"', b'"STARTTLS"',
+               b'"SASL" "PLAIN LOGIN"', b'"VERSION" "1.0"')
+_UNASKED = re.compile(rb"\{(\d+)\+\}\r\n$")
+
+
+def sieve_words(words: Sequence[bytes] = SIEVE_WORDS, last: bytes = b'OK "ready"') -> bytes:
+    return b"".join(word + b"\r\n" for word in (*words, last))
+
+
+def sieve_command(connection: Connection) -> bytes:
+    """Takes a whole command, or response, with its literals."""
+    command = connection.read_line()
+    while literal := _UNASKED.search(command):
+        command += connection.take(int(literal[1])) + connection.read_line()
+    return command
+
+
+def sieve_auth(final: bytes = b'OK "Logged in"\r\n') -> Reply:
+    """One challenge, unless the command has an initial response; NO if the client cancels."""
+    def reply(connection: Connection, command: bytes) -> bytes:
+        if command.count(b'"') + 2 * command.count(b"{") < 4:
+            connection.send(b'""\r\n')
+            connection.commands.append(sieve_command(connection))
+            if connection.commands[-1] == b'"*"\r\n':
+                return b'NO "cancelled"\r\n'
+        return final
+    return reply
+
+
+def sieve_logout(connection: Connection, _: bytes) -> bytes:
+    connection.send(b'OK "bye"\r\n')
+    raise Goodbye
+
+
+def managesieve(greeting: bytes = sieve_words(), words: Sequence[bytes] = SIEVE_WORDS,
+                replies: Replies = {}) -> Script:
+    known: Replies = {
+        b"CAPABILITY": sieve_words(words, b'OK "words"'),
+        b"NOOP": b'OK "noop"\r\n',
+        b"AUTHENTICATE": sieve_auth(),
+        b"LISTSCRIPTS": b'"x" ACTIVE\r\nOK\r\n',
+        b"LOGOUT": sieve_logout,
+        **replies,
+    }
+
+    def turn(connection: Connection) -> None:
+        command = sieve_command(connection)
+        connection.commands.append(command)
+        verb = re.split(rb"[ \r\n]", command, maxsplit=1)[0].upper()
+        reply = known.get(verb, b'NO "the server does not know this"\r\n')
+        connection.send(_answer(reply, connection, command))
+
+    return [send(greeting), _converse(turn)]
+
+
 # TLS
 
 _HELLO = {
@@ -280,10 +337,13 @@ _HELLO = {
     "imap": (b"m1 CAPABILITY", b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=CLEAR\r\nm1 OK done\r\n",
              b"m2 STARTTLS", b"m2 OK go ahead\r\n"),
     "pop3": (b"CAPA", b"+OK\r\nSTLS\r\nSASL CLEAR\r\n.\r\n", b"STLS", b"+OK go ahead\r\n"),
+    "managesieve": (b"CAPABILITY", b'"STARTTLS"\r\n"SASL" "CLEAR"\r\nOK\r\n', b"STARTTLS",
+                    b'OK "go ahead"\r\n'),
 }
 CLEAR_GREETINGS = {"smtp": b"220 clear.example ESMTP\r\n",
                    "lmtp": b"220 clear.example LMTP\r\n", "imap": b"* OK [ALERT] clear words\r\n",
-                   "pop3": b"+OK clear words <1.2@clear.example>\r\n"}
+                   "pop3": b"+OK clear words <1.2@clear.example>\r\n",
+                   "managesieve": b'"IMPLEMENTATION" "clear words"\r\n"STARTTLS"\r\nOK "clear"\r\n'}
 
 
 def hello(protocol: str, offer: Optional[bytes] = None) -> Script:
@@ -303,9 +363,12 @@ def tls_server(protocol: str, tls: str, begin: Step, **changes: object) -> Scrip
     script = server(protocol, **changes)
     if tls == "none":
         return script
-    return [begin, *script] if tls == "implicit" else [*starttls(protocol), begin, *script[1:]]
+    if tls == "implicit" or protocol == "managesieve":  # which greets again inside TLS
+        return [*(starttls(protocol) if tls == "starttls" else []), begin, *script]
+    return [*starttls(protocol), begin, *script[1:]]
 
 
 def server(protocol: str, **changes: object) -> Script:
-    servers = {"smtp": smtp, "lmtp": lmtp, "imap": imap, "pop3": pop3}
+    servers = {"smtp": smtp, "lmtp": lmtp, "imap": imap, "pop3": pop3,
+               "managesieve": managesieve}
     return servers[protocol](**changes)  # type: ignore[operator]

@@ -1,0 +1,503 @@
+"""ManageSieve [RFC 5804]: real Pigeonhole behind, sieve-connect in front, and scripted peers for what
+real ones never do.
+"""
+
+import base64
+import signal
+import ssl
+import subprocess
+
+import pytest
+from mailmux_e2e import CEILING
+from mailmux_e2e.attacks import PLAIN, READY, ways
+from mailmux_e2e.certificates import NAME
+from mailmux_e2e.client import default_context
+from mailmux_e2e.legacy import PASSWORD, USER, LegacyServer
+from mailmux_e2e.memory import LEAN, least_growth, resident
+from mailmux_e2e.proxy import binary
+from mailmux_e2e.servers import (managesieve, server, sieve_auth, sieve_words, starttls,
+                                 tls_server)
+from mailmux_e2e.steps import close, expect, expect_line, send, start_tls, wait_for_end
+
+SCRIPT = 'require ["fileinto"];\nif header :contains "subject" "list" {\n  fileinto "lists";\n}\n'
+
+
+def response(user, password):
+    return base64.b64encode(f"\0{user}\0{password}".encode())
+
+
+LOGIN = b'AUTHENTICATE "PLAIN" "' + response(USER, PASSWORD) + b'"'
+SHOWN = (b'"IMPLEMENTATION" "Old Sieve"\r\n"SIEVE" "fileinto vacation"\r\n'
+         b'"SASL" "PLAIN LOGIN"\r\n"VERSION" "1.0"\r\n')
+HIDDEN = SHOWN.replace(b'"PLAIN LOGIN"', b'""') + b'"STARTTLS"\r\n'
+PROTOCOL = "managesieve"
+
+
+# Real ones
+
+
+@pytest.fixture(scope="module")
+def pigeonhole(request, certificates):
+    """Its TLS is the parameter: none, starttls, implicit."""
+    pair = (str(certificates.rsa.certificate), str(certificates.rsa.key))
+    options = [] if request.param == "none" else ["--tls", request.param, *pair]
+    legacy = LegacyServer("--only", "dovecot", *options, has_sieve=True)
+    legacy.tls = request.param
+    yield legacy
+    legacy.stop()
+
+
+def with_pigeonhole(*modes):
+    return pytest.mark.parametrize("pigeonhole", modes, indirect=True)
+
+
+def stand_before(proxy, pigeonhole, certificates):
+    settings = {}
+    if pigeonhole.tls != "none":
+        settings.update(ca=certificates.authority, tls_name="localhost")
+    proxy.backend("sieve", pigeonhole.managesieve, tls=pigeonhole.tls, **settings)
+    proxy.listener("sieve", PROTOCOL, "starttls", "sieve")
+
+
+class SieveConnect:
+    """The program of that name."""
+
+    def __init__(self, port, certificates, directory):
+        self._command = ["sieve-connect", "--nosrv", "--server", "localhost", "--4", "--port",
+                         str(port), "--user", USER, "--passwordfd", "0", "--noclearchan",
+                         "--tlscafile", str(certificates.authority)]
+        self._directory = directory
+
+    def __call__(self, *arguments):
+        done = subprocess.run([*self._command, *arguments], input=PASSWORD + "\n", text=True,
+                              capture_output=True, cwd=self._directory, timeout=CEILING)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def manages_a_script(self):
+        """Puts it, lists it, makes it the active one, and gets it as it was put."""
+        (self._directory / "put.sieve").write_text(SCRIPT)
+        self("--localsieve", "put.sieve", "--remotesieve", "lists", "--upload")
+        assert self("--list").split() == ['"lists"']
+        self("--remotesieve", "lists", "--activate")
+        assert "ACTIVE" in self("--list")
+        self("--remotesieve", "lists", "--localsieve", "got.sieve", "--download")
+        assert (self._directory / "got.sieve").read_text() == SCRIPT
+        self("--deactivate")
+        self("--remotesieve", "lists", "--delete")
+        assert self("--list").split() == []
+
+
+@pytest.mark.conformance("C72", "C75", "C124")
+@with_pigeonhole("none", "starttls", "implicit")
+def test_sieve_connect_manages_scripts_of_pigeonhole(proxy, pigeonhole, certificates, tmp_path):
+    stand_before(proxy, pigeonhole, certificates)
+    proxy.start()
+    SieveConnect(proxy.ports["sieve"], certificates, tmp_path).manages_a_script()
+    sessions = proxy.events("session")
+    assert {(line.fields["user"], line.fields["reason"], line.fields["protocol"])
+            for line in sessions} == {(USER, "quit", PROTOCOL)}
+    assert proxy.events("login")[0].fields["mechanism"] in ("PLAIN", "LOGIN")
+
+
+@pytest.mark.conformance("C99", "C101")
+@pytest.mark.parametrize("how", ["proxy-v1", "proxy-v2", "xclient"])
+def test_pigeonhole_hears_who_the_client_is(proxy, new_client, how):
+    """XCLIENT tells our id of the session, too."""
+    legacy = LegacyServer("--only", "dovecot", "--address",
+                          "inside" if how == "xclient" else "proxy", has_sieve=True)
+    try:
+        proxy.backend("sieve", legacy.managesieve, send_client_address=how)
+        proxy.listener("sieve", PROTOCOL, "starttls", "sieve")
+        proxy.start()
+        client = new_client(proxy.ports["sieve"], source="127.0.0.9")
+        assert b"XCLIENT" not in client.read_sieve()
+        client.starttls(PROTOCOL)
+        assert b'"SASL" "PLAIN LOGIN"' in client.read_sieve()
+        assert client.sieve(LOGIN).startswith(b"OK")
+        assert client.sieve(b"LOGOUT").startswith(b"OK")
+        client.close()
+        legacy.wait_for_log(1, rf"managesieve-login: Info: Login: user=<{USER}>.* rip=127.0.0.9, ")
+        if how == "xclient":
+            legacy.wait_for_log(1, f"session=<{proxy.wait_for_event('session').fields['id']}>")
+    finally:
+        legacy.stop()
+
+
+@with_pigeonhole("none", "starttls")
+def test_probe_describes_pigeonhole(proxy, pigeonhole, certificates):
+    stand_before(proxy, pigeonhole, certificates)
+    proxy.write()
+    done = subprocess.run([str(binary()), "--check", "--probe", "-c", str(proxy.ini)],
+                          capture_output=True, text=True, timeout=CEILING)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"IMPLEMENTATION" "Dovecot' in done.stdout
+    assert "SASL PLAIN" in done.stdout, done.stdout
+    assert (" starttls, TLSv1.3" in done.stdout) == (pigeonhole.tls == "starttls"), done.stdout
+
+
+# What a client sees
+
+
+@pytest.mark.quick
+@pytest.mark.conformance("C14", "C15", "C16", "C41")
+def test_the_capabilities_come_again_behind_starttls(bench):
+    """Unasked, and they are right then [RFC 5804 2.2]. The login is relayed after that."""
+    test = bench(PROTOCOL, server(PROTOCOL))
+    client = test.connect()
+    assert client.read_sieve() == HIDDEN + b'OK "ready"\r\n'
+    assert client.sieve(b"CAPABILITY") == HIDDEN + b'OK "words"\r\n'
+    assert client.sieve(LOGIN) == b'NO (ENCRYPT-NEEDED) "TLS required"\r\n'
+    client.starttls(PROTOCOL)
+    assert client.read_sieve() == SHOWN + b'OK "words"\r\n'
+    assert client.sieve(b'STARTTLS').startswith(b"NO ")
+    assert client.sieve(LOGIN) == b'OK "Logged in"\r\n'
+    assert client.sieve(b"LISTSCRIPTS") == b'"x" ACTIVE\r\nOK\r\n'
+    assert client.sieve(b"LOGOUT") == b'OK "bye"\r\n'
+    assert client.read_to_end() == b""
+    commands = test.backend.finished().commands
+    assert commands == [b"CAPABILITY\r\n", b"CAPABILITY\r\n", LOGIN + b"\r\n", b"LISTSCRIPTS\r\n",
+                        b"LOGOUT\r\n"]
+    assert test.proxy.wait_for_event("session").fields["reason"] == "quit"
+
+
+@pytest.mark.conformance("C33")
+def test_a_login_that_failed_in_clear_is_forgotten_behind_starttls(bench):
+    """By a fresh connection to the server, whose capabilities the client gets."""
+    other = [b'"SASL" "SCRAM-SHA-1"', b'"STARTTLS"']
+    test = bench(PROTOCOL, managesieve(replies={b"AUTHENTICATE": b'NO "no"\r\n'}),
+                 managesieve(words=other), require_tls="no")
+    client = test.connect()
+    assert client.read_sieve() == SHOWN + b'"STARTTLS"\r\nOK "ready"\r\n'
+    assert client.sieve(LOGIN) == b'NO "no"\r\n'
+    client.starttls(PROTOCOL)
+    assert client.read_sieve() == b'"SASL" "SCRAM-SHA-1"\r\nOK "words"\r\n'
+    client.close()
+    connection = test.backend.finished(1)
+    assert connection.commands[0] == b"CAPABILITY\r\n" and b"AUTH" not in connection.received
+
+
+@pytest.mark.conformance("C86")
+@pytest.mark.parametrize("offered", ["managesieve", "imap"])
+def test_alpn(bench, offered):
+    test = bench(PROTOCOL, server(PROTOCOL), tls="implicit")
+    client = test.connect()
+    context = default_context()
+    context.set_alpn_protocols([offered])
+    if offered == "imap":
+        with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+            client.begin_tls(context)
+        return
+    client.begin_tls(context)
+    assert client.tls.selected_alpn_protocol() == "managesieve"
+    assert client.read_sieve() == SHOWN + b'OK "ready"\r\n'
+    client.close()
+    assert test.proxy.wait_for_event("session").fields["alpn"] == "managesieve"
+
+
+FORMS = {
+    "initial": ([b'AUTHENTICATE "PLAIN" "%r"'], 'AUTHENTICATE "PLAIN" "%r"'),
+    "initial-literal": ([b'AUTHENTICATE "PLAIN" {%n+}', b"%r"], 'AUTHENTICATE "PLAIN" "%r"'),
+    "literals": ([b"Authenticate {5+}", b"PLAIN {%n+}", b"%r"], 'AUTHENTICATE "PLAIN" "%r"'),
+    "exchange": ([b'AUTHENTICATE "PLAIN"', None, b'"%r"'], 'AUTHENTICATE "PLAIN"'),
+    "exchange-literal": ([b'AUTHENTICATE "PLAIN"', None, b"{%n+}", b"%r"], 'AUTHENTICATE "PLAIN"'),
+}
+
+
+@pytest.mark.conformance("C59", "C142")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("taken", [True, False])
+def test_logins_in_every_form(bench, form, taken):
+    """They reach the server, and each is in the log under its name."""
+    final = b'OK "in"\r\n' if taken else b'NO (AUTH-TOO-WEAK) "no"\r\n'
+    test = bench(PROTOCOL, managesieve(replies={b"AUTHENTICATE": sieve_auth(final)}), tls="implicit")
+    client = test.connect()
+    client.begin_tls()
+    client.read_sieve()
+    said = response("carol", "Tr0ub4dor&3")
+    lines, forwarded = FORMS[form]
+    for line in lines:
+        if line is None:
+            assert client.read_line() == b'""\r\n'
+        else:
+            client.send(line.replace(b"%r", said).replace(b"%n", b"%d" % len(said)) + b"\r\n")
+    assert client.read_line() == final
+    assert client.sieve(b"LOGOUT").startswith(b"OK")
+    client.close()
+    commands = test.backend.finished().commands
+    assert commands[0].decode() == forwarded.replace("%r", said.decode()) + "\r\n"
+    if None in lines:
+        assert commands[1] == b'"' + said + b'"\r\n'
+    line = test.proxy.wait_for_event("login" if taken else "login-failed")
+    assert (line.fields["user"], line.fields["mechanism"]) == ("carol", "PLAIN")
+    if not taken:
+        assert (line.fields["why"], line.fields["answer"]) == ("refused", "NO (AUTH-TOO-WEAK)")
+    assert "Tr0ub4dor" not in test.proxy.log() and said.decode() not in test.proxy.log()
+
+
+@pytest.mark.parametrize("answer, result", [
+    (b'NO (TRYLATER) "later"\r\n', "unavailable"), (b'NO (ENCRYPT-NEEDED) "x"\r\n', "tls-required"),
+    (b'BYE "Too many failed attempts"\r\n', "refused")])
+def test_why_a_login_failed(bench, answer, result):
+    test = bench(PROTOCOL, managesieve(replies={b"AUTHENTICATE": answer}))
+    client = test.connect_tls()
+    client.read_sieve()
+    assert client.sieve(LOGIN) == answer
+    client.close()
+    assert test.proxy.wait_for_event("login-failed").fields["why"] == result
+
+
+def test_a_server_that_takes_no_login_without_tls_is_named(bench):
+    empty = [b'"SASL" ""', b'"STARTTLS"', b'"VERSION" "1.0"']
+    test = bench(PROTOCOL, managesieve(greeting=sieve_words(empty), words=empty))
+    client = test.connect_tls()
+    client.read_sieve()
+    client.close()
+    assert "SASL without PLAIN" in test.proxy.wait_for_event("logins-refused").fields["why"]
+
+
+# Attacks
+
+
+GO_AHEAD = b'OK "Begin TLS negotiation now"'
+
+
+@pytest.mark.conformance("C17", "C19")
+@pytest.mark.parametrize("injected", [b"CAPABILITY\r\n", b"LISTSCRIPTS\r\n"])
+def test_nothing_is_injected_behind_starttls(field, injected):
+    """In one segment it is refused; behind the go-ahead it is no TLS, and no word follows."""
+    target = field(PROTOCOL)
+    for segments in ways(b"STARTTLS\r\n" + injected):
+        outcome = target.attack(segments)
+        assert not outcome.commands, outcome
+        if outcome.at_once:
+            assert outcome.lines == [b'NO "Nothing may follow STARTTLS"'], outcome
+            assert outcome.reason == "starttls-injection", outcome
+        elif outcome.lines != [b'NO "Nothing may follow STARTTLS"']:  # the segments came together
+            assert outcome.answer == GO_AHEAD + b"\r\n", outcome
+
+
+@pytest.mark.conformance("C18")
+def test_a_client_hello_in_the_same_write_begins_tls(bench, bytewise):
+    test = bench(PROTOCOL, server(PROTOCOL))
+    client = test.connect()
+    client.read_sieve()
+    from_peer, to_peer = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = default_context().wrap_bio(from_peer, to_peer, server_hostname=NAME)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    client.send_at_once(b"STARTTLS\r\n" + to_peer.read())
+    assert client.read_line() == GO_AHEAD + b"\r\n"
+    from_peer.write(client.read_exactly(5))
+    assert from_peer.read(1) == b"\x16"  # a handshake record
+    client.close()
+
+
+@pytest.mark.conformance("C30", "C57")
+def test_octets_of_a_literal_are_no_commands(field):
+    """However they are cut into segments."""
+    target = field(PROTOCOL, tls="implicit")
+    for segments in ways(b"CHECKSCRIPT {9+}\r\nLOGOUT\r\nX\r\nNOOP\r\n"):
+        outcome = target.attack(segments, goodbye=True)
+        assert outcome.lines == [b'NO "Not permitted before login"', b'OK "noop"', b'OK "bye"'], outcome
+        assert outcome.commands == [b"NOOP\r\n", b"LOGOUT\r\n"], outcome
+
+
+NESTED = 100_000
+QUOTED = b'NOOP "' + b"(" * NESTED
+NESTINGS = {
+    "line": [b"(" * NESTED], "argument": [b"NOOP " + b"(" * NESTED],
+    "quoted": [QUOTED + b'"'], "quoted-open": [QUOTED], "escapes": [b'NOOP "' + b"\\(" * NESTED],
+    "mechanism": [b'AUTHENTICATE "' + b"(" * NESTED + b'"'],
+    "response": [b'AUTHENTICATE "PLAIN" "' + b"(" * NESTED + b'"'],
+    "literal": [b"NOOP {%d+}" % NESTED, b"(" * NESTED],
+    "literal-response": [b'AUTHENTICATE "PLAIN" {%d+}' % NESTED, b"(" * NESTED],
+    "literal-absurd": [b"NOOP {99999999999999999999+}", b"(" * NESTED],
+    "literals": [b"NOOP {3+}", *([b"abc {3+}"] * (NESTED // 8)), b"abc"],
+    "literals-nested": [b"NOOP {3+}", *([b"abc" + b"(" * 4000 + b"{3+}"] * (NESTED // 4000)), b"abc"],
+    "nested-line-literal": [b"NOOP " + b"(" * NESTED + b" {3+}", b"abc"],
+}
+ATTEMPTS = 12  # in one round
+
+
+@pytest.mark.conformance("C152")
+@pytest.mark.parametrize("stage", [PLAIN, READY])
+@pytest.mark.parametrize("kind", NESTINGS)
+def test_nesting_and_strings_without_end_before_a_login_are_an_error(proxy, field, kind, stage):
+    """Again and again: none of it stays, and no server gets more of it than a line holds."""
+    proxy.environment["ASAN_OPTIONS"] = LEAN
+    target = field(PROTOCOL)
+    data = b"\r\n".join(NESTINGS[kind]) + b"\r\n"
+    looks = []
+    for number in range(4 * ATTEMPTS + 1):
+        outcome = target.attack([data], stage, goodbye=True)
+        assert outcome.lines[0].startswith((b"NO ", b"BYE ")), outcome.lines
+        assert b"(" not in outcome.received, len(outcome.received)
+        if number % ATTEMPTS == 0:
+            looks.append(resident(target.proxy))
+    assert least_growth(looks) < ATTEMPTS * NESTED // 2, looks
+    client = target.connect(stage)
+    assert client.sieve(b"NOOP").startswith(b"OK")
+    client.close()
+
+
+POURED = {"quoted": b'"SIEVE" "', "literals": b"", "capabilities": b"", "code": b"OK (",
+          "literal": b'"SIEVE" {99999999}\r\n'}
+
+
+def pour(kind):
+    """Parentheses until the proxy has had enough."""
+    begin = POURED[kind]
+    piece = {"literals": b"{3}\r\nabc " * 400, "capabilities": b'"A" "(((("\r\n' * 400}.get(
+        kind, b"(" * 4000)
+
+    def step(connection):
+        try:
+            connection._socket.sendall(begin)
+            for _ in range(4096):
+                connection._socket.sendall(piece)
+        except OSError:
+            return
+        connection.ended.poured = True
+    return step
+
+
+@pytest.mark.conformance("C52", "C152")
+@pytest.mark.parametrize("kind", POURED)
+def test_a_server_without_end_ends_the_session(proxy, field, kind):
+    proxy.environment["ASAN_OPTIONS"] = LEAN
+    script = [send(b"OK\r\n"), expect_line(rb"CAPABILITY"), pour(kind)]
+    target = field(PROTOCOL, script, tls="implicit")
+    looks = []
+    for turn in range(8):
+        client = target.connect()
+        client.send(b"CAPABILITY\r\n")
+        assert client.read_to_end().split(b"\r\n")[-2].startswith(b"BYE (TRYLATER) ")
+        client.close()
+        connection = target.backend.connection(turn)
+        assert connection.ended.wait(CEILING) and not hasattr(connection.ended, "poured")
+        looks.append(resident(target.proxy))
+    assert least_growth(looks) < 64 * 1024 // 2, looks
+    assert {line.fields["reason"] for line in target.proxy.events("session")} == {
+        "server-reply-too-large"}
+
+
+# Toward servers with TLS
+
+
+@pytest.fixture
+def front(proxy, new_backend, new_client, certificates):
+    """front(script, mode) serves with TLS toward the scripted server, and gives both."""
+    def build(script, mode="starttls", listener="implicit"):
+        backend = new_backend(script)
+        proxy.section("timeouts", connect="2s", greeting="3s", connect_deadline="10s")
+        proxy.backend("sieve", backend.port, tls=mode, ca=certificates.authority,
+                      tls_name="localhost")
+        proxy.listener("sieve", PROTOCOL, listener, "sieve")
+        proxy.start()
+        client = new_client(proxy.ports["sieve"])
+        if listener == "implicit":
+            client.begin_tls()
+        return client, backend
+    return build
+
+
+@pytest.mark.conformance("C75")
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+def test_the_greeting_inside_tls_is_what_the_client_gets(front, certificates, mode):
+    """No word of what was said in clear, and nothing is asked for that comes unasked."""
+    client, backend = front(tls_server(PROTOCOL, mode, start_tls(certificates.rsa)), mode)
+    assert client.read_sieve() == SHOWN + b'OK "ready"\r\n'
+    assert client.sieve(LOGIN).startswith(b"OK")
+    client.close()
+    connection = backend.finished()
+    assert connection.in_clear == (b"CAPABILITY\r\nSTARTTLS\r\n" if mode == "starttls" else b"")
+    assert connection.commands == [LOGIN + b"\r\n"]
+
+
+CHECKS = {"greeting": ("none", [b"LOGOUT"]), "capabilities": ("none", [b"CAPABILITY", b"LOGOUT"]),
+          "starttls": ("starttls", [b"LOGOUT"])}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_what_a_check_says(proxy, new_backend, certificates, check):
+    tls, commands = CHECKS[check]
+    backend = new_backend(tls_server(PROTOCOL, tls, start_tls(certificates.rsa)))
+    settings = {} if tls == "none" else {"ca": certificates.authority, "tls_name": "localhost"}
+    proxy.backend("sieve", backend.port, tls=tls, check=check, check_interval="1s", **settings)
+    proxy.listener("sieve", PROTOCOL, "starttls", "sieve")
+    proxy.start()
+    connection = backend.finished()
+    assert connection.commands == [command + b"\r\n" for command in commands]
+    assert (connection.in_clear != b"") == (tls == "starttls")
+    backend.finished(1)  # it goes on
+    assert not proxy.events("check-failed") and not proxy.events("server-down")
+
+
+NO_BACKEND = b'BYE (TRYLATER) "No backend available"\r\n'
+CLEAR = b'"STARTTLS"\r\nOK\r\n'
+FAILURES = {
+    "not-offered": ([send(b"OK\r\n"), expect_line(b"CAPABILITY"), send(b'"SASL" "PLAIN"\r\nOK\r\n'),
+                     wait_for_end()], "does not offer STARTTLS"),
+    "refused": ([send(CLEAR), expect_line(b"CAPABILITY"), send(CLEAR), expect_line(b"STARTTLS"),
+                 send(b'NO "not now"\r\n'), wait_for_end()], "refused STARTTLS"),
+    "injected": ([*starttls(PROTOCOL, b'OK "go"\r\n"SASL" "PLAIN"\r\nOK\r\n'), wait_for_end()],
+                 "sent bytes in clear"),
+    "imap": ([send(b"* OK ready\r\n"), wait_for_end()], "does not speak this protocol"),
+    "silent-in-tls": ([*starttls(PROTOCOL), "tls", wait_for_end()], "no greeting in time"),
+    "refused-in-tls": ([*starttls(PROTOCOL), "tls", send(b'BYE "full"\r\n'), wait_for_end()], None),
+}
+
+
+@pytest.mark.conformance("C10", "C72", "C73", "C127")
+@pytest.mark.parametrize("kind", FAILURES)
+def test_a_server_that_does_not_come_to_tls_serves_nobody(front, proxy, certificates, kind):
+    script, text = FAILURES[kind]
+    client, _ = front([start_tls(certificates.rsa) if step == "tls" else step for step in script])
+    assert client.read_to_end() == (NO_BACKEND if text else b'BYE "full"\r\n')
+    if text:
+        assert text in proxy.log()
+
+
+# Ends
+
+
+@pytest.mark.conformance("C110")
+def test_sigterm_says_to_come_later(bench):
+    test = bench(PROTOCOL, server(PROTOCOL))
+    client = test.connect()
+    client.read_sieve()
+    test.proxy.send_signal(signal.SIGTERM)
+    assert client.read_to_end() == b'BYE (TRYLATER) "Server shutting down"\r\n'
+
+
+@pytest.mark.conformance("C133")
+def test_a_client_that_leaves_at_once_is_excused_at_the_server(bench):
+    test = bench(PROTOCOL, server(PROTOCOL))
+    client = test.connect()
+    client.read_sieve()
+    client.close()
+    assert test.backend.finished().commands == [b"LOGOUT\r\n"]
+
+
+LAST_WORDS = {
+    "logout": (b"LOGOUT\r\n", b'OK "bye"\r\n', "quit"),
+    "bye": (b"", b'BYE "over quota"\r\n', "server-farewell"),
+    "logout-bye": (b"logout\r\n", b'BYE "see you"\r\n', "quit"),
+    "none": (b"", b"", "server-closed"),
+}
+
+
+@pytest.mark.parametrize("kind", LAST_WORDS)
+def test_how_a_relay_ends(bench, kind):
+    said, answer, reason = LAST_WORDS[kind]
+    test = bench(PROTOCOL, [send(b"OK\r\n"), expect(LOGIN + b"\r\n"), send(b"OK\r\n"),
+                            expect(said), send(answer), close()], tls="implicit")
+    client = test.connect()
+    client.begin_tls()
+    client.read_sieve()
+    assert client.sieve(LOGIN) == b"OK\r\n"
+    client.send(said)
+    assert client.read_to_end() == answer
+    client.close()
+    assert test.proxy.wait_for_event("session").fields["reason"] == reason
