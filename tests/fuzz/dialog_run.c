@@ -4,9 +4,10 @@ enum { SEGMENT_MAX = 16 };
 
 /* The state before a call, by which to judge what the call forwards. */
 struct before {
-    bool was_command; /* a line of the client begins a command */
-    bool was_message; /* octets of the client are message data */
-    bool was_ehlo;    /* the next reply answers EHLO */
+    bool was_command;    /* a line of the client begins a command */
+    bool was_message;    /* octets of the client are message data */
+    bool was_ehlo;       /* the next reply answers EHLO */
+    bool was_capability; /* it answers CAPABILITY of ManageSieve */
 };
 
 static uint64_t random_of(uint64_t *state)
@@ -46,6 +47,8 @@ static struct before look(const struct dialog *dialog)
         before.was_ehlo = smtp->queue_len > 0 && first.command == SMTP_EHLO;
     } else if (dialog->protocol == &protocol_imap) {
         before.was_command = before.was_command && dialog->of.imap.phase != IMAP_PART;
+    } else if (dialog->protocol == &protocol_managesieve) {
+        before.was_capability = dialog->of.managesieve.command == MANAGESIEVE_CAPABILITY;
     }
     return before;
 }
@@ -125,16 +128,20 @@ static void check_command(const struct dialog_run *run, struct slice line)
     static const char *const never_smtp[] = {"XCLIENT", "XFORWARD", "STARTTLS", NULL};
     static const char *const never_pop3[] = {"XCLIENT", "STLS", NULL};
     static const char *const never_imap[] = {"STARTTLS", NULL};
+    static const char *const never_managesieve[] = {"XCLIENT", "STARTTLS", NULL};
     static const char *const logins_smtp[] = {"AUTH", NULL};
     static const char *const logins_pop3[] = {"AUTH", "USER", "PASS", "APOP", NULL};
-    static const char *const logins_imap[] = {"LOGIN", "AUTHENTICATE", NULL};
+    static const char *const logins_imap[] = {"LOGIN", "AUTHENTICATE", NULL}; /* ManageSieve, too */
     static const char *const prelude[] = {"EHLO", "HELO", "LHLO", "NOOP", "RSET", "QUIT", "HELP",
         "CAPABILITY", "LOGOUT", "CAPA", NULL};
     const struct dialog *dialog = &run->dialog;
     struct slice rest = line;
     struct slice verb = slice_of("", 0);
     bool is_pop3 = dialog->protocol == &protocol_pop3;
-    const char *const *never = is_smtp(dialog) ? never_smtp : is_pop3 ? never_pop3 : never_imap;
+    const char *const *never = is_smtp(dialog)                             ? never_smtp
+                               : is_pop3                                   ? never_pop3
+                               : dialog->protocol == &protocol_managesieve ? never_managesieve
+                                                                           : never_imap;
     const char *const *logins = is_smtp(dialog) ? logins_smtp : is_pop3 ? logins_pop3 : logins_imap;
 
     if (dialog->protocol == &protocol_imap)
@@ -155,6 +162,8 @@ static void check_command(const struct dialog_run *run, struct slice line)
 
 static void check_forwarded(const struct dialog_run *run, struct before before, struct slice text)
 {
+    bool is_literal = false; /* the line begins with a literal, which ManageSieve forwards whole */
+
     while (text.n > 0) {
         size_t end = slice_find(text, '\n');
         struct slice line;
@@ -162,8 +171,10 @@ static void check_forwarded(const struct dialog_run *run, struct before before, 
         FUZZ_REQUIRE(end < text.n && end > 0 && text.p[end - 1] == '\r');
         line = slice_of(text.p, end - 1);
         FUZZ_REQUIRE(slice_find(line, '\r') == line.n && slice_find(line, '\0') == line.n);
-        if (before.was_command)
+        if (before.was_command && !is_literal)
             check_command(run, line);
+        is_literal =
+            run->dialog.protocol == &protocol_managesieve && slice_ends_nocase(line, SLICE("+}"));
         text = slice_after(text, end + 1);
     }
 }
@@ -188,6 +199,15 @@ static void check_ehlo(const struct dialog_run *run, struct slice text)
         FUZZ_REQUIRE(is_first || offers || !slice_equal_nocase(word, SLICE("STARTTLS")));
         is_first = false;
     }
+}
+
+/* Each call relays one part of a list. */
+static void check_capability(const struct dialog_run *run, struct slice text)
+{
+    bool offers = run->policy.offers_tls && !run->dialog.tls;
+
+    FUZZ_REQUIRE(offers || !slice_starts_nocase(text, SLICE("\"STARTTLS\"")));
+    FUZZ_REQUIRE(!slice_starts_nocase(text, SLICE("\"XCLIENT\"")));
 }
 
 /* ---- The session's part ---- */
@@ -272,6 +292,8 @@ static bool feed(struct dialog_run *run, enum dialog_side side)
         check_forwarded(run, before, to_server);
     if (side == DIALOG_SERVER && before.was_ehlo)
         check_ehlo(run, to_client);
+    if (side == DIALOG_SERVER && before.was_capability)
+        check_capability(run, to_client);
     if (actions.pass) {
         FUZZ_REQUIRE(
             side == DIALOG_SERVER || run->dialog.tls || run->policy.require_tls != REQUIRE_TLS_YES);

@@ -8,7 +8,8 @@
  * - with relay domains, no recipient in another domain reaches it before a login;
  * - in clear, only the prelude reaches it if TLS is required for all, and no login if TLS is
  *   required for logins;
- * - an EHLO reply shows neither XCLIENT nor XFORWARD, and STARTTLS only if we offer it;
+ * - an EHLO reply shows neither XCLIENT nor XFORWARD, and STARTTLS only if we offer it; nor do
+ *   capabilities of ManageSieve;
  * - a side that may be read never has more waiting than the longest line or reply.
  *
  * A struct dialog_run serves one run after another. One thread.

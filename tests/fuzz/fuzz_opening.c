@@ -1,9 +1,9 @@
 /*
  * Target: opening_feed and what is below it (grammar/opening*.c).
  * Input: a line of options, then what the server says, in parts that \1 ends. A part is fed when
- * the one before it was used. Options: s, l, i or p for SMTP, LMTP, IMAP or POP3; t STARTTLS; x an
- * identity; 1, 2 or 3 the goal OPENING_GREETING, _CAPABILITIES or _TLS; q QUIT when the goal is
- * reached. Holds: a call uses no more than there is, and appends whole lines of at most
+ * the one before it was used. Options: s, l, i, p or m for SMTP, LMTP, IMAP, POP3 or ManageSieve; t
+ * STARTTLS; x an identity; 1, 2 or 3 the goal OPENING_GREETING, _CAPABILITIES or _TLS; q QUIT when
+ * the goal is reached. Holds: a call uses no more than there is, and appends whole lines of at most
  * OPENING_TEXT_MAX. Before a TLS that is configured it asks only for capabilities and STARTTLS, and
  * says goodbye; no session begins without that TLS. Segments make no difference.
  */
@@ -43,6 +43,8 @@ static struct opening_plan plan_of(struct slice options)
         plan.protocol = &protocol_lmtp;
     else if (fuzz_has(options, 'p'))
         plan.protocol = &protocol_pop3;
+    else if (fuzz_has(options, 'm'))
+        plan.protocol = &protocol_managesieve;
     if (fuzz_has(options, 'x'))
         plan.identity = plan.protocol == &protocol_imap ? SEND_ADDRESS_ID : SEND_ADDRESS_XCLIENT;
     for (char digit = '1'; digit <= '3'; digit++) {
@@ -55,8 +57,7 @@ static struct opening_plan plan_of(struct slice options)
 static bool is_innocent(struct slice line)
 {
     static const char *const said[] = {"EHLO mux.example\r\n", "LHLO mux.example\r\n",
-        "STARTTLS\r\n", "QUIT\r\n", "CAPA\r\n", "STLS\r\n", " CAPABILITY\r\n", " STARTTLS\r\n",
-        " LOGOUT\r\n"};
+        "STARTTLS\r\n", "QUIT\r\n", "CAPA\r\n", "STLS\r\n", "CAPABILITY\r\n", "LOGOUT\r\n"};
 
     for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++) {
         if (slice_ends_nocase(line, slice_from(said[i])))

@@ -41,11 +41,16 @@ static const char configuration[] =
     "[listener p]\nbind = 127.0.0.1:110\nbackend = drops\n"
     "[listener q]\nbind = 127.0.0.1:995\nbackend = drops\n"
     "[listener z]\nbind = 127.0.0.1:111\nprotocol = pop3\ntls = none\nbackend = drops\n"
+    "[listener v]\nbind = 127.0.0.1:4190\nbackend = scripts\n"
+    "[listener w]\nbind = 127.0.0.1:4191\nprotocol = managesieve\ntls = implicit\n"
+    "backend = scripts\n"
+    "[listener y]\nbind = 127.0.0.1:4192\nprotocol = managesieve\ntls = none\nbackend = scripts\n"
     "[backend mta]\nserver = 127.0.0.1:2525\n"
     "[backend boxes]\nserver = 127.0.0.1:1024\n"
     "[backend mailboxes]\nserver = a 127.0.0.1:1143\nserver = b 127.0.0.1:1144\n"
-    "[backend drops]\nserver = 127.0.0.1:1110\n";
-static const char letters[] = "stxrloemknpqz";
+    "[backend drops]\nserver = 127.0.0.1:1110\n"
+    "[backend scripts]\nserver = 127.0.0.1:4199\n";
+static const char letters[] = "stxrloemknpqzvwy";
 
 struct play {
     struct memory_bytes heard[2];

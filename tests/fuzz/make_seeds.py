@@ -13,7 +13,8 @@ INPUT_MAX = 8192
 LISTENERS = {"smtp": {"starttls": "s", "implicit": "t", "none": "x"},
              "lmtp": {"starttls": "l", "implicit": "o", "none": "e"},
              "imap": {"starttls": "m", "implicit": "k", "none": "n"},
-             "pop3": {"starttls": "p", "implicit": "q", "none": "z"}}
+             "pop3": {"starttls": "p", "implicit": "q", "none": "z"},
+             "managesieve": {"starttls": "v", "implicit": "w", "none": "y"}}
 
 
 def unescape(text):
