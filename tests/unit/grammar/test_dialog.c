@@ -96,6 +96,7 @@ static void no_half_reply_goes_to_the_client(void **state)
         {&protocol_imap, "a CAPABILITY\r\n", "* CAPABILITY IMAP4rev1 STARTTLS IDLE\r\n"},
         {&protocol_imap, "a NOOP\r\n", "a NO [CAPABILITY IMAP4rev1] no\r\n"},
         {&protocol_pop3, "CAPA\r\n", "+OK\r\nSASL PLAIN EXTERNAL LOGIN\r\n.\r\n"},
+        {&protocol_managesieve, "CAPABILITY\r\n", "\"SASL\" \"PLAIN LOGIN EXTERNAL\"\r\n"},
     };
 
     (void)state;

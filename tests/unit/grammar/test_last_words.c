@@ -73,11 +73,31 @@ static void pop3(void **state)
     check(last_words_pop3, rows, sizeof(rows) / sizeof(*rows));
 }
 
+static void managesieve(void **state)
+{
+    static const struct row rows[] = {
+        {"", "", LAST_WORDS_NONE},
+        {"LISTSCRIPTS\r\nLOGOUT\r\n", "\"x\" ACTIVE\r\nOK\r\nOK \"bye\"\r\n", LAST_WORDS_ANSWERED},
+        {"logout \n", "ok\n", LAST_WORDS_ANSWERED},
+        {"LOGOUT\r\n", "BYE \"see you\"\r\n", LAST_WORDS_ANSWERED},
+        {"LOGOUT\r\n", "\"x\"\r\n", LAST_WORDS_QUIT},
+        {"LOGOUT\r\n", "", LAST_WORDS_QUIT},
+        {"LOGOUT now\r\n", "NO\r\n", LAST_WORDS_NONE},
+        {"NOOP\r\n", "OK\r\nBYE (TRYLATER) \"x\"\r\n", LAST_WORDS_SERVER},
+        {"NOOP\r\n", "OK\r\nBYEBYE\r\n", LAST_WORDS_NONE},
+        {"NOOP\r\n", "OK\r\n", LAST_WORDS_NONE},
+    };
+
+    (void)state;
+    check(last_words_managesieve, rows, sizeof(rows) / sizeof(*rows));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(imap),
         cmocka_unit_test(pop3),
+        cmocka_unit_test(managesieve),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,9 @@ static void test_codes_in_brackets(void **state)
     (void)state;
     assert_code("[AUTHENTICATIONFAILED] no", "[AUTHENTICATIONFAILED]");
     assert_code("[SYS/TEMP] later", "[SYS/TEMP]");
+    assert_code("(TRYLATER) \"x\"", "(TRYLATER)");
+    assert_code("(TRYLATER] x", "");
+    assert_code("(SASL \"YQ==\")", "");
     assert_code("[IN-USE]", "[IN-USE]");
     assert_code("no [AUTH]", "");
     assert_code("[ALERT words] no", "");
@@ -60,6 +63,7 @@ static void test_codes_in_brackets(void **state)
     assert_code("", "");
     assert_true(login_code_is_passing(SLICE("[unavailable]")));
     assert_true(login_code_is_passing(SLICE("[SYS/TEMP]")));
+    assert_true(login_code_is_passing(SLICE("(TRYLATER)")));
     assert_false(login_code_is_passing(SLICE("[AUTHENTICATIONFAILED]")));
     assert_false(login_code_is_passing(SLICE("[AUTH]")));
     assert_false(login_code_is_passing(SLICE("")));

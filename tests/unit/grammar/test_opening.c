@@ -158,6 +158,7 @@ static void check_conversations(const struct conversation *conversations, size_t
 #define LMTP .protocol = &protocol_lmtp
 #define IMAP .protocol = &protocol_imap
 #define POP3 .protocol = &protocol_pop3
+#define SIEVE .protocol = &protocol_managesieve
 #define PLAIN .plan = {.goal = OPENING_SESSION}
 #define STARTTLS .plan = {.goal = OPENING_SESSION, .starttls = true}
 #define GREETS_SMTP "220 old.example ESMTP\r\n"
@@ -165,6 +166,8 @@ static void check_conversations(const struct conversation *conversations, size_t
 #define HELLO_SMTP "EHLO mux.example\r\n"
 #define CAPABLE(tag, words) "* CAPABILITY IMAP4rev1 " words "\r\n" tag " OK done\r\n"
 #define CAPA(words) "+OK list\r\n" words ".\r\n"
+#define SIEVES(words) "\"IMPLEMENTATION\" \"x\"\r\n" words "OK \"ready\"\r\n"
+#define STARTS "\"STARTTLS\"\r\n"
 
 static void plain(void **state)
 {
@@ -187,6 +190,16 @@ static void plain(void **state)
         {SMTP, PLAIN, .replies = {"* OK no\r\n"}, .sent = "", .failure = OPENING_WRONG_PROTOCOL},
         {IMAP, PLAIN, .replies = {"220 no\r\n"}, .sent = "", .failure = OPENING_WRONG_PROTOCOL},
         {POP3, PLAIN, .replies = {"220 no\r\n"}, .sent = "", .failure = OPENING_WRONG_PROTOCOL},
+        {SIEVE, PLAIN, .replies = {"\"SASL\" {5}\r\nPLAIN\r\nOK\r\n"}, .sent = "",
+            .offers = OPENING_OFFERS_PASSWORDS},
+        {SIEVE, PLAIN, .replies = {"OK {2}\r\n\r\n\r\n"}, .sent = ""},
+        {SIEVE, PLAIN, .replies = {"BYE \"no\"\r\n"}, .sent = "",
+            .failure = OPENING_GREETING_REFUSED},
+        {SIEVE, PLAIN, .replies = {"\"SASL\" \"\"\r\nNO\r\n"}, .sent = "",
+            .failure = OPENING_GREETING_REFUSED},
+        {SIEVE, PLAIN, .replies = {"+OK ready\r\n"}, .sent = "", .failure = OPENING_WRONG_PROTOCOL},
+        {SIEVE, PLAIN, .replies = {"\"A\" \"B\" \"C\"\r\n"}, .sent = "",
+            .failure = OPENING_WRONG_PROTOCOL},
     };
 
     (void)state;
@@ -232,6 +245,11 @@ static void starttls(void **state)
                 CAPA("TOP\r\nSASL PLAIN SCRAM-SHA-1-PLUS\r\n")},
             .sent = "CAPA\r\nSTLS\r\nCAPA\r\n",
             .capabilities = "TOP\nSASL PLAIN SCRAM-SHA-1-PLUS\n", .offers = OPENING_OFFERS_PLUS},
+        {SIEVE, STARTTLS, /* it greets again inside TLS, unasked */
+            .replies = {SIEVES(STARTS), SIEVES(STARTS "\"SASL\" \"CLEAR\"\r\n"), "ok\r\n", tls,
+                SIEVES("{4}\r\nSASL \"PLAIN X-PLUS\"\r\n")},
+            .sent = "CAPABILITY\r\nSTARTTLS\r\n",
+            .capabilities = "IMPLEMENTATION x\nSASL PLAIN X-PLUS\n", .offers = OPENING_OFFERS_PLUS},
     };
 
     (void)state;
@@ -381,6 +399,37 @@ static void pop3_fails_closed(void **state)
         REFUSES_POP3(OPENING_WRONG_PROTOCOL, "OK\r\n"),
         {POP3, STARTTLS, .replies = {"-ERR busy\r\n"}, .sent = "",
             .failure = OPENING_GREETING_REFUSED},
+    };
+
+    (void)state;
+    CHECK(rows);
+}
+
+#define FAILS_SIEVE(why, answer)                                                                   \
+    {                                                                                              \
+        SIEVE, STARTTLS, .replies = {"OK\r\n", answer}, .sent = "CAPABILITY\r\n", .failure = why   \
+    }
+#define REFUSES_SIEVE(why, answer)                                                                 \
+    {                                                                                              \
+        SIEVE, STARTTLS, .replies = {"OK\r\n", SIEVES(STARTS), answer},                            \
+                         .sent = "CAPABILITY\r\nSTARTTLS\r\n", .failure = why                      \
+    }
+
+static void managesieve_fails_closed(void **state)
+{
+    static const struct conversation rows[] = {
+        FAILS_SIEVE(OPENING_NO_STARTTLS, SIEVES("\"STARTTLSX\"\r\n")),
+        FAILS_SIEVE(OPENING_NO_STARTTLS, SIEVES("\"SIEVE\" \"STARTTLS\"\r\n")),
+        FAILS_SIEVE(OPENING_HELLO_REFUSED, "NO \"what?\"\r\n"),
+        FAILS_SIEVE(OPENING_FAREWELL, "BYE\r\n"),
+        FAILS_SIEVE(OPENING_WRONG_PROTOCOL, "250 old\r\n"),
+        FAILS_SIEVE(OPENING_TOO_LARGE, "\"SIEVE\" {99999999}\r\n"),
+        REFUSES_SIEVE(OPENING_STARTTLS_REFUSED, "NO (TRYLATER)\r\n"),
+        REFUSES_SIEVE(OPENING_STRANGE_ANSWER, "\"words\"\r\n"),
+        REFUSES_SIEVE(OPENING_WRONG_PROTOCOL, "+OK\r\n"),
+        REFUSES_SIEVE(OPENING_INJECTED, "OK\r\nOK\r\n"),
+        {SIEVE, STARTTLS, .replies = {"OK\r\n", SIEVES(STARTS), "OK\r\n", tls, "BYE \"full\"\r\n"},
+            .sent = "CAPABILITY\r\nSTARTTLS\r\n", .failure = OPENING_GREETING_REFUSED},
     };
 
     (void)state;
@@ -545,6 +594,26 @@ static void pop3_identity(void **state)
         OPENING_IDENTITY_REFUSED);
 }
 
+static void managesieve_identity(void **state)
+{
+    (void)state;
+    check_identity(&protocol_managesieve, false, "2001:db8::7",
+        REPLIES("OK\r\n", SIEVES("\"XCLIENT\"\r\n"), "OK \"Updated\"\r\n"),
+        "CAPABILITY\r\n"
+        "XCLIENT ADDR=2001:db8::7 PORT=4711 DESTADDR=192.0.2.1 DESTPORT=25 SESSION=5f-1 TTL=6 "
+        "CLIENT-TRANSPORT=insecure\r\n",
+        OPENING_FINE);
+    check_identity(&protocol_managesieve, true, "198.51.100.7",
+        REPLIES("OK\r\n", SIEVES(STARTS), "OK\r\n", tls, SIEVES("\"XCLIENT\"\r\n"), "OK\r\n"),
+        "CAPABILITY\r\nSTARTTLS\r\n"
+        "XCLIENT ADDR=198.51.100.7 PORT=4711 DESTADDR=192.0.2.1 DESTPORT=25 SESSION=5f-1 TTL=6 "
+        "CLIENT-TRANSPORT=TLS\r\n",
+        OPENING_FINE);
+    check_identity(&protocol_managesieve, true, "198.51.100.7",
+        REPLIES("OK\r\n", SIEVES(STARTS "\"XCLIENT\"\r\n"), "OK\r\n", tls, "OK\r\n"),
+        "CAPABILITY\r\nSTARTTLS\r\n", OPENING_NO_XCLIENT);
+}
+
 /* What a health check does: so far and no further, and a goodbye whose answer is waited for. */
 static void goals(void **state)
 {
@@ -569,6 +638,9 @@ static void goals(void **state)
             .quits = true, .sent = "CAPA\r\nSTLS\r\nCAPA\r\nQUIT\r\n", .capabilities = "TOP\n"},
         {SMTP, .plan = {.goal = OPENING_TLS}, .replies = {GREETS_SMTP, OFFERS_SMTP},
             .sent = HELLO_SMTP, .capabilities = "SIZE 1000\nSTARTTLS\n"},
+        {SIEVE, .plan = {.goal = OPENING_CAPABILITIES},
+            .replies = {"OK\r\n", SIEVES("\"SASL\" \"PLAIN\"\r\n"), "BYE\r\n"}, .quits = true,
+            .sent = "CAPABILITY\r\nLOGOUT\r\n", .capabilities = "IMPLEMENTATION x\nSASL PLAIN\n"},
         {POP3, .plan = {.goal = OPENING_CAPABILITIES}, .replies = {"+OK x\r\n", "-ERR what?\r\n"},
             .sent = "CAPA\r\n", .failure = OPENING_HELLO_REFUSED},
     };
@@ -624,11 +696,13 @@ int main(void)
         cmocka_unit_test(smtp_fails_closed),
         cmocka_unit_test(imap_fails_closed),
         cmocka_unit_test(pop3_fails_closed),
+        cmocka_unit_test(managesieve_fails_closed),
         cmocka_unit_test(injection),
         cmocka_unit_test(injection_in_a_segment_of_its_own),
         cmocka_unit_test(smtp_identity),
         cmocka_unit_test(imap_identity),
         cmocka_unit_test(pop3_identity),
+        cmocka_unit_test(managesieve_identity),
         cmocka_unit_test(goals),
         cmocka_unit_test(many_capabilities),
         cmocka_unit_test(our_greeting),
