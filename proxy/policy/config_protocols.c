@@ -93,6 +93,7 @@ static const struct config_protocol_row rows[] = {
         .ports = {{4190, CONFIG_PROTOCOL_MANAGESIEVE, LISTENER_TLS_STARTTLS}},
         .logins = PROTOCOL_LOGINS_BY_PASSWORD,
         .identity = SEND_ADDRESS_XCLIENT,
+        .identity_tells_tls = true,
         .greeting_ms = GREETING_MS,
         .login_why = managesieve_why,
         .login_remedy = dovecot_remedy},

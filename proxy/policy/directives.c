@@ -193,8 +193,8 @@ const struct directive directives[] = {
     {SECTION_LISTENER, "protocol", VALUE_CHOICE, FIELD(config_listener, protocol),
         .choices = protocols, .default_text = "that of the standard port",
         .help = "What clients speak here. It may be left out on the standard ports: 25 and 2525 "
-                "are smtp, 587 and 465 submission, 24 lmtp, 110 and 995 pop3, 143 and 993 imap. "
-                "What is said of SMTP holds for lmtp, too."},
+                "are smtp, 587 and 465 submission, 24 lmtp, 110 and 995 pop3, 143 and 993 imap, "
+                "4190 managesieve. What is said of SMTP holds for lmtp, too."},
     {SECTION_LISTENER, "tls", VALUE_CHOICE, FIELD(config_listener, tls), .choices = listener_tls,
         .default_text = "implicit on ports 465, 993 and 995, else starttls",
         .help = "starttls: in clear until the client asks for TLS with STARTTLS or STLS. implicit: "
@@ -305,8 +305,8 @@ const struct directive directives[] = {
         .help = "How the servers learn the client's address. With none every client seems to "
                 "come from this machine. proxy-v1 and proxy-v2: a PROXY header, before anything "
                 "else and before TLS (Postfix: smtpd_upstream_proxy_protocol; Dovecot: haproxy). "
-                "xclient: SMTP and POP3, inside the backend's TLS; the server must offer it to "
-                "this machine (Postfix: smtpd_authorized_xclient_hosts; Dovecot: "
+                "xclient: SMTP, POP3 and ManageSieve, inside the backend's TLS; the server must "
+                "offer it to this machine (Postfix: smtpd_authorized_xclient_hosts; Dovecot: "
                 "login_trusted_networks), or it is left for the next one. id: IMAP, the x- "
                 "fields of Dovecot, which ignores them from a machine that is not in "
                 "login_trusted_networks."},
@@ -316,7 +316,8 @@ const struct directive directives[] = {
                 "cipher of the client's TLS. cn: the name in its certificate, if that was "
                 "verified. alpn: the protocol that it agreed on. authority: the name that it "
                 "asked for. unique-id: the id in mailmux's log. Where logins are expected (IMAP, "
-                "POP3, submission), mailmux connects to the backend anew when a client has begun "
+                "POP3, ManageSieve, submission), mailmux connects to the backend anew when a "
+                "client has begun "
                 "TLS with STARTTLS, so that the backend learns of it; with unique-id alone, or "
                 "none, it does not. A load balancer in front may have ended the client's TLS and "
                 "say so in its PROXY header (accept_proxy_from). Then all of this except the id "
@@ -388,7 +389,7 @@ const struct directive directives[] = {
     TIMEOUT(first_command, 100, HOUR, "60s", "The client's first command after the greeting."),
     TIMEOUT(line, 100, HOUR, "60s", "The rest of a line that has begun."),
     TIMEOUT(login, 100, HOUR, "180s",
-        "POP3 and IMAP: from the connection to the accepted login, TLS included."),
+        "POP3, IMAP and ManageSieve: from the connection to the accepted login, TLS included."),
     TIMEOUT(smtp_command, 100, 24 * HOUR, "5m",
         "SMTP: silence between commands, and the wait for the server's answer. RFC 5321 asks for "
         "5 minutes."),
@@ -396,7 +397,8 @@ const struct directive directives[] = {
         "SMTP: silence within a message, and the wait for its acceptance. RFC 5321 asks for 10 "
         "minutes."),
     TIMEOUT(imap_idle, 30 * MINUTE, 720 * HOUR, "24h",
-        "IMAP: silence both ways after the login. RFC 3501 forbids less than 30 minutes."),
+        "IMAP and ManageSieve: silence both ways after the login. RFC 3501 forbids less than 30 "
+        "minutes."),
     TIMEOUT(pop3_idle, 10 * MINUTE, 720 * HOUR, "10m",
         "POP3: silence both ways after the login. RFC 1939 forbids less than 10 minutes."),
     TIMEOUT(stalled, 100, 24 * HOUR, "5m",
@@ -426,13 +428,15 @@ const struct directive directives[] = {
         "How many commands that make no sense a client may send before its session is closed."),
     LIMIT(line, VALUE_SIZE, 512, 8192, "4096",
         "A command line. Before the login all lines of an IMAP command, which its literals "
-        "separate, count together. An ID of IMAP may have 64k, with values of 1k, whatever this "
+        "separate, count together, and in ManageSieve the literals with them. An ID of IMAP may "
+        "have 64k, with values of 1k, whatever this "
         "setting and literal say [RFC 2971]."),
     LIMIT(sasl_line, VALUE_SIZE, KILO, 64 * KILO, "13312",
         "A line within an AUTH exchange, of the client or (as far as reply allows) of the "
         "server. Kerberos tokens of users in many groups take up to 64k."),
     LIMIT(literal, VALUE_SIZE, 16, KILO *KILO, "4096",
-        "IMAP: one literal of a command before the login."),
+        "IMAP and ManageSieve: one literal of a command before the login. In ManageSieve a "
+        "literal of an AUTH exchange may have as much as sasl_line."),
     LIMIT(reply, VALUE_SIZE, KILO, 64 * KILO, "64k",
         "One reply of a backend server before the session is relayed."),
     LIMIT(reply_lines, VALUE_NUMBER, 8, 1000, "128", "The lines of such a reply."),

@@ -40,7 +40,7 @@ def missing_files():
     for name in re.findall(r"`(test_\w+)`", text):
         if not (ROOT / f"tests/e2e/{name}.py").exists():
             yield f"tests/e2e/{name}.py"
-    for name in re.findall(r"`((?:smtp|lmtp|imap|pop3)/[\w*-]+)`", text):
+    for name in re.findall(r"`((?:smtp|lmtp|imap|pop3|managesieve)/[\w*-]+)`", text):
         if not list((ROOT / "tests/transcripts").glob(f"{name}.txt")):
             yield f"tests/transcripts/{name}.txt"
     for name in re.findall(r"`((?:base|grammar|policy|net|engine|backend|session|setup|daemon|tool)/\w+\.c)`", text):
