@@ -23,7 +23,8 @@ FAREWELL = {"smtp": b"421 4.4.1 mail.example.test No backend available\r\n",
             "pop3": b"-ERR [SYS/TEMP] No backend available\r\n"}
 # What may be said in clear where TLS begins with STARTTLS, up to that word and without it.
 IN_CLEAR = {"smtp": b"EHLO mail.example.test\r\nSTARTTLS\r\n",
-            "imap": b"m1 CAPABILITY\r\nm2 STARTTLS\r\n", "pop3": b"CAPA\r\nSTLS\r\n"}
+            "imap": b"m1 CAPABILITY\r\nm2 STARTTLS\r\n", "pop3": b"CAPA\r\nSTLS\r\n",
+            "managesieve": b"CAPABILITY\r\nSTARTTLS\r\n"}
 HELLO = {protocol: said[:said.index(b"\n") + 1] for protocol, said in IN_CLEAR.items()}
 each_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
 each_mode = pytest.mark.parametrize("mode", TLS_MODES)
@@ -54,7 +55,7 @@ class Front:
         return client
 
     def greeting(self, client):
-        return client.read_smtp() if self.protocol == "smtp" else client.read_line()
+        return client.read_greeting(self.protocol)
 
     def is_refused(self):
         """A client gets the farewell and nothing else."""
@@ -90,6 +91,10 @@ def talk(client, protocol):
         shown = client.imap(b"a CAPABILITY")
         assert client.imap(b"b LOGIN alice secret").endswith(b"b OK logged in\r\n")
         assert b"c OK bye" in client.imap(b"c LOGOUT")
+    elif protocol == "managesieve":
+        shown = client.sieve(b"CAPABILITY")
+        assert client.sieve(b'AUTHENTICATE "PLAIN" "AGFsaWNlAHNlY3JldA=="').startswith(b"OK")
+        assert client.sieve(b"LOGOUT").startswith(b"OK")
     else:
         shown = client.pop3_dotted(b"CAPA")
         assert client.pop3(b"USER alice").startswith(b"+OK")
@@ -105,15 +110,21 @@ def talk(client, protocol):
 @pytest.mark.conformance("C1", "C2", "C15", "C75", "C76")
 @pytest.mark.parametrize("mode", ["none", *TLS_MODES])
 @pytest.mark.parametrize("listener", TLS_MODES)
-@each_protocol
+@pytest.mark.parametrize("protocol", [*PROTOCOLS, "managesieve"])
 def test_every_combination(front, new_backend, begin, protocol, listener, mode, bytewise):
     backend = new_backend(tls_server(protocol, mode, begin), bytewise=bytewise)
     front.serve(protocol, backend.port, listener=listener, tls=mode)
     client = front.connect(bytewise=bytewise)
     greeting = front.greeting(client)
-    assert greeting == (OWN_GREETING if mode == "starttls" else GREETING)[protocol]
+    if protocol == "managesieve":  # the server's own: inside TLS it greets again
+        assert (b'"STARTTLS"' in greeting) == (listener == "starttls") and b"Old Sieve" in greeting
+        assert greeting.endswith(b'OK "ready"\r\n')
+    else:
+        assert greeting == (OWN_GREETING if mode == "starttls" else GREETING)[protocol]
     if listener == "starttls":
         client.starttls(protocol)
+    if listener == "starttls" and protocol == "managesieve":
+        assert client.read_sieve().endswith(b'OK "words"\r\n')
     shown = talk(client, protocol)
     assert b"STARTTLS" not in shown and b"STLS" not in shown and b"CLEAR" not in shown
     connection = backend.finished()
