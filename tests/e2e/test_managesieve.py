@@ -235,6 +235,29 @@ def test_logins_in_every_form(bench, form, taken):
     assert "Tr0ub4dor" not in test.proxy.log() and said.decode() not in test.proxy.log()
 
 
+@pytest.mark.conformance("C56")
+@pytest.mark.parametrize("form", ["initial", "response"])
+def test_a_kerberos_token_may_have_64k(proxy, field, form):
+    """As a literal; a longer one ends the session, since its octets would be read as commands."""
+    proxy.section("limits", sasl_line="64k")
+    token = b"QUFB" * 16000
+    literal = b"{%d+}\r\n" % len(token) + token + b"\r\n"
+    target = field(PROTOCOL, tls="implicit")
+    client = target.connect()
+    if form == "response":
+        assert client.pop3(b'AUTHENTICATE "GSSAPI"') == b'""\r\n'
+        client.send(literal)
+    else:
+        client.send(b'AUTHENTICATE "GSSAPI" ' + literal)
+    assert client.read_line() == b'OK "Logged in"\r\n'
+    client.close()
+    assert literal in bytes(target.backend.finished().received)
+    client = target.connect()
+    client.send(b'AUTHENTICATE "GSSAPI" {66000+}\r\nLOGOUT\r\n')
+    assert client.read_to_end() == b'BYE "Line or literal too long"\r\n'
+    client.close()
+
+
 @pytest.mark.parametrize("answer, result", [
     (b'NO (TRYLATER) "later"\r\n', "unavailable"), (b'NO (ENCRYPT-NEEDED) "x"\r\n', "tls-required"),
     (b'BYE "Too many failed attempts"\r\n', "refused")])
@@ -413,6 +436,27 @@ def test_the_greeting_inside_tls_is_what_the_client_gets(front, certificates, mo
     connection = backend.finished()
     assert connection.in_clear == (b"CAPABILITY\r\nSTARTTLS\r\n" if mode == "starttls" else b"")
     assert connection.commands == [LOGIN + b"\r\n"]
+
+
+@pytest.mark.conformance("C101")
+def test_the_greeting_inside_tls_waits_for_xclient(proxy, new_backend, new_client, certificates):
+    """It is offered there alone, and the client hears of it in no way."""
+    words = [b'"SASL" "PLAIN"', b'"XCLIENT"']
+    backend = new_backend([*starttls(PROTOCOL), start_tls(certificates.rsa), send(sieve_words(words)),
+                           expect_line(rb"XCLIENT ADDR=127.0.0.1 PORT=\d+ DESTADDR=127.0.0.1 "
+                                       rb"DESTPORT=\d+ SESSION=\S+ TTL=\d+ CLIENT-TRANSPORT=TLS"),
+                           send(b'OK "Updated"\r\n'), *managesieve(words=words)[1:]])
+    proxy.backend("sieve", backend.port, tls="starttls", ca=certificates.authority,
+                  tls_name="localhost", send_client_address="xclient")
+    proxy.listener("sieve", PROTOCOL, "starttls", "sieve")
+    proxy.start()
+    client = new_client(proxy.ports["sieve"])
+    assert client.read_sieve() == b'"SASL" ""\r\n"STARTTLS"\r\nOK "ready"\r\n'
+    client.starttls(PROTOCOL)
+    assert client.read_sieve() == b'"SASL" "PLAIN"\r\nOK "words"\r\n'
+    assert client.sieve(LOGIN).startswith(b"OK")
+    client.close()
+    assert backend.finished().commands == [b"CAPABILITY\r\n", LOGIN + b"\r\n"]
 
 
 CHECKS = {"greeting": ("none", [b"LOGOUT"]), "capabilities": ("none", [b"CAPABILITY", b"LOGOUT"]),

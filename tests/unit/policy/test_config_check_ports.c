@@ -77,6 +77,10 @@ static void test_clients_that_begin_in_another_way(void **state)
     assert_of_listener("24", "lmtp", "implicit",
         "tls = implicit: on port 24 clients wait for a greeting in clear, which never comes; write "
         "tls = starttls");
+    assert_of_listener("4190", "managesieve", "implicit",
+        "tls = implicit: on port 4190 clients wait for a greeting in clear, which never comes; "
+        "write tls = starttls");
+    assert_of_listener("4190", "managesieve", "starttls", "");
     assert_of_listener("993", "imap", "implicit", "");
     assert_of_listener("10143", "imap", "implicit", "");
 }

@@ -153,6 +153,7 @@ static void test_choices(void **state)
     assert_choice("listener", "require_tls", "always", "did you mean yes?");
     assert_choice(
         "listener", "protocol", "imaps", "write protocol = imap and tls = implicit; allowed: ");
+    assert_choice("listener", "protocol", "sieve", "did you mean managesieve?");
     assert_choice("listener", "strict_sni", "enabled", "did you mean yes?");
 }
 

@@ -166,6 +166,11 @@ static void test_words_of_another_protocol(void **state)
         {"imap", "5540 no", "error: the server does not speak this protocol"},
         {"imap", "250 ok", "error: the server does not speak this protocol"},
         {"pop3", "* OK", "error: the server speaks IMAP on this port, and POP3 is "},
+        {"managesieve", "* OK",
+            "error: the server speaks IMAP on this port, and ManageSieve is expected; name the "
+            "port of its ManageSieve service"},
+        {"imap", "\"IMPLEMENTATION\" \"x\"",
+            "error: the server speaks ManageSieve on this port, and IMAP is "},
         {"smtp", "+OK", "error: the server speaks POP3 on this port, and SMTP is "},
         {"smtp", "-ERR", "error: the server speaks POP3 on this port, and SMTP is "},
         {"submission", "SSH-2.0", "error: the server speaks SSH on this port, and SMTP is "},
