@@ -11,9 +11,11 @@ const char play_configuration[] =
     "[listener pop3]\nbind = 127.0.0.1:110\nbackend = drops\n"
     "[listener imaps]\nbind = 127.0.0.1:993\nbackend = mailboxes\n"
     "[listener plain]\nbind = 127.0.0.1:144\nprotocol = imap\ntls = none\nbackend = mailboxes\n"
+    "[listener sieve]\nbind = 127.0.0.1:4190\nbackend = scripts\n"
     "[backend mta]\nserver = 127.0.0.1:2525\n"
     "[backend mailboxes]\nserver = a 127.0.0.1:1143\nserver = b 127.0.0.1:1144\n"
-    "[backend drops]\nserver = 127.0.0.1:1110\n";
+    "[backend drops]\nserver = 127.0.0.1:1110\n"
+    "[backend scripts]\nserver = 127.0.0.1:4199\n";
 
 static const struct play_step smtp_steps[] = {
     {PLAY_SERVER_SAYS, "220-old.example ESMTP\r\n220 ready\r\n"},
@@ -91,12 +93,32 @@ static const struct play_step pop3_steps[] = {
     {PLAY_END, NULL},
 };
 
+static const struct play_step managesieve_steps[] = {
+    {PLAY_SERVER_SAYS, "\"SASL\" \"PLAIN\"\r\nOK\r\n"},
+    {PLAY_CLIENT_HEARS, "\"SASL\" \"\"\r\n\"STARTTLS\"\r\nOK\r\n"},
+    {PLAY_CLIENT_SAYS, "STARTTLS\r\n"},
+    {PLAY_CLIENT_HEARS, "OK \"Begin TLS negotiation now\"\r\n"},
+    {PLAY_START_TLS, NULL},
+    {PLAY_SERVER_HEARS, "CAPABILITY\r\n"},
+    {PLAY_SERVER_SAYS, "\"SASL\" {5}\r\nPLAIN\r\n\"STARTTLS\"\r\nOK\r\n"},
+    {PLAY_CLIENT_HEARS, "\"SASL\" {5}\r\nPLAIN\r\nOK\r\n"},
+    {PLAY_CLIENT_SAYS, "AUTHENTICATE \"PLAIN\" {8+}\r\nAGEAYg==\r\nLISTSCRIPTS\r\n"},
+    {PLAY_SERVER_HEARS, "AUTHENTICATE \"PLAIN\" \"AGEAYg==\"\r\n"},
+    {PLAY_SERVER_SAYS, "OK\r\n"},
+    {PLAY_CLIENT_HEARS, "OK\r\n"},
+    {PLAY_SERVER_HEARS, "LISTSCRIPTS\r\n"},
+    {PLAY_SERVER_SAYS, "\"x\"\r\nOK\r\n"},
+    {PLAY_CLIENT_HEARS, "\"x\"\r\nOK\r\n"},
+    {PLAY_END, NULL},
+};
+
 const struct play plays[] = {
     [PLAY_SMTP] = {"smtp", 0, smtp_steps},
     [PLAY_IMAP] = {"imap", 1, imap_steps},
     [PLAY_POP3] = {"pop3", 2, pop3_steps},
     [PLAY_IMAPS] = {"imaps", 3, imaps_steps},
     [PLAY_PLAIN_IMAP] = {"plain imap", 4, plain_steps},
+    [PLAY_MANAGESIEVE] = {"managesieve", 5, managesieve_steps},
 };
 
 size_t play_length(const struct play *play)

@@ -31,9 +31,9 @@ struct play {
 /* proxy.ini with a listener for each play. */
 extern const char play_configuration[];
 
-/* SMTP, IMAP and POP3 with STARTTLS, IMAP with implicit TLS and without TLS. */
+/* SMTP, IMAP, POP3 and ManageSieve with STARTTLS, IMAP with implicit TLS and without TLS. */
 extern const struct play plays[];
-enum { PLAY_SMTP, PLAY_IMAP, PLAY_POP3, PLAY_IMAPS, PLAY_PLAIN_IMAP, PLAY_COUNT };
+enum { PLAY_SMTP, PLAY_IMAP, PLAY_POP3, PLAY_IMAPS, PLAY_PLAIN_IMAP, PLAY_MANAGESIEVE, PLAY_COUNT };
 
 /* How many steps it has. */
 size_t play_length(const struct play *play);
