@@ -13,6 +13,7 @@
 #include "mailmux/cidr.h"
 #include "mailmux/directives.h"
 #include "mailmux/log.h"
+#include "mailmux/routing_rule.h"
 #include "mailmux/settings.h"
 #include "mailmux/slice.h"
 #include <stdbool.h>
@@ -33,9 +34,17 @@ enum config_protocol {
 #define X(name, word) CONFIG_PROTOCOL_##name,
     CONFIG_PROTOCOLS(X)
 #undef X
-        CONFIG_PROTOCOL_COUNT
+        CONFIG_PROTOCOL_COUNT,
+    /* No protocols of their own, and with rows that say nothing: */
+    CONFIG_PROTOCOL_AUTO = CONFIG_PROTOCOL_COUNT, /* of a listener: routes say where clients go */
+    CONFIG_PROTOCOL_NONE /* of a backend: connections are passed to it unread */
 };
-enum config_listener_tls { LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT, LISTENER_TLS_NONE };
+enum config_listener_tls {
+    LISTENER_TLS_STARTTLS,
+    LISTENER_TLS_IMPLICIT,
+    LISTENER_TLS_NONE,
+    LISTENER_TLS_AUTO /* implicit for a client that begins with TLS, else starttls */
+};
 enum config_backend_tls { BACKEND_TLS_NONE, BACKEND_TLS_STARTTLS, BACKEND_TLS_IMPLICIT };
 /* A client that speaks before its greeting waits for it, or is turned away. */
 enum config_early_talker { EARLY_TALKER_HOLD, EARLY_TALKER_REFUSE };
@@ -125,6 +134,24 @@ struct config_tls {
     uint64_t ticket_period;            /* in the first set for all */
 };
 
+enum config_route_target {
+    ROUTE_LISTENER, /* the settings of that listener hold for the session */
+    ROUTE_PASS,     /* the connection is passed to the backend from its first octet on */
+    ROUTE_REFUSE
+};
+
+/* One line `route = CONDITION -> TARGET`. */
+struct config_route {
+    struct config_origin origin;
+    const char *text; /* the condition, for the log: "alpn imap" */
+    enum config_route_target target;
+    size_t index; /* of the listener or backend; 0 with ROUTE_REFUSE */
+};
+
+/*
+ * With CONFIG_PROTOCOL_AUTO it has routes, no backend (CONFIG_NO_BACKEND) and LISTENER_TLS_NONE.
+ * Without a bind it is for the routes of others.
+ */
 struct config_listener {
     const char *name;
     struct config_origin section;
@@ -134,6 +161,10 @@ struct config_listener {
     struct config_origin *bind_origin;
     unsigned freebind; /* 0: each address must be there when it is bound */
     enum config_protocol protocol;
+    size_t route_count;
+    struct config_route *routes; /* in their order */
+    struct routing_rule *rules;  /* the n-th is the condition of the n-th route */
+    uint64_t sniff;              /* how long a client may be silent that may speak first */
     enum config_listener_tls tls;
     enum require_tls require_tls; /* its default depends on tls */
     size_t tls_set_count;         /* at least 1 */
@@ -173,7 +204,7 @@ struct config_backend {
     struct config_setting *settings;
     size_t server_count;
     struct config_server *servers;
-    enum config_protocol protocol; /* of the listeners that name it */
+    enum config_protocol protocol; /* of the listeners that name it; or NONE */
     enum config_backend_tls tls;
     unsigned verify;                /* 0: any certificate will do, unless there are pins */
     const char *ca;                 /* NULL: the system's store */
@@ -230,6 +261,7 @@ struct config_limits {
     uint64_t literal;
     uint64_t reply;
     uint64_t reply_lines;
+    uint64_t client_hello;
 };
 
 struct config {
@@ -244,6 +276,9 @@ struct config {
     struct config_backend *backends;
     struct config_store *store; /* the memory of everything above */
 };
+
+/* The value of config_listener.backend where there is none. */
+#define CONFIG_NO_BACKEND SIZE_MAX
 
 /* The variable of the environment in which `bind = systemd:NAME` finds its sockets. */
 #define CONFIG_SOCKETS_VARIABLE "MAILMUX_SOCKETS"

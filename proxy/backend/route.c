@@ -5,7 +5,7 @@
 #include "mailmux/proxy_header.h"
 
 /* The grammars, by the protocol that is spoken toward servers. */
-static const struct protocol *const grammars[CONFIG_PROTOCOL_COUNT] = {
+static const struct protocol *const grammars[CONFIG_PROTOCOL_NONE + 1] = {
     [CONFIG_PROTOCOL_SMTP] = &protocol_smtp,
     [CONFIG_PROTOCOL_LMTP] = &protocol_lmtp,
     [CONFIG_PROTOCOL_POP3] = &protocol_pop3,

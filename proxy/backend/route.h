@@ -25,7 +25,7 @@ struct route {
     bool needs_tls;       /* no client may log in without TLS */
 };
 
-/* Returns the grammar of a protocol, a constant. */
+/* Returns the grammar of a protocol, a constant; NULL for CONFIG_PROTOCOL_AUTO and NONE. */
 const struct protocol *route_protocol(enum config_protocol protocol);
 
 /* Makes the route of a listener. tls and pool are those of its backend. Any thread. */

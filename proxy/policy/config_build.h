@@ -52,9 +52,6 @@ struct setting {
     struct config_setting *state;
 };
 
-/* The value of config_listener.backend when its backend was not found. */
-#define CONFIG_NO_BACKEND SIZE_MAX
-
 /* The name of the set of [tls], for tls_set. */
 #define CONFIG_DEFAULT_SET "default"
 

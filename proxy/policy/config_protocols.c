@@ -97,10 +97,25 @@ static const struct config_protocol_row rows[] = {
         .greeting_ms = GREETING_MS,
         .login_why = managesieve_why,
         .login_remedy = dovecot_remedy},
+    [CONFIG_PROTOCOL_AUTO] = {.speech = "",
+        .greeting = "",
+        .spoken = CONFIG_PROTOCOL_AUTO,
+        .logins = PROTOCOL_LOGINS_OPTIONAL,
+        .greeting_ms = GREETING_MS,
+        .login_why = "",
+        .login_remedy = ""},
+    [CONFIG_PROTOCOL_NONE] = {.speech = "",
+        .greeting = "",
+        .spoken = CONFIG_PROTOCOL_NONE,
+        .logins = PROTOCOL_LOGINS_OPTIONAL,
+        .greeting_ms = GREETING_MS,
+        .login_why = "",
+        .login_remedy = ""},
 };
 
 #define WORD(name, word) [CONFIG_PROTOCOL_##name] = (word),
-static const char *const words[] = {CONFIG_PROTOCOLS(WORD)};
+static const char *const words[] = {
+    CONFIG_PROTOCOLS(WORD)[CONFIG_PROTOCOL_AUTO] = "auto", [CONFIG_PROTOCOL_NONE] = "none"};
 #undef WORD
 
 _Static_assert(

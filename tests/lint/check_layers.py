@@ -44,8 +44,9 @@ def layer_of_public_headers():
     owners.setdefault("protocols", "grammar")
     owners.setdefault("config", "policy")
     owners.setdefault("directives", "policy")
-    # Enums alone, which have no source.
+    # Plain values, which have no source.
     owners.setdefault("settings", "base")
+    owners.setdefault("routing_rule", "base")
     return owners
 
 
