@@ -2,6 +2,7 @@
 #include "imap_parts.h"
 
 #include "last_words.h"
+#include "mailmux/alpn.h"
 #include "mailmux/protocols.h"
 #include "opening_parts.h"
 
@@ -129,11 +130,9 @@ static const struct dialog_rules rules = {
     .server_ended = imap_server_ended,
 };
 
-static const char *const alpn[] = {"imap", NULL};
-
 const struct protocol protocol_imap = {
     .name = "imap",
-    .alpn = alpn,
+    .alpn = alpn_imap,
     .relays_after_login = true,
     .greeting = greeting,
     .last_words = last_words_imap,

@@ -2,6 +2,7 @@
 #include "pop3_parts.h"
 
 #include "last_words.h"
+#include "mailmux/alpn.h"
 #include "mailmux/protocols.h"
 #include "opening_parts.h"
 
@@ -134,11 +135,9 @@ static const struct dialog_rules rules = {
     .server_ended = pop3_server_ended,
 };
 
-static const char *const alpn[] = {"pop3", NULL};
-
 const struct protocol protocol_pop3 = {
     .name = "pop3",
-    .alpn = alpn,
+    .alpn = alpn_pop3,
     .relays_after_login = true,
     .greeting = greeting,
     .last_words = last_words_pop3,

@@ -4,6 +4,7 @@
  */
 #include "smtp_parts.h"
 
+#include "mailmux/alpn.h"
 #include "mailmux/protocols.h"
 #include "mailmux/sasl.h"
 #include "opening_parts.h"
@@ -464,11 +465,9 @@ const struct dialog_rules smtp_rules = {
     .may_be_over = smtp_may_be_over,
 };
 
-static const char *const alpn[] = {"smtp", "esmtp", NULL};
-
 const struct protocol protocol_smtp = {
     .name = "smtp",
-    .alpn = alpn,
+    .alpn = alpn_smtp,
     .relays_after_login = false,
     .greeting = smtp_greeting,
     .dialog = &smtp_rules,
