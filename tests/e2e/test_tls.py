@@ -175,7 +175,8 @@ def test_a_client_that_would_authenticate_later_is_not_asked(front, certificates
     assert asked and not any(getattr(one, "name", "") == "CERTIFICATE_REQUEST" for one in asked)
 
 
-ALPN = {"smtp": ["smtp", "esmtp"], "imap": ["imap"], "pop3": ["pop3"]}
+ALPN = {"smtp": ["smtp", "esmtp", "submission", "submissions"], "imap": ["imap", "imaps"],
+        "pop3": ["pop3", "pop3s"]}
 
 
 @pytest.mark.conformance("C86")
@@ -196,7 +197,7 @@ def test_the_protocol_is_chosen_where_it_is_offered(front, name):
 @pytest.mark.conformance("C86")
 @each_listener
 def test_without_the_protocol_there_is_an_alert_and_no_greeting(front, name):
-    others = {"imap", "pop3", "smtp", "esmtp"} - set(ALPN[words_of(name)])
+    others = {name for names in ALPN.values() for name in names} - set(ALPN[words_of(name)])
     for offered in (["http/1.1"], sorted(others), [ALPN[words_of(name)][0].upper()],
                     [ALPN[words_of(name)][0] + "2"]):
         context = default_context()

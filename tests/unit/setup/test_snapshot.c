@@ -105,8 +105,9 @@ static void test_a_service_for_each_listener(void **state)
     assert_ptr_equal(drops->protocol, &protocol_pop3);
     assert_non_null(drops->tls);
     assert_string_equal(drops->tls->listener, "drops");
-    assert_int_equal(drops->tls->alpn_count, 1);
+    assert_int_equal(drops->tls->alpn_count, 2);
     assert_string_equal(drops->tls->alpn[0], "pop3");
+    assert_string_equal(drops->tls->alpn[1], "pop3s");
     assert_non_null(drops->tls->tickets);
     assert_ptr_equal(drops->route.pool, snapshot_pool(snapshot, drops->listener->backend));
     assert_non_null(drops->route.tls);
