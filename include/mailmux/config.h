@@ -204,6 +204,7 @@ struct config_backend {
     struct config_setting *settings;
     size_t server_count;
     struct config_server *servers;
+    bool is_inline; /* a listener or a route has its address in the place of its name */
     enum config_protocol protocol; /* of the listeners that name it; or NONE */
     enum config_backend_tls tls;
     unsigned verify;                /* 0: any certificate will do, unless there are pins */
@@ -383,8 +384,8 @@ void config_list_changes(
 
 /*
  * Returns whether the servers of one backend may be spoken to with the settings of the other: TLS
- * and all that belongs to it, and send_client_address, are equal. Which servers they have does not
- * count.
+ * and all that belongs to it, and send_client_address, are equal, and both are passed to or neither
+ * is. Which servers they have does not count.
  */
 bool config_speaks_alike(const struct config_backend *a, const struct config_backend *b);
 

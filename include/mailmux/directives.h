@@ -47,11 +47,12 @@ enum value_type {
     VALUE_FILES,     /* struct config_strings: paths of files that must be readable */
     VALUE_DOMAINS,   /* struct config_strings: mail domains, "*." and a domain, or [IP] */
     VALUE_CIDRS,     /* struct config_cidrs: networks */
+    VALUE_ROUTES,    /* route_count, routes and rules of a listener */
     VALUE_BIND,      /* bind_count, bind and bind_origin of a listener */
     VALUE_RESOLVERS, /* struct config_addresses: DNS servers */
     VALUE_SERVERS,   /* server_count and servers of a backend */
     VALUE_TLS_SETS,  /* tls_set_count and tls_sets of a listener: the names of [tls NAME] */
-    VALUE_BACKEND    /* the name of a [backend NAME]; stored as its index */
+    VALUE_BACKEND    /* the name of a [backend NAME], or an address; stored as its index */
 };
 
 /* One word that may be written, and its value. In the last entry of an array, `word` is NULL. */

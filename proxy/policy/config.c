@@ -119,9 +119,11 @@ static bool are_same_strings(const struct config_strings *a, const struct config
 
 bool config_speaks_alike(const struct config_backend *a, const struct config_backend *b)
 {
-    return a->tls == b->tls && a->tls_policy == b->tls_policy && a->verify == b->verify &&
-           is_same_text(a->ca, b->ca) && is_same_text(a->tls_name, b->tls_name) &&
-           are_same_strings(&a->pins, &b->pins) &&
+    bool is_passed = a->protocol == CONFIG_PROTOCOL_NONE;
+
+    return is_passed == (b->protocol == CONFIG_PROTOCOL_NONE) && a->tls == b->tls &&
+           a->tls_policy == b->tls_policy && a->verify == b->verify && is_same_text(a->ca, b->ca) &&
+           is_same_text(a->tls_name, b->tls_name) && are_same_strings(&a->pins, &b->pins) &&
            is_same_text(a->client_certificate, b->client_certificate) &&
            is_same_text(a->client_key, b->client_key) &&
            a->send_client_address == b->send_client_address;

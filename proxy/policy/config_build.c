@@ -193,6 +193,8 @@ static void read_setting(struct setting *setting, const struct document_section 
 
     if (section)
         values = gather(setting, section, &count);
+    else if (setting->state->state == SETTING_GIVEN)
+        return; /* by the line that has made this section */
     if (count > 0) {
         setting_parse(setting, values, count);
         return;
@@ -243,5 +245,9 @@ void config_build(struct build *build)
     for (size_t i = 0; i < SECTION_KINDS; i++) {
         if (!is_done[i] && section_infos[i].naming != SECTION_HAS_NAME)
             read_section(build, &section_infos[i], 0, NULL);
+    }
+    for (size_t i = 0; i < build->config->backend_count; i++) {
+        if (build->config->backends[i].is_inline)
+            read_section(build, &section_infos[SECTION_BACKEND], i, NULL);
     }
 }

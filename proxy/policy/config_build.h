@@ -89,8 +89,17 @@ bool config_setting_is_good(
     struct config_setting *settings, enum section_kind kind, const char *key);
 
 /*
+ * Returns whether the setting has an effect in this listener. Some have none in one that routes, or
+ * in one without an address. Call it when the defaults are there.
+ */
+bool listener_uses(const struct config_listener *listener, const char *key);
+
+/* Prepares the head of a section: every setting is a default. */
+void config_head_init(struct build *build, struct config_head *head);
+
+/*
  * Fills the fields of a setting from its values, of which there is at least one. Refuses wrong ones
- * with setting_refuse. The three others are for the types that config_servers.c parses.
+ * with setting_refuse. The others are for types that have a file of their own.
  */
 void setting_parse(struct setting *setting, const struct config_value *values, size_t count);
 void setting_parse_binds(struct setting *setting, const struct config_value *values, size_t count);
@@ -98,6 +107,26 @@ void setting_parse_servers(
     struct setting *setting, const struct config_value *values, size_t count);
 void setting_parse_resolvers(
     struct setting *setting, const struct config_value *values, size_t count);
+void setting_parse_routes(struct setting *setting, const struct config_value *values, size_t count);
+
+/* Parses HOST:PORT, srv:NAME or unix:PATH, which is `word`, a part of the value. */
+bool setting_parse_target(struct setting *setting, const struct config_value *value,
+    struct slice word, struct config_server *server);
+
+/*
+ * Makes a backend of one server of HOST:PORT, which options may follow, and which is its name. If
+ * there is one of this address already, takes that. `text` is the value or a part of it.
+ */
+bool setting_add_backend(
+    struct setting *setting, const struct config_value *value, struct slice text, size_t *index);
+
+/*
+ * Finds the index of the section of a kind with that name, which is the value or a part of it.
+ * Returns false when there is none, and reports it unless the section may be among those that were
+ * lost.
+ */
+bool setting_find_section(struct setting *setting, const struct config_value *value,
+    struct slice name, enum section_kind kind, size_t *index);
 
 /* Reports the error "[HEADING] KEY = VALUE: TEXT" and marks the setting as bad. */
 void setting_refuse(struct setting *setting, const struct config_value *value, const char *format,

@@ -52,7 +52,8 @@ static void check_listener_tls(struct build *build, const struct config_listener
     struct config_origin origin =
         config_setting_find(listener->settings, SECTION_LISTENER, "require_tls")->origin;
 
-    if (!listener_is_good(listener, "tls") || !listener_is_good(listener, "require_tls"))
+    if (!listener_is_good(listener, "tls") || !listener_is_good(listener, "require_tls") ||
+        listener->protocol == CONFIG_PROTOCOL_AUTO)
         return;
     if (listener->tls == LISTENER_TLS_NONE && listener->require_tls == REQUIRE_TLS_YES)
         config_report_add(build->report, true, origin,
@@ -73,7 +74,7 @@ static void check_listener_tls(struct build *build, const struct config_listener
             "[listener %s] tls = none: passwords and mail travel in clear; tls = starttls "
             "protects them",
             listener->name);
-    else if (listener->tls == LISTENER_TLS_STARTTLS && listener->require_tls == REQUIRE_TLS_YES &&
+    else if (listener_begins_in_clear(listener) && listener->require_tls == REQUIRE_TLS_YES &&
              (listener_has_port(listener, 25) || listener_has_port(listener, 2525)))
         config_report_add(build->report, false, origin,
             "[listener %s] require_tls = yes: mail servers that do not speak TLS can no longer "
@@ -233,6 +234,7 @@ void config_check(struct build *build)
             check_further_set(build, i);
     }
     check_timeouts(build);
+    config_check_routes(build);
     config_check_backends(build);
     config_check_ports(build);
     config_check_relay(build);

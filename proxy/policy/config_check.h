@@ -4,6 +4,12 @@
 
 #include "config_build.h"
 
+/*
+ * Compares routes with one another, and with the listeners that they lead to. Call it before
+ * config_check_backends.
+ */
+void config_check_routes(struct build *build);
+
 /* Compares backends with the listeners that name them; sets config_backend.protocol. */
 void config_check_backends(struct build *build);
 
@@ -31,6 +37,9 @@ void config_check_ports(struct build *build);
 
 /* Returns whether the setting of a listener has a value that is known. */
 bool listener_is_good(const struct config_listener *listener, const char *key);
+
+/* Returns whether clients of this listener may begin in clear and go on with TLS. */
+bool listener_begins_in_clear(const struct config_listener *listener);
 
 bool listener_has_port(const struct config_listener *listener, uint16_t port);
 

@@ -41,13 +41,27 @@ static bool check_protocol(struct build *build, size_t index)
     return first != NULL;
 }
 
+/* Returns the route that passes connections to the backend, or NULL. */
+static const struct config_route *find_pass(const struct config *config, size_t index)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        for (size_t j = 0; j < listener->route_count; j++) {
+            if (listener->routes[j].target == ROUTE_PASS && listener->routes[j].index == index)
+                return &listener->routes[j];
+        }
+    }
+    return NULL;
+}
+
 static bool is_used(const struct config *config, size_t index)
 {
     for (size_t i = 0; i < config->listener_count; i++) {
         if (config->listeners[i].backend == index)
             return true;
     }
-    return false;
+    return find_pass(config, index) != NULL;
 }
 
 /* Returns whether every listener's backend is known, so that an unused one is really unused. */
@@ -58,7 +72,8 @@ static bool knows_all_backends(const struct build *build)
     if (build->document.is_incomplete)
         return false;
     for (size_t i = 0; i < config->listener_count; i++) {
-        if (!listener_is_good(&config->listeners[i], "backend"))
+        if (!listener_is_good(&config->listeners[i], "backend") ||
+            !listener_is_good(&config->listeners[i], "route"))
             return false;
     }
     return true;
@@ -164,6 +179,52 @@ static void check_told_address(
     check_tlvs(build, backend);
 }
 
+/* ---- Backends that connections are passed to ---- */
+
+static void check_passed_settings(struct build *build, const struct config_backend *backend)
+{
+    enum send_address how = backend->send_client_address;
+
+    if (how == SEND_ADDRESS_XCLIENT || how == SEND_ADDRESS_ID)
+        config_report_add(build->report, true, setting_of(backend, "send_client_address")->origin,
+            "[backend %s] send_client_address = %s: connections are passed to it unread, and only "
+            "a PROXY header has room before them; write proxy-v2 or proxy-v1",
+            backend->name, how == SEND_ADDRESS_ID ? "id" : "xclient");
+    if (backend->tls != BACKEND_TLS_NONE)
+        config_report_add(build->report, true, setting_of(backend, "tls")->origin,
+            "[backend %s] tls: connections are passed to it as the clients have made them, in TLS "
+            "or not; remove the line",
+            backend->name);
+    if (backend->check != OPENING_NONE && backend->check != OPENING_CONNECT)
+        config_report_add(build->report, true, setting_of(backend, "check")->origin,
+            "[backend %s] check: connections are passed to it unread, and so it is not known what "
+            "it speaks; write check = connect",
+            backend->name);
+}
+
+/* A server that is spoken to, and one that gets connections unread, are told other things. */
+static bool check_passed(struct build *build, size_t index)
+{
+    struct config_backend *backend = &build->config->backends[index];
+    const struct config_route *pass = find_pass(build->config, index);
+
+    if (!pass)
+        return false;
+    for (size_t i = 0; i < build->config->listener_count; i++) {
+        const struct config_listener *listener = &build->config->listeners[i];
+
+        if (listener->backend == index)
+            config_report_add(build->report, true, pass->origin,
+                "[backend %s]: this route passes connections to it unread, and [listener %s], at "
+                "%s:%u, speaks to it; make a backend for each",
+                backend->name, listener->name, listener->section.file, listener->section.line);
+    }
+    backend->protocol = CONFIG_PROTOCOL_NONE;
+    check_passed_settings(build, backend);
+    check_tlvs(build, backend);
+    return true;
+}
+
 /* ---- All checks of backends ---- */
 
 /* Refuses a configuration without a listener, unless lost lines may have had one. */
@@ -189,7 +250,7 @@ void config_check_backends(struct build *build)
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct config_backend *backend = &config->backends[i];
 
-        if (check_protocol(build, i))
+        if (!check_passed(build, i) && check_protocol(build, i))
             check_told_address(build, backend, config_protocol_spoken(backend->protocol));
         check_servers(build, backend);
         check_is_served(build, backend);
@@ -199,6 +260,21 @@ void config_check_backends(struct build *build)
                 "[backend %s]: no listener uses it; write backend = %s in a listener, or remove "
                 "the section",
                 backend->name, backend->name);
+    }
+}
+
+/* Gives the backend of one index another one, in all that names it. */
+static void renumber(struct config *config, size_t from, size_t to)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct config_listener *listener = &config->listeners[i];
+
+        if (listener->backend == from)
+            listener->backend = to;
+        for (size_t j = 0; j < listener->route_count; j++) {
+            if (listener->routes[j].target == ROUTE_PASS && listener->routes[j].index == from)
+                listener->routes[j].index = to;
+        }
     }
 }
 
@@ -212,10 +288,7 @@ void config_drop_unused(struct build *build)
     for (size_t i = 0; i < config->backend_count; i++) {
         if (!is_used(config, i))
             continue;
-        for (size_t j = 0; j < config->listener_count; j++) {
-            if (config->listeners[j].backend == i)
-                config->listeners[j].backend = kept; /* at most i, which has been passed */
-        }
+        renumber(config, i, kept); /* at most i, which has been passed */
         config->backends[kept++] = config->backends[i];
     }
     config->backend_count = kept;

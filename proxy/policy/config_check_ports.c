@@ -17,6 +17,11 @@ static struct config_origin origin_of(const struct config_listener *listener, co
     return config_setting_find(listener->settings, SECTION_LISTENER, key)->origin;
 }
 
+bool listener_begins_in_clear(const struct config_listener *listener)
+{
+    return listener->tls == LISTENER_TLS_STARTTLS || listener->tls == LISTENER_TLS_AUTO;
+}
+
 bool listener_has_port(const struct config_listener *listener, uint16_t port)
 {
     for (size_t i = 0; i < listener->bind_count; i++) {
@@ -43,7 +48,7 @@ uint16_t listener_awaits_implicit(const struct config_listener *listener)
 {
     const struct standard_port *port = find_port(listener, LISTENER_TLS_IMPLICIT);
 
-    if (!port || listener->tls == LISTENER_TLS_IMPLICIT ||
+    if (!port || listener->tls == LISTENER_TLS_IMPLICIT || listener->tls == LISTENER_TLS_AUTO ||
         (listener->tls == LISTENER_TLS_NONE && listener->accept_proxy_from.count > 0))
         return 0;
     return port->port;
@@ -115,7 +120,7 @@ static void check_protocol(struct build *build, const struct config_listener *li
 
 static void check_logins(struct build *build, const struct config_listener *listener)
 {
-    if (listener->tls != LISTENER_TLS_STARTTLS || listener->require_tls != REQUIRE_TLS_NO ||
+    if (!listener_begins_in_clear(listener) || listener->require_tls != REQUIRE_TLS_NO ||
         !config_protocol_has_logins(listener->protocol))
         return;
     config_report_add(build->report, false, origin_of(listener, "require_tls"),
@@ -129,6 +134,8 @@ static void check_listener(struct build *build, const struct config_listener *li
     bool is_tls_known = listener_is_good(listener, "tls");
     bool is_protocol_known = listener_is_good(listener, "protocol");
 
+    if (listener->protocol == CONFIG_PROTOCOL_AUTO) /* its port tells nothing */
+        return;
     if (is_protocol_known)
         check_guessed_tls(build, listener);
     if (is_tls_known)

@@ -93,7 +93,8 @@ static void check_relay_domains(struct build *build, const struct config_listene
             "message runs what follows as commands, with recipients beyond relay_domains; write "
             "look-alikes",
             listener->name);
-    if (config_protocol_row(listener->protocol)->carries_mail)
+    if (config_protocol_row(listener->protocol)->carries_mail ||
+        listener->protocol == CONFIG_PROTOCOL_AUTO)
         return;
     config_report_add(build->report, true, setting_of(listener, "relay_domains")->origin,
         "[listener %s] relay_domains = %s: this listener speaks %s, which sends no mail; remove "
@@ -121,7 +122,8 @@ static void check_exempt(struct build *build, const struct config_listener *list
     const struct config_cidrs *networks = &listener->smuggling_exempt;
     char text[CIDR_TEXT_MAX];
 
-    if (networks->count == 0 || !listener_is_good(listener, "protocol"))
+    if (networks->count == 0 || !listener_is_good(listener, "protocol") ||
+        listener->protocol == CONFIG_PROTOCOL_AUTO)
         return;
     if (!config_protocol_row(listener->protocol)->carries_mail) {
         config_report_add(build->report, true, networks->origin[0],

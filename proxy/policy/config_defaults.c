@@ -28,8 +28,51 @@ static void report_missing(struct build *build, const struct config_listener *li
         port, reason, key, directive_allowed(directive, allowed));
 }
 
+static bool has_no_bind(const struct config_listener *listener)
+{
+    return state_of(listener, "bind") == SETTING_DEFAULT;
+}
+
+/* Reports a setting that has no default for this listener. */
+static void report_absent(
+    struct build *build, const struct config_listener *listener, const char *key)
+{
+    const struct directive *directive = directive_find(SECTION_LISTENER, slice_from(key));
+    char allowed[DIRECTIVE_TEXT_MAX];
+
+    config_setting_find(listener->settings, SECTION_LISTENER, key)->state = SETTING_BAD;
+    config_report_add(build->report, true, listener->section,
+        "[listener %s]: %s is missing; write %s = %s", listener->name, key, key,
+        directive_allowed(directive, allowed));
+}
+
+/* Without an address, the name may be that of a protocol, or of a port: imap, imaps. */
+static bool protocol_of_name(const char *name, enum config_protocol *protocol)
+{
+    const struct directive *directive = directive_find(SECTION_LISTENER, SLICE("protocol"));
+    struct slice word = slice_from(name);
+
+    for (const struct choice *choice = directive->choices; choice->word; choice++) {
+        struct slice other = slice_from(choice->word);
+
+        if (choice->value == CONFIG_PROTOCOL_AUTO ||
+            !(slice_equal(word, other) ||
+                (slice_starts(word, other) && slice_equal(slice_after(word, other.n), SLICE("s")))))
+            continue;
+        *protocol = (enum config_protocol)choice->value;
+        return true;
+    }
+    return false;
+}
+
 static void default_protocol(struct build *build, struct config_listener *listener)
 {
+    if (listener->route_count > 0) {
+        listener->protocol = CONFIG_PROTOCOL_AUTO;
+        return;
+    }
+    if (has_no_bind(listener) && !protocol_of_name(listener->name, &listener->protocol))
+        report_absent(build, listener, "protocol");
     for (size_t i = 0; i < listener->bind_count; i++) {
         uint16_t port = address_port(&listener->bind[i]);
         const struct standard_port *standard = standard_port_find(port);
@@ -47,8 +90,11 @@ static void default_protocol(struct build *build, struct config_listener *listen
     }
 }
 
+/* Without an address it serves what is routed to it, and that is of either kind. */
 static void default_tls(struct build *build, struct config_listener *listener)
 {
+    if (has_no_bind(listener))
+        listener->tls = LISTENER_TLS_AUTO;
     for (size_t i = 0; i < listener->bind_count; i++) {
         uint16_t port = address_port(&listener->bind[i]);
         const struct standard_port *standard = standard_port_find(port);
@@ -81,16 +127,53 @@ static bool wants_default(
     return false;
 }
 
+/* Returns whether a route names the listener, or may do so in a line that is wrong or lost. */
+static bool may_be_routed_to(const struct build *build, const struct config_listener *listener)
+{
+    const struct config *config = build->config;
+    size_t index = (size_t)(listener - config->listeners);
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *other = &config->listeners[i];
+
+        if (state_of(other, "route") == SETTING_BAD)
+            return true;
+        for (size_t j = 0; j < other->route_count; j++) {
+            if (other->routes[j].target == ROUTE_LISTENER && other->routes[j].index == index)
+                return true;
+        }
+    }
+    return build->document.is_incomplete;
+}
+
+/* Reports an address or a backend that is missing. */
+static void require(struct build *build, struct config_listener *listener, bool has_bad_lines)
+{
+    bool routes = listener->route_count > 0 || state_of(listener, "route") == SETTING_BAD ||
+                  listener->protocol == CONFIG_PROTOCOL_AUTO;
+    bool needs_bind = routes || !may_be_routed_to(build, listener);
+
+    if (needs_bind && wants_default(listener, "bind", has_bad_lines))
+        report_absent(build, listener, "bind");
+    if (!routes && wants_default(listener, "backend", has_bad_lines))
+        report_absent(build, listener, "backend");
+}
+
 static void default_listener(
     struct build *build, struct config_listener *listener, bool has_bad_lines)
 {
+    require(build, listener, has_bad_lines);
     if (wants_default(listener, "protocol", has_bad_lines))
         default_protocol(build, listener);
-    if (wants_default(listener, "tls", has_bad_lines))
+    if (listener->protocol == CONFIG_PROTOCOL_AUTO)
+        listener->tls = LISTENER_TLS_NONE; /* it speaks to no client itself */
+    else if (wants_default(listener, "tls", has_bad_lines))
         default_tls(build, listener);
     if (state_of(listener, "require_tls") == SETTING_DEFAULT)
         listener->require_tls =
-            listener->tls == LISTENER_TLS_STARTTLS ? REQUIRE_TLS_AUTH : REQUIRE_TLS_NO;
+            listener->tls == LISTENER_TLS_STARTTLS || listener->tls == LISTENER_TLS_AUTO
+                ? REQUIRE_TLS_AUTH
+                : REQUIRE_TLS_NO;
 }
 
 static void default_hostname(struct build *build)

@@ -82,6 +82,8 @@ static void write_binds(const struct dump *dump, const struct directive *directi
 {
     char text[ADDRESS_TEXT_MAX];
 
+    if (listener->bind_count == 0)
+        write_nothing(dump, directive);
     for (size_t i = 0; i < listener->bind_count; i++)
         write_text(
             dump, directive->key, address_text(&listener->bind[i], text), listener->bind_origin[i]);
@@ -143,6 +145,55 @@ static void write_servers(const struct dump *dump, const struct directive *direc
         written += write_options(dump, server);
         end_line(dump, written, server->origin);
     }
+}
+
+/* Writes a backend that has no section of its own. Returns how many characters it wrote. */
+static int write_inline(const struct dump *dump, const struct config_backend *backend)
+{
+    const struct directive *how = directive_find(SECTION_BACKEND, SLICE("send_client_address"));
+    int written = fprintf(dump->out, "%s", backend->name);
+
+    if (backend->send_client_address != SEND_ADDRESS_NONE)
+        written += fprintf(dump->out, " %s=%s", how->key,
+            config_choice_text(how, (unsigned)backend->send_client_address));
+    return written;
+}
+
+static void write_routes(const struct dump *dump, const struct config *config,
+    const struct directive *directive, const struct config_listener *listener)
+{
+    if (listener->route_count == 0)
+        write_nothing(dump, directive);
+    for (size_t i = 0; i < listener->route_count; i++) {
+        const struct config_route *route = &listener->routes[i];
+        int written = fprintf(dump->out, "%s = %s -> ", directive->key, route->text);
+
+        if (route->target == ROUTE_REFUSE)
+            written += fprintf(dump->out, "refuse");
+        else if (route->target == ROUTE_LISTENER)
+            written += fprintf(dump->out, "%s", config->listeners[route->index].name);
+        else if (config->backends[route->index].is_inline)
+            written +=
+                fprintf(dump->out, "pass ") + write_inline(dump, &config->backends[route->index]);
+        else
+            written += fprintf(dump->out, "pass backend %s", config->backends[route->index].name);
+        end_line(dump, written, route->origin);
+    }
+}
+
+static void write_backend(const struct dump *dump, const struct config *config,
+    const struct directive *directive, const struct config_listener *listener)
+{
+    struct config_origin origin = listener->settings[directive_index(directive)].origin;
+    int written = 0;
+
+    if (listener->backend == CONFIG_NO_BACKEND) {
+        write_nothing(dump, directive);
+        return;
+    }
+    written += fprintf(dump->out, "%s = ", directive->key);
+    written += write_inline(dump, &config->backends[listener->backend]);
+    end_line(dump, written, origin);
 }
 
 static void write_tls_sets(const struct dump *dump, const struct config *config,
@@ -215,6 +266,9 @@ static void write_setting(const struct dump *dump, const struct config *config,
     case VALUE_CIDRS:
         write_cidrs(dump, directive, field);
         break;
+    case VALUE_ROUTES:
+        write_routes(dump, config, directive, (const struct config_listener *)(const void *)head);
+        break;
     case VALUE_BIND:
         write_binds(dump, directive, (const struct config_listener *)(const void *)head);
         break;
@@ -228,8 +282,7 @@ static void write_setting(const struct dump *dump, const struct config *config,
         write_tls_sets(dump, config, directive, (const struct config_listener *)(const void *)head);
         break;
     case VALUE_BACKEND:
-        text = config->backends[load_number(directive, field)].name;
-        write_text(dump, directive->key, text, origin);
+        write_backend(dump, config, directive, (const struct config_listener *)(const void *)head);
         break;
     }
 }
@@ -246,9 +299,19 @@ static void write_section(const struct dump *dump, const struct config *config,
 
     end_line(dump, written, head->section);
     for (size_t row = 0; row < directive_count; row++) {
-        if (directives[row].section == info->kind && !(has_name && directives[row].is_nameless))
+        if (directives[row].section == info->kind && !(has_name && directives[row].is_nameless) &&
+            !(info->kind == SECTION_LISTENER &&
+                !listener_uses(
+                    (const struct config_listener *)(const void *)head, directives[row].key)))
             write_setting(dump, config, &directives[row], head);
     }
+}
+
+/* Returns whether it has no section: it stands in the lines that name its address. */
+static bool is_inline(const struct section_info *info, const struct config_head *head)
+{
+    return info->kind == SECTION_BACKEND &&
+           ((const struct config_backend *)(const void *)head)->is_inline;
 }
 
 static void write_sections(const struct dump *dump, const struct config *config)
@@ -257,10 +320,13 @@ static void write_sections(const struct dump *dump, const struct config *config)
         const struct section_info *info = &section_infos[kind];
 
         for (size_t i = 0; i < config_section_count(config, info); i++) {
+            const struct config_head *head = config_section((struct config *)config, info, i);
+
+            if (is_inline(info, head))
+                continue;
             if (kind > 0 || i > 0)
                 (void)fputc('\n', dump->out);
-            write_section(
-                dump, config, info, config_section((struct config *)config, info, i), i > 0);
+            write_section(dump, config, info, head, i > 0);
         }
     }
 }

@@ -6,7 +6,6 @@
 
 #include "config_reader.h"
 #include "config_value.h"
-#include "suggest.h"
 #include <stdint.h>
 #include <string.h>
 
@@ -180,43 +179,14 @@ static void parse_files(struct setting *setting, const struct config_value *valu
     memcpy(field_of(setting), &files, sizeof(files));
 }
 
-/*
- * Finds the index of the section of a kind with that name. Returns false when there is none, and
- * reports it unless the section may be among those that were lost.
- */
-static bool find_section(struct setting *setting, const struct config_value *value,
-    enum section_kind kind, size_t *index)
-{
-    struct config *config = setting->build->config;
-    const struct section_info *info = &section_infos[kind];
-    struct suggestion near;
-
-    suggest_begin(&near, value->text);
-    for (size_t i = 0; i < config_section_count(config, info); i++) {
-        const struct config_head *head = config_section(config, info, i);
-
-        (void)suggest_offer(&near, head->name);
-        if (slice_equal(slice_from(head->name), value->text)) {
-            *index = i;
-            return true;
-        }
-    }
-    if (setting->build->document.is_incomplete)
-        setting->state->state = SETTING_BAD;
-    else if (near.best)
-        setting_refuse(setting, value, "there is no section [%s %.*s]; did you mean %s?",
-            info->word, (int)value->text.n, value->text.p, near.best);
-    else
-        setting_refuse(setting, value, "there is no section [%s %.*s]; write one", info->word,
-            (int)value->text.n, value->text.p);
-    return false;
-}
-
 static void parse_backend(struct setting *setting, const struct config_value *value)
 {
     size_t found = CONFIG_NO_BACKEND;
 
-    (void)find_section(setting, value, SECTION_BACKEND, &found);
+    if (slice_find(value->text, ':') < value->text.n || slice_starts(value->text, SLICE("/")))
+        (void)setting_add_backend(setting, value, value->text, &found);
+    else
+        (void)setting_find_section(setting, value, value->text, SECTION_BACKEND, &found);
     memcpy(field_of(setting), &found, sizeof(found));
 }
 
@@ -228,7 +198,7 @@ static void parse_tls_sets(struct setting *setting, const struct config_value *v
     for (size_t i = 0; i < count; i++) {
         size_t *place = &listener->tls_sets[listener->tls_set_count];
 
-        if (find_section(setting, &values[i], SECTION_TLS, place))
+        if (setting_find_section(setting, &values[i], values[i].text, SECTION_TLS, place))
             listener->tls_set_count++;
     }
 }
@@ -271,6 +241,9 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
         break;
     case VALUE_CIDRS:
         parse_cidrs(setting, values, count);
+        break;
+    case VALUE_ROUTES:
+        setting_parse_routes(setting, values, count);
         break;
     case VALUE_BIND:
         setting_parse_binds(setting, values, count);

@@ -75,11 +75,55 @@ bool setting_refuse_with_remedy(
     return true;
 }
 
+bool setting_find_section(struct setting *setting, const struct config_value *value,
+    struct slice name, enum section_kind kind, size_t *index)
+{
+    struct config *config = setting->build->config;
+    const struct section_info *info = &section_infos[kind];
+    struct suggestion near;
+
+    suggest_begin(&near, name);
+    for (size_t i = 0; i < config_section_count(config, info); i++) {
+        const struct config_head *head = config_section(config, info, i);
+
+        (void)suggest_offer(&near, head->name);
+        if (slice_equal(slice_from(head->name), name)) {
+            *index = i;
+            return true;
+        }
+    }
+    if (setting->build->document.is_incomplete)
+        setting->state->state = SETTING_BAD;
+    else if (near.best)
+        setting_refuse(setting, value, "there is no section [%s %.*s]; did you mean %s?",
+            info->word, (int)name.n, name.p, near.best);
+    else
+        setting_refuse(setting, value, "there is no section [%s %.*s]; write one", info->word,
+            (int)name.n, name.p);
+    return false;
+}
+
 bool config_is_good(enum section_kind kind, const void *section, size_t field)
 {
     const struct config_head *head = section;
 
     return head->settings[directive_index(directive_of_field(kind, field))].state != SETTING_BAD;
+}
+
+bool listener_uses(const struct config_listener *listener, const char *key)
+{
+    static const char *const spoken[] = {"tls", "require_tls", "tls_set", "strict_sni", "smuggling",
+        "smuggling_exempt", "greeting_delay", "early_talker", "backend", "relay_domains", NULL};
+    static const char *const bound[] = {"freebind", "accept_proxy_from", NULL};
+    bool routes = listener->protocol == CONFIG_PROTOCOL_AUTO;
+    bool is_bound =
+        config_setting_find(listener->settings, SECTION_LISTENER, "bind")->state != SETTING_DEFAULT;
+
+    if (slice_is_one_of(slice_from(key), spoken))
+        return !routes;
+    if (slice_is_one_of(slice_from(key), bound))
+        return is_bound;
+    return strcmp(key, "sniff") != 0 || routes || listener->tls == LISTENER_TLS_AUTO;
 }
 
 static void report_unknown_section(struct build *build, const struct document_section *section)
@@ -200,6 +244,14 @@ void config_report_setting(struct config_report *report, bool is_error, enum sec
         is_item ? list.text[index] : "", text);
 }
 
+void config_head_init(struct build *build, struct config_head *head)
+{
+    head->section = config_default_origin;
+    head->settings = config_store_take(build->store, directive_count, sizeof(*head->settings));
+    for (size_t row = 0; row < directive_count; row++)
+        head->settings[row].origin = config_default_origin;
+}
+
 /*
  * Makes the structs of all sections, counts[kind] of each kind that is an array. Sections that are
  * no arrays are part of struct config, and so are there even if the file does not have them.
@@ -220,11 +272,7 @@ static void make_room(struct build *build, const size_t counts[SECTION_KINDS])
         for (size_t index = 0; index < config_section_count(build->config, info); index++) {
             struct config_head *head = config_section(build->config, info, index);
 
-            head->section = config_default_origin;
-            head->settings =
-                config_store_take(build->store, directive_count, sizeof(*head->settings));
-            for (size_t row = 0; row < directive_count; row++)
-                head->settings[row].origin = config_default_origin;
+            config_head_init(build, head);
         }
     }
     build->config->tls[0].name = CONFIG_DEFAULT_SET;

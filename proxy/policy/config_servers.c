@@ -192,7 +192,7 @@ static bool parse_socket(struct setting *setting, const struct config_value *val
     return false;
 }
 
-static bool parse_target(struct setting *setting, const struct config_value *value,
+bool setting_parse_target(struct setting *setting, const struct config_value *value,
     struct slice word, struct config_server *server)
 {
     struct slice host;
@@ -271,7 +271,7 @@ static bool parse_server(
 
     *server = (struct config_server){.origin = value->origin, .weight = 1};
     if (!parse_name(setting, value, &rest, server, &word) ||
-        !parse_target(setting, value, word, server))
+        !setting_parse_target(setting, value, word, server))
         return false;
     while (slice_word(&rest, &word)) {
         if (!parse_option(setting, value, word, server, given))

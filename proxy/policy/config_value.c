@@ -84,11 +84,12 @@ static const struct type_text {
     [VALUE_DOMAINS] = {"list of domains",
         "example.org, *.example.org (what is below it) or [192.0.2.1]"},
     [VALUE_CIDRS] = {"list of networks", "IP/BITS or IP"},
+    [VALUE_ROUTES] = {"list of routes", "CONDITION -> TARGET"},
     [VALUE_BIND] = {"list of addresses", "IP:PORT, [IPV6]:PORT or *:PORT"},
     [VALUE_RESOLVERS] = {"list of addresses", "IP or IP:PORT"},
     [VALUE_SERVERS] = {"list of servers", "[NAME] HOST:PORT [OPTIONS]"},
     [VALUE_TLS_SETS] = {"list of names", "the NAMEs of [tls NAME] sections, or default"},
-    [VALUE_BACKEND] = {"name", "the NAME of a [backend NAME]"},
+    [VALUE_BACKEND] = {"name", "the NAME of a [backend NAME], or HOST:PORT"},
 };
 
 const char *directive_type_name(const struct directive *directive)

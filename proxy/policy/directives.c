@@ -50,10 +50,12 @@ static const struct choice log_levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_IN
 static const struct choice tls_policies[] = {
     {"modern", TLS_MODERN}, {"intermediate", TLS_INTERMEDIATE}, {"legacy", TLS_LEGACY}, {NULL, 0}};
 #define WORD(name, word) {(word), CONFIG_PROTOCOL_##name},
-static const struct choice protocols[] = {CONFIG_PROTOCOLS(WORD){NULL, 0}};
+static const struct choice protocols[] = {
+    CONFIG_PROTOCOLS(WORD){"auto", CONFIG_PROTOCOL_AUTO}, {NULL, 0}};
 #undef WORD
 static const struct choice listener_tls[] = {{"starttls", LISTENER_TLS_STARTTLS},
-    {"implicit", LISTENER_TLS_IMPLICIT}, {"none", LISTENER_TLS_NONE}, {NULL, 0}};
+    {"implicit", LISTENER_TLS_IMPLICIT}, {"none", LISTENER_TLS_NONE}, {"auto", LISTENER_TLS_AUTO},
+    {NULL, 0}};
 static const struct choice require_tls[] = {
     {"no", REQUIRE_TLS_NO}, {"auth", REQUIRE_TLS_AUTH}, {"yes", REQUIRE_TLS_YES}, {NULL, 0}};
 static const struct choice tls_versions[] = {
@@ -179,7 +181,7 @@ const struct directive directives[] = {
                 "decrypts them. In [tls] alone."},
 
     {SECTION_LISTENER, "bind", VALUE_BIND, FIELD(config_listener, bind_count), .is_list = true,
-        .is_required = true,
+        .default_text = "none; only a listener that a route names may be without it",
         .help =
             "The addresses and ports to listen on. An IPv6 address stands in brackets; *:25 "
             "means 0.0.0.0:25 and [::]:25. systemd:NAME means the sockets that a .socket unit of "
@@ -191,17 +193,37 @@ const struct directive directives[] = {
                 "or has at times only: an address that moves between two machines, or one that a "
                 "network sets up after the start (IP_FREEBIND). With no, the start fails."},
     {SECTION_LISTENER, "protocol", VALUE_CHOICE, FIELD(config_listener, protocol),
-        .choices = protocols, .default_text = "that of the standard port",
-        .help = "What clients speak here. It may be left out on the standard ports: 25 and 2525 "
-                "are smtp, 587 and 465 submission, 24 lmtp, 110 and 995 pop3, 143 and 993 imap, "
-                "4190 managesieve. What is said of SMTP holds for lmtp, too."},
+        .choices = protocols, .default_text = "that of the standard port, or of the name",
+        .help =
+            "What clients speak here. It may be left out on the standard ports: 25 and 2525 "
+            "are smtp, 587 and 465 submission, 24 lmtp, 110 and 995 pop3, 143 and 993 imap, 4190 "
+            "managesieve; and, without bind, where the listener has the name of its protocol. "
+            "auto: several "
+            "protocols; route says where each client goes. What is said of SMTP holds for "
+            "lmtp, too."},
+    {SECTION_LISTENER, "route", VALUE_ROUTES, FIELD(config_listener, route_count), .is_list = true,
+        .default_text = "none",
+        .help = "protocol = auto: CONDITION -> TARGET, tried in their order; the first that is for "
+                "a client is taken. Conditions: alpn NAME, sni NAME (*.NAME is every name below), "
+                "tls (the client begins with TLS), first smtp, lmtp, imap, pop3, managesieve, http "
+                "or ssh (its first words, in clear), from IP/BITS, default. Targets: the name of a "
+                "listener, whose settings then hold; pass HOST:PORT, which takes the connection "
+                "unread, with send_client_address=proxy-v2 or proxy-v1 behind it if it wants a "
+                "PROXY header; pass backend NAME; refuse. Clients that no route is for are "
+                "refused."},
+    {SECTION_LISTENER, "sniff", VALUE_DURATION, FIELD(config_listener, sniff), .min = 10,
+        .max = MINUTE, .fallback = "300ms",
+        .help = "With protocol = auto or tls = auto: how long a client may be silent before it is "
+                "taken for one that waits for a greeting. One that has begun to speak has longer: "
+                "handshake for its TLS, and line for its first line."},
     {SECTION_LISTENER, "tls", VALUE_CHOICE, FIELD(config_listener, tls), .choices = listener_tls,
-        .default_text = "implicit on ports 465, 993 and 995, else starttls",
+        .default_text = "implicit on ports 465, 993 and 995, auto without bind, else starttls",
         .help = "starttls: in clear until the client asks for TLS with STARTTLS or STLS. implicit: "
-                "TLS from the first byte. none: no TLS at all; the backend's own STARTTLS is "
-                "hidden."},
+                "TLS from the first byte. auto: implicit for a client that begins with TLS, and "
+                "starttls for one that does not, or says nothing for the time of sniff. none: no "
+                "TLS at all; the backend's own STARTTLS is hidden."},
     {SECTION_LISTENER, "require_tls", VALUE_CHOICE, FIELD(config_listener, require_tls),
-        .choices = require_tls, .default_text = "auth where tls = starttls, else no",
+        .choices = require_tls, .default_text = "auth where tls = starttls or auto, else no",
         .help = "What is refused before TLS. no: nothing. auth: logins. yes: everything except "
                 "what leads to TLS; on port 25, other mail servers may not be able to do that. "
                 "It has no meaning with tls = implicit."},
@@ -235,7 +257,10 @@ const struct directive directives[] = {
         .help = "What happens to a client that speaks before the greeting, or in TLS before it "
                 "can have read the greeting. hold: its words wait. refuse: it is turned away."},
     {SECTION_LISTENER, "backend", VALUE_BACKEND, FIELD(config_listener, backend),
-        .is_required = true, .help = "The name of the [backend NAME] that serves these clients."},
+        .default_text = "none; it must be given, unless protocol = auto",
+        .help = "The name of the [backend NAME] that serves these clients; or HOST:PORT, which is "
+                "a backend of one server, with send_client_address=... behind it if it learns "
+                "the client's address."},
     {SECTION_LISTENER, "accept_proxy_from", VALUE_CIDRS, FIELD(config_listener, accept_proxy_from),
         .is_list = true,
         .help = "Networks of the load balancers in front of mailmux. A connection from there "
@@ -440,6 +465,9 @@ const struct directive directives[] = {
     LIMIT(reply, VALUE_SIZE, KILO, 64 * KILO, "64k",
         "One reply of a backend server before the session is relayed."),
     LIMIT(reply_lines, VALUE_NUMBER, 8, 1000, "128", "The lines of such a reply."),
+    LIMIT(client_hello, VALUE_SIZE, 4 * KILO, 64 * KILO, "16k",
+        "The ClientHello of a client, before a route by sni or alpn is chosen. A larger one "
+        "counts as one that asks for nothing."),
 };
 
 const size_t directive_count = sizeof(directives) / sizeof(directives[0]);

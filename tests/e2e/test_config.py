@@ -118,7 +118,7 @@ def test_out_of_range(check, text, problem):
 def test_bad_choice(check):
     check(GOOD + "tls = startls\n").has_error(
         6, "[listener in] tls = startls: not a choice here; did you mean starttls? "
-           "allowed: starttls, implicit, none")
+           "allowed: starttls, implicit, none, auto")
 
 
 def test_missing_certificate_file(check, certificates, tmp_path):

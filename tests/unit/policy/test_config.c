@@ -163,13 +163,13 @@ static void test_ports_that_tell_nothing(void **state)
 {
     assert_error(LISTENER("bind = *:10025\n"),
         "x.ini:3: [listener in]: protocol is missing, and port 10025 does not imply one; write "
-        "protocol = one of smtp, submission, lmtp, pop3, imap, managesieve");
+        "protocol = one of smtp, submission, lmtp, pop3, imap, managesieve, auto");
     assert_error(LISTENER("bind = *:25, *:143\n"),
         "x.ini:3: [listener in]: protocol is missing, and port 143 implies another one than the "
-        "port before it; write protocol = one of smtp, submission, lmtp, pop3, imap, managesieve");
+        "port before it; write protocol = one of smtp, submission, lmtp, pop3, imap, managesieve, auto");
     assert_error(LISTENER("bind = *:143, *:993\n"),
         "x.ini:3: [listener in]: tls is missing, and port 993 implies another value than the port "
-        "before it; write tls = one of starttls, implicit, none");
+        "before it; write tls = one of starttls, implicit, none, auto");
     assert_parsed(LISTENER("bind = *:10025\nprotocol = smtp\n"));
     assert_int_equal(config->listeners[0].tls, LISTENER_TLS_STARTTLS);
 }
@@ -442,9 +442,10 @@ static void test_one_cause_one_message(void **state)
     assert_error(
         LISTENER("bind = *:143\nprotocol = imp\n") "[listener b]\nbind=*:25\nbackend=mta\n",
         "x.ini:6: [listener in] protocol = imp: not a choice here; did you mean imap? allowed: "
-        "smtp, submission, lmtp, pop3, imap, managesieve");
+        "smtp, submission, lmtp, pop3, imap, managesieve, auto");
     assert_error(BACKEND "[listener in]\nbind = *:25\n",
-        "x.ini:3: [listener in]: backend is missing; write backend = the NAME of a [backend NAME]");
+        "x.ini:3: [listener in]: backend is missing; write backend = the NAME of a [backend NAME], "
+        "or HOST:PORT");
 }
 
 static void test_sections(void **state)
