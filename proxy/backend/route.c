@@ -21,15 +21,29 @@ const struct protocol *route_protocol(enum config_protocol protocol)
 static struct opening_plan opening_of(
     const struct config *config, const struct config_backend *backend)
 {
+    const struct protocol *protocol = route_protocol(backend->protocol);
+
+    /* Nothing is said to a server, and nothing read of it, where connections are passed on. */
     return (struct opening_plan){
-        .protocol = route_protocol(backend->protocol),
-        .goal = OPENING_SESSION,
+        .protocol = protocol,
+        .goal = protocol ? OPENING_SESSION : OPENING_CONNECT,
         .starttls = backend->tls == BACKEND_TLS_STARTTLS,
         .identity = backend->send_client_address,
         .hostname = slice_from(config->proxy.hostname),
         .reply = (size_t)config->limits.reply,
         .reply_lines = (size_t)config->limits.reply_lines,
     };
+}
+
+static uint64_t greeting_ms_of(const struct config *config, enum config_protocol protocol)
+{
+    return config->timeouts.greeting != 0 ? config->timeouts.greeting
+                                          : config_protocol_row(protocol)->greeting_ms;
+}
+
+unsigned route_keepalive_s(const struct config *config)
+{
+    return (unsigned)(config->timeouts.keepalive / 1000);
 }
 
 struct route route_of(const struct config *config, const struct config_listener *listener,
@@ -44,14 +58,26 @@ struct route route_of(const struct config *config, const struct config_listener 
         .pool = pool,
         .opening = opening_of(config, backend),
         .tls = tls,
-        .keepalive_s = (unsigned)(config->timeouts.keepalive / 1000),
-        .greeting_ms =
-            config->timeouts.greeting != 0 ? config->timeouts.greeting : row->greeting_ms,
+        .keepalive_s = route_keepalive_s(config),
+        .greeting_ms = greeting_ms_of(config, listener->protocol),
         .is_verified =
             backend->tls != BACKEND_TLS_NONE && (backend->verify || backend->pins.count > 0),
         .is_patient = row->carries_mail,
         .has_logins = config_protocol_has_logins(listener->protocol),
         .needs_tls = listener->require_tls != REQUIRE_TLS_NO,
+    };
+}
+
+struct route route_of_passed(
+    const struct config *config, const struct config_backend *backend, struct pool *pool)
+{
+    return (struct route){
+        .timeouts = &config->timeouts,
+        .backend = backend,
+        .pool = pool,
+        .opening = opening_of(config, backend),
+        .keepalive_s = route_keepalive_s(config),
+        .greeting_ms = greeting_ms_of(config, backend->protocol),
     };
 }
 

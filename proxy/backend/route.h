@@ -28,13 +28,23 @@ struct route {
 /* Returns the grammar of a protocol, a constant; NULL for CONFIG_PROTOCOL_AUTO and NONE. */
 const struct protocol *route_protocol(enum config_protocol protocol);
 
+/* Returns after how many seconds of silence a connection is probed by its kernel; 0: never. */
+unsigned route_keepalive_s(const struct config *config);
+
 /* Makes the route of a listener. tls and pool are those of its backend. Any thread. */
 struct route route_of(const struct config *config, const struct config_listener *listener,
     struct pool *pool, struct tls_client *tls);
 
 /*
- * Makes the plan for a probe of the backend, as a session would go there, but without a client. Any
- * thread.
+ * Makes the route to a backend to which connections are passed on: it ends when one is made and the
+ * PROXY header is sent. pool is that of the backend. Any thread.
+ */
+struct route route_of_passed(
+    const struct config *config, const struct config_backend *backend, struct pool *pool);
+
+/*
+ * Makes the plan for a probe of the backend, as a session would go there, but without a client. A
+ * server to which connections are passed on is connected, and no more. Any thread.
  */
 struct probe_plan route_probe_plan(
     const struct config *config, const struct config_backend *backend, struct tls_client *tls);

@@ -32,6 +32,7 @@ struct upstream_client {
     const struct address *destination; /* without a family: not known */
     const struct stream *leg;          /* the client's leg, for its TLS */
     const struct front_tls *front_tls; /* the TLS of a balancer in front; NULL: none */
+    struct slice sni;                  /* the name in a ClientHello that is passed on; or empty */
     struct slice id;                   /* the session's */
 };
 

@@ -64,6 +64,8 @@ static void add_tlvs(
     if (!upstream->client.leg->handshaken) {
         if (upstream->client.front_tls)
             front_tls_put(upstream->client.front_tls, wanted, header);
+        if ((wanted & (unsigned)PROXY_TLV_AUTHORITY) && upstream->client.sni.n > 0)
+            header->authority = upstream->client.sni;
         if (!is_host_name(header->authority))
             header->authority = SLICE("");
         return;

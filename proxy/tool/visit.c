@@ -126,11 +126,19 @@ static bool may_relay(const struct visit *visit)
            (backend->send_client_address != SEND_ADDRESS_XCLIENT || knows_xclient(visit));
 }
 
+/* Nothing is known of what such a server says, so it can be connected, and no more. */
+static bool is_passed_to(const struct visit *visit)
+{
+    return visit_backend(visit)->protocol == CONFIG_PROTOCOL_NONE;
+}
+
 /* The try that follows the one that is over. VISIT_TRIES: there is nothing more to learn. */
 static enum visit_try next_try(const struct visit *visit)
 {
     const struct probe_result *first = &visit->probes[VISIT_AS_CONFIGURED].result;
 
+    if (is_passed_to(visit))
+        return VISIT_TRIES;
     switch (visit->now) {
     case VISIT_AS_CONFIGURED:
         if (first->failure == OPENING_FINE)
@@ -163,7 +171,8 @@ static struct probe_plan plan_of(const struct visit *visit, enum visit_try which
 {
     struct probe_plan plan = snapshot_probe_plan(visit->snapshot, visit->backend);
 
-    plan.opening.goal = OPENING_TLS;
+    if (!is_passed_to(visit))
+        plan.opening.goal = OPENING_TLS;
     if (!plan.tls_name)
         plan.tls_name = visit->server->host;
     switch (which) {

@@ -213,7 +213,8 @@ static void advise_identity(const struct visit *visit, const struct probe_result
         if (takes_xclient)
             NOTE("the server would believe XCLIENT from this machine; send_client_address = "
                  "xclient would tell it who the clients are");
-        else if (!config_protocol_row(backend->protocol)->carries_mail)
+        else if (!config_protocol_row(backend->protocol)->carries_mail &&
+                 backend->protocol != CONFIG_PROTOCOL_NONE)
             NOTE("whether the server trusts this machine more than other clients (Dovecot: "
                  "login_trusted_networks) cannot be seen from here");
         break;

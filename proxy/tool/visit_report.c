@@ -194,7 +194,10 @@ void visit_report(const struct visit *visit, FILE *out, struct visit_counts *cou
             "resolver in [proxy])");
         return;
     }
-    if (has_connected(result)) {
+    if (backend->protocol == CONFIG_PROTOCOL_NONE) {
+        if (has_connected(result))
+            print_line(out, "connection", SLICE("made; what the server says is passed on unread"));
+    } else if (has_connected(result)) {
         print_line(out, "greeting", result->greeting.n > 0 ? result->greeting : result->first_word);
         if (result->knows_offers)
             print_words(out, result);
