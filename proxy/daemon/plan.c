@@ -92,7 +92,7 @@ static bool plan_listener(const struct plan_open *open, const struct plan_binder
         else
             all = plan_door(binder, plan, listener, index, &listener->bind[i]) && all;
     }
-    if (all && plan->count == before) {
+    if (all && plan->count == before && listener->bind_count > 0) {
         log_message(LOG_ERROR, "bind-failed",
             "listener %s: none of its addresses can be had on this machine", listener->name);
         return false;

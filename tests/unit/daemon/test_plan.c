@@ -162,6 +162,21 @@ static void test_a_kernel_without_ipv6(void **state)
     snapshot_unref(&one);
 }
 
+/* It is for the routes of another listener, and so has no address of its own. */
+static void test_a_listener_without_a_bind(void **state)
+{
+    const struct plan_open nowhere = {0};
+    struct plan *plan = plan_of(&nowhere,
+        LISTENER("inside", "") "[listener front]\nbind = @:1002\nprotocol = auto\n"
+                               "route = default -> inside\n" BACKEND,
+        1);
+
+    assert_non_null(plan);
+    assert_int_equal(plan->count, 1);
+    assert_door(plan, 0, 1002, 1);
+    plan_free(&plan);
+}
+
 static void test_nothing_is_inherited_by_other_programs(void **state)
 {
     const struct plan_open nowhere = {0};
@@ -180,6 +195,7 @@ int main(void)
         cmocka_unit_test_teardown(test_one_bind_that_fails_undoes_all, tear_down),
         cmocka_unit_test_teardown(test_an_address_that_is_not_ours, tear_down),
         cmocka_unit_test_teardown(test_a_kernel_without_ipv6, tear_down),
+        cmocka_unit_test_teardown(test_a_listener_without_a_bind, tear_down),
         cmocka_unit_test_teardown(test_nothing_is_inherited_by_other_programs, tear_down),
     };
 
