@@ -243,6 +243,7 @@ struct config_timeouts {
     uint64_t data;
     uint64_t imap_idle;
     uint64_t pop3_idle;
+    uint64_t pass_idle;
     uint64_t stalled;
     uint64_t half_closed;
     uint64_t drain;

@@ -28,6 +28,8 @@
     X(SNI, "unknown-sni", PROXY, SNI)                                                              \
     X(KEY_UPDATES, "key-update-flood", PROXY, FLOOD)                                               \
     X(PROXY_HEADER, "bad-proxy-header", PROXY, PROXY)                                              \
+    X(ROUTE_REFUSED, "route-refused", PROXY, NONE)                                                 \
+    X(NO_ROUTE, "no-route", PROXY, NONE)                                                           \
     X(SERVER_CLOSED, "server-closed", SERVER, NONE)                                                \
     X(SERVER_RESET, "server-reset", SERVER, NONE)                                                  \
     X(SERVER_TRUNCATED, "server-truncated", SERVER, NONE)                                          \

@@ -187,7 +187,8 @@ static const struct refusal shutting_down = {REASON_SHUTDOWN, FAREWELL_SHUTDOWN}
 
 /*
  * Refuses a client. Where the connection begins in clear, the client gets a farewell. With implicit
- * TLS it gets none, since that would cost a handshake (C108).
+ * TLS it gets none, since that would cost a handshake (C108), and none where its protocol is not
+ * known yet.
  */
 static void turn_away(struct acceptor *acceptor, const struct service *service, int fd,
     const struct address *client, const struct refusal *refusal)
@@ -197,7 +198,7 @@ static void turn_away(struct acceptor *acceptor, const struct service *service, 
     struct buffer words;
     struct log_line line;
 
-    if (service->listener->tls != LISTENER_TLS_IMPLICIT) {
+    if (service->protocol && service->listener->tls != LISTENER_TLS_IMPLICIT) {
         buffer_init(&words, farewell, sizeof(farewell));
         protocol_farewell(
             service->protocol, refusal->farewell, service->dialog_policy.hostname, &words);

@@ -3,6 +3,7 @@
 #include "mailmux/log.h"
 
 static const char *const class_names[ENGINE_CLASSES] = {[CLASS_PROXY_HEADER] = "proxy-header",
+    [CLASS_SNIFF] = "sniff",
     [CLASS_HANDSHAKE] = "handshake",
     [CLASS_CONNECT] = "connect",
     [CLASS_CONNECT_DEADLINE] = "connect-deadline",

@@ -28,6 +28,7 @@ enum {
  */
 enum engine_class {
     CLASS_PROXY_HEADER,
+    CLASS_SNIFF,
     CLASS_HANDSHAKE,
     CLASS_CONNECT,
     CLASS_CONNECT_DEADLINE,

@@ -255,7 +255,9 @@ const struct directive directives[] = {
     {SECTION_LISTENER, "early_talker", VALUE_CHOICE, FIELD(config_listener, early_talker),
         .choices = early_talkers, .fallback = "hold",
         .help = "What happens to a client that speaks before the greeting, or in TLS before it "
-                "can have read the greeting. hold: its words wait. refuse: it is turned away."},
+                "can have read the greeting. hold: its words wait. refuse: it is turned away. "
+                "One that begins TLS with tls = auto, or that a route has led here by its first "
+                "words, is always served."},
     {SECTION_LISTENER, "backend", VALUE_BACKEND, FIELD(config_listener, backend),
         .default_text = "none; it must be given, unless protocol = auto",
         .help = "The name of the [backend NAME] that serves these clients; or HOST:PORT, which is "
@@ -426,6 +428,8 @@ const struct directive directives[] = {
         "minutes."),
     TIMEOUT(pop3_idle, 10 * MINUTE, 720 * HOUR, "10m",
         "POP3: silence both ways after the login. RFC 1939 forbids less than 10 minutes."),
+    TIMEOUT(pass_idle, SECOND, 720 * HOUR, "1h",
+        "Connections that a route passes on: silence both ways."),
     TIMEOUT(stalled, 100, 24 * HOUR, "5m",
         "How long a client or a server may take nothing of what is sent to it: read nothing, or "
         "acknowledge nothing. Then the session is cut. A peer that reads slowly is served."),

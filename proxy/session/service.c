@@ -9,7 +9,7 @@ static struct dialog_policy dialog_policy_of(
 
     return (struct dialog_policy){
         .hostname = slice_from(config->proxy.hostname),
-        .offers_tls = listener->tls == LISTENER_TLS_STARTTLS,
+        .offers_tls = listener->tls == LISTENER_TLS_STARTTLS || listener->tls == LISTENER_TLS_AUTO,
         .require_tls = listener->require_tls,
         .smuggling = listener->smuggling,
         .line = (size_t)limits->line,
@@ -37,5 +37,25 @@ struct service service_of(const struct config *config, const struct config_liste
         .tls = listener->tls == LISTENER_TLS_NONE ? NULL : tls,
         .route = route_of(config, listener, pool, server_tls),
         .idle_ms = row->has_short_idle ? timeouts->pop3_idle : timeouts->imap_idle,
+        .sniffs = listener->tls == LISTENER_TLS_AUTO,
     };
+}
+
+struct service service_of_front(const struct config *config, const struct config_listener *listener,
+    const struct service_target *targets)
+{
+    return (struct service){.config = config,
+        .listener = listener,
+        .route.keepalive_s = route_keepalive_s(config),
+        .sniffs = true,
+        .targets = targets};
+}
+
+struct service service_of_passed(const struct config *config,
+    const struct config_listener *listener, const struct config_backend *backend, struct pool *pool)
+{
+    return (struct service){.config = config,
+        .listener = listener,
+        .route = route_of_passed(config, backend, pool),
+        .idle_ms = config->timeouts.pass_idle};
 }

@@ -20,6 +20,7 @@ struct tls_advice;
 enum session_phase {
     SESSION_ACCEPTED,     /* it has just begun */
     SESSION_PROXY_HEADER, /* the peer is a load balancer, which first says the client's address */
+    SESSION_SNIFF,        /* the client's first bytes decide what follows */
     SESSION_HANDSHAKE,    /* TLS with the client: implicit, or after STARTTLS */
     SESSION_DIAL,         /* the upstream is on its way to a server */
     SESSION_DELAY,        /* the greeting is held back, to find clients that do not wait for it */
@@ -63,6 +64,7 @@ enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256, SESSION_ID_MAX = 40 };
 /* What the log line says of the client's TLS, kept because the stream is closed by then. */
 struct session_tls {
     bool up;
+    bool begins_well; /* its first byte had been read and was one of TLS */
     bool resumed;
     bool wants_certificate;    /* the client was asked for one */
     uint64_t began_ms;         /* uv_now when the handshake began */
@@ -83,9 +85,12 @@ struct session {
     struct engine_task burial; /* frees the session */
     struct sessions *sessions;
     struct engine *engine;
-    stream_callback *on_event; /* gets the events of both legs and of the upstream */
-    const struct service *service;
-    struct tally *tally; /* of its listener; may be NULL */
+    stream_callback *on_event;           /* gets the events of both legs and of the upstream */
+    const struct service *service;       /* of the listener whose settings hold for it */
+    const struct config_listener *door;  /* the listener that the client has connected to */
+    const struct service_target *target; /* where a route has sent it; NULL: none has */
+    struct tally *tally;                 /* of the door; may be NULL */
+    struct tally *route_tally;           /* of its route; NULL: it has none, or no memory */
     enum session_phase phase;
     const char *phase_name;  /* the name in its row */
     const char *last_phase;  /* the last phase before the session began to end */
@@ -94,6 +99,7 @@ struct session {
     bool stepping;    /* session_step is on the stack */
     bool wants_drain; /* it must end as soon as the phase allows */
     bool renew;       /* after the client's handshake a renewal follows */
+    bool may_talk;    /* it was routed by its first words, so that it is no early talker */
     struct stream leg[2];
     struct pipe pipe[2];   /* pipe[LEG_CLIENT]: from the client to the server */
     struct dialog *dialog; /* NULL before it begins, and in a relay */

@@ -11,6 +11,7 @@
 
 #include "front_tls.h"
 #include "mailmux/cidr.h"
+#include "mailmux/client_hello.h"
 #include "mailmux/proxy_header.h"
 
 /* ---- The start of TLS ---- */
@@ -41,6 +42,7 @@ static unsigned start_tls(struct session *session)
     struct buffer *prefix = NULL;
 
     session->tls_from = stream_received(&session->leg[LEG_CLIENT]);
+    session->tls.begins_well = session_hears_tls(session);
     session->tls.began_ms = uv_now(session->engine->loop);
     if (take_prefix(session, &prefix) &&
         stream_start_tls_server(&session->leg[LEG_CLIENT], session->service->tls, &prefix) == IO_OK)
@@ -51,15 +53,44 @@ static unsigned start_tls(struct session *session)
 
 /* ---- What the listener does first ---- */
 
-static unsigned begin_service(struct session *session)
+bool session_hears_tls(const struct session *session)
+{
+    struct slice bytes = buffer_held(session->pipe[LEG_CLIENT].in);
+
+    return bytes.n > 0 && (unsigned char)bytes.p[0] == CLIENT_HELLO_FIRST;
+}
+
+static bool begins_with_tls(const struct session *session)
+{
+    if (!session->service->protocol)
+        return false; /* the connection is passed on, and its TLS with it */
+    switch (session->service->listener->tls) {
+    case LISTENER_TLS_IMPLICIT:
+        return true;
+    case LISTENER_TLS_AUTO:
+        return session_hears_tls(session);
+    case LISTENER_TLS_STARTTLS:
+    case LISTENER_TLS_NONE:
+        break;
+    }
+    return false;
+}
+
+unsigned session_begin_service(struct session *session)
 {
     const struct service *service = session->service;
 
-    if (service->listener->tls != LISTENER_TLS_IMPLICIT)
+    if (!begins_with_tls(session))
         return SESSION_DIAL;
     if (atomic_load(&session->sessions->totals->handshakes) >= service->config->limits.handshakes)
         return session_give_up(session, REASON_TOO_MANY_HANDSHAKES);
     return start_tls(session);
+}
+
+/* Only where the client's first bytes decide are they waited for (C148). */
+static unsigned begin(struct session *session)
+{
+    return session->service->sniffs ? SESSION_SNIFF : session_begin_service(session);
 }
 
 unsigned session_run_accepted(struct session *session)
@@ -68,7 +99,7 @@ unsigned session_run_accepted(struct session *session)
 
     if (cidr_list_matches(trusted->cidr, trusted->count, &session->client))
         return SESSION_PROXY_HEADER;
-    return begin_service(session);
+    return begin(session);
 }
 
 /* ---- The PROXY header ---- */
@@ -92,7 +123,7 @@ static unsigned take_header(struct session *session, const struct proxy_header *
     buffer_consume(client->in, used);
     client->bytes -= used;
     buffer_give_if_empty(&session->engine->lines, &client->in);
-    return begin_service(session);
+    return begin(session);
 }
 
 /*
@@ -156,7 +187,8 @@ static enum reason handshake_reason(const struct session *session)
     switch (session->leg[LEG_CLIENT].failure) {
     case STREAM_NOT_TLS:
         /* With no dialog yet this is a port with implicit TLS. */
-        return session->dialog ? REASON_HANDSHAKE_FAILED : REASON_PLAINTEXT_ON_TLS_PORT;
+        return session->dialog || session->tls.begins_well ? REASON_HANDSHAKE_FAILED
+                                                           : REASON_PLAINTEXT_ON_TLS_PORT;
     case STREAM_ALPN:
         return REASON_ALPN;
     case STREAM_SNI:
@@ -189,7 +221,8 @@ static unsigned end_handshake(struct session *session)
     enum stream_failure failure = session->leg[LEG_CLIENT].failure;
     enum reason reason = handshake_reason(session);
 
-    if (failure == STREAM_NOT_TLS || failure == STREAM_RESET || failure == STREAM_TRUNCATED)
+    if ((failure == STREAM_NOT_TLS && !session->tls.begins_well) || failure == STREAM_RESET ||
+        failure == STREAM_TRUNCATED)
         return session_give_up(session, reason);
     return session_close(session, reason);
 }

@@ -9,10 +9,19 @@ void session_begin_dial(struct session *session)
         .destination = &session->local,
         .leg = &session->leg[LEG_CLIENT],
         .front_tls = session->front_tls,
+        .sni = slice_from(session->tls.sni),
         .id = slice_from(session->id)};
 
     upstream_start(&session->upstream, session->engine, &session->service->route, &client,
         &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session->on_event, session);
+}
+
+bool session_refuses_early(const struct session *session)
+{
+    const struct service *service = session->service;
+
+    return service->protocol && service->listener->early_talker == EARLY_TALKER_REFUSE &&
+           !session->may_talk;
 }
 
 /*
@@ -24,7 +33,7 @@ static bool catch_early_talker(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
-    if (session->service->listener->early_talker != EARLY_TALKER_REFUSE)
+    if (!session_refuses_early(session))
         return false;
     (void)pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines);
     if (buffer_held(client->in).n > 0)
@@ -89,6 +98,8 @@ unsigned session_run_dial(struct session *session)
     note_arrival(session);
     if (session->upstream.phase == UPSTREAM_FAILED)
         return session_say_farewell(session, FAREWELL_NO_BACKEND, session->upstream.reason);
+    if (!session->service->protocol)
+        return SESSION_RELAY;
     return session->service->listener->greeting_delay > 0 ? SESSION_DELAY
                                                           : session_start_dialog(session);
 }

@@ -117,6 +117,8 @@ static void queue_farewell(struct session *session, enum dialog_farewell farewel
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
 
+    if (!session->service->protocol)
+        return; /* a client whose protocol is not known gets no word */
     if (pipe_reserve(pipe, session->engine, DIALOG_EXTRA / 2))
         protocol_farewell(session->service->protocol, farewell,
             session->service->dialog_policy.hostname, pipe->out);
@@ -288,10 +290,9 @@ unsigned session_look_at_linger(struct session *session)
 
 /* ---- The end ---- */
 
-static void count_for_listener(const struct session *session)
+/* Counts for the door or for the route. */
+static void count_end(const struct session *session, struct tally *tally)
 {
-    struct tally *tally = session->tally;
-
     tally_add(tally, TALLY_ENDED, 1);
     tally_add(tally, TALLY_BYTES_IN, session->pipe[LEG_CLIENT].bytes);
     tally_add(tally, TALLY_BYTES_OUT, session->pipe[LEG_SERVER].sent);
@@ -299,6 +300,8 @@ static void count_for_listener(const struct session *session)
     switch ((int)session->reason) {
     case REASON_TOO_MANY_HANDSHAKES:
     case REASON_TOO_MANY_SESSIONS:
+    case REASON_ROUTE_REFUSED:
+    case REASON_NO_ROUTE:
         tally_add(tally, TALLY_REFUSED, 1);
         break;
     case REASON_NO_BACKEND:
@@ -319,7 +322,8 @@ static void count(const struct session *session)
     (void)atomic_fetch_sub(&totals->alive, 1);
     (void)atomic_fetch_add(&totals->served, 1);
     (void)atomic_fetch_add(&totals->attacks[reason_attack(session->reason)], 1);
-    count_for_listener(session);
+    count_end(session, session->tally);
+    count_end(session, session->route_tally);
 }
 
 void session_begin_death(struct session *session)

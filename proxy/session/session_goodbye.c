@@ -63,6 +63,8 @@ static bool is_owed_goodbye(struct session *session)
 /* Returns whether a goodbye is due, and how it begins. */
 static enum parting first_step(struct session *session)
 {
+    if (!session->service->protocol)
+        return PARTING_NONE; /* there is no word that the server would understand */
     if (!can_hear(session) || has_said_goodbye(session->reason) || !is_wordless(session))
         return PARTING_NONE;
     /* A server that is being connected may have accepted already, and would complain. */

@@ -35,12 +35,13 @@ static void close_server(struct session *session)
     const struct pipe *client = &session->pipe[LEG_CLIENT];
     bool is_inside = session->dialog && dialog_is_inside(session->dialog);
     bool is_cut = pipe_is_cut(client, server);
+    bool is_torn = is_cut && client->resets;
 
     if (!stream_is_open(server))
         return;
-    if (!stream_has_held(server))
+    if (!stream_has_held(server) && !is_torn)
         stream_shutdown(server, is_inside || is_cut || client->truncated);
-    stream_close(server, pipe_has_output(client, server));
+    stream_close(server, is_torn || pipe_has_output(client, server));
 }
 
 void session_leave_server(struct session *session)

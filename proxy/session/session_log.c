@@ -66,7 +66,9 @@ void session_describe_client(const struct session *session, struct log_line *lin
     char via[ADDRESS_TEXT_MAX];
 
     log_text(line, "id", slice_from(session->id));
-    log_text(line, "listener", slice_from(session->service->listener->name));
+    log_text(line, "listener", slice_from(session->door->name));
+    if (session->target)
+        log_text(line, "route", slice_from(session->target->text));
     log_text(line, "client", slice_from(address_text(&session->client, client)));
     if (address_family(&session->via) != 0)
         log_text(line, "via", slice_from(address_text(&session->via, via)));
@@ -95,13 +97,16 @@ static void log_durations(struct log_line *line, const struct session *session)
     log_number(line, "connect_ms", spent_ms[APPROACH_CONNECTING]);
     if (session->server_tls[0])
         log_number(line, "server_tls_ms", spent_ms[APPROACH_HANDSHAKE]);
-    log_number(line, "greeting_ms", spent_ms[APPROACH_OPENING]);
+    if (session->service->protocol)
+        log_number(line, "greeting_ms", spent_ms[APPROACH_OPENING]);
 }
 
 static void log_logins(struct log_line *line, const struct session *session)
 {
     const char *login = session->logged_in ? "ok" : session->failures > 0 ? "failed" : "none";
 
+    if (!session->service->protocol)
+        return;
     log_text(line, "login", slice_from(login));
     log_number(line, "failures", session->failures);
 }

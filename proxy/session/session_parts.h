@@ -1,8 +1,9 @@
 /*
  * What the files of the session share: session.c (its life), session_phases.c (the table of phases,
- * the door between them, the step), session_begin.c (up to the client's TLS), session_dial.c (the
- * way to a backend), session_dialog.c, session_relay.c, session_end.c (how it ends),
- * session_goodbye.c (the goodbye to the server), session_leave.c (how the legs are closed),
+ * the door between them, the step), session_begin.c (up to the client's TLS), session_sniff.c (the
+ * client's first bytes decide), session_dial.c (the way to a backend), session_dialog.c,
+ * session_relay.c, session_end.c (how it ends), session_goodbye.c (the goodbye to the server),
+ * session_leave.c (how the legs are closed),
  * session_deadlines.c, session_log.c (the line at its end), session_news.c (logins and refusals),
  * session_state.c (the line while it
  * lives), session_trace.c (its steps at level debug).
@@ -60,13 +61,31 @@ void session_clear_deadlines(struct session *session);
 
 /* ---- session_begin.c ---- */
 
+/* Returns whether the client's next byte, as far as it was read, begins a record of TLS. */
+bool session_hears_tls(const struct session *session);
+
+/* What the listener does first: TLS, or the way to a backend. Returns the next phase. */
+unsigned session_begin_service(struct session *session);
+
 unsigned session_run_accepted(struct session *session);
 unsigned session_run_proxy_header(struct session *session);
 unsigned session_run_upgrade(struct session *session);
 unsigned session_run_handshake(struct session *session);
 unsigned session_drain_handshake(struct session *session);
 
+/* ---- session_sniff.c ---- */
+
+unsigned session_run_sniff(struct session *session);
+unsigned session_expire_sniff(struct session *session);
+unsigned session_drain_sniff(struct session *session);
+
 /* ---- session_dial.c ---- */
+
+/*
+ * Returns whether a client is turned away that speaks now, before its greeting. A client that was
+ * routed by its first words had to speak.
+ */
+bool session_refuses_early(const struct session *session);
 
 void session_begin_dial(struct session *session);
 unsigned session_run_dial(struct session *session);

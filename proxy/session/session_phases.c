@@ -19,6 +19,11 @@ static uint64_t proxy_header_ms(const struct session *session)
     return timeouts(session)->proxy_header;
 }
 
+static uint64_t sniff_ms(const struct session *session)
+{
+    return session->service->listener->sniff;
+}
+
 static uint64_t handshake_ms(const struct session *session)
 {
     return timeouts(session)->handshake;
@@ -107,9 +112,7 @@ static unsigned client_is_told(const struct session *session)
  */
 static unsigned client_waits(const struct session *session)
 {
-    bool refuses = session->service->listener->early_talker == EARLY_TALKER_REFUSE;
-
-    return refuses ? WIRE_READABLE : WIRE_HANGUP;
+    return session_refuses_early(session) ? WIRE_READABLE : WIRE_HANGUP;
 }
 
 /* Returns the events of a client whose bytes are dropped, and whose reset ends the wait. */
@@ -151,9 +154,9 @@ struct phase {
 #define AFTER(phase) (1u << SESSION_##phase)
 
 enum {
-    OF_LIFE = AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE) | AFTER(DIAL) |
-              AFTER(DELAY) | AFTER(DIALOG) | AFTER(UPGRADE) | AFTER(RENEW) | AFTER(RELAY) |
-              AFTER(HALF_CLOSED),
+    OF_LIFE = AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(SNIFF) | AFTER(HANDSHAKE) |
+              AFTER(DIAL) | AFTER(DELAY) | AFTER(DIALOG) | AFTER(UPGRADE) | AFTER(RENEW) |
+              AFTER(RELAY) | AFTER(HALF_CLOSED),
     OF_END = AFTER(FAREWELL) | AFTER(LINGER)
 };
 
@@ -163,12 +166,17 @@ static const struct phase phases[SESSION_PHASES] = {
     [SESSION_PROXY_HEADER] = {"proxy-header", AFTER(ACCEPTED), NULL, false,
         session_run_proxy_header, give_up, cut_for_shutdown, client_reads, NULL, proxy_header_ms,
         CLASS_PROXY_HEADER, REASON_TIMEOUT_PROXY_HEADER},
-    [SESSION_HANDSHAKE] = {"handshake", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(UPGRADE),
-        NULL, true, session_run_handshake, give_up, session_drain_handshake, client_reads,
-        server_waits, handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
-    [SESSION_DIAL] = {"dial", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(HANDSHAKE),
-        session_begin_dial, false, session_run_dial, give_up, say_shutdown, client_waits, NULL,
-        NULL, CLASS_CONNECT, REASON_NONE},
+    [SESSION_SNIFF] = {"sniff", AFTER(ACCEPTED) | AFTER(PROXY_HEADER), NULL, false,
+        session_run_sniff, session_expire_sniff, session_drain_sniff, client_reads, NULL, sniff_ms,
+        CLASS_SNIFF, REASON_NONE},
+    [SESSION_HANDSHAKE] = {"handshake",
+        AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(SNIFF) | AFTER(UPGRADE), NULL, true,
+        session_run_handshake, give_up, session_drain_handshake, client_reads, server_waits,
+        handshake_ms, CLASS_HANDSHAKE, REASON_TIMEOUT_HANDSHAKE},
+    [SESSION_DIAL] = {"dial",
+        AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(SNIFF) | AFTER(HANDSHAKE), session_begin_dial,
+        false, session_run_dial, give_up, say_shutdown, client_waits, NULL, NULL, CLASS_CONNECT,
+        REASON_NONE},
     [SESSION_DELAY] = {"delay", AFTER(DIAL), NULL, false, session_run_delay, session_start_dialog,
         say_shutdown, client_waits, server_waits, delay_ms, CLASS_GREETING_DELAY, REASON_NONE},
     [SESSION_DIALOG] = {"dialog", AFTER(DIAL) | AFTER(DELAY) | AFTER(HANDSHAKE) | AFTER(RENEW),

@@ -6,13 +6,15 @@
 void session_begin_relay(struct session *session)
 {
     struct engine *engine = session->engine;
+    bool is_passed = !session->service->protocol;
 
-    dialog_deinit(session->dialog);
+    if (session->dialog)
+        dialog_deinit(session->dialog);
     free(session->dialog);
     session->dialog = NULL;
     deadline_clear(&engine->deadlines, &session->line_deadline);
     deadline_clear(&engine->deadlines, &session->login_deadline);
-    /* What came with or after the login is relayed first, unread. */
+    /* What came with or after the login, or decided the route, is relayed first, unread. */
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
         struct pipe *pipe = &session->pipe[side];
         struct slice rest = buffer_held(pipe->in);
@@ -23,7 +25,7 @@ void session_begin_relay(struct session *session)
         else if (rest.n > 0)
             pipe->fault = PIPE_NO_MEMORY;
         pipe->is_opaque = true;
-        pipe->resets = side == LEG_SERVER;
+        pipe->resets = side == LEG_SERVER || is_passed;
         buffer_give_cleansed(side == LEG_CLIENT ? &engine->lines : &engine->replies, &pipe->in);
     }
     session->active_ms = uv_now(engine->loop);
@@ -72,7 +74,7 @@ static enum reason reason_of_end(const struct session *session, int side)
     enum reason reason = session_end_reason(session, side);
     enum last_words words = LAST_WORDS_NONE;
 
-    if (session->service->protocol->last_words)
+    if (session->service->protocol && session->service->protocol->last_words)
         words = session->service->protocol->last_words(
             slice_of(client->tail, client->tail_len), slice_of(server->tail, server->tail_len));
     switch (words) {

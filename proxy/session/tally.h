@@ -1,6 +1,7 @@
 /*
- * Counts of each listener, by its name, so that they go on over reloads. Every thread that counts
- * has tallies of its own and is their only writer; any thread may add them up. Nothing is locked.
+ * Counts of each listener and of each of its routes, by name, so that they go on over reloads.
+ * Every thread that counts has tallies of its own and is their only writer; any thread may add them
+ * up. Nothing is locked.
  */
 #ifndef MAILMUX_TALLY_H
 #define MAILMUX_TALLY_H
@@ -18,7 +19,7 @@ struct tallies {
 enum tally_kind {
     TALLY_BEGUN,      /* sessions */
     TALLY_ENDED,      /* sessions that are over */
-    TALLY_REFUSED,    /* clients that a limit has turned away */
+    TALLY_REFUSED,    /* clients that a limit or a route has turned away */
     TALLY_NO_BACKEND, /* sessions for which there was no server */
     TALLY_FAILED_TLS, /* handshakes with clients that came to nothing */
     TALLY_BYTES_IN,   /* from clients, in sessions that are over */
@@ -30,8 +31,8 @@ enum tally_kind {
 void tallies_deinit(struct tallies *tallies);
 
 /*
- * Returns the thread's tally of a listener, which is made at its first call and lives as long as
- * the tallies. NULL without memory; tally_add takes that.
+ * Returns the thread's tally of a listener, or of a route by its label, which is made at its first
+ * call and lives as long as the tallies. NULL without memory; tally_add takes that.
  */
 struct tally *tallies_of(struct tallies *tallies, const char *listener);
 

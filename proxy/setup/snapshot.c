@@ -4,6 +4,7 @@
 #include "backend_tls.h"
 #include "certificates.h"
 #include "exchanger.h"
+#include "front.h"
 #include "mailmux/clock.h"
 #include "mailmux/config_protocols.h"
 #include "mailmux/refcount.h"
@@ -13,11 +14,11 @@
 #include <string.h>
 #include <time.h>
 
-/* The service of one listener, with what it points to. */
+/* What the service of one listener points to. */
 struct part {
-    struct service service;
     struct tls_service tls; /* zeroed where the listener has no TLS */
     struct tls_set **sets;  /* borrowed from the snapshot's, in the listener's order */
+    struct front front;     /* zeroed where its protocol is known */
 };
 
 struct snapshot {
@@ -28,7 +29,8 @@ struct snapshot {
     struct tls_tickets *tickets;    /* a reference */
     struct pool **pools;            /* config->backend_count references */
     struct tls_client **server_tls; /* config->backend_count references; NULL: no TLS there */
-    struct part *parts;             /* config->listener_count of them */
+    struct service *services;       /* config->listener_count of them, as the next */
+    struct part *parts;
 };
 
 static bool build_tls(struct snapshot *snapshot, size_t i)
@@ -62,7 +64,14 @@ static bool build_part(struct snapshot *snapshot, size_t i)
     const struct config_listener *listener = &snapshot->config->listeners[i];
     struct part *part = &snapshot->parts[i];
 
-    part->service = service_of(snapshot->config, listener, &part->tls,
+    if (listener->protocol == CONFIG_PROTOCOL_AUTO) {
+        if (!front_init(
+                &part->front, snapshot->config, listener, snapshot->services, snapshot->pools))
+            return false;
+        snapshot->services[i] = service_of_front(snapshot->config, listener, part->front.targets);
+        return true;
+    }
+    snapshot->services[i] = service_of(snapshot->config, listener, &part->tls,
         snapshot->pools[listener->backend], snapshot->server_tls[listener->backend]);
     return listener->tls == LISTENER_TLS_NONE || build_tls(snapshot, i);
 }
@@ -87,8 +96,10 @@ static bool allocate(struct snapshot *snapshot)
     snapshot->sets = calloc(config->tls_count, sizeof(struct tls_set *));
     snapshot->pools = calloc(config->backend_count, sizeof(struct pool *));
     snapshot->server_tls = calloc(config->backend_count, sizeof(struct tls_client *));
+    snapshot->services = calloc(config->listener_count, sizeof(*snapshot->services));
     snapshot->parts = calloc(config->listener_count, sizeof(*snapshot->parts));
-    return snapshot->sets && snapshot->pools && snapshot->server_tls && snapshot->parts;
+    return snapshot->sets && snapshot->pools && snapshot->server_tls && snapshot->services &&
+           snapshot->parts;
 }
 
 /*
@@ -202,6 +213,16 @@ static bool has_pool(const struct snapshot *snapshot, const struct pool *pool)
     return false;
 }
 
+/* Gives the i-th listener the pools that the snapshot has now. */
+static void take_pools(struct snapshot *snapshot, size_t i)
+{
+    const struct config_listener *listener = &snapshot->config->listeners[i];
+    if (listener->protocol == CONFIG_PROTOCOL_AUTO)
+        front_take_pools(&snapshot->parts[i].front, listener, snapshot->pools);
+    else
+        snapshot->services[i].route.pool = snapshot->pools[listener->backend];
+}
+
 void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *before)
 {
     for (size_t i = 0; i < snapshot->config->backend_count; i++) {
@@ -214,8 +235,7 @@ void snapshot_take_pools(struct snapshot *snapshot, const struct snapshot *befor
         snapshot->pools[i] = pool_ref(pool);
     }
     for (size_t i = 0; i < snapshot->config->listener_count; i++)
-        snapshot->parts[i].service.route.pool =
-            snapshot->pools[snapshot->config->listeners[i].backend];
+        take_pools(snapshot, i);
     for (size_t i = 0; i < before->config->backend_count; i++) {
         if (!has_pool(snapshot, before->pools[i]))
             pool_retire(before->pools[i]);
@@ -241,12 +261,15 @@ void snapshot_unref(struct snapshot **pointer)
         pool_unref(&snapshot->pools[i]);
     for (size_t i = 0; snapshot->server_tls && i < snapshot->config->backend_count; i++)
         tls_client_unref(&snapshot->server_tls[i]);
-    for (size_t i = 0; snapshot->parts && i < snapshot->config->listener_count; i++)
+    for (size_t i = 0; snapshot->parts && i < snapshot->config->listener_count; i++) {
         free((void *)snapshot->parts[i].sets);
+        front_deinit(&snapshot->parts[i].front);
+    }
     tls_tickets_unref(&snapshot->tickets);
     free(snapshot->sets);
     free(snapshot->pools);
     free(snapshot->server_tls);
+    free(snapshot->services);
     free(snapshot->parts);
     config_free(&snapshot->config);
     free(snapshot);
@@ -259,7 +282,7 @@ const struct config *snapshot_config(const struct snapshot *snapshot)
 
 const struct service *snapshot_service(const struct snapshot *snapshot, size_t listener)
 {
-    return &snapshot->parts[listener].service;
+    return &snapshot->services[listener];
 }
 
 struct probe_plan snapshot_probe_plan(const struct snapshot *snapshot, size_t index)

@@ -9,6 +9,7 @@
 
 #include "daemon_test.h"
 #include "state_dump.h"
+#include <string.h>
 
 #define SERVER(name) "[backend " name "]\nserver = 10.0.0.5:143\n"
 
@@ -83,6 +84,25 @@ static void test_one_round_at_a_time(void **state)
     assert_logged(log_caught(), 2, 2);
 }
 
+/* With its listener, in their order. */
+static void test_the_routes_of_a_listener(void **state)
+{
+    const char *said;
+
+    snapshot_unref(&snapshot);
+    snapshot =
+        snapshot_of("[listener front]\nbind = @:1003\nprotocol = auto\n"
+                    "route = tls -> refuse\nroute = default -> a\n"
+                    "[listener a]\nprotocol = imap\ntls = none\nbackend = one\n" SERVER("one"));
+    state_dump_begin(&dump, snapshot, NULL, 0);
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    said = log_caught();
+    assert_int_equal(log_count(said, "state-listener "), 1);
+    assert_int_equal(log_count(said, "state-route "), 2);
+    assert_non_null(strstr(said, "listener=front route=\"tls -> refuse\" served=0"));
+    assert_non_null(strstr(said, "listener=front route=\"default -> a\" served=0"));
+}
+
 static void test_nothing_is_in_effect_yet(void **state)
 {
     state_dump_begin(&dump, NULL, NULL, 0);
@@ -107,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_one_listener_or_backend_in_each_turn),
         TEST(test_one_round_at_a_time),
+        TEST(test_the_routes_of_a_listener),
         TEST(test_nothing_is_in_effect_yet),
         TEST(test_ends_in_the_middle),
     };

@@ -59,6 +59,42 @@ static void test_tls_toward_clients(void **state)
     assert_false(found.dialog_policy.offers_tls);
 }
 
+/* Where its first bytes tell what a client wants, they are waited for; nowhere else. */
+static void test_which_listeners_wait_for_first_bytes(void **state)
+{
+    struct service found = service(LISTENER("protocol = imap\ntls = auto\n") BACKEND);
+
+    assert_true(found.sniffs);
+    assert_non_null(found.tls);
+    assert_true(found.dialog_policy.offers_tls);
+    assert_false(service(LISTENER("protocol = imap\ntls = implicit\n") BACKEND).sniffs);
+    assert_false(service(LISTENER("protocol = imap\ntls = starttls\n") BACKEND).sniffs);
+    assert_false(service(LISTENER("protocol = imap\ntls = none\n") BACKEND).sniffs);
+}
+
+static void test_passed_connections(void **state)
+{
+    static const char text[] =
+        "[listener a]\nbind = 127.0.0.1:1001\nprotocol = auto\n"
+        "route = default -> pass backend b\n" BACKEND "[timeouts]\npass_idle = 7s\n";
+    struct service front;
+    struct service passed;
+
+    config_free(&config);
+    config = config_of(text);
+    front = service_of_front(config, &config->listeners[0], NULL);
+    passed = service_of_passed(
+        config, &config->listeners[0], &config->backends[0], (struct pool *)&config);
+    assert_true(front.sniffs);
+    assert_null(front.protocol);
+    assert_false(passed.sniffs);
+    assert_null(passed.protocol);
+    assert_null(passed.tls);
+    assert_int_equal(passed.route.opening.goal, OPENING_CONNECT);
+    assert_ptr_equal(passed.route.pool, &config);
+    assert_int_equal(passed.idle_ms, 7000);
+}
+
 static void test_when_tls_is_required(void **state)
 {
     static const struct {
@@ -127,6 +163,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_it_borrows),
         TEST(test_tls_toward_clients),
+        TEST(test_which_listeners_wait_for_first_bytes),
+        TEST(test_passed_connections),
         TEST(test_when_tls_is_required),
         TEST(test_smuggling),
         TEST(test_limits),

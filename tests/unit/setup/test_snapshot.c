@@ -289,6 +289,32 @@ static void test_pools_begin_anew_where_tls_has_changed(void **state)
     }
 }
 
+/* A listener's service, a backend of its own, and no place at all. */
+static void test_where_routes_lead(void **state)
+{
+    static const char text[] =
+        "[listener front]\nbind = 127.0.0.1:1\nprotocol = auto\nroute = first imap -> plain\n"
+        "route = tls -> refuse\nroute = default -> pass backend web\n" PLAIN BACKEND
+        "[backend web]\nserver = 127.0.0.1:8443\n";
+    struct snapshot *before = built(text, NULL);
+    const struct service *front = snapshot_service(before, 0);
+    struct pool *pool = front->targets[2].service->route.pool;
+    struct snapshot *after;
+
+    assert_string_equal(front->targets[0].text, "first imap -> plain");
+    assert_string_equal(front->targets[0].label, "front first imap -> plain");
+    assert_ptr_equal(front->targets[0].service, snapshot_service(before, 1));
+    assert_string_equal(front->targets[1].text, "tls -> refuse");
+    assert_null(front->targets[1].service);
+    assert_string_equal(front->targets[2].text, "default -> pass web");
+    assert_string_equal(front->targets[2].service->route.backend->name, "web");
+    assert_ptr_equal(pool, snapshot_pool(before, front->listener->routes[2].index));
+    after = replaced(before, text);
+    assert_ptr_equal(snapshot_service(after, 0)->targets[2].service->route.pool, pool);
+    snapshot_unref(&before);
+    snapshot_unref(&after);
+}
+
 static unsigned woken;
 
 static void on_wake(struct pool_waiter *waiter)
@@ -361,6 +387,7 @@ int main(void)
         TEST(test_tickets_of_another_period_do_not),
         TEST(test_pools_go_on),
         TEST(test_pools_begin_anew_where_tls_has_changed),
+        TEST(test_where_routes_lead),
         TEST(test_pools_that_are_left_answer),
         TEST(test_how_a_backend_is_probed),
     };
