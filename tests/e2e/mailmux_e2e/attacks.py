@@ -100,11 +100,11 @@ class Field:
 
 # The first flight of a handshake
 
-def client_hello(context: Optional[ssl.SSLContext] = None) -> bytes:
+def client_hello(context: Optional[ssl.SSLContext] = None,
+                 name: Optional[str] = "mail.example.test") -> bytes:
     """The ClientHello of a new client."""
     to_peer = ssl.MemoryBIO()
-    tls = (context or default_context()).wrap_bio(ssl.MemoryBIO(), to_peer,
-                                                  server_hostname="mail.example.test")
+    tls = (context or default_context()).wrap_bio(ssl.MemoryBIO(), to_peer, server_hostname=name)
     try:
         tls.do_handshake()
     except ssl.SSLWantReadError:
@@ -112,10 +112,12 @@ def client_hello(context: Optional[ssl.SSLContext] = None) -> bytes:
     return to_peer.read()
 
 
-def first_flight(client: Client, context: Optional[ssl.SSLContext] = None) -> bytes:
+def first_flight(client: Client, context: Optional[ssl.SSLContext] = None,
+                 name: Optional[str] = "mail.example.test",
+                 session: Optional[ssl.SSLSession] = None) -> bytes:
     """Begins TLS on a client. The caller sends the ClientHello that is returned; then see go_on."""
     tls = (context or default_context()).wrap_bio(client._from_peer, client._to_peer,
-                                                  server_hostname="mail.example.test")
+                                                  server_hostname=name, session=session)
     try:
         tls.do_handshake()
     except ssl.SSLWantReadError:
