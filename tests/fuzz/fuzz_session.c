@@ -45,12 +45,18 @@ static const char configuration[] =
     "[listener w]\nbind = 127.0.0.1:4191\nprotocol = managesieve\ntls = implicit\n"
     "backend = scripts\n"
     "[listener y]\nbind = 127.0.0.1:4192\nprotocol = managesieve\ntls = none\nbackend = scripts\n"
+    "[listener a]\nbind = 127.0.0.1:30\nprotocol = smtp\ntls = auto\nbackend = mta\n"
+    "[listener f]\nbind = 127.0.0.1:443\nprotocol = auto\nroute = alpn imap -> k\n"
+    "route = sni *.example -> q\nroute = first smtp -> s\nroute = first imap -> m\n"
+    "route = first pop3 -> a\nroute = first http -> refuse\nroute = tls -> k\n"
+    "route = default -> pass backend web\n"
+    "[backend web]\nserver = 127.0.0.1:8443\nsend_client_address = proxy-v2\n"
     "[backend mta]\nserver = 127.0.0.1:2525\n"
     "[backend boxes]\nserver = 127.0.0.1:1024\n"
     "[backend mailboxes]\nserver = a 127.0.0.1:1143\nserver = b 127.0.0.1:1144\n"
     "[backend drops]\nserver = 127.0.0.1:1110\n"
     "[backend scripts]\nserver = 127.0.0.1:4199\n";
-static const char letters[] = "stxrloemknpqzvwy";
+static const char letters[] = "stxrloemknpqzvwyaf";
 
 struct play {
     struct memory_bytes heard[2];
@@ -114,13 +120,25 @@ static void speak(enum bench_leg leg, struct slice text)
     }
 }
 
+/* A client that has said something in clear cannot begin TLS where its first byte decides. */
+static bool is_tls_awaited(void)
+{
+    if (!bench.session || bench.has_tls)
+        return false;
+    switch ((int)bench.session->phase) {
+    case SESSION_SNIFF:
+        return bench.session->pipe[LEG_CLIENT].bytes == 0;
+    case SESSION_HANDSHAKE:
+    case SESSION_UPGRADE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void start_tls(void)
 {
-    bool is_awaited =
-        bench.session && !bench.has_tls &&
-        (bench.session->phase == SESSION_HANDSHAKE || bench.session->phase == SESSION_UPGRADE);
-
-    if (is_awaited)
+    if (is_tls_awaited())
         session_bench_start_tls(&bench);
 }
 
