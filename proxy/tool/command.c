@@ -5,6 +5,7 @@
 #include "order_command.h"
 #include "probe_command.h"
 #include "resolver.h"
+#include "route_command.h"
 #include "snapshot.h"
 #include <openssl/crypto.h>
 #include <uv.h>
@@ -21,6 +22,8 @@ static const char help[] =
     "  --upgrade           let it execute the program that is installed now, and keep sessions\n"
     "  --status            its processes, sessions and servers that are down\n"
     "  --dump              the effective configuration, with the source of each value\n"
+    "  --route SNI ALPN FIRSTBYTES LISTENER [ADDRESS]\n"
+    "                      what would become of such a client; - stands for none\n"
     "  --reference         the settings, as Markdown\n"
     "  --man               the settings, as the manual page mailmux.ini(5)\n"
     "  -V, --version       versions of mailmux and of its libraries\n"
@@ -85,6 +88,25 @@ static int dump(const struct options *options)
     return is_good ? 0 : 1;
 }
 
+static int route(const struct options *options)
+{
+    struct config_report report;
+    struct config *config = NULL;
+    bool is_good = config_load(options->file, &config, &report);
+    int status = 1;
+
+    write_report(&report);
+    if (is_good)
+        status = route_command(config, &(struct route_question){.sni = options->route[OPTIONS_SNI],
+                                           .alpn = options->route[OPTIONS_ALPN],
+                                           .bytes = options->route[OPTIONS_FIRST_BYTES],
+                                           .listener = options->route[OPTIONS_LISTENER],
+                                           .address = options->route[OPTIONS_ADDRESS]});
+    config_report_free(&report);
+    config_free(&config);
+    return status;
+}
+
 static void write_version(void)
 {
     (void)printf("mailmux %s\nlibuv %s\n%s\nc-ares %s\ninih %s\n", MAILMUX_VERSION,
@@ -104,6 +126,9 @@ int command_run(const struct options *options)
         break;
     case COMMAND_DUMP:
         status = dump(options);
+        break;
+    case COMMAND_ROUTE:
+        status = route(options);
         break;
     case COMMAND_REFERENCE:
         directives_write_reference(stdout);

@@ -16,6 +16,7 @@ static const struct option long_options[] = {
     COMMAND_OPTION("check", COMMAND_CHECK),
     {"probe", no_argument, NULL, OPTION_PROBE},
     COMMAND_OPTION("dump", COMMAND_DUMP),
+    COMMAND_OPTION("route", COMMAND_ROUTE),
     COMMAND_OPTION("reference", COMMAND_REFERENCE),
     COMMAND_OPTION("man", COMMAND_MANUAL),
     COMMAND_OPTION("reload", COMMAND_RELOAD),
@@ -63,39 +64,72 @@ static void refuse_option(const char *word, struct error *error)
         error_set(error, "there is no option %s", word);
 }
 
+static bool take_option(
+    int option, char *const argv[], struct options *options, struct error *error)
+{
+    switch (option) {
+    case 'c':
+        options->file = optarg;
+        return true;
+    case OPTION_PROBE:
+        options->probe = true;
+        return true;
+    case ':':
+        error_set(error, "%s needs a file name behind it", argv[optind - 1]);
+        return false;
+    case '?':
+        refuse_option(argv[optind - 1], error);
+        return false;
+    default:
+        return take_command(long_option(option), options, error);
+    }
+}
+
+/* Takes what follows --route. All but the last may begin with '-'. Returns whether it did. */
+static bool take_route(int argc, char *const argv[], struct options *options)
+{
+    size_t n = 0;
+
+    if (options->command != COMMAND_ROUTE || options->route[0])
+        return false;
+    while (optind < argc && n < OPTIONS_ROUTE_MAX && (n < OPTIONS_ADDRESS || *argv[optind] != '-'))
+        options->route[n++] = argv[optind++];
+    return n > 0;
+}
+
+/* Checks what one option alone does not tell. */
+static bool check(int argc, char *const argv[], struct options *options, struct error *error)
+{
+    if (options->command == COMMAND_ROUTE && !options->route[OPTIONS_LISTENER])
+        error_set(error, "--route takes SNI ALPN FIRSTBYTES LISTENER; - stands for none");
+    else if (optind < argc)
+        error_set(
+            error, "\"%s\" is not expected; the configuration is named with -c FILE", argv[optind]);
+    else if (options->probe && options->command != COMMAND_CHECK && options->command != COMMAND_RUN)
+        error_set(error, "--probe goes with --check");
+    else
+        return true;
+    return false;
+}
+
 bool options_parse(int argc, char *const argv[], struct options *out, struct error *error)
 {
-    struct options options = {COMMAND_RUN, OPTIONS_DEFAULT_FILE, false};
-    int option;
+    struct options options = {.file = OPTIONS_DEFAULT_FILE};
 
     optind = 0; /* makes glibc begin anew, when a command line was parsed before (in tests) */
     opterr = 0; /* getopt prints nothing itself */
-    while ((option = getopt_long(argc, argv, "+:c:htV", long_options, NULL)) != -1) {
-        if (option == 'c') {
-            options.file = optarg;
-        } else if (option == OPTION_PROBE) {
-            options.probe = true;
-        } else if (option == ':') {
-            error_set(error, "%s needs a file name behind it", argv[optind - 1]);
-            return false;
-        } else if (option == '?') {
-            refuse_option(argv[optind - 1], error);
-            return false;
-        } else if (!take_command(long_option(option), &options, error)) {
-            return false;
+    do {
+        int option;
+
+        while ((option = getopt_long(argc, argv, "+:c:htV", long_options, NULL)) != -1) {
+            if (!take_option(option, argv, &options, error))
+                return false;
         }
-    }
-    if (optind < argc) {
-        error_set(
-            error, "\"%s\" is not expected; the configuration is named with -c FILE", argv[optind]);
+    } while (take_route(argc, argv, &options));
+    if (!check(argc, argv, &options, error))
         return false;
-    }
-    if (options.probe && options.command == COMMAND_RUN)
+    if (options.probe)
         options.command = COMMAND_CHECK;
-    if (options.probe && options.command != COMMAND_CHECK) {
-        error_set(error, "--probe goes with --check");
-        return false;
-    }
     *out = options;
     return true;
 }

@@ -21,7 +21,7 @@ static char out[LOG_CATCH_MAX]; /* what the last command has printed */
 /* Its standard output goes to that descriptor. */
 static int run_into(int fd, enum options_command command)
 {
-    const struct options options = {command, file, false};
+    const struct options options = {.command = command, .file = file};
     int before = dup(STDOUT_FILENO);
     int status;
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ARGUMENTS_MAX = 8 };
+enum { ARGUMENTS_MAX = 16 };
 
 static bool parse(const char *line, struct options *options, struct error *error)
 {
@@ -38,7 +38,7 @@ static void assert_command(const char *line, enum options_command command, const
 
 static void assert_refused(const char *line, const char *text)
 {
-    struct options options = {COMMAND_RUN, "untouched", false};
+    struct options options = {.file = "untouched"};
     struct error error;
 
     assert_false(parse(line, &options, &error));
@@ -95,9 +95,44 @@ static void test_what_makes_no_sense(void **state)
         "proxy.ini", "\"proxy.ini\" is not expected; the configuration is named with -c FILE");
 }
 
+static void assert_route(
+    const char *line, const char *sni, const char *listener, const char *address)
+{
+    struct options options;
+    struct error error;
+
+    if (!parse(line, &options, &error))
+        fail_msg("%s: %s", line, error.text);
+    assert_int_equal(options.command, COMMAND_ROUTE);
+    assert_string_equal(options.route[OPTIONS_SNI], sni);
+    assert_string_equal(options.route[OPTIONS_LISTENER], listener);
+    if (address)
+        assert_string_equal(options.route[OPTIONS_ADDRESS], address);
+    else
+        assert_null(options.route[OPTIONS_ADDRESS]);
+}
+
+/* Four words follow it, whatever they look like, and a fifth may. */
+static void test_route(void **state)
+{
+    (void)state;
+    assert_route("--route a.example imap - door", "a.example", "door", NULL);
+    assert_route("--route - - -ERR door 192.0.2.1", "-", "door", "192.0.2.1");
+    assert_route("-c a.ini --route - - - door", "-", "door", NULL);
+    assert_route("--route - imap - door -c a.ini", "-", "door", NULL);
+    assert_route("--route -c a.ini - imap - door", "-", "door", NULL);
+    assert_refused(
+        "--route - imap -", "--route takes SNI ALPN FIRSTBYTES LISTENER; - stands for none");
+    assert_refused("--route", "--route takes SNI ALPN FIRSTBYTES LISTENER; - stands for none");
+    assert_refused(
+        "--route a b c d e f", "\"f\" is not expected; the configuration is named with -c FILE");
+    assert_refused("--route a b c d --check", "give one command at a time");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_route),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_a_check_may_probe),
         cmocka_unit_test(test_what_makes_no_sense),
