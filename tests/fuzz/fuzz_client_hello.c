@@ -1,13 +1,16 @@
 /*
- * Target: the server's side of a TLS handshake (net/tls_server.c, tls_names.c, tls_bio.c, tls.c).
+ * Target: the server's side of a TLS handshake (net/tls_server.c, tls_names.c, tls_bio.c, tls.c),
+ * and the reader of a ClientHello before it (grammar/client_hello.c; see hello_oracle.c).
  * Input: one octet of options, then what a client sends. Options are bits: 1 strict SNI; 2 the
  * exception for mail exchangers; 4 we have no ALPN; 8 the first 100 octets were read before TLS
  * began (the prefix).
  * Holds: outcome, chosen set and name for the log do not depend on how the bytes are cut; all
- * buffers are given back; what does not begin like TLS is refused as such.
+ * buffers are given back; what does not begin like TLS is refused as such. The reader's answer does
+ * not depend on the cuts either, and the name and the protocols are those that OpenSSL finds.
  */
 #include "certificates.h"
 #include "fuzz.h"
+#include "hello_oracle.h"
 #include "stream_bench.h"
 #include "tls_context.h"
 #include "tls_info.h"
@@ -125,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     begin();
     bytes = slice_after(bytes, 1);
+    hello_oracle_check(bytes);
     whole = try(&service, bytes, options & 8, 0);
     split = try(&service, bytes, options & 8, fuzz_seed(bytes));
     FUZZ_REQUIRE(whole.status == split.status && whole.failure == split.failure);
