@@ -2,15 +2,17 @@
 test's own, where the ports are free and the servers' addresses are on the other end of a cable.
 """
 
+import struct
 import subprocess
 from typing import Callable
 
 import pytest
 from mailmux_e2e.backend import Backend
-from mailmux_e2e.client import Client
+from mailmux_e2e.client import Client, default_context
 from mailmux_e2e.namespace import Networks, in_own_networks
 from mailmux_e2e.proxy import REPOSITORY, binary
 from mailmux_e2e.servers import imap, smtp
+from mailmux_e2e.steps import hang
 
 RECIPES = REPOSITORY / "deploy/recipes"
 SERVERS = ["10.0.0.5", "10.0.0.11", "10.0.0.12", "10.0.0.13"]
@@ -45,6 +47,15 @@ def client_on(port: int, starttls: str = "", host: str = "127.0.0.1") -> Client:
     client.greeting = client.read_line()  # type: ignore[attr-defined]
     if starttls:
         client.starttls(starttls)
+    return client
+
+
+def client_with(port: int, protocol: str) -> Client:
+    """A client within TLS that offers this protocol alone; the greeting is not read yet."""
+    context = default_context()
+    context.set_alpn_protocols([protocol])
+    client = Client(port)
+    client.begin_tls(context)
     return client
 
 
@@ -114,6 +125,34 @@ def test_imap_balance(follow):
             one.stop()
 
     follow("imap-balance", body)
+
+
+def test_front_door(follow):
+    """Mail by ALPN, each with its own server; a browser is passed on, behind its address."""
+    def body(_: Networks) -> None:
+        store = Backend(imap(), port=143)
+        mta = Backend(smtp(words=(b"old.example", b"XCLIENT ADDR PORT PROTO HELO", b"SIZE 1000"),
+                           replies={b"XCLIENT": b"220 old.example ESMTP\r\n"}), port=587)
+        site = Backend([hang()], port=8443)
+        with store, mta, site:
+            with client_with(443, "imap") as client:
+                assert client.read_line().startswith(b"* OK")
+                assert client.imap(b"a LOGIN alice secret") == b"a OK logged in\r\n"
+                client.imap(b"b LOGOUT")
+            with client_with(443, "submission") as client:
+                assert client.read_smtp().startswith(b"220 ")
+                assert client.smtp(b"EHLO c.test").startswith(b"250-")
+                client.smtp(b"QUIT")
+            with Client(443) as browser:
+                port = browser.socket.getsockname()[1]
+                browser.send_raw(b"GET / HTTP/1.1\r\n\r\n")
+                assert site.connection().wait_for(b"GET / HTTP/1.1\r\n\r\n")
+                header = bytes(site.connection().received)
+            assert header.startswith(b"\r\n\r\n\0\r\nQUIT\n\x21\x11")
+            assert struct.unpack("!H", header[24:26]) == (port,)
+            assert store.finished().logins == [(b"alice", b"secret")]
+
+    follow("front-door", body)
 
 
 SHORT = sorted(set(RECIPES.glob("*.ini")) - {RECIPES / "mail-server.ini"})
