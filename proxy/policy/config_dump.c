@@ -147,16 +147,45 @@ static void write_servers(const struct dump *dump, const struct directive *direc
     }
 }
 
-/* Writes a backend that has no section of its own. Returns how many characters it wrote. */
-static int write_inline(const struct dump *dump, const struct config_backend *backend)
+/* As write_text, but a blank needs no quotes in what is one value anyway. */
+static void write_phrase(
+    const struct dump *dump, const char *key, const char *text, struct config_origin origin)
+{
+    const char *quote = strpbrk(text, ",#;") ? "\"" : "";
+
+    end_line(dump, fprintf(dump->out, "%s = %s%s%s", key, quote, text, quote), origin);
+}
+
+enum { PHRASE_MAX = 2048 }; /* more than a line may have */
+
+/* Writes what a listener has for a backend: its name, or its address and option. Returns out. */
+static const char *backend_phrase(const struct config_backend *backend, char out[PHRASE_MAX])
 {
     const struct directive *how = directive_find(SECTION_BACKEND, SLICE("send_client_address"));
-    int written = fprintf(dump->out, "%s", backend->name);
+    bool has_option = backend->is_inline && backend->send_client_address != SEND_ADDRESS_NONE;
 
-    if (backend->send_client_address != SEND_ADDRESS_NONE)
-        written += fprintf(dump->out, " %s=%s", how->key,
-            config_choice_text(how, (unsigned)backend->send_client_address));
-    return written;
+    (void)snprintf(out, PHRASE_MAX, "%s%s%s%s%s", backend->name, has_option ? " " : "",
+        has_option ? how->key : "", has_option ? "=" : "",
+        has_option ? config_choice_text(how, (unsigned)backend->send_client_address) : "");
+    return out;
+}
+
+static void write_route(const struct dump *dump, const struct config *config, const char *key,
+    const struct config_route *route)
+{
+    char text[PHRASE_MAX];
+    char backend[PHRASE_MAX];
+    const char *before = "";
+    const char *target = "refuse";
+
+    if (route->target == ROUTE_LISTENER) {
+        target = config->listeners[route->index].name;
+    } else if (route->target == ROUTE_PASS) {
+        before = config->backends[route->index].is_inline ? "pass " : "pass backend ";
+        target = backend_phrase(&config->backends[route->index], backend);
+    }
+    (void)snprintf(text, sizeof(text), "%.1000s -> %s%.1000s", route->text, before, target);
+    write_phrase(dump, key, text, route->origin);
 }
 
 static void write_routes(const struct dump *dump, const struct config *config,
@@ -164,36 +193,21 @@ static void write_routes(const struct dump *dump, const struct config *config,
 {
     if (listener->route_count == 0)
         write_nothing(dump, directive);
-    for (size_t i = 0; i < listener->route_count; i++) {
-        const struct config_route *route = &listener->routes[i];
-        int written = fprintf(dump->out, "%s = %s -> ", directive->key, route->text);
-
-        if (route->target == ROUTE_REFUSE)
-            written += fprintf(dump->out, "refuse");
-        else if (route->target == ROUTE_LISTENER)
-            written += fprintf(dump->out, "%s", config->listeners[route->index].name);
-        else if (config->backends[route->index].is_inline)
-            written +=
-                fprintf(dump->out, "pass ") + write_inline(dump, &config->backends[route->index]);
-        else
-            written += fprintf(dump->out, "pass backend %s", config->backends[route->index].name);
-        end_line(dump, written, route->origin);
-    }
+    for (size_t i = 0; i < listener->route_count; i++)
+        write_route(dump, config, directive->key, &listener->routes[i]);
 }
 
 static void write_backend(const struct dump *dump, const struct config *config,
     const struct directive *directive, const struct config_listener *listener)
 {
-    struct config_origin origin = listener->settings[directive_index(directive)].origin;
-    int written = 0;
+    char text[PHRASE_MAX];
 
-    if (listener->backend == CONFIG_NO_BACKEND) {
+    if (listener->backend == CONFIG_NO_BACKEND)
         write_nothing(dump, directive);
-        return;
-    }
-    written += fprintf(dump->out, "%s = ", directive->key);
-    written += write_inline(dump, &config->backends[listener->backend]);
-    end_line(dump, written, origin);
+    else
+        write_phrase(dump, directive->key,
+            backend_phrase(&config->backends[listener->backend], text),
+            listener->settings[directive_index(directive)].origin);
 }
 
 static void write_tls_sets(const struct dump *dump, const struct config *config,

@@ -174,7 +174,6 @@ static bool parse_condition(struct route_line *line, struct slice text)
     if (!condition)
         return false;
     line->rule->key = condition->value;
-    line->route->text = config_store_text(line->setting->build->store, text);
     rest = slice_trim(rest);
     if (!condition->parse && rest.n > 0) {
         REFUSE(line, "nothing may follow %s; a route has one condition", condition->key);
@@ -185,6 +184,8 @@ static bool parse_condition(struct route_line *line, struct slice text)
             condition->example);
         return false;
     }
+    line->route->text = config_store_print(line->setting->build->store, "%s%s%.*s", condition->key,
+        word.n > 0 ? " " : "", (int)word.n, word.p ? word.p : "");
     return !condition->parse || condition->parse(line, word);
 }
 

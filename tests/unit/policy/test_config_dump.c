@@ -64,7 +64,8 @@ static const char text[] =
     "[listener out]\nbind = *:2525\nbackend = mta\ntls_set = default, other\n"
     "smuggling_exempt = 10.0.0.0/8, 192.0.2.7\nfreebind = yes\n"
     "[listener door]\nbind = *:443\nsniff = 1s\nroute = alpn imap -> imap\n"
-    "route = sni *.example.org -> pass backend web, first EHLO/HELO -> refuse\n"
+    "route = sni *.example.org -> pass backend web, first   EHLO/HELO->refuse\n"
+    "route = \"alpn a,#b -> pass unix:/run/a;b\"\n"
     "route = default -> pass [::1]:8443 send_client_address=proxy-v2\n"
     "[listener imap]\nbackend = unix:/run/imap send_client_address=id\n"
     "[backend web]\nserver = 192.0.2.9:443\n";
@@ -86,6 +87,7 @@ static void test_can_be_read_again(void **state)
     assert_non_null(
         strstr(once, "\nroute = default -> pass [::1]:8443 send_client_address=proxy-v2"));
     assert_non_null(strstr(once, "\nbackend = unix:/run/imap send_client_address=id"));
+    assert_non_null(strstr(once, "\nroute = \"alpn a,#b -> pass unix:/run/a;b\""));
     assert_null(strstr(once, "[backend [::1]:8443]")); /* its line is all that there is */
     free(once);
     free(twice);
