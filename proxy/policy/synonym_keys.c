@@ -31,6 +31,12 @@ static const struct synonym keys[] = {
     {"domains domain allowed_domains virtual_mailbox_domains mydestination", SECTION_LISTENER,
         "relay_domains", NULL},
     {"sni_strict", SECTION_LISTENER, "strict_sni", NULL},
+    {"rule rules routes routing dispatch sni_routes", SECTION_LISTENER, "route", NULL},
+    {"inspect_delay preread_timeout sniff_timeout sniffing on_timeout", SECTION_LISTENER, "sniff",
+        NULL},
+    {"ssl_preread preread", SECTION_LISTENER, NULL,
+        "with protocol = auto a route chooses by alpn or sni; write e.g. route = sni "
+        "mail.example.org -> imaps"},
     {"server_name myhostname host_name server_hostname smtp_banner_name", SECTION_PROXY, "hostname",
         NULL},
     {"ssl_certificate cert cert_file certfile crt tls_cert tls_certificate "

@@ -67,6 +67,8 @@ static const struct {
     {"tls", "wrapper wrappermode direct smtps imaps pop3s tls_on_connect ssl_on_connect",
         "implicit", NULL},
     {"tls", "on yes true tls ssl required require enabled enable", NULL, EITHER},
+    {"tls", "both any either detect mixed", "auto", NULL},
+    {"protocol", "any all both mixed mux multi detect", "auto", NULL},
     {"require_tls", "on true required require encrypt always mandatory force", "yes", NULL},
     {"require_tls", "off false optional may never", "no", NULL},
     {"require_tls", "login logins auth_only password passwords", "auth", NULL},
