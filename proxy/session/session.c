@@ -56,7 +56,7 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     session->engine = sessions->engine;
     session->on_event = on_event;
     session->service = service;
-    session->door = service->listener;
+    session->door = service;
     session->tally = tallies_of(&sessions->tallies, service->listener->name);
     session->client = *client;
     session->local = *local;

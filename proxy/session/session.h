@@ -87,7 +87,7 @@ struct session {
     struct engine *engine;
     stream_callback *on_event;           /* gets the events of both legs and of the upstream */
     const struct service *service;       /* of the listener whose settings hold for it */
-    const struct config_listener *door;  /* the listener that the client has connected to */
+    const struct service *door;          /* of the listener that the client has connected to */
     const struct service_target *target; /* where a route has sent it; NULL: none has */
     struct tally *tally;                 /* of the door; may be NULL */
     struct tally *route_tally;           /* of its route; NULL: it has none, or no memory */
@@ -100,6 +100,7 @@ struct session {
     bool wants_drain; /* it must end as soon as the phase allows */
     bool renew;       /* after the client's handshake a renewal follows */
     bool may_talk;    /* it was routed by its first words, so that it is no early talker */
+    bool is_guess;    /* it is passed on because it was silent, and nothing was said since */
     struct stream leg[2];
     struct pipe pipe[2];   /* pipe[LEG_CLIENT]: from the client to the server */
     struct dialog *dialog; /* NULL before it begins, and in a relay */

@@ -93,6 +93,8 @@ unsigned session_run_dial(struct session *session)
 {
     if (catch_early_talker(session))
         return turn_early_talker_away(session);
+    if (session_speaks_after_all(session))
+        return session_route_anew(session);
     if (!upstream_step(&session->upstream))
         return leave_if_gone(session);
     note_arrival(session);

@@ -66,7 +66,7 @@ void session_describe_client(const struct session *session, struct log_line *lin
     char via[ADDRESS_TEXT_MAX];
 
     log_text(line, "id", slice_from(session->id));
-    log_text(line, "listener", slice_from(session->door->name));
+    log_text(line, "listener", slice_from(session->door->listener->name));
     if (session->target)
         log_text(line, "route", slice_from(session->target->text));
     log_text(line, "client", slice_from(address_text(&session->client, client)));

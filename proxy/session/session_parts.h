@@ -79,6 +79,13 @@ unsigned session_run_sniff(struct session *session);
 unsigned session_expire_sniff(struct session *session);
 unsigned session_drain_sniff(struct session *session);
 
+/*
+ * For a client that is passed on because it was silent: returns whether it has spoken since. Then
+ * session_route_anew chooses by its words, and leaves the server, which has said nothing.
+ */
+bool session_speaks_after_all(struct session *session);
+unsigned session_route_anew(struct session *session);
+
 /* ---- session_dial.c ---- */
 
 /*

@@ -112,7 +112,7 @@ static unsigned client_is_told(const struct session *session)
  */
 static unsigned client_waits(const struct session *session)
 {
-    return session_refuses_early(session) ? WIRE_READABLE : WIRE_HANGUP;
+    return session_refuses_early(session) || session->is_guess ? WIRE_READABLE : WIRE_HANGUP;
 }
 
 /* Returns the events of a client whose bytes are dropped, and whose reset ends the wait. */
@@ -166,9 +166,9 @@ static const struct phase phases[SESSION_PHASES] = {
     [SESSION_PROXY_HEADER] = {"proxy-header", AFTER(ACCEPTED), NULL, false,
         session_run_proxy_header, give_up, cut_for_shutdown, client_reads, NULL, proxy_header_ms,
         CLASS_PROXY_HEADER, REASON_TIMEOUT_PROXY_HEADER},
-    [SESSION_SNIFF] = {"sniff", AFTER(ACCEPTED) | AFTER(PROXY_HEADER), NULL, false,
-        session_run_sniff, session_expire_sniff, session_drain_sniff, client_reads, NULL, sniff_ms,
-        CLASS_SNIFF, REASON_NONE},
+    [SESSION_SNIFF] = {"sniff", AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(DIAL) | AFTER(RELAY),
+        NULL, false, session_run_sniff, session_expire_sniff, session_drain_sniff, client_reads,
+        NULL, sniff_ms, CLASS_SNIFF, REASON_NONE},
     [SESSION_HANDSHAKE] = {"handshake",
         AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(SNIFF) | AFTER(UPGRADE), NULL, true,
         session_run_handshake, give_up, session_drain_handshake, client_reads, server_waits,

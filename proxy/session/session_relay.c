@@ -152,6 +152,19 @@ static unsigned take_ends(struct session *session)
 }
 
 /*
+ * Returns whether the client of a route that was chosen by silence speaks, and the server does not.
+ * Once the server has spoken, or one of them has ended, the choice stays.
+ */
+static bool is_client_first(struct session *session)
+{
+    struct pipe *server = &session->pipe[LEG_SERVER];
+
+    (void)pipe_pump(server, &session->leg[LEG_SERVER], &session->leg[LEG_CLIENT], session->engine);
+    session->is_guess = server->bytes == 0 && !server->ended && !session->pipe[LEG_CLIENT].ended;
+    return session_speaks_after_all(session);
+}
+
+/*
  * The server's direction comes first. A write to a server that has gone finds its reset, and that
  * must not come before the server's last words were read.
  */
@@ -162,6 +175,8 @@ unsigned session_run_relay(struct session *session)
     bool more = false;
     unsigned next;
 
+    if (session->is_guess && is_client_first(session))
+        return session_route_anew(session);
     for (int side = LEG_SERVER; side >= LEG_CLIENT; side--) {
         more = pipe_pump(
                    &pipes[side], &session->leg[side], &session->leg[1 - side], session->engine) ||

@@ -5,11 +5,14 @@
  *
  * A client that says nothing waits for a greeting, perhaps: it gets one after `sniff`. One that has
  * begun to speak does not wait for it, and has the time of a handshake or of a line for the rest.
+ * A connection that is passed on after `sniff` may be for a server that speaks first. If the client
+ * speaks first after all, its words were late, and choose the route anew.
  */
 #include "session_parts.h"
 
 #include "mailmux/routing.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 static struct slice heard(const struct session *session)
 {
@@ -159,12 +162,51 @@ unsigned session_expire_sniff(struct session *session)
         return next;
     if (expired == REASON_TIMEOUT_HANDSHAKE)
         return session_give_up(session, expired);
-    if (expired == REASON_TIMEOUT_LINE || may_hear_first(session))
+    if (expired == REASON_TIMEOUT_LINE)
         return decide(session, true);
+    if (may_hear_first(session)) {
+        next = decide(session, true);
+        session->is_guess = !session->service->protocol;
+        return next;
+    }
     session_set_deadline(session, CLASS_HANDSHAKE, session->service->config->timeouts.handshake,
         REASON_TIMEOUT_HANDSHAKE);
     return SESSION_WAIT;
 }
+
+/* ---- Thinking again ---- */
+
+bool session_speaks_after_all(struct session *session)
+{
+    struct pipe *client = &session->pipe[LEG_CLIENT];
+
+    if (!session->is_guess)
+        return false;
+    (void)pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines);
+    if (heard(session).n > 0)
+        return true;
+    buffer_give_if_empty(&session->engine->lines, &client->in);
+    return false;
+}
+
+/* Nothing is left of the way to the server: the next one begins as if it were the first. */
+unsigned session_route_anew(struct session *session)
+{
+    session->is_guess = false;
+    for (int side = LEG_CLIENT; side <= LEG_SERVER; side++)
+        session->pipe[side].is_opaque = session->pipe[side].resets = false;
+    session_leave_server(session);
+    free(session->server_name);
+    session->server_name = NULL;
+    session->upstream = (struct upstream){0};
+    tally_add(session->route_tally, TALLY_ENDED, 1);
+    session->route_tally = NULL;
+    session->target = NULL;
+    session->service = session->door;
+    return SESSION_SNIFF;
+}
+
+/* ---- The end of the process ---- */
 
 /* A client that has begun to speak is served until it can be told that the process ends. */
 unsigned session_drain_sniff(struct session *session)

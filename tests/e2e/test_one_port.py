@@ -235,6 +235,26 @@ def test_a_client_that_waits_is_passed_to_the_server_that_may_speak_first(front,
         assert client.read_line() == b"hello\r\n"
 
 
+@pytest.mark.conformance("C146")
+def test_words_that_come_late_choose_all_the_same(front):
+    """A lost segment comes a second later; meanwhile the site, which is silent too, was connected."""
+    front = front(sniff="10ms")
+    with front.connect() as client:
+        wait_for_phase(front.proxy, "relay")
+        client.send_raw(first_flight(client, context("imap")))
+        go_on(client)
+        hears_imap(client)
+    session = front.session()
+    assert session["route"] == "alpn imap -> imaps" and session["backend"] == "imap"
+    assert session["tries"] == "1" and session["server"] == "imap1"
+    with front.connect() as client:
+        wait_for_phase(front.proxy, "relay", 2)
+        client.send_raw(first_flight(client, context("http/1.1")))
+        go_on(client)
+        hears_site(client)
+    assert front.session()["route"] == f"default -> pass 127.0.0.1:{front.site.port}"
+
+
 def test_a_route_may_refuse(front):
     front = front()
     with front.connect() as client:
@@ -493,13 +513,15 @@ def test_the_probe_of_servers_that_are_passed_to(proxy, new_backend):
 
 # While the process changes
 
-def wait_for_phase(proxy, phase):
-    """Asks for the state until a session is in the phase."""
+def wait_for_phase(proxy, phase, count=1):
+    """Asks for the state until a session is in the phase: the count-th that was seen there."""
     end = time.monotonic() + CEILING
     while time.monotonic() < end:
         proxy.send_signal(signal.SIGUSR1)
         proxy.wait_for_event("state-worker", len(proxy.events("state-worker")) + 2)
-        if any(line.fields["phase"] == phase for line in proxy.events("state-session")):
+        seen = {line.fields["id"] for line in proxy.events("state-session")
+                if line.fields["phase"] == phase}
+        if len(seen) >= count:
             return
     raise AssertionError(proxy.log())
 

@@ -52,18 +52,22 @@ static void begin(size_t listener)
     assert_true(session_bench_run(&bench));
 }
 
+static void offer(const char *protocol)
+{
+    unsigned char list[32];
+
+    list[0] = (unsigned char)strlen(protocol);
+    memcpy(list + 1, protocol, list[0]);
+    assert_int_equal(SSL_set_alpn_protos(bench.tls.ssl, list, list[0] + 1u), 0);
+}
+
 /* A client that speaks TLS from its first byte, and offers this protocol (or NULL). */
 static void begin_tls(size_t listener, const char *protocol)
 {
-    unsigned char offer[32];
-
     session_bench_begin(&bench, listener);
     session_bench_start_tls(&bench);
-    if (protocol) {
-        offer[0] = (unsigned char)strlen(protocol);
-        memcpy(offer + 1, protocol, offer[0]);
-        assert_int_equal(SSL_set_alpn_protos(bench.tls.ssl, offer, offer[0] + 1u), 0);
-    }
+    if (protocol)
+        offer(protocol);
     assert_true(session_bench_run(&bench));
 }
 
@@ -298,7 +302,7 @@ static void test_alpn_leads_to_a_listener(void **state)
         begin_tls(FRONT, "imap");
         assert_true(bench.tls.is_up);
         assert_string_equal(bench.session->service->listener->name, "imaps");
-        assert_string_equal(bench.session->door->name, "front");
+        assert_string_equal(bench.session->door->listener->name, "front");
         assert_string_equal(bench.session->target->text, "alpn imap -> imaps");
         say(BENCH_SERVER, "* OK ready\r\n");
         assert_heard(BENCH_CLIENT, "* OK ready\r\n");
@@ -404,6 +408,54 @@ static void test_silence_is_passed_on(void **state)
     assert_heard(BENCH_CLIENT, "hello");
     say(BENCH_CLIENT, "you");
     assert_heard(BENCH_SERVER, "you");
+    assert_int_equal(bench.dials, 1);
+    end();
+}
+
+/* Its first segment was lost, and came a second later. The server has said nothing, and is left. */
+static void assert_thinks_again(bool is_connected)
+{
+    struct memory_wire *left;
+
+    bench.has_no_answer = !is_connected;
+    begin(FRONT);
+    assert_true(session_bench_pass(&bench, SNIFF_MS));
+    assert_int_equal(bench.session->phase, is_connected ? SESSION_RELAY : SESSION_DIAL);
+    left = bench.server;
+    bench.has_no_answer = false;
+    session_bench_start_tls(&bench);
+    offer("imap");
+    assert_true(session_bench_run(&bench));
+    assert_true(bench.tls.is_up);
+    assert_true(left->closed);
+    assert_int_equal(left->outbox.n, 0);
+    assert_string_equal(bench.session->target->text, "alpn imap -> imaps");
+    say(BENCH_SERVER, "* OK ready\r\n");
+    assert_heard(BENCH_CLIENT, "* OK ready\r\n");
+    end();
+}
+
+static void test_late_words_choose_the_route_anew(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PACES; i++) {
+        bench.pace = paces[i];
+        assert_thinks_again(true);
+        assert_thinks_again(false);
+    }
+}
+
+/* Here silence was right. */
+static void test_where_the_server_has_spoken_the_route_stays(void **state)
+{
+    (void)state;
+    begin(FRONT);
+    assert_true(session_bench_pass(&bench, SNIFF_MS));
+    say(BENCH_SERVER, "hello");
+    say(BENCH_CLIENT, "EHLO c.example\r\n");
+    assert_heard(BENCH_CLIENT, "hello");
+    assert_heard(BENCH_SERVER, "EHLO c.example\r\n");
+    assert_string_equal(bench.session->target->text, "default -> pass 10.0.0.9:8443");
     end();
 }
 
@@ -494,6 +546,8 @@ int main(void)
         cmocka_unit_test_setup(test_silence_chooses_no_route_that_waits_for_tls, fresh),
         cmocka_unit_test_setup(test_a_connection_is_passed_from_its_first_byte, fresh),
         cmocka_unit_test_setup(test_silence_is_passed_on, fresh),
+        cmocka_unit_test_setup(test_late_words_choose_the_route_anew, fresh),
+        cmocka_unit_test_setup(test_where_the_server_has_spoken_the_route_stays, fresh),
         cmocka_unit_test_setup(test_tls_is_passed_as_it_is, fresh),
         cmocka_unit_test_setup(test_no_server_is_there, fresh),
         cmocka_unit_test_setup(test_a_passed_connection_may_be_idle_for_so_long, fresh),
