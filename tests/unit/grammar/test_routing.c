@@ -92,7 +92,7 @@ static void make_hello(const char *name, struct slice protocols)
 static size_t rule_of_hello(
     const struct routing_rule *rules, size_t count, const char *name, struct slice protocols)
 {
-    static const size_t cuts[] = {AT_ONCE, 900, 1};
+    static const size_t cuts[] = {AT_ONCE, 900, 16};
     size_t rule = 0;
     size_t needed;
 

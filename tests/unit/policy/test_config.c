@@ -166,7 +166,8 @@ static void test_ports_that_tell_nothing(void **state)
         "protocol = one of smtp, submission, lmtp, pop3, imap, managesieve, auto");
     assert_error(LISTENER("bind = *:25, *:143\n"),
         "x.ini:3: [listener in]: protocol is missing, and port 143 implies another one than the "
-        "port before it; write protocol = one of smtp, submission, lmtp, pop3, imap, managesieve, auto");
+        "port before it; write protocol = one of smtp, submission, lmtp, pop3, imap, managesieve, "
+        "auto");
     assert_error(LISTENER("bind = *:143, *:993\n"),
         "x.ini:3: [listener in]: tls is missing, and port 993 implies another value than the port "
         "before it; write tls = one of starttls, implicit, none, auto");

@@ -100,8 +100,9 @@ static void test_a_listener_without_bind(void **state)
     assert_int_equal(config->listeners[1].require_tls, REQUIRE_TLS_AUTH);
     assert_error("[listener door]\nbind = *:443\nroute = default -> mail\n"
                  "[listener mail]\nbackend = 127.0.0.1:110\n",
-        "x.ini:4: [listener mail]: protocol is missing; write protocol = smtp, submission, pop3, "
-        "imap, auto");
+        "x.ini:4: [listener mail]: protocol is missing; write protocol = smtp, submission, lmtp, "
+        "pop3, "
+        "imap, managesieve, auto");
     assert_error("[listener door]\nbind = *:443\nroute = default -> refuse\n"
                  "[listener imap]\nbackend = 127.0.0.1:110\n",
         "x.ini:4: [listener imap]: bind is missing; write bind = IP:PORT, [IPV6]:PORT or *:PORT");
