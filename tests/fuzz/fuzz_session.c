@@ -92,7 +92,8 @@ static void run(void)
 static bool relays(void)
 {
     return bench.session && bench.session->phase == SESSION_RELAY &&
-           bench.session->reason == REASON_NONE && !bench.is_deaf[0] && !bench.is_deaf[1];
+           bench.session->reason == REASON_NONE && !bench.session->is_guess && !bench.is_deaf[0] &&
+           !bench.is_deaf[1];
 }
 
 /* A side sends bytes. In a relay they must arrive unchanged. */
