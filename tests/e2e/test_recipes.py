@@ -2,6 +2,7 @@
 test's own, where the ports are free and the servers' addresses are on the other end of a cable.
 """
 
+import shutil
 import struct
 import subprocess
 from typing import Callable
@@ -10,6 +11,7 @@ import pytest
 from mailmux_e2e.backend import Backend
 from mailmux_e2e.client import Client, default_context
 from mailmux_e2e.namespace import Networks, in_own_networks
+from mailmux_e2e.nginx import Nginx
 from mailmux_e2e.proxy import REPOSITORY, binary
 from mailmux_e2e.servers import imap, smtp
 from mailmux_e2e.steps import hang
@@ -151,6 +153,43 @@ def test_front_door(follow):
             assert header.startswith(b"\r\n\r\n\0\r\nQUIT\n\x21\x11")
             assert struct.unpack("!H", header[24:26]) == (port,)
             assert store.finished().logins == [(b"alice", b"secret")]
+
+    follow("front-door", body)
+
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="tests/browser installs Chromium and runs this test")
+def test_front_door_with_a_browser(follow, certificates, tmp_path):
+    """Chromium opens the site of a real nginx, while clients of mail come to the same port."""
+    def browse():
+        done = subprocess.run(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors",
+             f"--user-data-dir={tmp_path}/profile", "--dump-dom", "https://127.0.0.1/from-a-browser"],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+        assert "client 127.0.0.1:" in done.stdout, done.stdout + done.stderr
+        assert "path /from-a-browser" in done.stdout
+
+    def by_openssl():
+        done = subprocess.run(["openssl", "s_client", "-quiet", "-alpn", "imap", "-connect",
+                               "127.0.0.1:443"], capture_output=True, text=True,
+                              input="a LOGIN alice secret\r\nb LOGOUT\r\n", timeout=300)
+        assert "a OK logged in" in done.stdout, done.stdout + done.stderr
+
+    def body(_: Networks) -> None:
+        site = Nginx(certificates.rsa, port=8443)
+        try:
+            with Backend(imap(), port=143), Backend(smtp(), port=587):
+                with client_with(443, "imap") as client:
+                    assert client.read_line().startswith(b"* OK")
+                    browse()
+                    by_openssl()
+                    assert client.imap(b"a LOGIN alice secret") == b"a OK logged in\r\n"
+                    browse()
+                    client.imap(b"b LOGOUT")
+        finally:
+            site.stop()
 
     follow("front-door", body)
 

@@ -17,9 +17,10 @@ _BINARY = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
 class Nginx:
-    def __init__(self, pair: Pair, *, proxy_protocol: bool = True) -> None:
+    def __init__(self, pair: Pair, *, proxy_protocol: bool = True, port: int = 0) -> None:
+        """port: 0 reserves one."""
         self._ports = Ports()
-        self.port = self._ports.reserve()
+        self.port = port or self._ports.reserve()
         self._directory = Path(tempfile.mkdtemp(prefix="mailmux-nginx-"))
         listen = f"127.0.0.1:{self.port} ssl" + " proxy_protocol" * proxy_protocol
         temporary = "".join(f"{kind}_temp_path {self._directory}/{kind}; "
