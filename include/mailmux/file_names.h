@@ -23,6 +23,9 @@ void file_names_add(struct file_names *names, enum file_kind kind, const char *t
 /* Compares as text: no path is resolved. */
 bool file_names_have(const struct file_names *names, enum file_kind kind, const char *text);
 
+/* Returns whether a FILE_TREE among them is above this path (file_tree_is_below). */
+bool file_names_have_above(const struct file_names *names, const char *path);
+
 void file_names_free(struct file_names *names);
 
 #endif

@@ -13,7 +13,10 @@
 enum file_kind {
     FILE_CONFIG, /* proxy.ini, or a file that it includes */
     FILE_LIST,   /* a pattern of `include`: the names of the files that match, each with its NUL */
-    FILE_NAMED   /* a file that a setting names, such as a certificate */
+    FILE_NAMED,  /* a file that a setting names, such as a certificate */
+    FILE_TREE,   /* a directory that a setting names: the files below it (file_tree_list) */
+    FILE_BELOW,  /* files below such directories, each on a line (file_tree_read) */
+    FILE_WATCH   /* such a directory: an inotify(7) that tells of changes in it and below it */
 };
 
 /* Returns a descriptor that the caller closes, or a negative errno. */

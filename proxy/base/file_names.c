@@ -1,5 +1,6 @@
 #include "mailmux/file_names.h"
 
+#include "mailmux/file_tree.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,15 @@ bool file_names_have(const struct file_names *names, enum file_kind kind, const 
 {
     for (size_t i = 0; i < names->count; i++) {
         if (names->items[i].kind == kind && strcmp(names->items[i].text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool file_names_have_above(const struct file_names *names, const char *path)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (names->items[i].kind == FILE_TREE && file_tree_is_below(path, names->items[i].text))
             return true;
     }
     return false;

@@ -1,5 +1,6 @@
 #include "mailmux/files.h"
 
+#include "mailmux/file_tree.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -84,9 +85,28 @@ static int list_files(const char *pattern)
     return fd;
 }
 
+static int open_named(void *unused, const char *path)
+{
+    (void)unused;
+    return open_file(FILE_NAMED, path);
+}
+
 int files_open_on_disk(enum file_kind kind, const char *name)
 {
-    return kind == FILE_LIST ? list_files(name) : open_file(kind, name);
+    switch (kind) {
+    case FILE_LIST:
+        return list_files(name);
+    case FILE_TREE:
+        return file_tree_list(name, open_named, NULL);
+    case FILE_BELOW:
+        return file_tree_read(name, open_named, NULL);
+    case FILE_WATCH:
+        return -ENOSYS; /* only a keeper watches */
+    case FILE_CONFIG:
+    case FILE_NAMED:
+        break;
+    }
+    return open_file(kind, name);
 }
 
 int files_open(enum file_kind kind, const char *name)
