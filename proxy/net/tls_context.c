@@ -107,13 +107,13 @@ static void judge(struct tls_set *set, const struct tls_set_parameters *paramete
 static bool load_pairs(
     struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault)
 {
-    if (parameters->certificate_count == 0 && !parameters->is_bare) {
+    if (parameters->certificate_count == 0 && !parameters->is_bare && !parameters->directory) {
         tls_fault_library(fault, TLS_CULPRIT_CERTIFICATE, 0, "the set has no certificate");
         return false;
     }
     set->certificate_count = parameters->certificate_count;
     set->dates = calloc(set->certificate_count, sizeof(*set->dates));
-    set->covers_hostname = true;
+    set->covers_hostname = parameters->certificate_count > 0;
     if (!set->dates) {
         error_set(&fault->error, "no memory");
         return false;
@@ -142,6 +142,9 @@ struct tls_set *tls_set_new(const struct tls_set_parameters *parameters, struct 
     *fault = (struct tls_fault){0};
     ERR_clear_error();
     if (set) {
+        (void)pthread_mutex_init(&set->lock, NULL);
+        set->has_directory = parameters->directory != NULL;
+        set->directory = set->has_directory ? tls_directory_ref(parameters->directory) : NULL;
         set->name = strdup(parameters->name);
         set->context = SSL_CTX_new(TLS_server_method());
     }
@@ -171,6 +174,9 @@ void tls_set_free(struct tls_set **pointer)
     for (size_t i = 0; i < set->name_count; i++)
         free(set->names[i]);
     free((void *)set->names);
+    table_free(&set->by_name);
+    tls_directory_unref(&set->directory);
+    (void)pthread_mutex_destroy(&set->lock);
     free(set->name);
     free(set->dates);
     SSL_CTX_free(set->context);
@@ -197,9 +203,13 @@ const struct certificate_dates *tls_set_dates(const struct tls_set *set, size_t 
     return &set->dates[n];
 }
 
-bool tls_set_covers_hostname(const struct tls_set *set)
+bool tls_set_covers_hostname(const struct tls_set *set, const char *hostname)
 {
-    return set->covers_hostname;
+    struct tls_directory *directory = tls_set_directory(set);
+    bool covers = set->covers_hostname || (directory && tls_directory_covers(directory, hostname));
+
+    tls_directory_unref(&directory);
+    return covers;
 }
 
 const char *tls_set_names_text(const struct tls_set *set, char *out, size_t cap)

@@ -2,7 +2,8 @@
  * TLS toward clients.
  *
  * A tls_set is one certificate set with all that belongs to it. It is built once, at start or
- * reload, and then immutable; all listeners and threads share it.
+ * reload, and then immutable, but for the certificates of its directory; all listeners and threads
+ * share it.
  *
  * A tls_service says how one listener uses sets. It is a plain value, built by its owner and read
  * by every worker. It must outlive its streams. A set must live until the handshakes with it are
@@ -16,6 +17,7 @@
 #define MAILMUX_TLS_CONTEXT_H
 
 #include "tls_certificate_age.h"
+#include "tls_directory.h"
 #include "tls_policy.h"
 
 struct tls_set;
@@ -23,11 +25,13 @@ struct tls_tickets;
 
 /* tls_set_new copies or reads everything; it borrows nothing afterwards. */
 struct tls_set_parameters {
-    const char *name;                /* for the session-id context */
-    size_t certificate_count;        /* at least 1, of different kinds (RSA, ECDSA), or is_bare */
+    const char *name; /* for the session-id context */
+    /* At least 1, of different kinds (RSA, ECDSA); or is_bare, or there is a directory. */
+    size_t certificate_count;
     bool is_bare;                    /* the set is not for use: it may have no certificate */
     const char *const *certificates; /* PEM files, each with its chain in the order that is sent */
     const char *const *keys;         /* the n-th key belongs to the n-th certificate */
+    struct tls_directory *directory; /* NULL: none; the set takes a reference */
     struct tls_rules rules;
     unsigned tickets;         /* sent per handshake; 0: no resumption */
     size_t name_count;        /* 0: the names are taken from the certificates */
@@ -56,14 +60,26 @@ bool tls_set_is_rsa_alone(const struct tls_set *set);
 /* Returns the dates of the n-th certificate. They belong to the set. */
 const struct certificate_dates *tls_set_dates(const struct tls_set *set, size_t n);
 
-/* Returns whether each of its certificates is for the parameters' hostname. */
-bool tls_set_covers_hostname(const struct tls_set *set);
+/*
+ * Returns whether each of its own certificates is for the parameters' hostname, or one of its
+ * directory for this one.
+ */
+bool tls_set_covers_hostname(const struct tls_set *set, const char *hostname);
 
 /*
  * Writes the names that the set is chosen for, as many as there is room for, with commas between
  * them. Returns out.
  */
 const char *tls_set_names_text(const struct tls_set *set, char *out, size_t cap);
+
+/*
+ * Returns a reference to the certificates of its directory, or NULL if it has none; the caller
+ * gives it back. Any thread.
+ */
+struct tls_directory *tls_set_directory(const struct tls_set *set);
+
+/* From now on handshakes use this directory, to which it takes a reference. Any thread. */
+void tls_set_replace_directory(struct tls_set *set, struct tls_directory *directory);
 
 struct tls_service {
     const char *listener;

@@ -5,37 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool tls_names_normalise(struct slice name, char out[TLS_HOST_MAX + 1])
-{
-    size_t n = name.n > 0 && name.p[name.n - 1] == '.' ? name.n - 1 : name.n;
-
-    if (n == 0 || n > TLS_HOST_MAX || name.p[n - 1] == '.')
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        char c = name.p[i];
-
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' &&
-            (c != '.' || i == 0 || out[i - 1] == '.'))
-            return false;
-        out[i] = c;
-    }
-    out[n] = '\0';
-    return true;
-}
-
-/* Normalises a host name, or "*." and a host name. Returns false if it is neither. */
-static bool normalise_pattern(struct slice name, char out[TLS_HOST_MAX + 3])
-{
-    bool is_wildcard = slice_starts(name, SLICE("*."));
-
-    out[0] = '*';
-    out[1] = '.';
-    return tls_names_normalise(
-        is_wildcard ? slice_after(name, 2) : name, is_wildcard ? out + 2 : out);
-}
-
 static bool add(struct tls_set *set, const char *name)
 {
     char **grown = realloc(set->names, (set->name_count + 1) * sizeof(*grown));
@@ -66,8 +35,8 @@ static bool add_certificate_names(struct tls_set *set, const X509 *certificate)
 
         if (type != GEN_DNS)
             continue;
-        if (normalise_pattern(slice_of((const char *)ASN1_STRING_get0_data(value),
-                                  (size_t)ASN1_STRING_length(value)),
+        if (tls_names_normalise_pattern(slice_of((const char *)ASN1_STRING_get0_data(value),
+                                            (size_t)ASN1_STRING_length(value)),
                 text))
             is_fine = add(set, text);
     }
@@ -94,7 +63,7 @@ bool tls_names_load(
     if (parameters->name_count == 0)
         is_fine = add_names_of_certificates(set);
     for (size_t i = 0; is_fine && i < parameters->name_count; i++) {
-        if (!normalise_pattern(slice_from(parameters->names[i]), text)) {
+        if (!tls_names_normalise_pattern(slice_from(parameters->names[i]), text)) {
             tls_fault_library(fault, TLS_CULPRIT_NAMES, i,
                 "%s is no host name; expected mail.example.org or *.example.org",
                 parameters->names[i]);
@@ -102,36 +71,9 @@ bool tls_names_load(
         }
         is_fine = add(set, text);
     }
+    for (size_t i = 0; is_fine && i < set->name_count; i++)
+        is_fine = table_put(&set->by_name, slice_from(set->names[i]), set->names[i]);
     if (!is_fine)
         error_set(&fault->error, "no memory");
     return is_fine;
-}
-
-/*
- * Returns whether the set has the name itself, or with by_wildcard a wildcard for its parent
- * domain.
- */
-static bool serves(const struct tls_set *set, const char *name, bool by_wildcard)
-{
-    const char *parent = strchr(name, '.');
-
-    for (size_t i = 0; i < set->name_count; i++) {
-        const char *mine = set->names[i];
-
-        if (by_wildcard ? mine[0] == '*' && parent && strcmp(mine + 1, parent) == 0
-                        : strcmp(mine, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-const struct tls_set *tls_names_choose(const struct tls_service *service, const char *name)
-{
-    for (int by_wildcard = 0; by_wildcard <= 1; by_wildcard++) {
-        for (size_t i = 0; i < service->set_count; i++) {
-            if (serves(service->sets[i], name, by_wildcard == 1))
-                return service->sets[i];
-        }
-    }
-    return NULL;
 }

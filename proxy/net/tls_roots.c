@@ -6,7 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Returns whether the store has the issuer. Frees the store; NULL is allowed. */
+/* What was opened between tls_roots_open and tls_roots_close, for it takes long to read. */
+static _Thread_local struct {
+    bool are_kept;
+    X509_STORE *directory; /* NULL: not opened yet */
+    X509_STORE *file;
+} roots;
+
+/* Returns whether the store has the issuer. NULL is allowed. */
 static bool has_issuer(X509_STORE *store, X509 *certificate)
 {
     X509_STORE_CTX *context = store ? X509_STORE_CTX_new() : NULL;
@@ -16,7 +23,6 @@ static bool has_issuer(X509_STORE *store, X509 *certificate)
 
     X509_free(issuer);
     X509_STORE_CTX_free(context);
-    X509_STORE_free(store);
     ERR_clear_error(); /* a directory or file that is not there */
     return is_found;
 }
@@ -67,8 +73,36 @@ static bool needs_file(void)
            !has_hashes(directory ? directory : X509_get_default_cert_dir());
 }
 
+static void forget(void)
+{
+    X509_STORE_free(roots.directory);
+    X509_STORE_free(roots.file);
+    roots.directory = NULL;
+    roots.file = NULL;
+}
+
 bool tls_roots_issued(X509 *certificate)
 {
-    return has_issuer(open_directory(), certificate) ||
-           (needs_file() && has_issuer(open_file(), certificate));
+    bool is_found;
+
+    if (!roots.directory)
+        roots.directory = open_directory();
+    is_found = has_issuer(roots.directory, certificate);
+    if (!is_found && !roots.file && needs_file())
+        roots.file = open_file();
+    is_found = is_found || has_issuer(roots.file, certificate);
+    if (!roots.are_kept)
+        forget();
+    return is_found;
+}
+
+void tls_roots_open(void)
+{
+    roots.are_kept = true;
+}
+
+void tls_roots_close(void)
+{
+    roots.are_kept = false;
+    forget();
 }

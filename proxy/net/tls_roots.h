@@ -13,4 +13,10 @@
  */
 bool tls_roots_issued(X509 *certificate);
 
+/*
+ * Between the two this thread reads the roots once for all that it asks, and keeps them in memory.
+ */
+void tls_roots_open(void);
+void tls_roots_close(void);
+
 #endif

@@ -4,7 +4,9 @@
  */
 #include "tls.h"
 #include "tls_hello.h"
+#include "tls_served.h"
 #include "tls_set.h"
+#include "tls_staple.h"
 #include "tls_tickets.h"
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -45,25 +47,39 @@ static bool remember_name(struct stream *stream, struct slice name)
     return stream->server_name != NULL;
 }
 
-/* Returns the set for a ClientHello, or NULL if its name must be refused (or without memory). */
-static const struct tls_set *choose(struct stream *stream, SSL *ssl)
+/*
+ * Returns what a ClientHello gets. It has no set if the name must be refused (or without memory).
+ */
+static struct tls_choice choose(struct stream *stream, SSL *ssl)
 {
     const struct tls_service *service = stream->service;
-    const struct tls_set *set = NULL;
+    struct tls_choice choice = {0};
     struct slice name = hello_name(ssl);
     char host[TLS_HOST_MAX + 1];
 
     if (name.n == 0)
-        return service->sets[0];
+        return tls_names_fallback(service->sets[0]);
     if (tls_names_normalise(name, host)) {
         name = slice_from(host);
-        set = tls_names_choose(service, host);
+        choice = tls_names_choose(service, host);
     }
-    if (!remember_name(stream, name))
-        return NULL;
-    if (!set && (!service->strict_sni || service->smtp_fallback))
-        set = service->sets[0];
-    return set;
+    if (!remember_name(stream, name)) {
+        tls_choice_end(&choice);
+        return choice;
+    }
+    if (!choice.set && (!service->strict_sni || service->smtp_fallback))
+        choice = tls_names_fallback(service->sets[0]);
+    return choice;
+}
+
+/* Returns what tells the certificates of a directory apart, and is the same after a renewal. */
+static const char *first_name(const struct tls_served *served)
+{
+    for (size_t i = 0; served && i < TLS_KEY_KINDS; i++) {
+        if (served->by_kind[i])
+            return tls_identity_name(served->by_kind[i], 0);
+    }
+    return "";
 }
 
 /*
@@ -72,8 +88,10 @@ static const struct tls_set *choose(struct stream *stream, SSL *ssl)
  * change of that rule must not evade it.
  */
 static bool set_session_context(
-    SSL *ssl, const struct tls_service *service, const struct tls_set *set)
+    SSL *ssl, const struct tls_service *service, const struct tls_choice *choice)
 {
+    const struct tls_set *set = choice->set;
+    const char *name = first_name(choice->served);
     unsigned char context[TLS_DIGEST_SIZE];
     unsigned char mode = (unsigned char)set->client_certificate;
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
@@ -84,6 +102,7 @@ static bool set_session_context(
         EVP_DigestUpdate(digest, set->name, strlen(set->name) + 1) == 1 &&
         EVP_DigestUpdate(digest, &mode, sizeof(mode)) == 1 &&
         EVP_DigestUpdate(digest, set->ca_digest, sizeof(set->ca_digest)) == 1 &&
+        EVP_DigestUpdate(digest, name, strlen(name)) == 1 &&
         EVP_DigestFinal_ex(digest, context, NULL) == 1 &&
         SSL_set_session_id_context(ssl, context, sizeof(context)) == 1;
 
@@ -104,8 +123,10 @@ static bool set_tickets(SSL *ssl, const struct tls_service *service, const struc
  * Sets the parameters of the chosen set on the connection. The connection was made from the first
  * set's context; SSL_set_SSL_CTX brings only certificates, ciphers and authorities along.
  */
-static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_set *set)
+static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_choice *choice)
 {
+    const struct tls_set *set = choice->set;
+
     if (set != service->sets[0]) {
         uint64_t options = SSL_CTX_get_options(set->context) & OPTIONS_OF_A_SET;
 
@@ -119,7 +140,27 @@ static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_
         (void)SSL_clear_options(ssl, OPTIONS_OF_A_SET);
         (void)SSL_set_options(ssl, options);
     }
-    return set_tickets(ssl, service, set) && set_session_context(ssl, service, set);
+    return (!choice->served || tls_served_use(choice->served, ssl)) &&
+           set_tickets(ssl, service, set) && set_session_context(ssl, service, choice);
+}
+
+static int take_choice(SSL *ssl, struct stream *stream, const struct tls_choice *choice, int *alert)
+{
+    if (!choice->set) {
+        stream->failure = STREAM_SNI;
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (stream->set && stream->set != choice->set) {
+        *alert = SSL_AD_ILLEGAL_PARAMETER;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    stream->set = choice->set;
+    if (!apply(ssl, stream->service, choice)) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 /*
@@ -129,26 +170,15 @@ static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_
 static int on_client_hello(SSL *ssl, int *alert, void *unused)
 {
     struct stream *stream = tls_stream(ssl);
-    const struct tls_set *set = choose(stream, ssl);
+    struct tls_choice choice = choose(stream, ssl);
+    int result;
 
     (void)unused;
     if (!stream->hello)
         stream->hello = tls_hello_new(ssl); /* without memory a failure has fewer words */
-    if (!set) {
-        stream->failure = STREAM_SNI;
-        *alert = SSL_AD_UNRECOGNIZED_NAME;
-        return SSL_CLIENT_HELLO_ERROR;
-    }
-    if (stream->set && stream->set != set) {
-        *alert = SSL_AD_ILLEGAL_PARAMETER;
-        return SSL_CLIENT_HELLO_ERROR;
-    }
-    stream->set = set;
-    if (!apply(ssl, stream->service, set)) {
-        *alert = SSL_AD_INTERNAL_ERROR;
-        return SSL_CLIENT_HELLO_ERROR;
-    }
-    return SSL_CLIENT_HELLO_SUCCESS;
+    result = take_choice(ssl, stream, &choice, alert);
+    tls_choice_end(&choice);
+    return result;
 }
 
 /* Tells the client that its name was understood. The set has been chosen before. */
@@ -206,6 +236,7 @@ void tls_server_prepare(SSL_CTX *context)
     (void)SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
     (void)SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+    tls_staple_prepare(context);
 }
 
 enum io stream_start_tls_server(

@@ -360,7 +360,7 @@ void certificates_check_hostname(
 
     for (size_t i = 0; used && i < config->tls_count; i++) {
         /* One that we make is for the hostname. */
-        if (sets[i] ? tls_set_covers_hostname(sets[i]) : &config->tls[i] == used)
+        if (sets[i] ? tls_set_covers_hostname(sets[i], config->proxy.hostname) : &config->tls[i] == used)
             return;
     }
     if (!used)

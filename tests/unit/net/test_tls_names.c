@@ -45,12 +45,24 @@ static char *second_names[] = {"imap.example.org", "*.example.net", "mail.exampl
 static struct tls_set first = {.names = first_names, .name_count = 3};
 static struct tls_set second = {.names = second_names, .name_count = 3};
 
+static void fill(struct tls_set *set)
+{
+    for (size_t i = 0; i < set->name_count; i++)
+        assert_true(table_put(&set->by_name, slice_from(set->names[i]), set->names[i]));
+}
+
 static const struct tls_set *chosen(const char *name)
 {
     struct tls_set *const sets[] = {&first, &second};
     const struct tls_service service = {.set_count = 2, .sets = sets};
+    const struct tls_set *set;
 
-    return tls_names_choose(&service, name);
+    fill(&first);
+    fill(&second);
+    set = tls_names_choose(&service, name).set;
+    table_free(&first.by_name);
+    table_free(&second.by_name);
+    return set;
 }
 
 /* Of any set, before a wildcard of any; among equals the first. */
@@ -88,6 +100,7 @@ static void forget(struct tls_set *set)
     for (size_t i = 0; i < set->name_count; i++)
         free(set->names[i]);
     free(set->names);
+    table_free(&set->by_name);
 }
 
 static void test_names_that_are_told(void **state)

@@ -1,0 +1,114 @@
+#include "tls_directory_parts.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct tls_directory *tls_directory_ref(struct tls_directory *directory)
+{
+    refcount_take(&directory->references);
+    return directory;
+}
+
+static void served_free(void *unused, void *served)
+{
+    (void)unused;
+    free(served);
+}
+
+void tls_directory_unref(struct tls_directory **pointer)
+{
+    struct tls_directory *directory = *pointer;
+
+    *pointer = NULL;
+    if (!directory || !refcount_drop(&directory->references))
+        return;
+    table_each(&directory->names, served_free, NULL);
+    table_free(&directory->names);
+    for (size_t i = 0; i < directory->count; i++)
+        tls_identity_unref(&directory->items[i]);
+    for (size_t i = 0; i < directory->problem_count; i++)
+        free(directory->problems[i]);
+    free((void *)directory->items);
+    free(directory);
+}
+
+/* ---- Asking ---- */
+
+const char *tls_directory_problem(const struct tls_directory *directory, size_t n)
+{
+    return n < directory->problem_count ? directory->problems[n] : NULL;
+}
+
+bool tls_directory_is_same(const struct tls_directory *a, const struct tls_directory *b)
+{
+    return a->count == b->count &&
+           (a->count == 0 || memcmp((const void *)a->items, (const void *)b->items,
+                                 a->count * sizeof(struct tls_identity *)) == 0);
+}
+
+size_t tls_directory_count(const struct tls_directory *directory)
+{
+    return directory->count;
+}
+
+size_t tls_directory_name_count(const struct tls_directory *directory)
+{
+    return directory->names.count;
+}
+
+const char *tls_directory_path(const struct tls_directory *directory, size_t n)
+{
+    return tls_identity_path(directory->items[n]);
+}
+
+const struct certificate_dates *tls_directory_dates(const struct tls_directory *directory, size_t n)
+{
+    return tls_identity_dates(directory->items[n]);
+}
+
+struct tls_identity *tls_directory_item(const struct tls_directory *directory, size_t n)
+{
+    return directory->items[n];
+}
+
+const struct tls_served *tls_directory_find(const struct tls_directory *directory, const char *name)
+{
+    return table_get(&directory->names, slice_from(name));
+}
+
+const struct tls_served *tls_directory_find_wildcard(
+    const struct tls_directory *directory, const char *name)
+{
+    const char *parent = strchr(name, '.');
+    char pattern[TLS_HOST_MAX + 3];
+
+    if (!parent || strlen(parent) > TLS_HOST_MAX)
+        return NULL;
+    pattern[0] = '*';
+    memcpy(pattern + 1, parent, strlen(parent) + 1);
+    return tls_directory_find(directory, pattern);
+}
+
+bool tls_directory_covers(const struct tls_directory *directory, const char *name)
+{
+    char host[TLS_HOST_MAX + 1];
+
+    return tls_names_normalise(slice_from(name), host) &&
+           (tls_directory_find(directory, host) || tls_directory_find_wildcard(directory, host));
+}
+
+const struct tls_served *tls_directory_fallback(const struct tls_directory *directory)
+{
+    return directory->fallback;
+}
+
+bool tls_served_use(const struct tls_served *served, SSL *ssl)
+{
+    bool is_fine = false;
+
+    SSL_certs_clear(ssl);
+    for (size_t i = 0; i < TLS_KEY_KINDS; i++) {
+        if (served->by_kind[i] && tls_identity_use(served->by_kind[i], ssl))
+            is_fine = true;
+    }
+    return is_fine;
+}

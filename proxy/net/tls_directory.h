@@ -1,0 +1,69 @@
+/*
+ * The certificates of a directory, each with its key, found by the names in them. Immutable once it
+ * is built; any thread; counted references. Reads no file: it gets what is in them.
+ */
+#ifndef MAILMUX_TLS_DIRECTORY_H
+#define MAILMUX_TLS_DIRECTORY_H
+
+#include "mailmux/slice.h"
+#include "tls_certificate_age.h"
+
+struct tls_directory;
+
+/* A file that may have a certificate, a key, or both, or an answer of an authority (.ocsp). */
+struct tls_file {
+    const char *path;
+    struct slice bytes;
+    int failure; /* an errno: it could not be read; 0: it was */
+};
+
+struct tls_directory_source {
+    const struct tls_file *files;
+    size_t count;
+    const char *hostname; /* whose certificate a client gets that asks for no name */
+    /*
+     * The one that this will replace, or NULL. What has not changed is taken from it; and so is a
+     * certificate whose file is there but is wrong now.
+     */
+    const struct tls_directory *before;
+    size_t check_max; /* so many that are new are judged in full; of the others, the dates */
+    bool only_news;   /* of those that have not changed nothing is said */
+    int64_t now_s;
+};
+
+enum { TLS_DIRECTORY_PROBLEMS_MAX = 50 /* more than so many are not told one by one */ };
+
+/*
+ * tls_directory_make.c. Pairs each certificate with the key of the same public key in the same
+ * directory. Of several for one name and one kind of key that is served which is valid; then which
+ * was made last; then which has the longer chain; then which is first by its path. Returns the
+ * first reference, or NULL without memory. It may have no certificate at all.
+ */
+struct tls_directory *tls_directory_new(const struct tls_directory_source *source);
+
+struct tls_directory *tls_directory_ref(struct tls_directory *directory);
+/* Sets the pointer to NULL; NULL is allowed. */
+void tls_directory_unref(struct tls_directory **directory);
+
+/*
+ * Returns the n-th thing that was found wrong when it was made, as the path
+ * of a file, a colon and the words; NULL behind the last. It belongs to the directory.
+ */
+const char *tls_directory_problem(const struct tls_directory *directory, size_t n);
+
+/* Returns whether both show the same. */
+bool tls_directory_is_same(const struct tls_directory *a, const struct tls_directory *b);
+
+/* How many certificates it has, and for how many names. */
+size_t tls_directory_count(const struct tls_directory *directory);
+size_t tls_directory_name_count(const struct tls_directory *directory);
+
+/* Returns the file of the n-th certificate, and its dates; both belong to the directory. */
+const char *tls_directory_path(const struct tls_directory *directory, size_t n);
+const struct certificate_dates *tls_directory_dates(
+    const struct tls_directory *directory, size_t n);
+
+/* Returns whether a certificate is for this name, itself or by a wildcard. */
+bool tls_directory_covers(const struct tls_directory *directory, const char *name);
+
+#endif
