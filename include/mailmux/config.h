@@ -121,6 +121,7 @@ struct config_tls {
     struct config_strings certificates; /* none in the default set: a self-signed one is made */
     struct config_strings keys;         /* the n-th belongs to the n-th certificate */
     struct config_strings names;        /* none: those in the certificates */
+    struct config_strings directories;  /* of further certificates, chosen by the names in them */
     enum tls_policy policy;
     enum tls_version minimum_version;
     enum tls_version maximum_version;

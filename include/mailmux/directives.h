@@ -38,21 +38,22 @@ enum value_type {
     VALUE_DURATION, /* stored in milliseconds */
     VALUE_SIZE,     /* stored in bytes */
     VALUE_CHOICE,
-    VALUE_CHOICES,   /* bits, of which several may be set; the choice of value 0 stands alone */
-    VALUE_WORD,      /* text without blanks */
-    VALUE_WORDS,     /* struct config_strings: several texts without blanks */
-    VALUE_HOST,      /* a host name */
-    VALUE_DIRECTORY, /* a path; a relative one starts at the file that names it */
-    VALUE_FILE,      /* the path of a file that must be readable */
-    VALUE_FILES,     /* struct config_strings: paths of files that must be readable */
-    VALUE_DOMAINS,   /* struct config_strings: mail domains, "*." and a domain, or [IP] */
-    VALUE_CIDRS,     /* struct config_cidrs: networks */
-    VALUE_ROUTES,    /* route_count, routes and rules of a listener */
-    VALUE_BIND,      /* bind_count, bind and bind_origin of a listener */
-    VALUE_RESOLVERS, /* struct config_addresses: DNS servers */
-    VALUE_SERVERS,   /* server_count and servers of a backend */
-    VALUE_TLS_SETS,  /* tls_set_count and tls_sets of a listener: the names of [tls NAME] */
-    VALUE_BACKEND    /* the name of a [backend NAME], or an address; stored as its index */
+    VALUE_CHOICES,     /* bits, of which several may be set; the choice of value 0 stands alone */
+    VALUE_WORD,        /* text without blanks */
+    VALUE_WORDS,       /* struct config_strings: several texts without blanks */
+    VALUE_HOST,        /* a host name */
+    VALUE_DIRECTORY,   /* a path; a relative one starts at the file that names it */
+    VALUE_DIRECTORIES, /* struct config_strings: paths of directories that must be readable */
+    VALUE_FILE,        /* the path of a file that must be readable */
+    VALUE_FILES,       /* struct config_strings: paths of files that must be readable */
+    VALUE_DOMAINS,     /* struct config_strings: mail domains, "*." and a domain, or [IP] */
+    VALUE_CIDRS,       /* struct config_cidrs: networks */
+    VALUE_ROUTES,      /* route_count, routes and rules of a listener */
+    VALUE_BIND,        /* bind_count, bind and bind_origin of a listener */
+    VALUE_RESOLVERS,   /* struct config_addresses: DNS servers */
+    VALUE_SERVERS,     /* server_count and servers of a backend */
+    VALUE_TLS_SETS,    /* tls_set_count and tls_sets of a listener: the names of [tls NAME] */
+    VALUE_BACKEND      /* the name of a [backend NAME], or an address; stored as its index */
 };
 
 /* One word that may be written, and its value. In the last entry of an array, `word` is NULL. */

@@ -38,9 +38,11 @@ static void tell(const struct own_certificate *certificate, int64_t now_s)
         log_number(&line, "days", (uint64_t)(certificate->dates.end_s - now_s) / DAY_S);
     log_text(&line, "why", slice_from(certificate_age_text(&certificate->dates, now_s, why)));
     log_text(&line, "remedy",
-        is_renewed(certificate) ? SLICE("the file has a newer one already: let mailmux reload "
-                                        "(SIGHUP), and see why the renewal did not")
-                                : SLICE("renew it, and let mailmux reload (SIGHUP)"));
+        certificate->is_in_directory
+            ? SLICE("renew it; a new one in its directory is served at once")
+        : is_renewed(certificate) ? SLICE("the file has a newer one already: let mailmux reload "
+                                          "(SIGHUP), and see why the renewal did not")
+                                  : SLICE("renew it, and let mailmux reload (SIGHUP)"));
     log_write(&line);
 }
 

@@ -47,6 +47,8 @@ static void visit(void *owner, const struct own_certificate *certificate)
     struct listing *list = owner;
     struct look look = {certificate, false};
 
+    if (certificate->is_in_directory) /* its change was logged when it came */
+        return;
     snapshot_each_certificate(list->before, compare, &look);
     if (look.is_other)
         add(list, certificate);

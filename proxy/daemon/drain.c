@@ -16,6 +16,7 @@ void drain_end_loop(struct server *server)
     checks_stop(server->checks);
     state_dump_close(&server->state_dump);
     certificate_watch_close(&server->certificates);
+    directory_changes_close(&server->directories);
     keeper_link_close(&server->keeper);
     close_handle((uv_handle_t *)&server->worker_over);
     close_handle((uv_handle_t *)&server->patience);
@@ -87,6 +88,7 @@ static uint64_t drain_ms(const struct server *server)
 static void finish_checks(struct server *server)
 {
     certificate_watch_close(&server->certificates);
+    directory_changes_close(&server->directories);
     if (server->checks)
         checks_finish(server->checks, on_checks_over, server);
 }

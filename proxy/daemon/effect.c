@@ -92,6 +92,7 @@ static bool take_effect(struct server *server)
     server->state = SERVER_ACCEPTS;
     checks_follow(server->checks, server->snapshot);
     certificate_watch_follow(&server->certificates, server->snapshot);
+    directory_changes_follow(&server->directories, server->snapshot);
     status_log_effect(server, before);
     snapshot_unref(&before);
     return true;

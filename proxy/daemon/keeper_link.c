@@ -23,9 +23,7 @@ static int ask(const struct keeper_link *link, enum word_request request, const 
 
 static int get_file(void *owner, enum file_kind kind, const char *name)
 {
-    static const enum word_request requests[] = {
-        [FILE_CONFIG] = WORD_CONFIG, [FILE_LIST] = WORD_LIST, [FILE_NAMED] = WORD_FILE};
-    int fd = ask(owner, requests[kind], name);
+    int fd = ask(owner, word_for_file(kind), name);
 
     if (fd == -EPERM && kind == FILE_NAMED) /* no setting names it: the service has made it */
         return files_open_on_disk(kind, name);

@@ -78,6 +78,7 @@ static void init_loop(struct server *server)
     (void)uv_timer_init(&server->loop, &server->retirement);
     state_dump_init(&server->state_dump, &server->loop);
     certificate_watch_init(&server->certificates, &server->loop);
+    directory_changes_init(&server->directories, &server->loop);
     keeper_link_hear(&server->keeper, &server->loop, on_order, server);
     server->worker_over.data = server;
     server->patience.data = server;

@@ -9,6 +9,7 @@
 #include "acceptor.h"
 #include "certificate_watch.h"
 #include "checks.h"
+#include "directory_changes.h"
 #include "keeper_link.h"
 #include "load.h"
 #include "lockdown.h"
@@ -60,6 +61,7 @@ struct server {
     struct totals totals;
     struct state_dump state_dump;
     struct certificate_watch certificates;
+    struct directory_changes directories;
     struct lockdown_words lock;
     bool checks_over; /* while retired or draining */
     bool failed;

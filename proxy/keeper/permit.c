@@ -1,9 +1,8 @@
 #include "permit.h"
 
 #include "guarded_open.h"
-#include "mailmux/file_names.h"
+#include "named_open.h"
 #include "privileges.h"
-#include <errno.h>
 #include <stdlib.h>
 
 struct permit {
@@ -43,10 +42,7 @@ struct config *permit_config(const struct permit *permit)
 
 int permit_open(const struct permit *permit, enum file_kind kind, const char *name)
 {
-    if (!file_names_have(&permit->names, kind, name))
-        return -EPERM;
-    return kind == FILE_NAMED && permit->account != 0 ? guarded_open(name, permit->account)
-                                                      : files_open_on_disk(kind, name);
+    return named_open(&permit->names, permit->account, kind, name);
 }
 
 void permit_free(struct permit **pointer)

@@ -22,7 +22,8 @@ struct config *permit_config(const struct permit *permit);
 
 /*
  * Returns a descriptor of what the name stands for, which the caller closes, or a negative errno:
- * -EPERM if the configuration does not name it.
+ * -EPERM if the configuration does not name it. Below a directory that it names (FILE_TREE) each
+ * file is named.
  */
 int permit_open(const struct permit *permit, enum file_kind kind, const char *name);
 

@@ -25,17 +25,16 @@ static void hand_over(const struct generation *generation, int fd)
 void requests_answer(struct keeper *keeper, struct generation *generation, const struct word *word)
 {
     const struct permit *permit = keeper->coming ? keeper->coming : keeper->current;
+    enum file_kind kind = FILE_CONFIG;
     bool is_late = generation->state == GENERATION_RETIRED ||
                    (generation->state == GENERATION_SERVING && keeper->state == KEEPER_REPLACING);
 
+    while (kind < FILE_WATCH && word->letter != (char)word_for_file(kind))
+        kind++;
     if (!permit || is_late)
         answer(generation, -1, EPERM);
-    else if (word->letter == WORD_CONFIG)
-        hand_over(generation, permit_open(permit, FILE_CONFIG, word->text));
-    else if (word->letter == WORD_LIST)
-        hand_over(generation, permit_open(permit, FILE_LIST, word->text));
-    else if (word->letter == WORD_FILE)
-        hand_over(generation, permit_open(permit, FILE_NAMED, word->text));
+    else if (word->letter == (char)word_for_file(kind))
+        hand_over(generation, permit_open(permit, kind, word->text));
     else if (word->letter == WORD_BIND)
         hand_over(generation, sockets_get(&keeper->sockets, permit_config(permit), word->text));
     else if (word->letter == WORD_COMMIT)

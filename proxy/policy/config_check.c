@@ -119,7 +119,9 @@ static void check_further_set(struct build *build, size_t index)
                 "[tls %s] %s: it belongs in [tls] alone, as all sets share the keys; move it there",
                 tls->name, key);
     }
-    if (config_setting_find(tls->settings, SECTION_TLS, "certificate")->state == SETTING_DEFAULT)
+    if (config_setting_find(tls->settings, SECTION_TLS, "certificate")->state == SETTING_DEFAULT &&
+        !is_given(tls->settings, "certificate_directory") &&
+        config_setting_is_good(tls->settings, SECTION_TLS, "certificate_directory"))
         config_report_add(build->report, true, tls->section,
             "[tls %s]: certificate is missing; write certificate = PATH and key = PATH", tls->name);
     else if (!is_set_used(build->config, index) && !build->document.is_incomplete)
@@ -198,6 +200,20 @@ static void check_tls_pairs(struct build *build, const struct config_tls *tls)
             certificates->count);
 }
 
+/* The names of a set are those of `certificate`; a directory has the names of its certificates. */
+static void check_names(struct build *build, const struct config_tls *tls)
+{
+    char heading[CONFIG_HEADING_MAX];
+
+    if (tls->directories.count == 0 || tls->certificates.count > 0 ||
+        !is_given(tls->settings, "names"))
+        return;
+    config_report_add(build->report, true, tls->names.origin[0],
+        "[%s] names = %s: the certificates of certificate_directory are chosen by the names in "
+        "them; remove it, or write a certificate that is served for it",
+        heading_of(tls, heading), tls->names.text[0]);
+}
+
 static void check_timeouts(struct build *build)
 {
     const struct config_timeouts *timeouts = &build->config->timeouts;
@@ -230,6 +246,7 @@ void config_check(struct build *build)
         check_tls_pairs(build, &config->tls[i]);
         check_client_certificate(build, &config->tls[i]);
         check_client_ca(build, &config->tls[i]);
+        check_names(build, &config->tls[i]);
         if (i > 0)
             check_further_set(build, i);
     }

@@ -274,6 +274,7 @@ static void write_setting(const struct dump *dump, const struct config *config,
         break;
     case VALUE_WORDS:
     case VALUE_FILES:
+    case VALUE_DIRECTORIES:
     case VALUE_DOMAINS:
         write_strings(dump, directive, field);
         break;

@@ -179,6 +179,29 @@ static void parse_files(struct setting *setting, const struct config_value *valu
     memcpy(field_of(setting), &files, sizeof(files));
 }
 
+/* What is in them is looked at when certificates are. */
+static void parse_directories(
+    struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_strings directories = take_strings(setting, count);
+    struct config_store *store = setting->build->store;
+    const char *reason;
+
+    for (size_t i = 0; i < count; i++) {
+        struct slice text = values[i].text;
+        const char *path;
+
+        while (text.n > 1 && text.p[text.n - 1] == '/')
+            text.n--;
+        path = config_store_path(store, values[i].origin.file, text);
+        if (setting->build->looks_at_files && !config_reader_can_list(store, path, &reason))
+            setting_refuse(setting, &values[i],
+                "%s; it must be a directory that the user who starts mailmux can read", reason);
+        add_string(&directories, path, values[i].origin);
+    }
+    memcpy(field_of(setting), &directories, sizeof(directories));
+}
+
 static void parse_backend(struct setting *setting, const struct config_value *value)
 {
     size_t found = CONFIG_NO_BACKEND;
@@ -235,6 +258,9 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
         break;
     case VALUE_FILES:
         parse_files(setting, values, count);
+        break;
+    case VALUE_DIRECTORIES:
+        parse_directories(setting, values, count);
         break;
     case VALUE_DOMAINS:
         parse_domains(setting, values, count);

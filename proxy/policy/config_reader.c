@@ -431,3 +431,15 @@ bool config_reader_can_read(struct config_store *store, const char *path, const 
     *reason = is_directory;
     return !S_ISDIR(info.st_mode);
 }
+
+bool config_reader_can_list(struct config_store *store, const char *path, const char **reason)
+{
+    int fd = files_open(FILE_TREE, path);
+
+    if (fd < 0) {
+        *reason = fd == -E2BIG ? "too many files are in it" : reason_of(store, -fd);
+        return false;
+    }
+    (void)close(fd);
+    return true;
+}

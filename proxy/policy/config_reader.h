@@ -26,4 +26,7 @@ void config_reader_bytes(const char *name, struct slice bytes, struct config_sto
  */
 bool config_reader_can_read(struct config_store *store, const char *path, const char **reason);
 
+/* The same for a directory, and all the names in it. */
+bool config_reader_can_list(struct config_store *store, const char *path, const char **reason);
+
 #endif

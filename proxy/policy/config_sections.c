@@ -221,7 +221,8 @@ const char *config_heading(
 
 static bool is_strings(enum value_type type)
 {
-    return type == VALUE_WORDS || type == VALUE_FILES || type == VALUE_DOMAINS;
+    return type == VALUE_WORDS || type == VALUE_FILES || type == VALUE_DIRECTORIES ||
+           type == VALUE_DOMAINS;
 }
 
 void config_report_setting(struct config_report *report, bool is_error, enum section_kind kind,

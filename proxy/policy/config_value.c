@@ -81,6 +81,7 @@ static const struct type_text {
     [VALUE_DIRECTORY] = {"directory", "a path"},
     [VALUE_FILE] = {"file", "the path of a readable file"},
     [VALUE_FILES] = {"list of files", "paths of readable files"},
+    [VALUE_DIRECTORIES] = {"list of directories", "paths of readable directories"},
     [VALUE_DOMAINS] = {"list of domains",
         "example.org, *.example.org (what is below it) or [192.0.2.1]"},
     [VALUE_CIDRS] = {"list of networks", "IP/BITS or IP"},

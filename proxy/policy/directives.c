@@ -131,6 +131,16 @@ const struct directive directives[] = {
     {SECTION_TLS, "key", VALUE_FILES, FIELD(config_tls, keys), .is_list = true,
         .default_text = "none",
         .help = "PEM files with the private keys; the n-th key belongs to the n-th certificate."},
+    {SECTION_TLS, "certificate_directory", VALUE_DIRECTORIES, FIELD(config_tls, directories),
+        .is_list = true, .default_text = "none",
+        .help = "Directories with further certificates, each chosen by the names in it, an exact "
+                "one before a wildcard. All files in them and below them are looked at: a "
+                "certificate with its chain and its key, in one file or in two of the same "
+                "directory, as certbot, acme.sh, dehydrated, Traefik, Kubernetes and HAProxy lay "
+                "them. A name may have an ECDSA and an RSA one. FILE.ocsp beside a certificate is "
+                "stapled. A change on the disk is served within seconds, without a reload. A name "
+                "that none of them has gets certificate, or without that the one for hostname, or "
+                "else the first."},
     {SECTION_TLS, "names", VALUE_WORDS, FIELD(config_tls, names), .is_list = true,
         .default_text = "those in the certificates",
         .help = "The host names for which clients get this set: mail.example.org, or "

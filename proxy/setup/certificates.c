@@ -1,5 +1,6 @@
 #include "certificates.h"
 
+#include "certificate_directory.h"
 #include "mailmux/files.h"
 #include "self_signed.h"
 #include "state_directory.h"
@@ -18,6 +19,7 @@ struct items {
  */
 struct place {
     const struct config_tls *tls;
+    struct tls_directory *directory; /* a reference, or NULL */
     struct config_report *report;
     struct config_report warnings; /* of the last try; an earlier one has found some of them, too */
     bool serving;                  /* false: for --check, which has no log */
@@ -279,7 +281,8 @@ static struct tls_set *try_all(struct tls_set_parameters parameters, struct plac
 static bool needs_self_signed(const struct place *place)
 {
     return place->tls->certificates.count == 0 && place->tls->keys.count == 0 &&
-           is_good(place, TLS_CULPRIT_CERTIFICATE) && is_good(place, TLS_CULPRIT_KEY);
+           place->tls->directories.count == 0 && is_good(place, TLS_CULPRIT_CERTIFICATE) &&
+           is_good(place, TLS_CULPRIT_KEY);
 }
 
 static struct tls_set *load(const struct config *config, struct place *place)
@@ -289,6 +292,7 @@ static struct tls_set *load(const struct config *config, struct place *place)
         .name = tls->name,
         .certificates = place->certificates.text,
         .keys = place->keys.text,
+        .directory = place->directory,
         .rules = rules_of(place),
         .tickets = tls->tickets,
         .names = place->names.text,
@@ -312,20 +316,53 @@ static struct tls_set *load(const struct config *config, struct place *place)
         place->keys.count = 1;
     }
     drop_bad_pairs(place);
-    parameters.is_bare = place->certificates.count == 0;
+    parameters.is_bare = place->certificates.count == 0 && !place->directory;
     return try_all(parameters, place);
 }
 
-struct tls_set *certificates_load(
-    const struct config *config, size_t index, bool make_certificate, struct config_report *report)
+/*
+ * Reads the directories of the set. Returns false, having reported why, if they cannot be read or
+ * leave the set without a certificate.
+ */
+static bool read_directories(
+    const struct config *config, struct place *place, const struct tls_directory *before)
+{
+    const struct config_tls *tls = place->tls;
+    const size_t field = offsetof(struct config_tls, directories);
+    const char *problem;
+    struct error error;
+    size_t failed;
+
+    if (tls->directories.count == 0 || !config_is_good(SECTION_TLS, tls, field))
+        return true;
+    place->directory = certificate_directory_read(config, tls, before,
+        place->serving ? CERTIFICATE_DIRECTORY_LOAD : CERTIFICATE_DIRECTORY_CHECK, &failed, &error);
+    if (!place->directory) {
+        config_report_setting(place->report, true, SECTION_TLS, tls, field, failed, error.text);
+        return false;
+    }
+    for (size_t i = 0; (problem = tls_directory_problem(place->directory, i)) != NULL; i++)
+        config_report_setting(place->report, false, SECTION_TLS, tls, field, 0, problem);
+    if (tls->certificates.count > 0 || tls_directory_count(place->directory) > 0)
+        return true;
+    config_report_setting(place->report, true, SECTION_TLS, tls, field, 0,
+        "no certificate with its private key is in it or below it, and the set has no other; put "
+        "both there, in one file or in two of the same directory, or write certificate and key");
+    return false;
+}
+
+struct tls_set *certificates_load(const struct config *config, size_t index,
+    const struct tls_directory *before, bool make_certificate, struct config_report *report)
 {
     const struct config_tls *tls = &config->tls[index];
     struct place place = {.tls = tls,
         .report = report,
         .serving = make_certificate,
-        .is_ours = tls->certificates.count == 0};
+        .is_ours = tls->certificates.count == 0 && tls->directories.count == 0};
     struct tls_set *set = NULL;
 
+    if (!read_directories(config, &place, before))
+        tls_directory_unref(&place.directory);
     if (items_take(&place.certificates, &tls->certificates) &&
         items_take(&place.keys, &tls->keys) && items_take(&place.names, &tls->names))
         set = load(config, &place);
@@ -334,7 +371,8 @@ struct tls_set *certificates_load(
     items_free(&place.certificates);
     items_free(&place.keys);
     items_free(&place.names);
-    if (set && tls->certificates.count == 0 && !make_certificate)
+    tls_directory_unref(&place.directory);
+    if (set && place.is_ours && !make_certificate)
         tls_set_free(&set); /* it has no certificate, and was made to find faults */
     return set;
 }
@@ -360,7 +398,8 @@ void certificates_check_hostname(
 
     for (size_t i = 0; used && i < config->tls_count; i++) {
         /* One that we make is for the hostname. */
-        if (sets[i] ? tls_set_covers_hostname(sets[i], config->proxy.hostname) : &config->tls[i] == used)
+        if (sets[i] ? tls_set_covers_hostname(sets[i], config->proxy.hostname)
+                    : &config->tls[i] == used)
             return;
     }
     if (!used)

@@ -11,13 +11,14 @@
 
 /*
  * Loads the certificate set at that index of config->tls; the caller frees it with tls_set_free.
- * What is wrong goes to the report with the line of its setting. If no certificate is configured
- * and make_certificate is true, makes or reuses a self-signed certificate for the host name in the
- * setting `hostname`. If it is false, no set is made, but the other settings are checked. Returns
- * NULL on an error, and when no set is made.
+ * What is wrong goes to the report with the line of its setting. before: what the set of that name
+ * has from its directories, of which unchanged certificates are taken; or NULL. If no certificate
+ * is configured and make_certificate is true, makes or reuses a self-signed certificate for the
+ * host name in the setting `hostname`. If it is false, no set is made, but the other settings are
+ * checked. Returns NULL on an error, and when no set is made.
  */
-struct tls_set *certificates_load(
-    const struct config *config, size_t index, bool make_certificate, struct config_report *report);
+struct tls_set *certificates_load(const struct config *config, size_t index,
+    const struct tls_directory *before, bool make_certificate, struct config_report *report);
 
 /*
  * Warns where no set has a certificate for the setting `hostname`. sets: those of config->tls; NULL

@@ -2,6 +2,7 @@
 
 #include "account.h"
 #include "backend_tls.h"
+#include "certificate_refresh.h"
 #include "certificates.h"
 #include "exchanger.h"
 #include "front.h"
@@ -116,7 +117,7 @@ static bool is_set_used(const struct config *config, size_t set)
                 return true;
         }
     }
-    return config->tls[set].certificates.count > 0;
+    return config->tls[set].certificates.count > 0 || config->tls[set].directories.count > 0;
 }
 
 /*
@@ -135,6 +136,30 @@ static void take_tickets(
         snapshot->tickets = tickets_load(snapshot->config, report);
 }
 
+/* Returns a reference to what the set of the same name had from its directories, or NULL. */
+static struct tls_directory *find_directory(const struct snapshot *before, const char *name)
+{
+    for (size_t i = 0; before && i < before->config->tls_count; i++) {
+        if (before->sets[i] && strcmp(before->config->tls[i].name, name) == 0)
+            return tls_set_directory(before->sets[i]);
+    }
+    return NULL;
+}
+
+static void load_sets(struct snapshot *snapshot, const struct snapshot *before,
+    bool make_certificate, struct config_report *report)
+{
+    const struct config *config = snapshot->config;
+
+    for (size_t i = 0; i < config->tls_count; i++) {
+        struct tls_directory *directory = find_directory(before, config->tls[i].name);
+
+        if (is_set_used(config, i))
+            snapshot->sets[i] = certificates_load(config, i, directory, make_certificate, report);
+        tls_directory_unref(&directory);
+    }
+}
+
 /* Goes on after an error in a file, so that all of them are reported at once. */
 static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_certificate,
     struct config_report *report)
@@ -147,10 +172,7 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
         return false;
     }
     snapshot->judged_s = time(NULL);
-    for (size_t i = 0; i < config->tls_count; i++) {
-        if (is_set_used(config, i))
-            snapshot->sets[i] = certificates_load(config, i, make_certificate, report);
-    }
+    load_sets(snapshot, before, make_certificate, report);
     for (size_t i = 0; i < config->backend_count; i++)
         snapshot->server_tls[i] = backend_tls_load(&config->backends[i], report);
     take_tickets(snapshot, before, report);
@@ -296,6 +318,27 @@ int64_t snapshot_judged_s(const struct snapshot *snapshot)
     return snapshot->judged_s;
 }
 
+bool snapshot_refresh(const struct snapshot *snapshot, size_t set, struct error *error)
+{
+    return !snapshot->sets[set] ||
+           certificates_refresh(snapshot->config, set, snapshot->sets[set], error);
+}
+
+static void visit_directory(
+    const struct snapshot *snapshot, size_t set, snapshot_certificate *visit, void *owner)
+{
+    struct tls_directory *directory =
+        snapshot->sets[set] ? tls_set_directory(snapshot->sets[set]) : NULL;
+    struct own_certificate it = {.set = snapshot->config->tls[set].name, .is_in_directory = true};
+
+    for (size_t i = 0; directory && i < tls_directory_count(directory); i++) {
+        it.file = tls_directory_path(directory, i);
+        it.dates = *tls_directory_dates(directory, i);
+        visit(owner, &it);
+    }
+    tls_directory_unref(&directory);
+}
+
 void snapshot_each_certificate(
     const struct snapshot *snapshot, snapshot_certificate *visit, void *owner)
 {
@@ -311,6 +354,7 @@ void snapshot_each_certificate(
                 .dates = *tls_set_dates(snapshot->sets[i], j)};
             visit(owner, &it);
         }
+        visit_directory(snapshot, i, visit, owner);
     }
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct config_backend *backend = &config->backends[i];

@@ -8,6 +8,7 @@
 #define MAILMUX_SNAPSHOT_H
 
 #include "mailmux/config.h"
+#include "mailmux/error.h"
 #include "service.h"
 #include "tls_certificate_age.h"
 
@@ -50,6 +51,7 @@ struct own_certificate {
     const char *set;     /* in which it is shown to clients; or NULL */
     const char *backend; /* to whose servers it is shown; or NULL */
     const char *file;
+    bool is_in_directory; /* a new one is served without a reload */
     struct certificate_dates dates;
 };
 
@@ -60,9 +62,15 @@ typedef void snapshot_certificate(void *owner, const struct own_certificate *cer
  */
 int64_t snapshot_judged_s(const struct snapshot *snapshot);
 
-/* Calls `visit` for every certificate that was configured. */
+/* Calls `visit` for every certificate that was configured, or is in a directory of certificates. */
 void snapshot_each_certificate(
     const struct snapshot *snapshot, snapshot_certificate *visit, void *owner);
+
+/*
+ * Reads the directories of the set at that index of the configuration again: certificates_refresh.
+ * True for a set that no listener uses. Main thread.
+ */
+bool snapshot_refresh(const struct snapshot *snapshot, size_t set, struct error *error);
 
 /*
  * Returns a plan for probes of the backend's servers: as a session would approach them, but in our

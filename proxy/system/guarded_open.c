@@ -3,13 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LINKS_MAX = 40 }; /* as in the kernel */
+enum {
+    LINKS_MAX = 40, /* as in the kernel */
+    OPEN_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+};
 
 struct walk {
     uid_t account;
@@ -39,7 +44,28 @@ static int enter_root(struct walk *walk)
     return walk->left[0] == '/' ? enter(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) : 0;
 }
 
-/* Puts what the link says in the front of what is left. Takes the link. */
+/*
+ * Opens what is left in one call, if no link is on the way: most files are so, and a walk takes the
+ * kernel ten times as long. Returns -ELOOP if there is one, or if the kernel has no such call.
+ */
+static int open_whole(const struct walk *walk)
+{
+    struct open_how how = {.flags = OPEN_FLAGS, .resolve = RESOLVE_NO_SYMLINKS};
+    int at = walk->at >= 0 ? walk->at : AT_FDCWD;
+    int fd;
+
+    if (walk->owner != GUARDED_ANY)
+        return -ELOOP;
+    fd = (int)syscall(SYS_openat2, at, walk->left, &how, sizeof(how));
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFL, 0);
+    return fd >= 0 ? fd : errno == ENOENT || errno == EACCES ? -errno : -ELOOP;
+}
+
+/*
+ * Puts what the link says in the front of what is left, and opens that if there is no other link.
+ * Takes the link.
+ */
 static int follow(struct walk *walk, int link, const char *rest)
 {
     char target[PATH_MAX];
@@ -47,6 +73,8 @@ static int follow(struct walk *walk, int link, const char *rest)
     struct stat info;
     ssize_t n = readlinkat(link, "", target, sizeof(target) - 1);
     bool is_known = fstat(link, &info) == 0 && n > 0;
+    int failure;
+    int fd;
 
     (void)close(link);
     if (!is_known)
@@ -62,13 +90,15 @@ static int follow(struct walk *walk, int link, const char *rest)
     if (snprintf(left, sizeof(left), "%s%s%s", target, *rest ? "/" : "", rest) >= (int)sizeof(left))
         return -ENAMETOOLONG;
     memcpy(walk->left, left, sizeof(left));
-    return enter_root(walk);
+    failure = enter_root(walk);
+    fd = failure == 0 ? open_whole(walk) : failure;
+    return fd == -ELOOP ? 0 : fd;
 }
 
 /* Opens the last name. Returns -ELOOP if it is a link. */
 static int open_last(const struct walk *walk, const char *name)
 {
-    int fd = openat(walk->at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = openat(walk->at, name, OPEN_FLAGS);
     struct stat info;
 
     if (fd < 0)
@@ -112,6 +142,9 @@ int guarded_open(const char *path, uid_t account)
 
     if ((size_t)snprintf(walk.left, sizeof(walk.left), "%s", path) >= sizeof(walk.left))
         return -ENAMETOOLONG;
+    result = open_whole(&walk);
+    if (result != -ELOOP)
+        return result;
     result = path[0] == '/' ? enter_root(&walk)
                             : enter(&walk, open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
     while (result == 0)

@@ -14,6 +14,18 @@ union control {
     char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
 };
 
+enum word_request word_for_file(enum file_kind kind)
+{
+    static const enum word_request requests[] = {[FILE_CONFIG] = WORD_CONFIG,
+        [FILE_LIST] = WORD_LIST,
+        [FILE_NAMED] = WORD_FILE,
+        [FILE_TREE] = WORD_TREE,
+        [FILE_BELOW] = WORD_BELOW,
+        [FILE_WATCH] = WORD_WATCH};
+
+    return requests[kind];
+}
+
 bool word_pair(int sockets[2])
 {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) == 0;

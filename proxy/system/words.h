@@ -10,6 +10,7 @@
 #ifndef MAILMUX_WORDS_H
 #define MAILMUX_WORDS_H
 
+#include "mailmux/files.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -19,9 +20,15 @@ enum word_request {
     WORD_CONFIG = 'c', /* the text of a configuration file */
     WORD_LIST = 'l',   /* the names that match a pattern of `include` */
     WORD_FILE = 'f',   /* a file that a setting names */
+    WORD_TREE = 'd',   /* the names of the files below a directory that a setting names */
+    WORD_BELOW = 'm',  /* such files */
+    WORD_WATCH = 'w',  /* what tells of changes below such a directory */
     WORD_BIND = 'b',   /* the listening socket of "LISTENER ADDRESS" */
     WORD_COMMIT = 'k'  /* the configuration that was read last is in effect */
 };
+
+/* Returns the request for a file of this kind. */
+enum word_request word_for_file(enum file_kind kind);
 
 /*
  * The answer to a request: a descriptor comes with it, or the text is the number of an error, "0"

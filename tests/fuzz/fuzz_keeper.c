@@ -4,12 +4,14 @@
  * line for each message of a service that has been taken over; its first byte chooses the socket: q
  * is requests, anything else is orders. Options: r - the service was asked to reload; b - what is
  * to be loaded has errors; n - the service is one that starts; x - it is retired; e - the keeper
- * ends. Holds: a descriptor is handed over for a name of the configuration only. A configuration
+ * ends. Holds: a descriptor is handed over for a name of the configuration only, and the content of
+ * a file below a directory that it names. A configuration
  * comes into effect only if it is good, and if that was asked for. No control character gets to
  * systemd.
  */
 #include "fuzz.h"
 #include "keeper_state.h"
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ADDRESS "127.82.0.2:18144"
@@ -18,6 +20,8 @@ static char directory[] = "/tmp/mailmux-fuzz-XXXXXX";
 static char good[64];
 static char bad[64];
 static char named[64];
+static char below[64];
+static char inside[80];
 
 static void write_text(const char *path, const char *before, const char *value, const char *after)
 {
@@ -33,12 +37,15 @@ static void remove_files(void)
     (void)unlink(good);
     (void)unlink(bad);
     (void)unlink(named);
+    (void)unlink(inside);
+    (void)rmdir(below);
     (void)rmdir(directory);
 }
 
 static void make_files(void)
 {
     static bool are_made;
+    char names[200];
 
     if (are_made)
         return;
@@ -48,8 +55,13 @@ static void make_files(void)
     (void)snprintf(good, sizeof(good), "%s/a", directory);
     (void)snprintf(bad, sizeof(bad), "%s/b", directory);
     (void)snprintf(named, sizeof(named), "%s/c", directory);
+    (void)snprintf(below, sizeof(below), "%s/d", directory);
+    (void)snprintf(inside, sizeof(inside), "%s/e", below);
+    FUZZ_REQUIRE(mkdir(below, 0700) == 0);
     write_text(named, "", "named", "");
-    write_text(good, "[proxy]\nstate_directory = /nowhere/at/all\n[tls]\nclient_ca = ", named,
+    write_text(inside, "", "inside", "");
+    (void)snprintf(names, sizeof(names), "%s\ncertificate_directory = %s", named, below);
+    write_text(good, "[proxy]\nstate_directory = /nowhere/at/all\n[tls]\nclient_ca = ", names,
         "[listener a]\nbind = " ADDRESS "\nprotocol = imap\ntls = none\nbackend = b\n"
         "[backend b]\nserver = 127.0.0.1:1143\n");
     write_text(bad, "[tls]\nclient_ca = ", named, "nonsense\n");
@@ -114,15 +126,39 @@ static bool is_named(char letter, const char *text)
         return strcmp(text, named) == 0;
     case WORD_BIND:
         return strcmp(text, "a " ADDRESS) == 0;
+    case WORD_TREE:
+    case WORD_WATCH:
+        return strcmp(text, below) == 0;
     default:
         return false;
     }
 }
 
-/* The corpus does not know the directory: a text of ~a, ~b or ~c is one of the three files. */
+/* All of them are below the directory, and the one that is there is given. */
+static bool are_below(const char *text, int fd)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        bool is_there = n == strlen(inside) && memcmp(text, inside, n) == 0;
+        char content[sizeof("inside\n")] = {0};
+        int32_t size = 0;
+
+        if (n <= strlen(below) || memcmp(text, below, strlen(below)) != 0 ||
+            read(fd, &size, sizeof(size)) != (ssize_t)sizeof(size) ||
+            (is_there ? size != 7 : size >= 0) || (is_there && read(fd, content, 7) != 7) ||
+            (is_there && strcmp(content, "inside\n") != 0))
+            return false;
+        text += n + (text[n] ? 1 : 0);
+    }
+    return true;
+}
+
+/* The corpus does not know the directory: a text of ~a to ~e is one of the files, or it. */
 static size_t name_files(const char *text, size_t n, char *out, size_t cap)
 {
-    if (n == 3 && text[1] == '~' && text[2] >= 'a' && text[2] <= 'c')
+    if (n == 3 && text[1] == '~' && text[2] == 'e')
+        return (size_t)snprintf(out, cap, "%c%s", text[0], inside);
+    if (n == 3 && text[1] == '~' && text[2] >= 'a' && text[2] <= 'd')
         return (size_t)snprintf(out, cap, "%c%s/%c", text[0], directory, text[2]);
     memcpy(out, text, n);
     return n;
@@ -149,7 +185,8 @@ static void say(struct keeper *keeper, const int ends[2], struct slice line)
     FUZZ_REQUIRE(word_receive(ends[0], false, &answer) == WORD_OK);
     FUZZ_REQUIRE(answer.letter == WORD_ANSWER);
     if (answer.fd >= 0) {
-        FUZZ_REQUIRE(is_named(word.letter, word.text));
+        FUZZ_REQUIRE(word.letter == WORD_BELOW ? are_below(word.text, answer.fd)
+                                               : is_named(word.letter, word.text));
         FUZZ_REQUIRE(one->state != GENERATION_RETIRED);
         (void)close(answer.fd);
     }

@@ -79,9 +79,50 @@ static void test_refuses_what_is_not_named(void **state)
     assert_refused(WORD_FILE, text, EPERM);
 }
 
+/* Only what is below it, and by a path that says so. */
+static void test_gives_what_is_below_a_named_directory(void **state)
+{
+    char certificates[48];
+    char inside[64];
+    char both[200];
+    struct config_report report;
+
+    proves("C141");
+    (void)snprintf(certificates, sizeof(certificates), "%s/live", played.directory);
+    (void)snprintf(inside, sizeof(inside), "%s/a.pem", certificates);
+    assert_int_equal(mkdir(certificates, 0700), 0);
+    write_text(inside, "inside\n");
+    assert_refused(WORD_TREE, certificates, EPERM);
+    assert_refused(WORD_BELOW, inside, EPERM);
+    (void)snprintf(both, sizeof(both), "[tls two]\ncertificate_directory = %s\n", certificates);
+    write_configuration(&played, both);
+    permit_free(&played.keeper.current);
+    played.keeper.current = permit_read(played.file, &report);
+    assert_int_equal(report.error_count, 0);
+    config_report_free(&report);
+    assert_given(WORD_TREE, certificates, inside);
+    assert_given(WORD_WATCH, certificates, NULL);
+    assert_given(WORD_BELOW, inside, "\7\0\0\0inside");
+    assert_refused(WORD_FILE, inside, EPERM);
+    assert_refused(WORD_FILE, certificates, EPERM);
+    assert_refused(WORD_TREE, played.directory, EPERM);
+    assert_refused(WORD_WATCH, played.directory, EPERM);
+    assert_refused(WORD_BELOW, played.other, EPERM);
+    (void)snprintf(both, sizeof(both), "%s\n%s", inside, played.other);
+    assert_refused(WORD_BELOW, both, EPERM);
+    (void)snprintf(both, sizeof(both), "%s/../other.pem", certificates);
+    assert_refused(WORD_BELOW, both, EPERM);
+    (void)snprintf(both, sizeof(both), "%s/", certificates);
+    assert_refused(WORD_BELOW, both, EPERM);
+    assert_refused(WORD_BELOW, "", EPERM);
+    assert_int_equal(unlink(inside), 0);
+    assert_int_equal(rmdir(certificates), 0);
+}
+
 static void test_takes_no_letter_for_another(void **state)
 {
-    static const char known[] = {WORD_CONFIG, WORD_LIST, WORD_FILE, WORD_BIND, WORD_COMMIT};
+    static const char known[] = {WORD_CONFIG, WORD_LIST, WORD_FILE, WORD_BIND, WORD_COMMIT,
+        WORD_TREE, WORD_BELOW, WORD_WATCH};
 
     proves("C141");
     for (int letter = 0; letter < 256; letter++) {
@@ -157,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_gives_what_is_named),
         TEST(test_refuses_what_is_not_named),
+        TEST(test_gives_what_is_below_a_named_directory),
         TEST(test_takes_no_letter_for_another),
         TEST(test_commits_only_what_was_ordered),
         TEST(test_commits_no_configuration_with_errors),

@@ -22,7 +22,7 @@ enum { CHECKING, SERVING };
 static struct tls_set *load(const char *text, size_t index, bool make)
 {
     struct config *config = config_of(text);
-    struct tls_set *set = certificates_load(config, index, make, &report);
+    struct tls_set *set = certificates_load(config, index, NULL, make, &report);
 
     config_free(&config);
     return set;

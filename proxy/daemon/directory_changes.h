@@ -1,0 +1,37 @@
+/*
+ * Hears of changes in the directories of certificate sets, and has them read again. The kernel
+ * tells of them (inotify), through a descriptor that the keeper has made; where it cannot, they are
+ * read every few seconds. Main thread.
+ */
+#ifndef MAILMUX_DIRECTORY_CHANGES_H
+#define MAILMUX_DIRECTORY_CHANGES_H
+
+#include "snapshot.h"
+#include <uv.h>
+
+struct directory_watcher;
+
+/* In the caller's memory; its members are private. */
+struct directory_changes {
+    uv_timer_t timer;
+    struct snapshot *snapshot;          /* NULL: none */
+    struct directory_watcher *watchers; /* of all directories of all its sets */
+    bool is_blind;                      /* of one of them nothing is heard */
+    bool has_failed;                    /* and that was said */
+    uint64_t settled_ms;                /* when the first of the changes has waited long enough */
+    uint64_t last_ms;                   /* what the last reading has cost */
+};
+
+/* Close it with directory_changes_close before the loop ends. */
+void directory_changes_init(struct directory_changes *changes, uv_loop_t *loop);
+
+/*
+ * From now on watches the directories of this snapshot, to which it takes a reference. They are
+ * read once more, since they may have changed after the snapshot was made.
+ */
+void directory_changes_follow(struct directory_changes *changes, struct snapshot *snapshot);
+
+/* Closes its handles and gives the snapshot back. May be called twice. */
+void directory_changes_close(struct directory_changes *changes);
+
+#endif
