@@ -179,13 +179,28 @@ static bool is_named_for_tls(const char *path)
            ends(path, SLICE(".key"));
 }
 
-/* certbot and dehydrated write the same certificate alone, and its chain alone, beside it. */
+/* Returns whether a file is called WORD.pem, or WORD-SOMETHING.pem. */
+static bool is_called(struct slice file, struct slice word)
+{
+    struct slice rest = slice_after(file, word.n);
+
+    return slice_starts(file, word) && slice_ends_nocase(file, SLICE(".pem")) && rest.n > 0 &&
+           (rest.p[0] == '-' || rest.n == sizeof(".pem") - 1);
+}
+
+/*
+ * certbot and dehydrated write the certificate alone and its chain alone beside both in one file,
+ * and dehydrated leaves those of the past there.
+ */
 static bool is_part_of_another(const struct gathering *all, const char *path)
 {
     struct slice directory = directory_of(path);
+    struct slice file = slice_from(path + directory.n + 1);
     char whole[4096];
 
-    if (!ends(path, SLICE("/cert.pem")) && !ends(path, SLICE("/chain.pem")))
+    if (slice_equal(file, SLICE("fullchain.pem")) ||
+        (!is_called(file, SLICE("cert")) && !is_called(file, SLICE("chain")) &&
+            !is_called(file, SLICE("fullchain"))))
         return false;
     (void)snprintf(whole, sizeof(whole), "%.*s/fullchain.pem", (int)directory.n, directory.p);
     return find_file(all, whole) != NULL;

@@ -1,0 +1,437 @@
+"""certificate_directory: certificates for many names, found in the layouts of those that write them,
+chosen by the names in them, and served as they change.
+"""
+
+import os
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from mailmux_e2e import until
+from mailmux_e2e.accounts import as_root, use_account
+from mailmux_e2e.client import default_context
+from mailmux_e2e.listeners import LISTENERS, add_listeners, is_served, reach_tls
+from mailmux_e2e.proxy import binary
+
+RSA = ("-newkey", "rsa:2048")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pair_of(certificates, name, kind="ecdsa", turn=0, **more):
+    """A certificate for the name, of which the file's name says nothing."""
+    file = f"{kind}{turn}-{name.replace('*', 'any')}"
+    options = {"options": RSA} if kind == "rsa" else {}
+    return certificates.other(file, names=f"DNS:{name}", **options, **more)
+
+
+def put(path, *sources):
+    """Writes a file in one step, as those do that renew."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.parent / (".new-" + path.name)
+    draft.write_bytes(b"".join(source if isinstance(source, bytes) else source.read_bytes()
+                               for source in sources))
+    draft.chmod(0o600)
+    draft.replace(path)
+
+
+def certbot(live, name, pair, ca):
+    archive = live.parent / "archive" / name
+    number = len(list(archive.glob("privkey*"))) + 1
+    put(archive / f"privkey{number}.pem", pair.key)
+    put(archive / f"cert{number}.pem", pair.certificate)
+    put(archive / f"chain{number}.pem", ca)
+    put(archive / f"fullchain{number}.pem", pair.certificate, ca)
+    (live / name).mkdir(parents=True, exist_ok=True)
+    (live / "README").write_text("This directory contains your keys\n")
+    for what in ("cert", "chain", "fullchain", "privkey"):
+        link = live / name / f"{what}.pem"
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"../../archive/{name}/{what}{number}.pem")
+
+
+def acme_sh(live, name, pair, ca):
+    at = live / (name + "_ecc")
+    put(at / f"{name}.key", pair.key)
+    put(at / f"{name}.cer", pair.certificate)
+    put(at / "ca.cer", ca)
+    put(at / "fullchain.cer", pair.certificate, ca)
+    put(at / f"{name}.conf", b"Le_Domain='x'\n")
+    put(at / f"{name}.csr", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n")
+
+
+def dehydrated(live, name, pair, ca):
+    at = live / name
+    stamp = f"16000000{len(list(at.glob('privkey-*')))}"
+    for what, sources in (("privkey", [pair.key]), ("cert", [pair.certificate]), ("chain", [ca]),
+                          ("fullchain", [pair.certificate, ca])):
+        put(at / f"{what}-{stamp}.pem", *sources)
+        (at / "draft").symlink_to(f"{what}-{stamp}.pem")
+        (at / "draft").replace(at / f"{what}.pem")
+
+
+def traefik(live, name, pair, ca):
+    put(live / f"{name}.key", pair.key)
+    put(live / f"{name}.crt", pair.certificate, ca)
+
+
+def kubernetes(live, name, pair, ca):
+    at = live / name
+    number = len(list(at.glob("..2*")))
+    put(at / f"..2026_{number}/tls.key", pair.key)
+    put(at / f"..2026_{number}/tls.crt", pair.certificate, ca)
+    (at / "..data_tmp").symlink_to(f"..2026_{number}")
+    (at / "..data_tmp").replace(at / "..data")
+    for file in ("tls.crt", "tls.key"):
+        if not (at / file).is_symlink():
+            (at / file).symlink_to(f"..data/{file}")
+
+
+def bundle(live, name, pair, ca):
+    put(live / f"{name}.pem", pair.certificate, ca, pair.key)
+
+
+def key_first(live, name, pair, ca):
+    put(live / f"{name}.pem", pair.key, pair.certificate, ca)
+
+
+def haproxy(live, name, pair, ca):
+    put(live / f"{name}.pem.key", pair.key)
+    put(live / f"{name}.pem", pair.certificate, ca)
+
+
+def linked(live, name, pair, ca):
+    """A directory and a file elsewhere, by links, which are written in their place."""
+    other = live.parent / "elsewhere"
+    put(other / f"{name}.key", pair.key)
+    other.mkdir(exist_ok=True)
+    (other / f"{name}.crt").write_bytes(pair.certificate.read_bytes() + ca.read_bytes())
+    live.mkdir(exist_ok=True)
+    for file in (f"{name}.crt", f"{name}.key"):
+        if not (live / file).is_symlink():
+            (live / file).symlink_to(f"../elsewhere/{file}")
+
+
+LAYOUTS = [certbot, acme_sh, dehydrated, traefik, kubernetes, bundle, key_first, haproxy, linked]
+
+
+@pytest.fixture
+def front(new_proxy, new_backend):
+    """front(live, **settings of [tls]): all listeners, under an account that cannot read it."""
+    def start(live, listener=None, wait=True, **settings):
+        proxy = new_proxy(with_certificate=False)
+        use_account(proxy)
+        proxy.section("tls", certificate_directory=live, **settings)
+        add_listeners(proxy, new_backend, **(listener or {}))
+        proxy.start(wait=wait)
+        return proxy
+
+    return start
+
+
+def seen(proxy, server_name, name="imaps", context=None):
+    """The certificate that a client gets, once it is served."""
+    with reach_tls(proxy.ports[name], name, context, server_name=server_name) as client:
+        assert is_served(client, name)
+        return client.tls.getpeercert(binary_form=True)
+
+
+def der(pair):
+    return ssl.PEM_cert_to_DER_cert(pair.certificate.read_text())
+
+
+def gets(proxy, server_name, pair, **more):
+    return seen(proxy, server_name, **more) == der(pair)
+
+
+# Layouts
+
+@pytest.mark.quick
+@pytest.mark.parametrize("lay", LAYOUTS)
+def test_each_layout_is_served_and_so_is_its_renewal(front, certificates, tmp_path, lay):
+    live = tmp_path / "live"
+    old, new = (pair_of(certificates, "a.test", turn=turn) for turn in (0, 1))
+    other = pair_of(certificates, "b.test")
+    lay(live, "a.test", old, certificates.authority)
+    lay(live, "b.test", other, certificates.authority)
+    live.chmod(0o700)
+    proxy = front(live)
+    assert gets(proxy, "a.test", old) and gets(proxy, "b.test", other)
+    # The first reading after the start would hide that nothing is heard.
+    lay(live, "c.test", pair_of(certificates, "c.test"), certificates.authority)
+    proxy.wait_for_event("certificates-changed")
+    lay(live, "a.test", new, certificates.authority)
+    until(lambda: gets(proxy, "a.test", new))
+    assert gets(proxy, "b.test", other)
+    assert not proxy.events("reloaded") and not proxy.events("certificate-problem"), proxy.log()
+
+
+def test_the_chain_is_sent(front, certificates, tmp_path):
+    certbot(tmp_path / "live", "a.test", pair_of(certificates, "a.test"), certificates.authority)
+    proxy = front(tmp_path / "live")
+    shown = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.ports['imaps']}", "-servername",
+         "a.test", "-showcerts"], input=b"", capture_output=True).stdout
+    assert shown.count(b"BEGIN CERTIFICATE") == 2
+
+
+# Names
+
+@pytest.mark.parametrize("name", LISTENERS)
+def test_a_name_gets_its_certificate_on_every_listener(front, certificates, tmp_path, name):
+    names = ["mail.example.test", "a.test", "*.a.test", "x.a.test", "xn--bcher-kva.test"]
+    pairs = {one: pair_of(certificates, one) for one in names}
+    for one, pair in pairs.items():
+        bundle(tmp_path / "live", one.replace("*", "_"), pair, certificates.authority)
+    proxy = front(tmp_path / "live")
+    for asked, gotten in [("a.test", "a.test"), ("A.Test", "a.test"), ("x.a.test", "x.a.test"),
+                          ("y.a.test", "*.a.test"), ("Y.A.TEST", "*.a.test"),
+                          ("xn--bcher-kva.test", "xn--bcher-kva.test"),
+                          ("z.y.a.test", "mail.example.test"), ("unknown.test", "mail.example.test"),
+                          (None, "mail.example.test")]:
+        assert gets(proxy, asked, pairs[gotten], name=name), asked
+
+
+def test_certificate_comes_before_the_directory_and_for_names_that_it_has_not(
+        front, certificates, tmp_path):
+    traefik(tmp_path / "live", "a.test", pair_of(certificates, "a.test"), certificates.authority)
+    proxy = front(tmp_path / "live", certificate=certificates.rsa.certificate,
+                  key=certificates.rsa.key)
+    assert gets(proxy, "a.test", pair_of(certificates, "a.test"))
+    for asked in ("unknown.test", None, "mail.example.test"):
+        assert gets(proxy, asked, certificates.rsa)
+
+
+def test_strict_sni_knows_the_names_of_a_directory(front, certificates, tmp_path):
+    traefik(tmp_path / "live", "a.test", pair_of(certificates, "a.test"), certificates.authority)
+    proxy = front(tmp_path / "live", listener={"strict_sni": "yes"})
+    assert gets(proxy, "a.test", pair_of(certificates, "a.test"))
+    with pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"):
+        seen(proxy, "b.test")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_of_two_kinds_of_keys_the_client_chooses(front, certificates, tmp_path, version):
+    kinds = {kind: pair_of(certificates, "a.test", kind) for kind in ("rsa", "ecdsa")}
+    for kind, pair in kinds.items():
+        put(tmp_path / "live" / f"{kind}.crt", pair.certificate)
+        put(tmp_path / "live" / f"{kind}.key", pair.key)
+    proxy = front(tmp_path / "live")
+
+    def shown(signatures):
+        option = "-tls1_2" if version == ssl.TLSVersion.TLSv1_2 else "-tls1_3"
+        text = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.ports['imaps']}", option,
+             "-servername", "a.test", "-sigalgs", signatures], input="", text=True,
+            capture_output=True).stdout
+        return ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN"):text.index("-----END")] +
+                                        "-----END CERTIFICATE-----\n")
+
+    assert shown("RSA-PSS+SHA256:RSA+SHA256") == der(kinds["rsa"])
+    assert shown("ECDSA+SHA256") == der(kinds["ecdsa"])
+
+
+@pytest.mark.conformance("C88")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a15_a_session_of_one_certificate_is_none_of_another(front, certificates, tmp_path, version):
+    for name in ("a.test", "b.test"):
+        traefik(tmp_path / "live", name, pair_of(certificates, name), certificates.authority)
+    proxy = front(tmp_path / "live")
+    context = default_context()
+    context.minimum_version = context.maximum_version = version
+
+    def session(name, before=None):
+        with reach_tls(proxy.ports["imaps"], "imaps", context, server_name=name,
+                       session=before) as client:
+            assert is_served(client, "imaps")
+            return client.tls.session_reused, client.tls.session
+
+    first = session("a.test")[1]
+    assert session("a.test", first)[0] and not session("b.test", first)[0]
+    # A renewal does not end it.
+    traefik(tmp_path / "live", "a.test", pair_of(certificates, "a.test", turn=1),
+            certificates.authority)
+    proxy.wait_for_event("certificates-changed")
+    assert session("a.test", first)[0]
+
+
+# Changes
+
+def test_a_directory_that_is_new_is_heard_of(front, certificates, tmp_path):
+    certbot(tmp_path / "live", "a.test", pair_of(certificates, "a.test"), certificates.authority)
+    proxy = front(tmp_path / "live")
+    for count, name in enumerate(("b.test", "c.test"), 1):
+        acme_sh(tmp_path / "live" / "deep" / "er", name, pair_of(certificates, name),
+                certificates.authority)
+        until(lambda: gets(proxy, name, pair_of(certificates, name)))
+        assert proxy.wait_for_event("certificates-changed", count)
+
+
+def test_one_that_is_removed_is_served_no_more(front, certificates, tmp_path):
+    live = tmp_path / "live"
+    for name in ("a.test", "b.test"):
+        haproxy(live, name, pair_of(certificates, name), certificates.authority)
+    proxy = front(live)
+    assert gets(proxy, "b.test", pair_of(certificates, "b.test"))
+    (live / "b.test.pem").unlink()
+    until(lambda: gets(proxy, "b.test", pair_of(certificates, "a.test")))
+    (live / "a.test.pem").unlink()
+    problem = proxy.wait_for_event("certificate-problem").fields
+    assert "no certificate with its private key is left" in problem["why"]
+    assert gets(proxy, "a.test", pair_of(certificates, "a.test"))
+
+
+
+DAMAGES = {
+    "half written": (lambda live, new: (live / "a.test.crt").write_bytes(
+        new.certificate.read_bytes()[:300]), "not written to its end"),
+    "empty": (lambda live, new: put(live / "a.test.crt", b""), "neither a certificate nor"),
+    "without its key": (lambda live, new: put(live / "a.test.crt", new.certificate),
+                        "no private key in its directory belongs to it"),
+    "key alone is new": (lambda live, new: put(live / "a.test.key", new.key),
+                         "no private key in its directory belongs to it"),
+    "half a key": (lambda live, new: (live / "a.test.key").write_bytes(new.key.read_bytes()[:60]),
+                   "a.test.key: it is damaged"),
+    "key is gone": (lambda live, new: (live / "a.test.key").unlink(),
+                    "no private key in its directory belongs to it"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_what_is_wrong_is_named_and_the_old_one_stays(front, certificates, tmp_path, kind):
+    live = tmp_path / "live"
+    old, new = (pair_of(certificates, "a.test", turn=turn) for turn in (0, 1))
+    for name in ("a.test", "b.test"):
+        traefik(live, name, pair_of(certificates, name), certificates.authority)
+    proxy = front(live)
+    damage, words = DAMAGES[kind]
+    damage(live, new)
+    until(lambda: any(words in line.fields["why"] for line in proxy.events("certificate-problem")))
+    assert any(str(live / "a.test") in line.fields["why"]
+               for line in proxy.events("certificate-problem"))
+    assert gets(proxy, "a.test", old)
+    # What has been said is not said again, and a reload keeps it, too.
+    traefik(live, "c.test", pair_of(certificates, "c.test"), certificates.authority)
+    proxy.wait_for_event("certificates-changed")
+    said = [line.fields["why"] for line in proxy.events("certificate-problem")]
+    assert len(said) == len(set(said))
+    assert proxy.reload().event == "reloaded"
+    assert gets(proxy, "a.test", old)
+    traefik(live, "a.test", new, certificates.authority)
+    until(lambda: gets(proxy, "a.test", new))
+
+
+# Files of another account
+
+@as_root
+@pytest.mark.conformance("C139")
+def test_a_link_of_the_account_leads_to_no_file_of_root(front, certificates, tmp_path):
+    """The account may write in the directory; root's files beside it stay root's."""
+    live, secret = tmp_path / "live", tmp_path / "secret"
+    traefik(live, "a.test", pair_of(certificates, "a.test"), certificates.authority)
+    bundle(secret, "b.test", pair_of(certificates, "b.test"), certificates.authority)
+    shutil.chown(live, "nobody")
+    for name, target in (("file.pem", secret / "b.test.pem"), ("directory", secret)):
+        (live / name).symlink_to(target)
+        os.lchown(live / name, shutil._get_uid("nobody"), -1)
+    proxy = front(live)
+    assert gets(proxy, "a.test", pair_of(certificates, "a.test"))
+    assert gets(proxy, "b.test", pair_of(certificates, "a.test"))
+    os.lchown(live / "file.pem", 0, 0)
+    (live / "other.txt").write_text("")
+    until(lambda: gets(proxy, "b.test", pair_of(certificates, "b.test")))
+
+
+# --check
+
+def check(proxy):
+    return subprocess.run([binary(), "--check", "-c", proxy.ini], capture_output=True, text=True)
+
+
+def test_check_judges_the_directory(new_proxy, new_backend, certificates, tmp_path):
+    live = tmp_path / "live"
+    proxy = new_proxy(with_certificate=False)
+    proxy.section("tls", certificate_directory=live)
+    add_listeners(proxy, new_backend)
+    proxy.write()
+    assert "certificate_directory" in check(proxy).stdout + check(proxy).stderr
+    live.mkdir()
+    done = check(proxy)
+    assert done.returncode == 1
+    assert "no certificate with its private key is in it" in done.stdout + done.stderr
+    traefik(live, "a.test", pair_of(certificates, "a.test"), certificates.authority)
+    traefik(live, "old.test", pair_of(certificates, "old.test", "old", expired=True),
+            certificates.authority)
+    put(live / "alone.crt", pair_of(certificates, "alone.test").certificate)
+    put(live / "broken.pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n")
+    done = check(proxy)
+    words = done.stdout + done.stderr
+    assert done.returncode == 0, words
+    assert f"{live}/old.test.crt: has expired" in words
+    assert f"{live}/alone.crt: no private key in its directory belongs to it" in words
+    assert f"{live}/broken.pem: it is damaged" in words
+    assert "a.test.crt" not in words.replace("old.test.crt", "")
+
+
+# Stapling
+
+@pytest.fixture
+def answers(certificates, tmp_path):
+    """answers(pair, *options): what the authority says of a certificate, in DER."""
+    def make(pair, *options, status="V"):
+        serial = subprocess.run(["openssl", "x509", "-in", pair.certificate, "-noout", "-serial"],
+                                capture_output=True, text=True, check=True).stdout.split("=")[1].strip()
+        revoked = "260101000000Z" if status == "R" else ""
+        (tmp_path / "index").write_text(f"{status}\t360101000000Z\t{revoked}\t{serial}\tunknown\t/CN=x\n")
+        out = tmp_path / "answer.der"
+        ca = certificates.authority
+        subprocess.run(["openssl", "ocsp", "-index", tmp_path / "index", "-CA", ca, "-rsigner", ca,
+                        "-rkey", ca.with_suffix(".key"), "-issuer", ca, "-cert", pair.certificate,
+                        "-respout", out, *options], check=True, capture_output=True)
+        return out
+
+    return make
+
+
+def staple(proxy, server_name):
+    text = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.ports['imaps']}", "-servername",
+         server_name, "-status"], input="", text=True, capture_output=True).stdout
+    return "OCSP Response Status: successful" in text
+
+
+def test_an_answer_of_the_authority_is_stapled(front, certificates, answers, tmp_path):
+    live = tmp_path / "live"
+    pair = pair_of(certificates, "a.test")
+    for name in ("a.test", "b.test"):
+        traefik(live, name, pair_of(certificates, name), certificates.authority)
+    put(live / "a.test.crt.ocsp", answers(pair, "-ndays", "1"))
+    proxy = front(live)
+    assert staple(proxy, "a.test") and not staple(proxy, "b.test")
+    put(live / "a.test.crt.ocsp", answers(pair_of(certificates, "b.test"), "-ndays", "1"))
+    until(lambda: not staple(proxy, "a.test"))
+    assert "about another certificate" in proxy.wait_for_event("certificate-problem").fields["why"]
+    put(live / "a.test.crt.ocsp", answers(pair, "-ndays", "1"))
+    until(lambda: staple(proxy, "a.test"))
+    put(live / "a.test.crt.ocsp", answers(pair, "-ndays", "1", status="R"))
+    assert "revoked" in proxy.wait_for_event("certificate-problem", 2).fields["why"]
+    assert not staple(proxy, "a.test")
+    put(live / "a.test.crt.ocsp", b"nothing")
+    assert "no answer" in proxy.wait_for_event("certificate-problem", 3).fields["why"]
+    assert gets(proxy, "a.test", pair)
+
+
+# Many
+
+def test_many_names(front, tmp_path):
+    """tests/many-names measures it with ten thousand."""
+    tool = binary().parent / "tests/harness/many_names"
+    subprocess.run([tool, "make", tmp_path / "live", "400"], check=True)
+    proxy = front(tmp_path / "live")
+    for number in (0, 1, 255, 256, 300, 399):
+        name = f"n{number}.example.test"
+        pem = (tmp_path / "live" / name / "fullchain.pem").read_text()
+        leaf = pem[:pem.index("-----END CERTIFICATE-----")] + "-----END CERTIFICATE-----\n"
+        assert seen(proxy, name) == ssl.PEM_cert_to_DER_cert(leaf), name
+    assert not proxy.events("certificate-problem")
