@@ -130,6 +130,7 @@ static void on_timer(uv_timer_t *timer)
     stop_hearing(changes);
     hear_all(changes);
     read_all(changes);
+    certificate_warmup_follow(&changes->warmup, changes->snapshot);
     changes->last_ms = clock_monotonic_ms() - began_ms;
     changes->settled_ms = 0;
     if (changes->is_blind)
@@ -164,6 +165,7 @@ void directory_changes_init(struct directory_changes *changes, uv_loop_t *loop)
     *changes = (struct directory_changes){0};
     (void)uv_timer_init(loop, &changes->timer);
     changes->timer.data = changes;
+    certificate_warmup_init(&changes->warmup, loop);
 }
 
 void directory_changes_follow(struct directory_changes *changes, struct snapshot *snapshot)
@@ -181,6 +183,7 @@ void directory_changes_follow(struct directory_changes *changes, struct snapshot
 void directory_changes_close(struct directory_changes *changes)
 {
     stop_hearing(changes);
+    certificate_warmup_close(&changes->warmup);
     snapshot_unref(&changes->snapshot);
     if (!uv_is_closing((uv_handle_t *)&changes->timer))
         uv_close((uv_handle_t *)&changes->timer, NULL);

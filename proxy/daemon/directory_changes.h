@@ -6,6 +6,7 @@
 #ifndef MAILMUX_DIRECTORY_CHANGES_H
 #define MAILMUX_DIRECTORY_CHANGES_H
 
+#include "certificate_warmup.h"
 #include "snapshot.h"
 #include <uv.h>
 
@@ -14,6 +15,7 @@ struct directory_watcher;
 /* In the caller's memory; its members are private. */
 struct directory_changes {
     uv_timer_t timer;
+    struct certificate_warmup warmup;
     struct snapshot *snapshot;          /* NULL: none */
     struct directory_watcher *watchers; /* of all directories of all its sets */
     bool is_blind;                      /* of one of them nothing is heard */

@@ -55,6 +55,13 @@ size_t tls_directory_name_count(const struct tls_directory *directory)
     return directory->names.count;
 }
 
+size_t tls_directory_prepare(const struct tls_directory *directory, size_t n, size_t most)
+{
+    while (n < directory->count && most > 0)
+        most -= tls_identity_warm(directory->items[n++]) ? 1 : 0;
+    return n;
+}
+
 const char *tls_directory_path(const struct tls_directory *directory, size_t n)
 {
     return tls_identity_path(directory->items[n]);

@@ -63,6 +63,12 @@ const char *tls_directory_path(const struct tls_directory *directory, size_t n);
 const struct certificate_dates *tls_directory_dates(
     const struct tls_directory *directory, size_t n);
 
+/*
+ * Parses certificates from the n-th on, so many that are not parsed yet. Returns where to go on;
+ * the count at the end. What cannot be used is logged.
+ */
+size_t tls_directory_prepare(const struct tls_directory *directory, size_t n, size_t most);
+
 /* Returns whether a certificate is for this name, itself or by a wildcard. */
 bool tls_directory_covers(const struct tls_directory *directory, const char *name);
 

@@ -263,11 +263,13 @@ STACK_OF(X509) * tls_identity_chain(const struct tls_identity *identity)
     return identity->chain;
 }
 
-static void log_problem(const struct tls_identity *identity, const struct error *error)
+static void log_problem(struct tls_identity *identity, const struct error *error)
 {
     char why[ERROR_TEXT_MAX + LOG_FIELD_MAX];
     struct log_line line;
 
+    if (atomic_exchange(&identity->is_told, true))
+        return;
     (void)snprintf(why, sizeof(why), "%s: %s", identity->path, error->text);
     log_open(&line, LOG_ERROR, "certificate-problem");
     log_text(&line, "why", slice_from(why));
@@ -285,7 +287,17 @@ bool tls_identity_use(struct tls_identity *identity, SSL *ssl)
             return true;
         refuse(&error);
     }
-    if (!atomic_exchange(&identity->is_told, true))
-        log_problem(identity, &error);
+    log_problem(identity, &error);
     return false;
+}
+
+bool tls_identity_warm(struct tls_identity *identity)
+{
+    struct error error;
+
+    if (atomic_load(&identity->parsed) || atomic_load(&identity->is_told))
+        return false;
+    if (!tls_identity_prepare(identity, &error))
+        log_problem(identity, &error);
+    return true;
 }

@@ -50,6 +50,9 @@ bool tls_identity_is_same(
  */
 bool tls_identity_prepare(struct tls_identity *identity, struct error *error);
 
+/* Parses it; what is wrong is logged. Returns false if there was nothing to do. */
+bool tls_identity_warm(struct tls_identity *identity);
+
 /* Returns the certificate and its chain, behind tls_identity_prepare; they belong to the identity.
  */
 X509 *tls_identity_leaf(const struct tls_identity *identity);

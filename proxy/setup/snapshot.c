@@ -318,6 +318,11 @@ int64_t snapshot_judged_s(const struct snapshot *snapshot)
     return snapshot->judged_s;
 }
 
+struct tls_directory *snapshot_directory(const struct snapshot *snapshot, size_t set)
+{
+    return snapshot->sets[set] ? tls_set_directory(snapshot->sets[set]) : NULL;
+}
+
 bool snapshot_refresh(const struct snapshot *snapshot, size_t set, struct error *error)
 {
     return !snapshot->sets[set] ||
@@ -327,8 +332,7 @@ bool snapshot_refresh(const struct snapshot *snapshot, size_t set, struct error 
 static void visit_directory(
     const struct snapshot *snapshot, size_t set, snapshot_certificate *visit, void *owner)
 {
-    struct tls_directory *directory =
-        snapshot->sets[set] ? tls_set_directory(snapshot->sets[set]) : NULL;
+    struct tls_directory *directory = snapshot_directory(snapshot, set);
     struct own_certificate it = {.set = snapshot->config->tls[set].name, .is_in_directory = true};
 
     for (size_t i = 0; directory && i < tls_directory_count(directory); i++) {

@@ -11,6 +11,7 @@
 #include "mailmux/error.h"
 #include "service.h"
 #include "tls_certificate_age.h"
+#include "tls_directory.h"
 
 struct snapshot;
 
@@ -65,6 +66,9 @@ int64_t snapshot_judged_s(const struct snapshot *snapshot);
 /* Calls `visit` for every certificate that was configured, or is in a directory of certificates. */
 void snapshot_each_certificate(
     const struct snapshot *snapshot, snapshot_certificate *visit, void *owner);
+
+/* Returns a reference to what that set has from its directories, or NULL: tls_set_directory. */
+struct tls_directory *snapshot_directory(const struct snapshot *snapshot, size_t set);
 
 /*
  * Reads the directories of the set at that index of the configuration again: certificates_refresh.
