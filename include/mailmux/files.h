@@ -19,6 +19,9 @@ enum file_kind {
     FILE_WATCH   /* such a directory: an inotify(7) that tells of changes in it and below it */
 };
 
+/* Behind the name of a certificate's file: the answer of its authority (OCSP). */
+#define FILES_STAPLE ".ocsp"
+
 /* Returns a descriptor that the caller closes, or a negative errno. */
 typedef int files_get(void *owner, enum file_kind kind, const char *name);
 

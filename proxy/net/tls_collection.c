@@ -1,5 +1,6 @@
 #include "tls_collection.h"
 
+#include "mailmux/files.h"
 #include "mailmux/table.h"
 #include "tls_found.h"
 #include "tls_served.h"
@@ -117,7 +118,7 @@ static struct tls_staple *find_staple(
     struct error error = {0};
     X509 *leaf;
 
-    (void)snprintf(path, sizeof(path), "%s.ocsp", certificate->file->path);
+    (void)snprintf(path, sizeof(path), "%s" FILES_STAPLE, certificate->file->path);
     file = find_file(all, path);
     if (!file)
         return NULL;
@@ -208,7 +209,7 @@ static bool is_part_of_another(const struct gathering *all, const char *path)
 
 static void take(struct gathering *all, struct tls_found *found, const struct tls_file *file)
 {
-    if (ends(file->path, SLICE(".ocsp")) || is_part_of_another(all, file->path))
+    if (ends(file->path, SLICE(FILES_STAPLE)) || is_part_of_another(all, file->path))
         return;
     if (file->failure) {
         if (file->failure != EFBIG || is_named_for_tls(file->path))

@@ -7,11 +7,15 @@
 #include "tls_pem.h"
 #include "tls_roots.h"
 #include "tls_set.h"
+#include "tls_staple.h"
+#include <limits.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { STAPLE_OCTETS_MAX = 65536 };
 
 /*
  * The file's content is part of the session-id context: no TLS session may outlive a change of the
@@ -85,6 +89,36 @@ static bool load_client_certificates(
     return !parameters->client_ca || load_client_ca(set, parameters->client_ca, fault);
 }
 
+/* Attaches what lies beside the certificate's file, or warns that it is of no use. */
+static void staple(
+    const struct tls_set_parameters *parameters, const struct certificate_subject *subject)
+{
+    static char bytes[STAPLE_OCTETS_MAX]; /* main thread */
+    char path[PATH_MAX];
+    char text[PATH_MAX + ERROR_TEXT_MAX + 32];
+    struct error error = {0};
+    struct tls_staple *made;
+    FILE *file;
+    size_t n;
+
+    (void)snprintf(path, sizeof(path), "%s" FILES_STAPLE, subject->file);
+    file = files_stream(path);
+    if (!file)
+        return;
+    n = fread(bytes, 1, sizeof(bytes), file);
+    (void)fclose(file);
+    made =
+        tls_staple_new(slice_of(bytes, n), subject->leaf, subject->chain, subject->now_s, &error);
+    if (!made && parameters->warning.warn) {
+        (void)snprintf(text, sizeof(text), "%s is not stapled: %s", path, error.text);
+        parameters->warning.warn(
+            parameters->warning.owner, TLS_CULPRIT_CERTIFICATE, subject->index, text);
+    }
+    if (made)
+        (void)tls_staple_attach(made, subject->leaf);
+    tls_staple_unref(&made);
+}
+
 /* Judges the certificate that was loaded last, the i-th. */
 static void judge(struct tls_set *set, const struct tls_set_parameters *parameters, size_t i)
 {
@@ -102,6 +136,7 @@ static void judge(struct tls_set *set, const struct tls_set_parameters *paramete
     set->covers_hostname = set->covers_hostname && parameters->hostname &&
                            certificate_covers(subject.leaf, parameters->hostname);
     certificate_check(&subject, &parameters->warning);
+    staple(parameters, &subject);
 }
 
 static bool load_pairs(

@@ -6,6 +6,7 @@
 
 #include "config_reader.h"
 #include "config_value.h"
+#include "mailmux/files.h"
 #include <stdint.h>
 #include <string.h>
 
@@ -170,12 +171,24 @@ static const char *check_file(struct setting *setting, const struct config_value
     return path;
 }
 
+/* Beside a certificate may lie what is stapled with it. To look for it is to name it. */
+static void look_beside(struct setting *setting, const char *path)
+{
+    struct stat info;
+
+    if (setting->build->looks_at_files && setting->directive->section == SECTION_TLS &&
+        setting->directive->offset == offsetof(struct config_tls, certificates))
+        (void)files_look(config_store_print(setting->build->store, "%s" FILES_STAPLE, path), &info);
+}
+
 static void parse_files(struct setting *setting, const struct config_value *values, size_t count)
 {
     struct config_strings files = take_strings(setting, count);
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         add_string(&files, check_file(setting, &values[i]), values[i].origin);
+        look_beside(setting, files.text[i]);
+    }
     memcpy(field_of(setting), &files, sizeof(files));
 }
 

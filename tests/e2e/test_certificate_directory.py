@@ -422,6 +422,28 @@ def test_an_answer_of_the_authority_is_stapled(front, certificates, answers, tmp
     assert gets(proxy, "a.test", pair)
 
 
+@as_root
+def test_an_answer_beside_a_certificate_that_is_named(new_proxy, new_backend, certificates, answers,
+                                                      tmp_path):
+    """The files are root's alone."""
+    pair = pair_of(certificates, "a.test")
+    live = tmp_path / "live"
+    traefik(live, "a.test", pair, certificates.authority)
+    put(live / "a.test.crt.ocsp", answers(pair, "-ndays", "1"))
+    live.chmod(0o700)
+    proxy = new_proxy(with_certificate=False)
+    use_account(proxy)
+    proxy.section("tls", certificate=live / "a.test.crt", key=live / "a.test.key")
+    add_listeners(proxy, new_backend)
+    proxy.start()
+    assert staple(proxy, "a.test")
+    put(live / "a.test.crt.ocsp", answers(pair_of(certificates, "b.test"), "-ndays", "1"))
+    assert proxy.reload().event == "reloaded"
+    assert not staple(proxy, "a.test")
+    assert any("a.test.crt.ocsp is not stapled: it is about another certificate" in
+               line.fields["message"] for line in proxy.events("config"))
+
+
 # Many
 
 def test_many_names(front, tmp_path):
