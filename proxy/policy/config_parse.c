@@ -181,17 +181,6 @@ static void look_beside(struct setting *setting, const char *path)
         (void)files_look(config_store_print(setting->build->store, "%s" FILES_STAPLE, path), &info);
 }
 
-static void parse_files(struct setting *setting, const struct config_value *values, size_t count)
-{
-    struct config_strings files = take_strings(setting, count);
-
-    for (size_t i = 0; i < count; i++) {
-        add_string(&files, check_file(setting, &values[i]), values[i].origin);
-        look_beside(setting, files.text[i]);
-    }
-    memcpy(field_of(setting), &files, sizeof(files));
-}
-
 /* What is in them is looked at when certificates are. */
 static void parse_directories(
     struct setting *setting, const struct config_value *values, size_t count)
@@ -213,6 +202,17 @@ static void parse_directories(
         add_string(&directories, path, values[i].origin);
     }
     memcpy(field_of(setting), &directories, sizeof(directories));
+}
+
+static void parse_files(struct setting *setting, const struct config_value *values, size_t count)
+{
+    struct config_strings files = take_strings(setting, count);
+
+    for (size_t i = 0; i < count; i++) {
+        add_string(&files, check_file(setting, &values[i]), values[i].origin);
+        look_beside(setting, files.text[i]);
+    }
+    memcpy(field_of(setting), &files, sizeof(files));
 }
 
 static void parse_backend(struct setting *setting, const struct config_value *value)
@@ -237,6 +237,14 @@ static void parse_tls_sets(struct setting *setting, const struct config_value *v
         if (setting_find_section(setting, &values[i], values[i].text, SECTION_TLS, place))
             listener->tls_set_count++;
     }
+}
+
+static void parse_paths(struct setting *setting, const struct config_value *values, size_t count)
+{
+    if (setting->directive->type == VALUE_FILES)
+        parse_files(setting, values, count);
+    else
+        parse_directories(setting, values, count);
 }
 
 void setting_parse(struct setting *setting, const struct config_value *values, size_t count)
@@ -270,10 +278,8 @@ void setting_parse(struct setting *setting, const struct config_value *values, s
         store_text(setting, check_file(setting, values));
         break;
     case VALUE_FILES:
-        parse_files(setting, values, count);
-        break;
     case VALUE_DIRECTORIES:
-        parse_directories(setting, values, count);
+        parse_paths(setting, values, count);
         break;
     case VALUE_DOMAINS:
         parse_domains(setting, values, count);
