@@ -98,7 +98,7 @@ static int enter(struct way *way, int fd, const char *path, unsigned depth)
 {
     DIR *directory = fdopendir(fd);
     const struct dirent *entry;
-    char below[PATH_MAX];
+    char below[FILE_TREE_NAMES_MAX - 1]; /* a longer path could not be asked for */
     int failure = -errno;
 
     if (!directory) {

@@ -31,18 +31,19 @@ void *table_get(const struct table *table, struct slice key)
 
 static bool grow(struct table *table)
 {
-    struct table larger = {.places = table->places ? 2 * table->places : PLACES_FIRST};
+    struct table before = *table;
+    size_t places = before.places ? 2 * before.places : PLACES_FIRST;
+    struct table_item *items = calloc(places, sizeof(*items));
 
-    larger.items = calloc(larger.places, sizeof(*larger.items));
-    if (!larger.items)
+    if (!items)
         return false;
-    for (size_t i = 0; i < table->places; i++) {
-        if (table->items[i].value)
-            *find(&larger, table->items[i].key) = table->items[i];
+    table->places = places;
+    table->items = items;
+    for (size_t i = 0; i < before.places; i++) {
+        if (before.items[i].value)
+            *find(table, before.items[i].key) = before.items[i];
     }
-    larger.count = table->count;
-    free(table->items);
-    *table = larger;
+    free(before.items);
     return true;
 }
 

@@ -71,8 +71,10 @@ static bool note_rsa(struct slice numbers, struct tls_public *out)
 {
     struct slice from = numbers;
 
-    if (!skip(&numbers, TAG_INTEGER) || !skip(&numbers, TAG_INTEGER))
-        return false;
+    for (int i = 0; i < 2; i++) {
+        if (!skip(&numbers, TAG_INTEGER))
+            return false;
+    }
     note(out, TLS_KEY_RSA, slice_of(from.p, from.n - numbers.n));
     return true;
 }

@@ -36,7 +36,8 @@ static void contents_free(struct content *first)
     while (first) {
         struct content *next = first->next;
 
-        explicit_bzero(first->bytes, first->n);
+        if (first->bytes)
+            explicit_bzero(first->bytes, first->n);
         free(first->bytes);
         free(first);
         first = next;
@@ -52,7 +53,7 @@ static struct content *read_all(int fd, struct content *next)
 
     if (is_fine) {
         content->next = next;
-        content->bytes = malloc((size_t)info.st_size + 1);
+        content->bytes = calloc(1, (size_t)info.st_size + 1);
         is_fine = content->bytes != NULL;
     }
     while (is_fine && content->n < (size_t)info.st_size) {
@@ -70,9 +71,10 @@ static struct content *read_all(int fd, struct content *next)
     return NULL;
 }
 
-/* Adds the names of a listing. Returns false without memory. */
-static bool add_names(struct reading *reading, const struct content *list)
+/* Adds the names of the last listing. Returns false without memory. */
+static bool add_names(struct reading *reading)
 {
+    const struct content *list = reading->lists;
     size_t count = reading->count;
     struct tls_file *grown;
 
@@ -143,7 +145,7 @@ static int list(struct reading *reading, const char *directory)
     if (!content)
         return fd < 0 ? fd : -ENOMEM;
     reading->lists = content;
-    return add_names(reading, content) ? 0 : -ENOMEM;
+    return add_names(reading) ? 0 : -ENOMEM;
 }
 
 /* ---- A set ---- */

@@ -2,6 +2,7 @@
 
 #include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -52,11 +53,12 @@ static bool has_right(unsigned right)
 bool rights_allow_port(uint16_t port)
 {
     FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
-    unsigned first = 1024;
+    char text[16] = "";
+    unsigned long first = 1024;
 
     if (file) {
-        if (fscanf(file, "%u", &first) != 1)
-            first = 1024;
+        if (fgets(text, sizeof(text), file))
+            first = strtoul(text, NULL, 10);
         (void)fclose(file);
     }
     return port == 0 || port >= first || has_right(CAP_NET_BIND_SERVICE);
