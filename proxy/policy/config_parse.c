@@ -239,71 +239,49 @@ static void parse_tls_sets(struct setting *setting, const struct config_value *v
     }
 }
 
-static void parse_paths(struct setting *setting, const struct config_value *values, size_t count)
+static void parse_directory(struct setting *setting, const struct config_value *value)
 {
-    if (setting->directive->type == VALUE_FILES)
-        parse_files(setting, values, count);
-    else
-        parse_directories(setting, values, count);
+    store_text(setting, config_store_path(setting->build->store, value->origin.file, value->text));
 }
+
+static void parse_file(struct setting *setting, const struct config_value *value)
+{
+    store_text(setting, check_file(setting, value));
+}
+
+/* Each type has one of the two. */
+static const struct parser {
+    void (*one)(struct setting *setting, const struct config_value *value);
+    void (*many)(struct setting *setting, const struct config_value *values, size_t count);
+} parsers[] = {
+    [VALUE_NUMBER] = {.one = parse_number},
+    [VALUE_DURATION] = {.one = parse_number},
+    [VALUE_SIZE] = {.one = parse_number},
+    [VALUE_CHOICE] = {.one = parse_choice},
+    [VALUE_CHOICES] = {.many = parse_choices},
+    [VALUE_WORD] = {.one = parse_word},
+    [VALUE_WORDS] = {.many = parse_words},
+    [VALUE_HOST] = {.one = parse_host},
+    [VALUE_DIRECTORY] = {.one = parse_directory},
+    [VALUE_DIRECTORIES] = {.many = parse_directories},
+    [VALUE_FILE] = {.one = parse_file},
+    [VALUE_FILES] = {.many = parse_files},
+    [VALUE_DOMAINS] = {.many = parse_domains},
+    [VALUE_CIDRS] = {.many = parse_cidrs},
+    [VALUE_ROUTES] = {.many = setting_parse_routes},
+    [VALUE_BIND] = {.many = setting_parse_binds},
+    [VALUE_RESOLVERS] = {.many = setting_parse_resolvers},
+    [VALUE_SERVERS] = {.many = setting_parse_servers},
+    [VALUE_TLS_SETS] = {.many = parse_tls_sets},
+    [VALUE_BACKEND] = {.one = parse_backend},
+};
 
 void setting_parse(struct setting *setting, const struct config_value *values, size_t count)
 {
-    switch (setting->directive->type) {
-    case VALUE_NUMBER:
-    case VALUE_DURATION:
-    case VALUE_SIZE:
-        parse_number(setting, values);
-        break;
-    case VALUE_CHOICE:
-        parse_choice(setting, values);
-        break;
-    case VALUE_CHOICES:
-        parse_choices(setting, values, count);
-        break;
-    case VALUE_WORD:
-        parse_word(setting, values);
-        break;
-    case VALUE_HOST:
-        parse_host(setting, values);
-        break;
-    case VALUE_DIRECTORY:
-        store_text(
-            setting, config_store_path(setting->build->store, values->origin.file, values->text));
-        break;
-    case VALUE_WORDS:
-        parse_words(setting, values, count);
-        break;
-    case VALUE_FILE:
-        store_text(setting, check_file(setting, values));
-        break;
-    case VALUE_FILES:
-    case VALUE_DIRECTORIES:
-        parse_paths(setting, values, count);
-        break;
-    case VALUE_DOMAINS:
-        parse_domains(setting, values, count);
-        break;
-    case VALUE_CIDRS:
-        parse_cidrs(setting, values, count);
-        break;
-    case VALUE_ROUTES:
-        setting_parse_routes(setting, values, count);
-        break;
-    case VALUE_BIND:
-        setting_parse_binds(setting, values, count);
-        break;
-    case VALUE_RESOLVERS:
-        setting_parse_resolvers(setting, values, count);
-        break;
-    case VALUE_SERVERS:
-        setting_parse_servers(setting, values, count);
-        break;
-    case VALUE_TLS_SETS:
-        parse_tls_sets(setting, values, count);
-        break;
-    case VALUE_BACKEND:
-        parse_backend(setting, values);
-        break;
-    }
+    const struct parser *parser = &parsers[setting->directive->type];
+
+    if (parser->one)
+        parser->one(setting, values);
+    else
+        parser->many(setting, values, count);
 }
