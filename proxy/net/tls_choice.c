@@ -9,17 +9,27 @@ void tls_choice_end(struct tls_choice *choice)
     *choice = (struct tls_choice){0};
 }
 
+enum { PATTERN_MAX = TLS_HOST_MAX + 3 };
+
+/* Writes the name, or the wildcard for it. Returns false if there is none. */
+static bool write_pattern(const char *name, bool by_wildcard, char out[PATTERN_MAX])
+{
+    const char *parent = strchr(name, '.');
+
+    if (by_wildcard && !parent)
+        return false;
+    (void)snprintf(out, PATTERN_MAX, "%s%s", by_wildcard ? "*" : "", by_wildcard ? parent : name);
+    return true;
+}
+
 /* Fills *choice if the set serves the name itself, or with by_wildcard by a wildcard for it. */
 static bool serves(
     const struct tls_set *set, const char *name, bool by_wildcard, struct tls_choice *choice)
 {
-    const char *parent = strchr(name, '.');
-    char pattern[TLS_HOST_MAX + 3];
+    char pattern[PATTERN_MAX];
 
-    if (by_wildcard && !parent)
+    if (!write_pattern(name, by_wildcard, pattern))
         return false;
-    (void)snprintf(
-        pattern, sizeof(pattern), "%s%s", by_wildcard ? "*" : "", by_wildcard ? parent : name);
     *choice = (struct tls_choice){.set = set};
     if (table_get(&set->by_name, slice_from(pattern)))
         return true;
@@ -32,12 +42,34 @@ static bool serves(
     return false;
 }
 
-struct tls_choice tls_names_choose(const struct tls_service *service, const char *name)
+/* Returns the set that claims the name, or NULL. */
+static const struct tls_set *find_claim(const struct tls_service *service, const char *name)
 {
-    struct tls_choice choice = {0};
+    char pattern[PATTERN_MAX];
 
     for (int by_wildcard = 0; by_wildcard <= 1; by_wildcard++) {
+        if (!write_pattern(name, by_wildcard == 1, pattern))
+            break;
         for (size_t i = 0; i < service->set_count; i++) {
+            if (table_get(&service->sets[i]->by_claim, slice_from(pattern)))
+                return service->sets[i];
+        }
+    }
+    return NULL;
+}
+
+struct tls_choice tls_names_choose(const struct tls_service *service, const char *name)
+{
+    const struct tls_set *claimer = find_claim(service, name);
+    struct tls_choice choice = {0};
+
+    if (claimer) {
+        return serves(claimer, name, false, &choice) || serves(claimer, name, true, &choice)
+                   ? choice
+                   : tls_names_fallback(claimer);
+    }
+    for (int by_wildcard = 0; by_wildcard <= 1; by_wildcard++) {
+        for (size_t i = 0; i < service->set_count - service->claim_only; i++) {
             if (serves(service->sets[i], name, by_wildcard == 1, &choice))
                 return choice;
         }

@@ -210,6 +210,10 @@ void tls_set_free(struct tls_set **pointer)
         free(set->names[i]);
     free((void *)set->names);
     table_free(&set->by_name);
+    for (size_t i = 0; i < set->claim_count; i++)
+        free(set->claims[i]);
+    free((void *)set->claims);
+    table_free(&set->by_claim);
     tls_directory_unref(&set->directory);
     (void)pthread_mutex_destroy(&set->lock);
     free(set->name);

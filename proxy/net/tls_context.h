@@ -36,6 +36,8 @@ struct tls_set_parameters {
     unsigned tickets;         /* sent per handshake; 0: no resumption */
     size_t name_count;        /* 0: the names are taken from the certificates */
     const char *const *names; /* a.example, *.b.example */
+    size_t claim_count;
+    const char *const *claims; /* as names, but they come before the names of all sets */
     enum tls_client_certificate client_certificate;
     const char *client_ca; /* PEM file */
     const char *hostname;  /* for tls_set_covers_hostname; NULL: not asked for */
@@ -87,6 +89,7 @@ struct tls_service {
     size_t alpn_count;
     const char *const *alpn; /* "imap"; "pop3"; "smtp", "esmtp" */
     size_t set_count;        /* at least 1; the first is the fallback */
+    size_t claim_only;       /* how many of the last sets are chosen by their claims alone */
     struct tls_set *const *sets;
     bool strict_sni;    /* an unknown name gets alert 112; no name gets the fallback */
     bool smtp_fallback; /* an unknown name gets the fallback even with strict_sni: a mail exchanger

@@ -5,17 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool add(struct tls_set *set, const char *name)
+static bool add(char ***names, size_t *count, const char *name)
 {
-    char **grown = realloc(set->names, (set->name_count + 1) * sizeof(*grown));
+    char **grown = realloc(*names, (*count + 1) * sizeof(*grown));
 
     if (!grown)
         return false;
-    set->names = grown;
-    grown[set->name_count] = strdup(name);
-    if (!grown[set->name_count])
+    *names = grown;
+    grown[*count] = strdup(name);
+    if (!grown[*count])
         return false;
-    set->name_count++;
+    ++*count;
     return true;
 }
 
@@ -38,7 +38,7 @@ static bool add_certificate_names(struct tls_set *set, const X509 *certificate)
         if (tls_names_normalise_pattern(slice_of((const char *)ASN1_STRING_get0_data(value),
                                             (size_t)ASN1_STRING_length(value)),
                 text))
-            is_fine = add(set, text);
+            is_fine = add(&set->names, &set->name_count, text);
     }
     GENERAL_NAMES_free(names);
     return is_fine;
@@ -54,13 +54,34 @@ static bool add_names_of_certificates(struct tls_set *set)
     return true;
 }
 
+static bool add_claims(struct tls_set *set, const struct tls_set_parameters *parameters)
+{
+    char text[TLS_HOST_MAX + 3];
+
+    for (size_t i = 0; i < parameters->claim_count; i++) {
+        if (tls_names_normalise_pattern(slice_from(parameters->claims[i]), text) &&
+            !add(&set->claims, &set->claim_count, text))
+            return false;
+    }
+    return true;
+}
+
+static bool fill(struct table *table, char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!table_put(table, slice_from(names[i]), names[i]))
+            return false;
+    }
+    return true;
+}
+
 bool tls_names_load(
     struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault)
 {
     char text[TLS_HOST_MAX + 3];
-    bool is_fine = true;
+    bool is_fine = add_claims(set, parameters);
 
-    if (parameters->name_count == 0)
+    if (is_fine && parameters->name_count == 0)
         is_fine = add_names_of_certificates(set);
     for (size_t i = 0; is_fine && i < parameters->name_count; i++) {
         if (!tls_names_normalise_pattern(slice_from(parameters->names[i]), text)) {
@@ -69,10 +90,10 @@ bool tls_names_load(
                 parameters->names[i]);
             return false;
         }
-        is_fine = add(set, text);
+        is_fine = add(&set->names, &set->name_count, text);
     }
-    for (size_t i = 0; is_fine && i < set->name_count; i++)
-        is_fine = table_put(&set->by_name, slice_from(set->names[i]), set->names[i]);
+    is_fine = is_fine && fill(&set->by_name, set->names, set->name_count) &&
+              fill(&set->by_claim, set->claims, set->claim_count);
     if (!is_fine)
         error_set(&fault->error, "no memory");
     return is_fine;

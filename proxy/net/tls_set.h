@@ -27,6 +27,9 @@ struct tls_set {
     size_t name_count;
     char **names; /* lower case; "*." in front of a wildcard */
     struct table by_name;
+    size_t claim_count;
+    char **claims; /* likewise; they come before the names of all sets */
+    struct table by_claim;
     bool has_directory;
     pthread_mutex_t lock;            /* guards what is below, the one thing that changes */
     struct tls_directory *directory; /* a reference; NULL: the set has none */
@@ -44,7 +47,7 @@ void tls_choice_end(struct tls_choice *choice);
 
 /*
  * tls_names.c. Fills the set's names from its parameters, or from its certificates if the
- * parameters have none. Returns false with *fault filled.
+ * parameters have none, and its claims. Returns false with *fault filled.
  */
 bool tls_names_load(
     struct tls_set *set, const struct tls_set_parameters *parameters, struct tls_fault *fault);
@@ -60,7 +63,8 @@ bool tls_names_normalise_pattern(struct slice name, char out[TLS_HOST_MAX + 3]);
 
 /*
  * tls_choice.c. Chooses what serves a normalised name. An exact match in any set comes before a
- * wildcard, and in one set its own certificates before those of its directory.
+ * wildcard, and in one set its own certificates before those of its directory. A set that claims
+ * the name comes before all.
  */
 struct tls_choice tls_names_choose(const struct tls_service *service, const char *name);
 

@@ -45,6 +45,8 @@ static char *second_names[] = {"imap.example.org", "*.example.net", "mail.exampl
 static struct tls_set first = {.names = first_names, .name_count = 3};
 static struct tls_set second = {.names = second_names, .name_count = 3};
 
+static size_t claim_only;
+
 static void fill(struct tls_set *set)
 {
     for (size_t i = 0; i < set->name_count; i++)
@@ -54,7 +56,7 @@ static void fill(struct tls_set *set)
 static const struct tls_set *chosen(const char *name)
 {
     struct tls_set *const sets[] = {&first, &second};
-    const struct tls_service service = {.set_count = 2, .sets = sets};
+    const struct tls_service service = {.set_count = 2, .claim_only = claim_only, .sets = sets};
     const struct tls_set *set;
 
     fill(&first);
@@ -71,6 +73,27 @@ static void test_an_exact_name_wins(void **state)
     assert_ptr_equal(chosen("imap.example.org"), &second);
     assert_ptr_equal(chosen("mail.example.org"), &first);
     assert_ptr_equal(chosen("pop.example.org"), &first);
+}
+
+/* Of any set, even where others have the name itself; and no other name of a set at the end. */
+static void test_a_claim_comes_before_all_names(void **state)
+{
+    static char wildcard[] = "*.example.org";
+    static char exact[] = "pop.example.org";
+
+    (void)state;
+    assert_true(table_put(&second.by_claim, SLICE("*.example.org"), wildcard));
+    assert_ptr_equal(chosen("mail.example.org"), &second);
+    assert_ptr_equal(chosen("a.deep.example.org"), &first);
+    assert_true(table_put(&first.by_claim, SLICE("pop.example.org"), exact));
+    assert_ptr_equal(chosen("pop.example.org"), &first);
+    claim_only = 1;
+    assert_ptr_equal(chosen("any.example.org"), &second);
+    assert_null(chosen("a.example.net"));
+    claim_only = 0;
+    assert_ptr_equal(chosen("a.example.net"), &second);
+    table_free(&first.by_claim);
+    table_free(&second.by_claim);
 }
 
 /* It stands for one label, the first. */
@@ -128,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_an_exact_name_wins),
         cmocka_unit_test(test_wildcards),
+        cmocka_unit_test(test_a_claim_comes_before_all_names),
         cmocka_unit_test(test_names_that_are_told),
     };
 
