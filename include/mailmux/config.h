@@ -121,6 +121,8 @@ struct config_tls {
     struct config_strings certificates; /* none in the default set: a self-signed one is made */
     struct config_strings keys;         /* the n-th belongs to the n-th certificate */
     struct config_strings names;        /* none: those in the certificates */
+    struct config_strings users;        /* as written in `for`; none in the default set */
+    struct config_strings hosts;        /* those of the users that are host names or patterns */
     struct config_strings directories;  /* of further certificates, chosen by the names in them */
     enum tls_policy policy;
     enum tls_version minimum_version;
@@ -170,6 +172,7 @@ struct config_listener {
     enum require_tls require_tls; /* its default depends on tls */
     size_t tls_set_count;         /* at least 1 */
     size_t *tls_sets;             /* indices into config.tls; the first is the fallback */
+    size_t tls_host_sets;         /* how many of the last are for their `hosts` alone */
     unsigned strict_sni;          /* 0: a name that no set has is served by the fallback */
     enum smuggling smuggling;
     struct config_cidrs smuggling_exempt; /* clients for which it is SMUGGLING_PASS */
@@ -323,6 +326,13 @@ bool config_load(const char *path, struct config **out, struct config_report *re
  * be read and defaults for the rest. A setting in error has no value (config_is_good).
  */
 bool config_load_unchecked(const char *path, struct config **out, struct config_report *report);
+
+/*
+ * Returns the set that a client of the listener gets because `for` has the name that it asks for,
+ * or NULL. *pattern is then what stands there.
+ */
+const struct config_tls *config_tls_of_name(const struct config *config,
+    const struct config_listener *listener, struct slice name, const char **pattern);
 
 /* Returns whether the setting at that offset of a section's struct is free of errors. */
 bool config_is_good(enum section_kind kind, const void *section, size_t field);

@@ -53,6 +53,7 @@ enum value_type {
     VALUE_RESOLVERS,   /* struct config_addresses: DNS servers */
     VALUE_SERVERS,     /* server_count and servers of a backend */
     VALUE_TLS_SETS,    /* tls_set_count and tls_sets of a listener: the names of [tls NAME] */
+    VALUE_TLS_USERS,   /* users and hosts of a [tls NAME] */
     VALUE_BACKEND      /* the name of a [backend NAME], or an address; stored as its index */
 };
 
@@ -72,6 +73,7 @@ struct directive {
     bool needs_new_service; /* for a change; else the one that serves takes it */
     bool is_inherited;      /* a [tls NAME] without it takes the value of [tls] */
     bool is_nameless;       /* it may stand in [tls] but not in [tls NAME] */
+    bool needs_name;        /* it may stand in [tls NAME] but not in [tls] */
     size_t offset;          /* of the field, or of the first of several, in the section's struct */
     size_t size;            /* of that field */
     uint64_t min;           /* of numbers, durations and sizes */

@@ -55,6 +55,13 @@ struct setting {
 /* The name of the set of [tls], for tls_set. */
 #define CONFIG_DEFAULT_SET "default"
 
+/* Returns an empty list with room for `count` strings. */
+struct config_strings config_strings_take(struct config_store *store, size_t count);
+
+/* Adds a text to a list that has room for it, and borrows it. */
+void config_strings_add(
+    struct config_strings *strings, const char *text, struct config_origin origin);
+
 /* The origin of a default. */
 extern const struct config_origin config_default_origin;
 
@@ -94,6 +101,12 @@ bool config_setting_is_good(
  */
 bool listener_uses(const struct config_listener *listener, const char *key);
 
+/*
+ * Gives a listener without tls_set the sets that are for it. Call it when its protocol and its tls
+ * are known.
+ */
+void config_choose_tls_sets(struct build *build, struct config_listener *listener);
+
 /* Prepares the head of a section: every setting is a default. */
 void config_head_init(struct build *build, struct config_head *head);
 
@@ -108,6 +121,8 @@ void setting_parse_servers(
 void setting_parse_resolvers(
     struct setting *setting, const struct config_value *values, size_t count);
 void setting_parse_routes(struct setting *setting, const struct config_value *values, size_t count);
+void setting_parse_tls_users(
+    struct setting *setting, const struct config_value *values, size_t count);
 
 /* Parses HOST:PORT, srv:NAME or unix:PATH, which is `word`, a part of the value. */
 bool setting_parse_target(struct setting *setting, const struct config_value *value,

@@ -124,11 +124,12 @@ static void check_further_set(struct build *build, size_t index)
         config_setting_is_good(tls->settings, SECTION_TLS, "certificate_directory"))
         config_report_add(build->report, true, tls->section,
             "[tls %s]: certificate is missing; write certificate = PATH and key = PATH", tls->name);
-    else if (!is_set_used(build->config, index) && !build->document.is_incomplete)
+    else if (!is_set_used(build->config, index) && !build->document.is_incomplete &&
+             config_setting_find(tls->settings, SECTION_TLS, "for")->state == SETTING_DEFAULT)
         config_report_add(build->report, false, tls->section,
-            "[tls %s]: no listener uses it; write tls_set = %s in a listener, or remove the "
+            "[tls %s]: no listener uses it; write for = LISTENER or HOST NAME in it, or remove the "
             "section",
-            tls->name, tls->name);
+            tls->name);
 }
 
 static void check_client_certificate(struct build *build, const struct config_tls *tls)
@@ -250,6 +251,7 @@ void config_check(struct build *build)
         if (i > 0)
             check_further_set(build, i);
     }
+    config_check_tls_users(build);
     check_timeouts(build);
     config_check_routes(build);
     config_check_backends(build);

@@ -35,6 +35,9 @@ void config_drop_unused(struct build *build);
  */
 void config_check_ports(struct build *build);
 
+/* Finds a `for` without effect, and host names of which two sets say that they are for them. */
+void config_check_tls_users(struct build *build);
+
 /* Returns whether the setting of a listener has a value that is known. */
 bool listener_is_good(const struct config_listener *listener, const char *key);
 

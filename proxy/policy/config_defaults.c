@@ -227,24 +227,16 @@ static void inherit(struct build *build, struct config_tls *set)
     }
 }
 
-static void default_tls_set(struct build *build, struct config_listener *listener)
-{
-    if (listener->tls_set_count > 0)
-        return;
-    listener->tls_sets = config_store_take(build->store, 1, sizeof(size_t)); /* the first: [tls] */
-    listener->tls_set_count = 1;
-}
-
 void config_defaults(struct build *build)
 {
     for (size_t i = 1; i < build->config->tls_count; i++)
         inherit(build, &build->config->tls[i]);
-    for (size_t i = 0; i < build->config->listener_count; i++)
-        default_tls_set(build, &build->config->listeners[i]);
     for (const struct document_section *at = build->document.sections; at; at = at->next) {
         if (at->info && at->info->kind == SECTION_LISTENER)
             default_listener(build, &build->config->listeners[at->index], at->has_bad_lines);
     }
+    for (size_t i = 0; i < build->config->listener_count; i++)
+        config_choose_tls_sets(build, &build->config->listeners[i]);
     if (!build->config->proxy.hostname)
         default_hostname(build);
     if (!build->config->proxy.state_directory)

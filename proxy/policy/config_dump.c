@@ -213,10 +213,24 @@ static void write_backend(const struct dump *dump, const struct config *config,
 static void write_tls_sets(const struct dump *dump, const struct config *config,
     const struct directive *directive, const struct config_listener *listener)
 {
-    struct config_origin origin = listener->settings[directive_index(directive)].origin;
+    const struct config_setting *setting = &listener->settings[directive_index(directive)];
+    size_t first_of_hosts = listener->tls_set_count - listener->tls_host_sets;
+    bool is_chosen = setting->state == SETTING_DEFAULT &&
+                     (listener->tls_set_count > 1 || listener->tls_sets[0] != 0);
 
-    for (size_t i = 0; i < listener->tls_set_count; i++)
-        write_text(dump, directive->key, config->tls[listener->tls_sets[i]].name, origin);
+    if (is_chosen) /* by `for`, which is written where it stands */
+        (void)fprintf(dump->out, "# %s:", directive->key);
+    for (size_t i = 0; i < listener->tls_set_count; i++) {
+        const char *name = config->tls[listener->tls_sets[i]].name;
+
+        if (is_chosen)
+            (void)fprintf(dump->out, "%s%s%s", i == 0 ? " " : ", ", name,
+                i < first_of_hosts ? "" : " (for host names)");
+        else
+            write_text(dump, directive->key, name, setting->origin);
+    }
+    if (is_chosen)
+        (void)fputc('\n', dump->out);
 }
 
 static uint64_t load_number(const struct directive *directive, const void *field)
@@ -276,6 +290,7 @@ static void write_setting(const struct dump *dump, const struct config *config,
     case VALUE_FILES:
     case VALUE_DIRECTORIES:
     case VALUE_DOMAINS:
+    case VALUE_TLS_USERS:
         write_strings(dump, directive, field);
         break;
     case VALUE_CIDRS:
@@ -303,8 +318,8 @@ static void write_setting(const struct dump *dump, const struct config *config,
 }
 
 /*
- * has_name: the section is not the first of its kind. Then settings that only [tls] may have are
- * left out.
+ * has_name: the section is not the first of its kind. Settings that only [tls] may have are then
+ * left out, and else those that it may not have.
  */
 static void write_section(const struct dump *dump, const struct config *config,
     const struct section_info *info, const struct config_head *head, bool has_name)
@@ -314,7 +329,8 @@ static void write_section(const struct dump *dump, const struct config *config,
 
     end_line(dump, written, head->section);
     for (size_t row = 0; row < directive_count; row++) {
-        if (directives[row].section == info->kind && !(has_name && directives[row].is_nameless) &&
+        if (directives[row].section == info->kind &&
+            !(has_name ? directives[row].is_nameless : directives[row].needs_name) &&
             !(info->kind == SECTION_LISTENER &&
                 !listener_uses(
                     (const struct config_listener *)(const void *)head, directives[row].key)))

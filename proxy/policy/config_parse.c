@@ -86,42 +86,25 @@ static void parse_word(struct setting *setting, const struct config_value *value
         store_text(setting, value->text.p);
 }
 
-/* Returns an empty list with room for `count` strings. */
-static struct config_strings take_strings(struct setting *setting, size_t count)
-{
-    struct config_store *store = setting->build->store;
-
-    return (struct config_strings){.text = config_store_take(store, count, sizeof(const char *)),
-        .origin = config_store_take(store, count, sizeof(struct config_origin))};
-}
-
-static void add_string(
-    struct config_strings *strings, const char *text, struct config_origin origin)
-{
-    strings->text[strings->count] = text;
-    strings->origin[strings->count] = origin;
-    strings->count++;
-}
-
 static void parse_words(struct setting *setting, const struct config_value *values, size_t count)
 {
-    struct config_strings words = take_strings(setting, count);
+    struct config_strings words = config_strings_take(setting->build->store, count);
 
     for (size_t i = 0; i < count; i++) {
         if (check_word(setting, &values[i]))
-            add_string(&words, values[i].text.p, values[i].origin);
+            config_strings_add(&words, values[i].text.p, values[i].origin);
     }
     memcpy(field_of(setting), &words, sizeof(words));
 }
 
 static void parse_domains(struct setting *setting, const struct config_value *values, size_t count)
 {
-    struct config_strings domains = take_strings(setting, count);
+    struct config_strings domains = config_strings_take(setting->build->store, count);
     char allowed[DIRECTIVE_TEXT_MAX];
 
     for (size_t i = 0; i < count; i++) {
         if (config_domain_is_valid(values[i].text))
-            add_string(&domains, values[i].text.p, values[i].origin);
+            config_strings_add(&domains, values[i].text.p, values[i].origin);
         else if (!setting_refuse_with_remedy(setting, &values[i], values[i].text))
             setting_refuse(setting, &values[i], "not a mail domain; allowed: %s",
                 directive_allowed(setting->directive, allowed));
@@ -185,7 +168,7 @@ static void look_beside(struct setting *setting, const char *path)
 static void parse_directories(
     struct setting *setting, const struct config_value *values, size_t count)
 {
-    struct config_strings directories = take_strings(setting, count);
+    struct config_strings directories = config_strings_take(setting->build->store, count);
     struct config_store *store = setting->build->store;
     const char *reason;
 
@@ -199,17 +182,17 @@ static void parse_directories(
         if (setting->build->looks_at_files && !config_reader_can_list(store, path, &reason))
             setting_refuse(setting, &values[i],
                 "%s; it must be a directory that the user who starts mailmux can read", reason);
-        add_string(&directories, path, values[i].origin);
+        config_strings_add(&directories, path, values[i].origin);
     }
     memcpy(field_of(setting), &directories, sizeof(directories));
 }
 
 static void parse_files(struct setting *setting, const struct config_value *values, size_t count)
 {
-    struct config_strings files = take_strings(setting, count);
+    struct config_strings files = config_strings_take(setting->build->store, count);
 
     for (size_t i = 0; i < count; i++) {
-        add_string(&files, check_file(setting, &values[i]), values[i].origin);
+        config_strings_add(&files, check_file(setting, &values[i]), values[i].origin);
         look_beside(setting, files.text[i]);
     }
     memcpy(field_of(setting), &files, sizeof(files));
@@ -273,6 +256,7 @@ static const struct parser {
     [VALUE_RESOLVERS] = {.many = setting_parse_resolvers},
     [VALUE_SERVERS] = {.many = setting_parse_servers},
     [VALUE_TLS_SETS] = {.many = parse_tls_sets},
+    [VALUE_TLS_USERS] = {.many = setting_parse_tls_users},
     [VALUE_BACKEND] = {.one = parse_backend},
 };
 

@@ -219,10 +219,24 @@ const char *config_heading(
     return out;
 }
 
+struct config_strings config_strings_take(struct config_store *store, size_t count)
+{
+    return (struct config_strings){.text = config_store_take(store, count, sizeof(const char *)),
+        .origin = config_store_take(store, count, sizeof(struct config_origin))};
+}
+
+void config_strings_add(
+    struct config_strings *strings, const char *text, struct config_origin origin)
+{
+    strings->text[strings->count] = text;
+    strings->origin[strings->count] = origin;
+    strings->count++;
+}
+
 static bool is_strings(enum value_type type)
 {
     return type == VALUE_WORDS || type == VALUE_FILES || type == VALUE_DIRECTORIES ||
-           type == VALUE_DOMAINS;
+           type == VALUE_DOMAINS || type == VALUE_TLS_USERS;
 }
 
 void config_report_setting(struct config_report *report, bool is_error, enum section_kind kind,

@@ -90,6 +90,8 @@ static const struct type_text {
     [VALUE_RESOLVERS] = {"list of addresses", "IP or IP:PORT"},
     [VALUE_SERVERS] = {"list of servers", "[NAME] HOST:PORT [OPTIONS]"},
     [VALUE_TLS_SETS] = {"list of names", "the NAMEs of [tls NAME] sections, or default"},
+    [VALUE_TLS_USERS] = {"list of names",
+        "names of listeners, protocols, host names or *.example.org"},
     [VALUE_BACKEND] = {"name", "the NAME of a [backend NAME], or HOST:PORT"},
 };
 

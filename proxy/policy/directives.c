@@ -33,8 +33,8 @@ const struct section_info section_infos[SECTION_KINDS] = {
     ONE(SECTION_PROXY, "proxy", proxy, "The process."),
     MANY(SECTION_TLS, SECTION_MAY_HAVE_NAME, "tls", tls, tls_count,
         "TLS toward the clients of listeners. [tls] is for every listener; a [tls NAME] is a "
-        "further set of certificates, which listeners choose with tls_set. It takes from [tls] "
-        "what it does not say itself, except certificate, key and names."),
+        "further set of certificates, for the listeners and host names in its for. It takes from "
+        "[tls] what it does not say itself, except certificates, keys and names."),
     MANY(SECTION_LISTENER, SECTION_HAS_NAME, "listener", listeners, listener_count,
         "A place where clients connect. One section each; the name is free."),
     MANY(SECTION_BACKEND, SECTION_HAS_NAME, "backend", backends, backend_count,
@@ -145,6 +145,14 @@ const struct directive directives[] = {
         .default_text = "those in the certificates",
         .help = "The host names for which clients get this set: mail.example.org, or "
                 "*.example.org for every name one level below."},
+    {SECTION_TLS, "for", VALUE_TLS_USERS, FIELD(config_tls, users), .is_list = true,
+        .needs_name = true, .default_text = "none",
+        .help = "Which clients get this set; in a [tls NAME] alone. The name of a listener, or a "
+                "protocol, which is every listener of it (a listener of that name comes first, and "
+                "is meant alone): the set is among its sets, before [tls]. A host name, or "
+                "*.example.org for every name one level below: clients of every listener that ask "
+                "for it get this set, before any that has it in names or in a certificate. A "
+                "listener with tls_set has only the sets in that."},
     {SECTION_TLS, "policy", VALUE_CHOICE, FIELD(config_tls, policy), .is_inherited = true,
         .choices = tls_policies, .fallback = "intermediate",
         .help = "Which versions and ciphers are spoken. modern is TLS 1.3 alone. intermediate is "
@@ -238,10 +246,13 @@ const struct directive directives[] = {
                 "what leads to TLS; on port 25, other mail servers may not be able to do that. "
                 "It has no meaning with tls = implicit."},
     {SECTION_LISTENER, "tls_set", VALUE_TLS_SETS, FIELD(config_listener, tls_set_count),
-        .is_list = true, .default_text = "default, which is [tls]",
-        .help = "The sets of certificates to choose from, by the name that a client asks for. "
-                "The first set is for clients that ask for no name, or for a name that no set "
-                "has."},
+        .is_list = true, .default_text = "those for it (for in [tls NAME]), and [tls]",
+        .help = "The sets of certificates to choose from, by the name that a client asks for; "
+                "default is that of [tls]. The first set is for clients that ask for no name, or "
+                "for a name that no set has. Without tls_set they are: the sets whose for names "
+                "this listener, those whose for names its protocol, [tls] if it has a certificate "
+                "or there is none before it, and for their host names alone the other sets whose "
+                "for has some; each in the order of the file."},
     {SECTION_LISTENER, "strict_sni", VALUE_CHOICE, FIELD(config_listener, strict_sni),
         .choices = no_or_yes, .fallback = "no",
         .help = "Whether a client that asks for a name that no set has is turned away. A client "

@@ -296,6 +296,8 @@ static struct tls_set *load(const struct config *config, struct place *place)
         .rules = rules_of(place),
         .tickets = tls->tickets,
         .names = place->names.text,
+        .claim_count = tls->hosts.count,
+        .claims = tls->hosts.text,
         .client_certificate = tls->client_certificate,
         .client_ca = tls->client_ca,
         .hostname = config->proxy.hostname,

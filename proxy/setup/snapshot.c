@@ -53,6 +53,7 @@ static bool build_tls(struct snapshot *snapshot, size_t i)
         .alpn_count = alpn_count,
         .alpn = protocol->alpn,
         .set_count = listener->tls_set_count,
+        .claim_only = listener->tls_host_sets,
         .sets = part->sets,
         .strict_sni = listener->strict_sni != 0,
         .smtp_fallback = config_protocol_row(listener->protocol)->is_exchange,

@@ -87,12 +87,26 @@ static const char *tls_text(enum config_listener_tls tls, bool is_tls)
 
 static void print_sets(const struct answer *answer, const struct config_listener *listener)
 {
+    const struct client_hello *hello = &answer->choice.client_hello;
+    size_t count = listener->tls_set_count;
+    const struct config_tls *set = NULL;
+    const char *pattern;
+
     if (listener->tls == LISTENER_TLS_NONE)
         return;
+    if (answer->choice.hello == CLIENT_HELLO_COMPLETE) {
+        set = config_tls_of_name(
+            answer->config, listener, slice_of(hello->sni, hello->sni_n), &pattern);
+        count -= listener->tls_host_sets; /* the name is none of theirs */
+    }
+    if (set) {
+        (void)printf("tls set: %s, which is for %s\n", set->name, pattern);
+        return;
+    }
     (void)printf("tls set: ");
-    for (size_t i = 0; i < listener->tls_set_count; i++)
+    for (size_t i = 0; i < count; i++)
         (void)printf("%s%s", i == 0 ? "" : ", ", answer->config->tls[listener->tls_sets[i]].name);
-    (void)printf("%s\n", listener->tls_set_count > 1 ? ", chosen by the name" : "");
+    (void)printf("%s\n", count > 1 ? ", chosen by the name" : "");
 }
 
 static void print_backend(const char *word, const struct config_backend *backend)

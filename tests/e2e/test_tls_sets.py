@@ -146,6 +146,128 @@ def test_the_first_set_of_a_listener_is_its_fallback(sets, certificates):
         assert served(reach(proxy, "imaps", server_name)) == pair.certificate.read_text().split()
 
 
+# for
+
+@pytest.fixture
+def sets_for(proxy, new_backend, certificates):
+    """sets_for(name=dict of settings, ...): sets with the ECDSA certificate beside the default one
+    with the RSA one, and listeners without tls_set. Both certificates have the same names.
+    """
+    def start(listener=None, **wanted):
+        proxy.section("tls", certificate=certificates.rsa.certificate, key=certificates.rsa.key)
+        for name, settings in wanted.items():
+            if "certificate_directory" not in settings:
+                settings = {"certificate": certificates.ecdsa.certificate,
+                            "key": certificates.ecdsa.key, **settings}
+            proxy.section(f"tls {name}", **settings)
+        add_listeners(proxy, new_backend, **(listener or {}))
+        return proxy
+
+    return start
+
+
+def shows(proxy, name, server_name, pair, behaves_as=None):
+    with reach_tls(proxy.ports[name], behaves_as or name, server_name=server_name) as client:
+        assert is_served(client, behaves_as or name)
+        return served(client) == pair.certificate.read_text().split()
+
+
+@pytest.mark.conformance("C87")
+def test_a_set_for_a_listener_is_its_first(sets_for, certificates):
+    proxy = sets_for(own={"for": "imaps, pop3"})
+    proxy.start()
+    for server_name in (None, "unknown.test", "mail.example.test"):
+        for name in ("imaps", "pop3"):
+            assert shows(proxy, name, server_name, certificates.ecdsa)
+        for name in ("imap", "pop3s", "smtp"):
+            assert shows(proxy, name, server_name, certificates.rsa)
+
+
+def test_a_set_for_a_protocol_is_the_first_of_each_such_listener(sets_for, certificates):
+    """Unless a listener has the word for its name: then it is that one."""
+    proxy = sets_for(word={"for": "imap"}, name={"for": "pop3"})
+    proxy.drop("listener imap")
+    proxy.listener("mailbox", "imap", "starttls", "imap")
+    proxy.start()
+    assert shows(proxy, "imaps", None, certificates.ecdsa)
+    assert shows(proxy, "mailbox", None, certificates.ecdsa, "imap")
+    assert shows(proxy, "pop3", None, certificates.ecdsa)
+    for name in ("pop3s", "smtp", "submission"):
+        assert shows(proxy, name, None, certificates.rsa)
+
+
+@pytest.mark.conformance("C87")
+@each_listener
+def test_a_set_for_host_names_comes_before_the_names_in_certificates(sets_for, certificates, name):
+    """Neither has *.curve.test, and the default one has mail.example.test as well."""
+    proxy = sets_for(curve={"for": "*.curve.test, MAIL.example.test"})
+    proxy.start()
+    for server_name in ("a.curve.test", "A.CURVE.test", "mail.example.test"):
+        assert shows(proxy, name, server_name, certificates.ecdsa), server_name
+    for server_name in (None, "curve.test", "a.b.curve.test", "other.test"):
+        assert shows(proxy, name, server_name, certificates.rsa), server_name
+
+
+def test_a_set_for_host_names_serves_no_other_name_unless_the_listener_is_its_own(
+        sets_for, certificates):
+    """more.test is a name of its certificate."""
+    pair = certificates.other("wide", names="DNS:wide.test,DNS:more.test")
+    proxy = sets_for(wide={"certificate": pair.certificate, "key": pair.key,
+                           "for": "wide.test, imaps"})
+    proxy.start()
+    assert shows(proxy, "pop3s", "wide.test", pair)
+    assert shows(proxy, "pop3s", "more.test", certificates.rsa)
+    for server_name in ("wide.test", "more.test", None):
+        assert shows(proxy, "imaps", server_name, pair)
+    assert shows(proxy, "imaps", "mail.example.test", certificates.rsa)
+
+
+def test_what_for_names_is_known_to_strict_sni(sets_for, certificates):
+    proxy = sets_for(listener={"strict_sni": "yes"}, curve={"for": "*.curve.test"})
+    proxy.start()
+    assert shows(proxy, "imaps", "a.curve.test", certificates.ecdsa)
+    assert is_refused(proxy, "imaps", "curve.test")
+
+
+def test_a_tls_set_says_all(sets_for, certificates):
+    proxy = sets_for(listener={"tls_set": "default"}, curve={"for": "imaps, *.curve.test"})
+    proxy.listener("free", "imap", "implicit", "imap")
+    proxy.start()
+    for server_name in (None, "a.curve.test"):
+        assert shows(proxy, "imaps", server_name, certificates.rsa)
+    assert shows(proxy, "free", "a.curve.test", certificates.ecdsa, "imaps")
+
+
+def test_a_set_for_host_names_with_a_directory(sets_for, certificates, tmp_path):
+    """Of its certificates the one with the name; or else the first."""
+    pairs = {name: certificates.other(name, names=f"DNS:{name}")
+             for name in ("b.curve.test", "c.curve.test", "elsewhere.test")}
+    for name, pair in pairs.items():
+        (tmp_path / f"{name}.pem").write_bytes(
+            pair.key.read_bytes() + pair.certificate.read_bytes())
+    proxy = sets_for(curve={"certificate_directory": tmp_path, "for": "*.curve.test"})
+    proxy.start()
+    for name in ("imaps", "pop3"):
+        assert shows(proxy, name, "b.curve.test", pairs["b.curve.test"])
+        assert shows(proxy, name, "c.curve.test", pairs["c.curve.test"])
+        assert shows(proxy, name, "x.curve.test", pairs["b.curve.test"])
+        assert shows(proxy, name, "elsewhere.test", certificates.rsa)
+        assert shows(proxy, name, None, certificates.rsa)
+
+
+def test_a_reload_takes_another_for(sets_for, certificates):
+    proxy = sets_for(curve={"for": "imaps"})
+    proxy.start()
+    assert shows(proxy, "imaps", None, certificates.ecdsa)
+    proxy.section("tls curve", certificate=certificates.ecdsa.certificate,
+                  key=certificates.ecdsa.key, **{"for": "pop3s"})
+    changed = proxy.reload().fields["changed"]
+    assert "tls curve" in changed and "listener imaps" in changed and "listener pop3s" in changed
+    assert "listener smtp" not in changed
+    assert shows(proxy, "imaps", None, certificates.rsa)
+    assert shows(proxy, "pop3s", None, certificates.ecdsa)
+
+
 # Names: A13
 
 @pytest.mark.conformance("C87")

@@ -13,6 +13,8 @@
 #define REST                                                                                       \
     "[backend b]\nserver = 10.0.0.5:143\n[listener one]\nbind = 127.0.0.1:143\nbackend = b\n"
 
+#define SET "[tls a]\ncertificate = /c\nkey = /k\n"
+
 static struct config *parse(const char *text)
 {
     struct config_report report;
@@ -47,6 +49,9 @@ static void test_sections_that_differ(void **state)
     assert_changes(REST, "[proxy]\nhostname = mx.example\n" REST, "proxy");
     assert_changes(REST, REST "strict_sni = yes\n", "listener one");
     assert_changes("[tls]\ntickets = 3\n" REST, REST, "tls");
+    assert_changes(REST SET, REST SET "for = *.example.org\n", "tls a, listener one");
+    assert_changes(
+        REST SET "for = *.example.org\n", REST SET "for = *.example.org, a.test\n", "tls a");
 }
 
 static void test_a_value_that_looks_like_a_comment(void **state)

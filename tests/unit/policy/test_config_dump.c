@@ -68,7 +68,9 @@ static const char text[] =
     "route = \"alpn a,#b -> pass unix:/run/a;b\"\n"
     "route = default -> pass [::1]:8443 send_client_address=proxy-v2\n"
     "[listener imap]\nbackend = unix:/run/imap send_client_address=id\n"
-    "[backend web]\nserver = 192.0.2.9:443\n";
+    "[backend web]\nserver = 192.0.2.9:443\n"
+    "[tls more]\ncertificate = /c4.pem\nkey = /k4\nfor = in, *.example.org\n"
+    "for = mail.example.net\n";
 
 static void test_can_be_read_again(void **state)
 {
@@ -88,6 +90,12 @@ static void test_can_be_read_again(void **state)
         strstr(once, "\nroute = default -> pass [::1]:8443 send_client_address=proxy-v2"));
     assert_non_null(strstr(once, "\nbackend = unix:/run/imap send_client_address=id"));
     assert_non_null(strstr(once, "\nroute = \"alpn a,#b -> pass unix:/run/a;b\""));
+    assert_non_null(strstr(once, "\nfor = in "));
+    assert_non_null(strstr(once, "\nfor = *.example.org "));
+    assert_non_null(strstr(once, "\nfor = mail.example.net "));
+    assert_true(strstr(once, "# for: ") > strstr(once, "[tls other]")); /* [tls] has none */
+    assert_non_null(strstr(once, "\n# tls_set: more, default\n"));
+    assert_non_null(strstr(once, "\n# tls_set: default, more (for host names)\n"));
     assert_null(strstr(once, "[backend [::1]:8443]")); /* its line is all that there is */
     free(once);
     free(twice);

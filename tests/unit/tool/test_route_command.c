@@ -27,7 +27,9 @@ static const char text[] =
     "127.0.0.1:1144\nsend_client_address = id\n"
     "[backend ssh]\nserver = 127.0.0.1:22\n"
     "[tls other]\ncertificate = /c\nkey = /k\n"
-    "[listener few]\nbind = 127.0.0.1:444\nroute = first smtp -> refuse\n";
+    "[listener few]\nbind = 127.0.0.1:444\nroute = first smtp -> refuse\n"
+    "[listener free]\nbind = 127.0.0.1:143\ntls = auto\nbackend = mail\n"
+    "[tls customer]\ncertificate = /c\nkey = /k\nfor = *.customer.test\n";
 
 static struct config *config;
 static char out[LOG_CATCH_MAX];
@@ -142,6 +144,18 @@ static void test_a_listener_without_routes(void **state)
                              "backend: mail, of one and two, send_client_address = id\n");
 }
 
+/* Before TLS the name is not known. */
+static void test_a_set_for_a_name(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("a.Customer.test", "imap", "-", "free", NULL), 0);
+    assert_non_null(strstr(out, "\ntls set: customer, which is for *.customer.test\n"));
+    assert_int_equal(ask("customer.test", "imap", "-", "free", NULL), 0);
+    assert_non_null(strstr(out, "\ntls set: default\n"));
+    assert_int_equal(ask("-", "-", "-", "free", NULL), 0);
+    assert_non_null(strstr(out, "\ntls set: default, customer, chosen by the name\n"));
+}
+
 static void test_questions_without_an_answer(void **state)
 {
     (void)state;
@@ -162,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_pass_and_refuse),
         cmocka_unit_test(test_silence_and_text),
         cmocka_unit_test(test_a_listener_without_routes),
+        cmocka_unit_test(test_a_set_for_a_name),
         cmocka_unit_test(test_questions_without_an_answer),
     };
 
