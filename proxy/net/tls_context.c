@@ -251,6 +251,19 @@ bool tls_set_covers_hostname(const struct tls_set *set, const char *hostname)
     return covers;
 }
 
+bool tls_set_covers(const struct tls_set *set, const char *name)
+{
+    struct tls_directory *directory = tls_set_directory(set);
+    bool covers = directory && tls_directory_covers(directory, name);
+    bool covers_all = set->certificate_count > 0;
+
+    for (long more = SSL_CTX_set_current_cert(set->context, SSL_CERT_SET_FIRST);
+         more == 1 && covers_all; more = SSL_CTX_set_current_cert(set->context, SSL_CERT_SET_NEXT))
+        covers_all = certificate_covers(SSL_CTX_get0_certificate(set->context), name);
+    tls_directory_unref(&directory);
+    return covers || covers_all;
+}
+
 const char *tls_set_names_text(const struct tls_set *set, char *out, size_t cap)
 {
     size_t n = 0;

@@ -69,6 +69,12 @@ const struct certificate_dates *tls_set_dates(const struct tls_set *set, size_t 
 bool tls_set_covers_hostname(const struct tls_set *set, const char *hostname);
 
 /*
+ * Returns whether a client that asks for this host name accepts each of the set's own certificates,
+ * or one of its directory.
+ */
+bool tls_set_covers(const struct tls_set *set, const char *name);
+
+/*
  * Writes the names that the set is chosen for, as many as there is room for, with commas between
  * them. Returns out.
  */

@@ -391,6 +391,32 @@ static const struct config_tls *find_used(const struct config *config)
     return NULL;
 }
 
+/* Warns of a host name in `for`; a pattern may be wider than the names that clients ask for. */
+static void check_hosts(
+    const struct config_tls *tls, const struct tls_set *set, struct config_report *report)
+{
+    for (size_t i = 0, host = 0; i < tls->users.count && host < tls->hosts.count; i++) {
+        const char *text = tls->users.text[i];
+
+        if (text != tls->hosts.text[host])
+            continue;
+        host++;
+        if (!slice_starts(slice_from(text), SLICE("*.")) && !tls_set_covers(set, text))
+            config_report_setting(report, false, SECTION_TLS, tls,
+                offsetof(struct config_tls, users), i,
+                "its certificate is not for this name, and clients that ask for it will refuse it");
+    }
+}
+
+void certificates_check_hosts(
+    const struct config *config, struct tls_set *const *sets, struct config_report *report)
+{
+    for (size_t i = 0; i < config->tls_count; i++) {
+        if (sets[i])
+            check_hosts(&config->tls[i], sets[i], report);
+    }
+}
+
 void certificates_check_hostname(
     const struct config *config, struct tls_set *const *sets, struct config_report *report)
 {

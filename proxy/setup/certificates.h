@@ -27,6 +27,10 @@ struct tls_set *certificates_load(const struct config *config, size_t index,
 void certificates_check_hostname(
     const struct config *config, struct tls_set *const *sets, struct config_report *report);
 
+/* Warns of host names in `for` that the set has no certificate for. sets: as above. */
+void certificates_check_hosts(
+    const struct config *config, struct tls_set *const *sets, struct config_report *report);
+
 /*
  * Returns a reference to the keys of session tickets, random ones or those from ticket_keys; the
  * caller gives it back with tls_tickets_unref. Returns NULL on an error, which is reported.

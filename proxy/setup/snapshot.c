@@ -184,6 +184,7 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
     if (report->error_count > 0)
         return false;
     certificates_check_hostname(config, snapshot->sets, report);
+    certificates_check_hosts(config, snapshot->sets, report);
     is_built = build_pools(snapshot);
     for (size_t i = 0; i < config->listener_count && is_built; i++)
         is_built = build_part(snapshot, i);

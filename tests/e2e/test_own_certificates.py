@@ -99,6 +99,26 @@ def test_another_set_may_cover_hostname(front, certificates):
     assert check(front) == ""
 
 
+def test_host_names_that_a_set_is_for(front, certificates, tmp_path):
+    """A wildcard may be wider than the names that clients ask for."""
+    pair = certificates.other("customer", names="DNS:a.customer.test,DNS:*.b.customer.test")
+    use(front, certificates.rsa)
+    front.section("tls own", certificate=pair.certificate, key=pair.key,
+                  **{"for": "A.customer.test, x.b.customer.test, *.customer.test"})
+    assert check(front) == ""
+    front.section("tls own", certificate=pair.certificate, key=pair.key,
+                  **{"for": "a.customer.test, a.custmer.test"})
+    assert check(front).endswith(
+        "[tls own] for = a.custmer.test: its certificate is not for this name, and clients that "
+        "ask for it will refuse it\n")
+    lone = tmp_path / "own.pem"
+    lone.write_bytes(pair.key.read_bytes() + pair.certificate.read_bytes())
+    front.section("tls own", certificate_directory=tmp_path,
+                  **{"for": "A.customer.test, c.customer.test"})
+    assert "for = c.customer.test: its" in check(front)
+    assert "for = A." not in check(front)
+
+
 def test_names_of_a_set(front, certificates):
     pair = certificates.other("two", names=f"DNS:{NAME},DNS:*.b.test")
     says(front, pair, f"names = c.test: the certificate {pair.certificate} is not for c.test",
