@@ -28,19 +28,19 @@ static const struct choice *protocol_words(void)
     return directive_find(SECTION_LISTENER, SLICE("protocol"))->choices;
 }
 
-/* The name of a listener comes before the word of a protocol, and both before a host name. */
+/* The word of a protocol comes before the name of a listener, and both before a host name. */
 static struct user user_of(const struct config *config, const char *text)
 {
     struct slice word = slice_from(text);
     struct user user = {.kind = USER_LISTENER, .text = text};
 
-    for (user.index = 0; user.index < config->listener_count; user.index++) {
-        if (strcmp(config->listeners[user.index].name, text) == 0)
-            return user;
-    }
     for (const struct choice *choice = protocol_words(); choice->word; choice++) {
         if (is_protocol(choice) && strcmp(choice->word, text) == 0)
             return (struct user){USER_PROTOCOL, choice->value, text};
+    }
+    for (user.index = 0; user.index < config->listener_count; user.index++) {
+        if (strcmp(config->listeners[user.index].name, text) == 0)
+            return user;
     }
     user.kind = slice_find(word, '.') < word.n ? USER_HOST : USER_UNKNOWN;
     return user;
@@ -125,14 +125,18 @@ static void add_set(struct config_listener *listener, size_t set)
         listener->tls_sets[listener->tls_set_count++] = set;
 }
 
-/* Returns whether a user is this listener, by its name or its protocol. */
+/*
+ * Returns whether a user is this listener, by its name or its protocol. A listener that is called
+ * as a protocol is meant by that word as well.
+ */
 static bool is_meant(
     const struct config *config, const struct user *user, const struct config_listener *listener)
 {
     if (user->kind == USER_LISTENER)
         return &config->listeners[user->index] == listener;
-    return user->kind == USER_PROTOCOL && user->index == listener->protocol &&
-           listener_is_good(listener, "protocol");
+    return user->kind == USER_PROTOCOL &&
+           ((user->index == listener->protocol && listener_is_good(listener, "protocol")) ||
+               strcmp(listener->name, user->text) == 0);
 }
 
 /* Adds the sets that are for the listener by words of that kind, in the order of the file. */

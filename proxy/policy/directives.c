@@ -147,12 +147,11 @@ const struct directive directives[] = {
                 "*.example.org for every name one level below."},
     {SECTION_TLS, "for", VALUE_TLS_USERS, FIELD(config_tls, users), .is_list = true,
         .needs_name = true, .default_text = "none",
-        .help = "Which clients get this set; in a [tls NAME] alone. The name of a listener, or a "
-                "protocol, which is every listener of it (a listener of that name comes first, and "
-                "is meant alone): the set is among its sets, before [tls]. A host name, or "
-                "*.example.org for every name one level below: clients of every listener that ask "
-                "for it get this set, before any that has it in names or in a certificate. A "
-                "listener with tls_set has only the sets in that."},
+        .help = "Which clients get this set; in a [tls NAME] alone. A protocol, which is every "
+                "listener of it, or the name of a listener: the set is among its sets, before "
+                "[tls]. A host name, or *.example.org for every name one level below: clients of "
+                "every listener that ask for it get this set, before any that has it in names or "
+                "in a certificate. A listener with tls_set has only the sets in that."},
     {SECTION_TLS, "policy", VALUE_CHOICE, FIELD(config_tls, policy), .is_inherited = true,
         .choices = tls_policies, .fallback = "intermediate",
         .help = "Which versions and ciphers are spoken. modern is TLS 1.3 alone. intermediate is "

@@ -499,6 +499,7 @@ def test_a_server_that_does_not_come_to_tls_serves_nobody(front, proxy, certific
     script, text = FAILURES[kind]
     client, _ = front([start_tls(certificates.rsa) if step == "tls" else step for step in script])
     assert client.read_to_end() == (NO_BACKEND if text else b'BYE "full"\r\n')
+    proxy.wait_for_event("session")
     if text:
         assert text in proxy.log()
 

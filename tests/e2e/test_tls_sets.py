@@ -174,25 +174,26 @@ def shows(proxy, name, server_name, pair, behaves_as=None):
 
 @pytest.mark.conformance("C87")
 def test_a_set_for_a_listener_is_its_first(sets_for, certificates):
-    proxy = sets_for(own={"for": "imaps, pop3"})
+    proxy = sets_for(own={"for": "imaps, pop3s"})
     proxy.start()
     for server_name in (None, "unknown.test", "mail.example.test"):
-        for name in ("imaps", "pop3"):
+        for name in ("imaps", "pop3s"):
             assert shows(proxy, name, server_name, certificates.ecdsa)
-        for name in ("imap", "pop3s", "smtp"):
+        for name in ("imap", "pop3", "smtp"):
             assert shows(proxy, name, server_name, certificates.rsa)
 
 
 def test_a_set_for_a_protocol_is_the_first_of_each_such_listener(sets_for, certificates):
-    """Unless a listener has the word for its name: then it is that one."""
+    """Also where one of them has the word for its name."""
     proxy = sets_for(word={"for": "imap"}, name={"for": "pop3"})
     proxy.drop("listener imap")
     proxy.listener("mailbox", "imap", "starttls", "imap")
     proxy.start()
     assert shows(proxy, "imaps", None, certificates.ecdsa)
     assert shows(proxy, "mailbox", None, certificates.ecdsa, "imap")
-    assert shows(proxy, "pop3", None, certificates.ecdsa)
-    for name in ("pop3s", "smtp", "submission"):
+    for name in ("pop3", "pop3s"):
+        assert shows(proxy, name, None, certificates.ecdsa)
+    for name in ("smtp", "submission"):
         assert shows(proxy, name, None, certificates.rsa)
 
 

@@ -69,12 +69,16 @@ static void test_a_protocol(void **state)
     assert_sets("sieve", "a default ");
 }
 
-/* It may be the word of a protocol, too. */
+/* A listener may be called as a protocol; the word still means all listeners of it. */
 static void test_the_name_of_a_listener_comes_first(void **state)
 {
     (void)state;
     assert_good(FIRST SET("a", "for = imap\n") IMAP IMAPS);
     assert_sets("imap", "a default ");
+    assert_sets("imaps", "a default ");
+    assert_good(FIRST SET("a", "for = pop3\n") "[listener pop3]\nbind = 127.0.0.1:143\n"
+                                               "backend = 127.0.0.1:1143\n" IMAPS);
+    assert_sets("pop3", "a default ");
     assert_sets("imaps", "default ");
     assert_good(FIRST SET("wide", "for = imap\n") SET("own", "for = imaps\n") OTHER IMAPS);
     assert_sets("other", "wide default ");
@@ -118,7 +122,7 @@ static void test_tls_set_says_all(void **state)
     assert_good(FIRST SET("a", "for = imap, *.example.org\n") SET("b", "for = *.example.net\n") IMAP
         "tls_set = default, a\n" OTHER);
     assert_sets("imap", "default a ");
-    assert_sets("other", "default | a b ");
+    assert_sets("other", "a default | b ");
 }
 
 #define AT(line) "x.ini:" line ": [tls a] for = "
