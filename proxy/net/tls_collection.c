@@ -238,10 +238,16 @@ static void take(struct gathering *all, struct tls_found *found, const struct tl
     }
 }
 
-/* A chain alone is no mistake, and a certificate that another file has as well needs no key. */
-static bool is_needless(const struct tls_found *found, const struct tls_found_certificate *one)
+/*
+ * A chain alone is no mistake, and needs no key. A self-signed certificate may sign others, too;
+ * but it is for a host name, which those of a chain are not.
+ */
+static bool is_of_chain(const struct tls_found_certificate *one)
 {
-    return one->read.is_authority && !tls_found_key_of(found, &one->read.key);
+    struct slice names = one->read.names;
+    char name[TLS_HOST_MAX + 3];
+
+    return one->read.is_authority && !tls_leaf_name(&names, name);
 }
 
 static void pair(struct gathering *all, const struct tls_found *found)
@@ -252,7 +258,7 @@ static void pair(struct gathering *all, const struct tls_found *found)
 
         if (key)
             add_pair(all, one, key);
-        else if (!is_needless(found, one))
+        else if (!is_of_chain(one))
             refuse(all, one->file->path, "no private key in its directory belongs to it");
     }
 }

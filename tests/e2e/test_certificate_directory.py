@@ -374,6 +374,44 @@ def test_check_judges_the_directory(new_proxy, new_backend, certificates, tmp_pa
     assert "a.test.crt" not in words.replace("old.test.crt", "")
 
 
+def test_check_names_a_certificate_of_its_own_making_whose_key_is_another(
+        new_proxy, new_backend, tmp_path):
+    """`openssl req -x509` makes one that may sign others, as the certificates of a chain may."""
+    live = tmp_path / "live"
+    proxy = new_proxy(with_certificate=False)
+    proxy.section("tls", certificate_directory=live)
+    add_listeners(proxy, new_backend)
+    proxy.write()
+    for name in ("a.test", "b.test"):
+        at = live / name
+        at.mkdir(parents=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", at / "tls.key", "-out",
+                        at / "tls.crt", "-subj", f"/CN={name}", "-addext",
+                        f"subjectAltName=DNS:{name}"], check=True, capture_output=True)
+    assert "no private key" not in check(proxy).stderr
+    shutil.copy(live / "b.test/tls.key", live / "a.test/tls.key")
+    done = check(proxy)
+    assert done.returncode == 0
+    assert f"{live}/a.test/tls.crt: no private key in its directory belongs to it" in done.stderr
+
+
+def test_check_says_which_names_a_directory_has(new_proxy, new_backend, certificates, tmp_path):
+    live = tmp_path / "live"
+    proxy = new_proxy(with_certificate=False)
+    proxy.section("tls", certificate_directory=live)
+    add_listeners(proxy, new_backend)
+    proxy.write()
+    for name in ("a.test", "b.test"):
+        traefik(live, name, pair_of(certificates, name), certificates.authority)
+    words = check(proxy).stderr
+    assert f"[tls] certificate_directory = {live}: no certificate is for mail.example.test" in words
+    assert "(the certificate here is for a.test, b.test)" in words
+    traefik(live, "mail.example.test", pair_of(certificates, "mail.example.test"),
+            certificates.authority)
+    assert "no certificate is for" not in check(proxy).stderr
+
+
 # Stapling
 
 @pytest.fixture
