@@ -264,12 +264,25 @@ bool tls_set_covers(const struct tls_set *set, const char *name)
     return covers || covers_all;
 }
 
+/* Adds a name to those that stand there, if there is room. */
+static void add_name(char *out, size_t cap, const char *name)
+{
+    size_t n = strlen(out);
+
+    if (n + strlen(name) + 3 < cap)
+        (void)snprintf(out + n, cap - n, "%s%s", n > 0 ? ", " : "", name);
+}
+
 const char *tls_set_names_text(const struct tls_set *set, char *out, size_t cap)
 {
-    size_t n = 0;
+    struct tls_directory *directory = tls_set_directory(set);
+    size_t count = directory ? tls_directory_count(directory) : 0;
 
     out[0] = '\0';
-    for (size_t i = 0; i < set->name_count && n + strlen(set->names[i]) + 3 < cap; i++)
-        n += (size_t)snprintf(out + n, cap - n, "%s%s", n > 0 ? ", " : "", set->names[i]);
+    for (size_t i = 0; i < set->name_count; i++)
+        add_name(out, cap, set->names[i]);
+    for (size_t i = 0; i < count; i++)
+        add_name(out, cap, tls_directory_first_name(directory, i));
+    tls_directory_unref(&directory);
     return out;
 }

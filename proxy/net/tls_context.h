@@ -75,8 +75,8 @@ bool tls_set_covers_hostname(const struct tls_set *set, const char *hostname);
 bool tls_set_covers(const struct tls_set *set, const char *name);
 
 /*
- * Writes the names that the set is chosen for, as many as there is room for, with commas between
- * them. Returns out.
+ * Writes the names that the set is chosen for, and the first one of each certificate of its
+ * directory, as many as there is room for, with commas between them. Returns out.
  */
 const char *tls_set_names_text(const struct tls_set *set, char *out, size_t cap);
 

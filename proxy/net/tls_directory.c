@@ -67,6 +67,11 @@ const char *tls_directory_path(const struct tls_directory *directory, size_t n)
     return tls_identity_path(directory->items[n]);
 }
 
+const char *tls_directory_first_name(const struct tls_directory *directory, size_t n)
+{
+    return tls_identity_name(directory->items[n], 0);
+}
+
 const struct certificate_dates *tls_directory_dates(const struct tls_directory *directory, size_t n)
 {
     return tls_identity_dates(directory->items[n]);

@@ -58,8 +58,10 @@ bool tls_directory_is_same(const struct tls_directory *a, const struct tls_direc
 size_t tls_directory_count(const struct tls_directory *directory);
 size_t tls_directory_name_count(const struct tls_directory *directory);
 
-/* Returns the file of the n-th certificate, and its dates; both belong to the directory. */
+/* Returns the file of the n-th certificate, its first name and its dates. They are the directory's.
+ */
 const char *tls_directory_path(const struct tls_directory *directory, size_t n);
+const char *tls_directory_first_name(const struct tls_directory *directory, size_t n);
 const struct certificate_dates *tls_directory_dates(
     const struct tls_directory *directory, size_t n);
 

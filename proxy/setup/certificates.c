@@ -438,6 +438,9 @@ void certificates_check_hostname(
         "will refuse it; have one made for it, or write hostname = and the name that clients use "
         "(the certificate here is for %s)",
         config->proxy.hostname, names[0] ? names : "no name at all");
-    config_report_setting(
-        report, false, SECTION_TLS, used, offsetof(struct config_tls, certificates), 0, text);
+    config_report_setting(report, false, SECTION_TLS, used,
+        used->certificates.count > 0 || used->directories.count == 0
+            ? offsetof(struct config_tls, certificates)
+            : offsetof(struct config_tls, directories),
+        0, text);
 }
