@@ -199,6 +199,25 @@ static bool parse_with_unit(
     return true;
 }
 
+/* A time is meant that is allowed: in seconds, or else in milliseconds. */
+static void refuse_without_unit(
+    const struct directive *directive, struct slice text, uint64_t number, struct error *error)
+{
+    char allowed[DIRECTIVE_TEXT_MAX];
+    const char *unit = NULL;
+
+    (void)directive_allowed(directive, allowed);
+    if (number >= (directive->min + 999) / 1000 && number <= directive->max / 1000)
+        unit = "s";
+    else if (number >= directive->min && number <= directive->max)
+        unit = "ms";
+    if (unit)
+        error_set(error, "a time needs a unit; did you mean %.*s%s? allowed: %s", (int)text.n,
+            text.p, unit, allowed);
+    else
+        error_set(error, "a time needs a unit; allowed: %s", allowed);
+}
+
 static bool parse_unless_zero(
     const struct directive *directive, struct slice text, uint64_t *value, struct error *error)
 {
@@ -208,8 +227,7 @@ static bool parse_unless_zero(
 
     if (!parse_with_unit(directive, text, &read, &is_too_high)) {
         if (directive->type == VALUE_DURATION && slice_number(text, UINT64_MAX, &read))
-            error_set(error, "a time needs a unit; did you mean %.*ss? allowed: %s", (int)text.n,
-                text.p, directive_allowed(directive, allowed));
+            refuse_without_unit(directive, text, read, error);
         else
             error_set(error, "not %s; allowed: %s", kind_of(directive),
                 directive_allowed(directive, allowed));

@@ -94,6 +94,10 @@ def test_key_of_another_section(check):
      "24h; allowed: 100ms to 1h"),
     ("[timeouts]\nlogin = 60", "[timeouts] login = 60: a time needs a unit; did you mean 60s? "
      "allowed: 100ms to 1h"),
+    # What is suggested is allowed
+    ("[timeouts]\nlogin = 5000", "[timeouts] login = 5000: a time needs a unit; did you mean "
+     "5000ms? allowed: 100ms to 1h"),
+    ("[timeouts]\nlogin = 0", "[timeouts] login = 0: a time needs a unit; allowed: 100ms to 1h"),
 ])
 def test_bad_number(check, text, problem):
     check(GOOD + text).has_error(7, problem)
