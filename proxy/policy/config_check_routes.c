@@ -65,9 +65,11 @@ static void check_is_reached(
             continue;
         config_report_add(build->report, false, listener->routes[index].origin,
             "[listener %s] route = %s: it can never match, since %s, at %s:%u, takes each of its "
-            "clients before; put it first, or remove it",
+            "clients before; %s",
             listener->name, listener->routes[index].text, listener->routes[i].text,
-            listener->routes[i].origin.file, listener->routes[i].origin.line);
+            listener->routes[i].origin.file, listener->routes[i].origin.line,
+            covers(&listener->rules[index], &listener->rules[i]) ? "remove one of the two"
+                                                                 : "put it first, or remove it");
         return;
     }
 }

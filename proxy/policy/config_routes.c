@@ -191,6 +191,15 @@ static bool parse_condition(struct route_line *line, struct slice text)
 
 /* ---- Targets ---- */
 
+static bool is_backend(const struct config *config, struct slice name)
+{
+    for (size_t i = 0; i < config->backend_count; i++) {
+        if (slice_equal(slice_from(config->backends[i].name), name))
+            return true;
+    }
+    return false;
+}
+
 static bool parse_pass(struct route_line *line, struct slice rest)
 {
     struct slice after = rest;
@@ -199,6 +208,11 @@ static bool parse_pass(struct route_line *line, struct slice rest)
     line->route->target = ROUTE_PASS;
     (void)slice_word(&after, &word);
     if (!slice_equal(word, SLICE("backend"))) {
+        if (is_backend(line->setting->build->config, word) && slice_find(word, ':') == word.n) {
+            REFUSE(line, "%.*s is a backend; write pass backend %.*s", (int)word.n, word.p,
+                (int)word.n, word.p);
+            return false;
+        }
         if (word.n > 0)
             return setting_add_backend(line->setting, line->value, rest, &line->route->index);
         REFUSE(line, "pass whereto? write e.g. pass 127.0.0.1:8443, or pass backend NAME");
@@ -223,19 +237,19 @@ static bool explain_target(struct route_line *line, struct slice word)
     const struct config *config = line->setting->build->config;
 
     if (slice_find(word, ':') < word.n || slice_starts(word, SLICE("/"))) {
-        REFUSE(line, "an address is passed to; write pass %.*s", (int)word.n, word.p);
-        return true;
-    }
-    for (size_t i = 0; i < config->backend_count; i++) {
-        if (!slice_equal(slice_from(config->backends[i].name), word))
-            continue;
         REFUSE(line,
-            "%.*s is a backend; name a listener, whose settings then hold, or write pass backend "
-            "%.*s for connections that are passed unread",
-            (int)word.n, word.p, (int)word.n, word.p);
+            "to pass connections on unread, write pass %.*s; else name a listener, whose backend "
+            "it is",
+            (int)word.n, word.p);
         return true;
     }
-    return false;
+    if (!is_backend(config, word))
+        return false;
+    REFUSE(line,
+        "%.*s is a backend; name a listener, whose settings then hold, or write pass backend %.*s "
+        "for connections that are passed unread",
+        (int)word.n, word.p, (int)word.n, word.p);
+    return true;
 }
 
 static bool is_listener(const struct config *config, struct slice name)

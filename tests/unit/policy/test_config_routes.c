@@ -163,12 +163,15 @@ static void test_what_is_wrong_with_a_target(void **state)
     assert_refused("tls -> web",
         "web is a backend; name a listener, whose settings then hold, or write pass backend web "
         "for connections that are passed unread");
-    assert_refused("tls -> 127.0.0.1:8443", "an address is passed to; write pass 127.0.0.1:8443");
+    assert_refused("tls -> 127.0.0.1:8443",
+        "to pass connections on unread, write pass 127.0.0.1:8443; else name a listener, whose "
+        "backend it is");
     assert_refused("tls -> pass", "pass whereto? write e.g. pass 127.0.0.1:8443, or pass backend "
                                   "NAME");
     assert_refused("tls -> pass 127.0.0.1",
         "\"127.0.0.1\" is not HOST:PORT with a port of 1 to 65535; an IPv6 address stands in "
         "brackets");
+    assert_refused("tls -> pass web", "web is a backend; write pass backend web");
     assert_refused(
         "tls -> pass backend wbe", "there is no section [backend wbe]; did you mean web?");
     assert_refused("tls -> pass backend", "the name of the backend is missing; write pass backend "
@@ -195,7 +198,7 @@ static void test_a_misspelt_protocol(void **state)
     assert_int_equal(report.count, 0);
 }
 
-static void assert_shadowed(const char *first, const char *second)
+static void assert_shadowed_so(const char *first, const char *second, const char *remedy)
 {
     char text[2048];
     char expected[1024];
@@ -205,23 +208,34 @@ static void assert_shadowed(const char *first, const char *second)
         strcmp(first, "default") == 0 ? "" : "route = default -> refuse\n");
     (void)snprintf(expected, sizeof(expected),
         AT("8") "%s: it can never match, since %s, at x.ini:7, takes each of its clients before; "
-                "put it first, or remove it",
-        second, first);
+                "%s",
+        second, first, remedy);
     assert_problem(text, false, expected);
+}
+
+static void assert_shadowed(const char *first, const char *second)
+{
+    assert_shadowed_so(first, second, "put it first, or remove it");
+}
+
+/* Neither could be taken behind the other. */
+static void assert_is_same(const char *first, const char *second)
+{
+    assert_shadowed_so(first, second, "remove one of the two");
 }
 
 static void test_routes_that_can_never_match(void **state)
 {
     (void)state;
-    assert_shadowed("alpn imap", "alpn imap");
+    assert_is_same("alpn imap", "alpn imap");
     assert_shadowed("alpn imap", "alpn imaps");
     assert_shadowed("tls", "alpn imap");
     assert_shadowed("tls", "sni example.org");
-    assert_shadowed("tls", "tls");
+    assert_is_same("tls", "tls");
     assert_shadowed("sni *.example.org", "sni a.example.org");
     assert_shadowed("sni *.example.org", "sni *.a.example.org");
-    assert_shadowed("sni A.example.org", "sni a.example.org");
-    assert_shadowed("first smtp", "first EHLO");
+    assert_is_same("sni A.example.org", "sni a.example.org");
+    assert_is_same("first smtp", "first EHLO");
     assert_shadowed("from 10.0.0.0/8", "from 10.1.0.0/16");
     assert_shadowed("from 10.0.0.0/8", "from 10.1.1.1");
     assert_shadowed("default", "tls");
