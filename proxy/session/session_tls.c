@@ -104,6 +104,23 @@ void session_log_tls(const struct session *session, struct log_line *line)
     log_certificate(line, tls);
 }
 
+static const char *hint_of_tls_in_text(const struct config_listener *listener)
+{
+    switch (listener->tls) {
+    case LISTENER_TLS_NONE:
+        return "the client speaks TLS, and this listener has tls = none";
+    case LISTENER_TLS_AUTO:
+        return "the client begins with TLS, but later than sniff allows, and had got the greeting "
+               "in "
+               "clear; write a longer sniff";
+    case LISTENER_TLS_STARTTLS:
+    case LISTENER_TLS_IMPLICIT:
+        break;
+    }
+    return "the client begins with TLS, and on this port STARTTLS comes first; set its encryption "
+           "to STARTTLS, or write tls = auto in the listener";
+}
+
 /* Returns what a reason that is about TLS means, or NULL. */
 static const char *hint_of_reason(const struct session *session)
 {
@@ -113,16 +130,13 @@ static const char *hint_of_reason(const struct session *session)
     switch ((int)session->reason) {
     case REASON_PLAINTEXT_ON_TLS_PORT:
         return "the client speaks without TLS, and on this port TLS comes first; set its "
-               "encryption to SSL/TLS, or send it to a port with tls = starttls";
+               "encryption to SSL/TLS, or write tls = auto in the listener";
     case REASON_TLS_ON_PLAINTEXT_PORT:
-        return session->service->listener->tls == LISTENER_TLS_NONE
-                   ? "the client speaks TLS, and this listener has tls = none"
-                   : "the client begins with TLS, and on this port STARTTLS comes first; set its "
-                     "encryption to STARTTLS, or send it to a port with tls = implicit";
+        return hint_of_tls_in_text(session->service->listener);
     case REASON_TIMEOUT_HANDSHAKE:
         return is_silent && !session->dialog
                    ? "the client waited for a greeting, and on this port TLS comes first; set its "
-                     "encryption to SSL/TLS, or send it to a port with tls = starttls"
+                     "encryption to SSL/TLS, or write tls = auto in the listener"
                    : NULL;
     default:
         return NULL;

@@ -190,6 +190,21 @@ def test_something_that_begins_like_tls(port):
     assert port.backend.connections == []
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_tls_that_comes_later_than_sniff_allows_is_told_as_that(port, protocol):
+    """A lost segment comes again after a second. The greeting has gone out in clear, and no setting
+    of the client's encryption would have helped."""
+    port = port(protocol, sniff="10ms")
+    with port.connect() as client:
+        port.greeting(client)
+        client.send_raw(first_flight(client))
+        client.read_to_end()
+    session = port.session()
+    assert session["reason"] == "tls-on-plaintext-port"
+    assert session["hint"] == ("the client begins with TLS, but later than sniff allows, and had got the "
+                               "greeting in clear; write a longer sniff")
+
+
 def test_a_handshake_that_does_not_go_on(port):
     port = port(timeouts={"handshake": "200ms"})
     with port.connect() as client:

@@ -242,6 +242,7 @@ def test_a_client_in_clear_where_tls_comes_first(front):
     fields = proxy.wait_for_event("session").fields
     assert fields["reason"] == "plaintext-on-tls-port"
     assert fields["hint"].startswith("the client speaks without TLS, and on this port TLS comes first")
+    assert fields["hint"].endswith(", or write tls = auto in the listener")
     assert "secret" not in proxy.log()
 
 
@@ -266,6 +267,7 @@ def test_a_client_that_waits_for_a_greeting_where_tls_comes_first(front):
     fields = proxy.wait_for_event("session").fields
     assert fields["reason"] == "handshake-timeout"
     assert fields["hint"].startswith("the client waited for a greeting, and on this port TLS comes first")
+    assert fields["hint"].endswith(", or write tls = auto in the listener")
 
 
 def test_a_client_with_tls_where_starttls_comes_first(front):
@@ -277,6 +279,7 @@ def test_a_client_with_tls_where_starttls_comes_first(front):
     fields = proxy.wait_for_event("session").fields
     assert fields["reason"] == "tls-on-plaintext-port"
     assert fields["hint"].startswith("the client begins with TLS, and on this port STARTTLS comes first")
+    assert fields["hint"].endswith(", or write tls = auto in the listener")
 
 
 # The client's certificate
