@@ -100,7 +100,7 @@ struct session {
     bool wants_drain; /* it must end as soon as the phase allows */
     bool renew;       /* after the client's handshake a renewal follows */
     bool may_talk;    /* it was routed by its first words, so that it is no early talker */
-    bool is_guess;    /* it is passed on because it was silent, and nothing was said since */
+    bool is_guess;    /* it was silent when the way was chosen, and nothing was said since */
     struct stream leg[2];
     struct pipe pipe[2];   /* pipe[LEG_CLIENT]: from the client to the server */
     struct dialog *dialog; /* NULL before it begins, and in a relay */

@@ -91,10 +91,10 @@ static void note_arrival(struct session *session)
 
 unsigned session_run_dial(struct session *session)
 {
-    if (catch_early_talker(session))
-        return turn_early_talker_away(session);
     if (session_speaks_after_all(session))
         return session_route_anew(session);
+    if (catch_early_talker(session))
+        return turn_early_talker_away(session);
     if (!upstream_step(&session->upstream))
         return leave_if_gone(session);
     note_arrival(session);
@@ -108,6 +108,8 @@ unsigned session_run_dial(struct session *session)
 
 unsigned session_run_delay(struct session *session)
 {
+    if (session_speaks_after_all(session))
+        return session_route_anew(session);
     return catch_early_talker(session) ? turn_early_talker_away(session) : leave_if_gone(session);
 }
 

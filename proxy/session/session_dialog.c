@@ -87,6 +87,7 @@ unsigned session_start_dialog(struct session *session)
         .server_tls_verified = server_tls && session->service->route.is_verified};
     struct actions actions;
 
+    session->is_guess = false;
     session->dialog = malloc(sizeof(*session->dialog));
     if (!session->dialog || !reserve(session, greeting_len))
         return session_give_up(session, REASON_NO_MEMORY);

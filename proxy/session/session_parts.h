@@ -80,8 +80,9 @@ unsigned session_expire_sniff(struct session *session);
 unsigned session_drain_sniff(struct session *session);
 
 /*
- * For a client that is passed on because it was silent: returns whether it has spoken since. Then
- * session_route_anew chooses by its words, and leaves the server, which has said nothing.
+ * For a client whose way was chosen while it was silent: returns whether it has spoken since, and
+ * so that another way may be right. Then session_route_anew chooses by its words, and leaves the
+ * server, from which the client has heard nothing.
  */
 bool session_speaks_after_all(struct session *session);
 unsigned session_route_anew(struct session *session);

@@ -6,7 +6,8 @@
  * A client that says nothing waits for a greeting, perhaps: it gets one after `sniff`. One that has
  * begun to speak does not wait for it, and has the time of a handshake or of a line for the rest.
  * A connection that is passed on after `sniff` may be for a server that speaks first. If the client
- * speaks first after all, its words were late, and choose the route anew.
+ * speaks first after all, its words were late, and choose the route anew. So does TLS that comes
+ * before the greeting of mail has gone out.
  */
 #include "session_parts.h"
 
@@ -166,7 +167,7 @@ unsigned session_expire_sniff(struct session *session)
         return decide(session, true);
     if (may_hear_first(session)) {
         next = decide(session, true);
-        session->is_guess = !session->service->protocol;
+        session->is_guess = true;
         return next;
     }
     session_set_deadline(session, CLASS_HANDSHAKE, session->service->config->timeouts.handshake,
@@ -176,6 +177,7 @@ unsigned session_expire_sniff(struct session *session)
 
 /* ---- Thinking again ---- */
 
+/* What a client of mail says in clear is for the dialog, and changes nothing. */
 bool session_speaks_after_all(struct session *session)
 {
     struct pipe *client = &session->pipe[LEG_CLIENT];
@@ -183,19 +185,25 @@ bool session_speaks_after_all(struct session *session)
     if (!session->is_guess)
         return false;
     (void)pipe_fill(client, &session->leg[LEG_CLIENT], &session->engine->lines);
-    if (heard(session).n > 0)
-        return true;
     buffer_give_if_empty(&session->engine->lines, &client->in);
-    return false;
+    if (heard(session).n == 0)
+        return false;
+    session->is_guess = !session->service->protocol || session_hears_tls(session);
+    return session->is_guess;
 }
 
 /* Nothing is left of the way to the server: the next one begins as if it were the first. */
 unsigned session_route_anew(struct session *session)
 {
+    struct pipe *server = &session->pipe[LEG_SERVER];
+
     session->is_guess = false;
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++)
         session->pipe[side].is_opaque = session->pipe[side].resets = false;
     session_leave_server(session);
+    buffer_give_cleansed(&session->engine->replies, &server->in);
+    server->ended = server->truncated = false;
+    server->bytes = 0;
     free(session->server_name);
     session->server_name = NULL;
     session->upstream = (struct upstream){0};

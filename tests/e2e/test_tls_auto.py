@@ -3,13 +3,15 @@ tells what a client wants; one that says nothing gets the greeting after `sniff`
 """
 
 import signal
+import threading
 import time
 
 import pytest
-from mailmux_e2e import CEILING
+from mailmux_e2e import CEILING, until
 from mailmux_e2e.attacks import GOODBYE, client_hello, first_flight, go_on, in_records, ways
 from mailmux_e2e.client import Client, default_context
 from mailmux_e2e.servers import server
+from mailmux_e2e.steps import wait_for
 
 PROTOCOLS = ["smtp", "submission", "imap", "pop3"]
 FIRST = {"smtp": b"EHLO c.test\r\n", "imap": b"a CAPABILITY\r\n", "pop3": b"CAPA\r\n"}
@@ -50,8 +52,10 @@ class Port:
 
 @pytest.fixture
 def port(proxy, new_backend):
-    def build(protocol="smtp", sniff=NEVER, timeouts={}, **settings):
-        backend = new_backend(server(spoken(protocol)))
+    def build(protocol="smtp", sniff=NEVER, timeouts={}, first=[], **settings):
+        """first: steps of the server on its first connection, in front of its greeting."""
+        usual = server(spoken(protocol))
+        backend = new_backend([*first, *usual], usual) if first else new_backend(usual)
         proxy.backend("server", backend.port)
         proxy.section("timeouts", drain="2s", **timeouts)
         proxy.listener("test", protocol, "auto", "server", sniff=sniff, **settings)
@@ -203,6 +207,38 @@ def test_tls_that_comes_later_than_sniff_allows_is_told_as_that(port, protocol):
     assert session["reason"] == "tls-on-plaintext-port"
     assert session["hint"] == ("the client begins with TLS, but later than sniff allows, and had got the "
                                "greeting in clear; write a longer sniff")
+
+
+@pytest.mark.parametrize("early_talker", ["hold", "refuse"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_tls_that_comes_before_the_greeting_is_tls(port, protocol, early_talker):
+    """It comes later than sniff allows, but the server is slow, and the client has heard nothing yet."""
+    slow = threading.Event()
+    port = port(protocol, sniff="10ms", first=[wait_for(slow)], early_talker=early_talker)
+    with port.connect() as client:
+        port.backend.connection(0)
+        client.send_raw(first_flight(client))
+        go_on(client)
+        slow.set()
+        port.greeting(client)
+        port.leave(client)
+    session = port.session()
+    assert session["tls"] == "TLSv1.3" and session["reason"] == "quit" and session["tries"] == "1"
+
+
+def test_tls_that_comes_while_the_greeting_is_delayed_is_tls(port):
+    port = port("smtp", sniff="10ms", greeting_delay="60s")
+
+    def is_delayed():
+        port.proxy.send_signal(signal.SIGUSR1)
+        return any(line.fields["phase"] == "delay" for line in port.proxy.events("state-session"))
+
+    with port.connect() as client:
+        until(is_delayed)
+        client.send_raw(first_flight(client))
+        go_on(client)
+        assert client.tls.version() == "TLSv1.3"
+    assert port.session()["tls"] == "TLSv1.3"
 
 
 def test_a_handshake_that_does_not_go_on(port):
