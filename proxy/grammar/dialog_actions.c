@@ -136,6 +136,14 @@ void dialog_note_refusal(enum dialog_refusal refusal, struct actions *actions)
         actions->news.refusal = refusal;
 }
 
+void dialog_refuse(
+    struct dialog *dialog, enum dialog_refusal refusal, struct slice reply, struct actions *actions)
+{
+    dialog_note_refusal(refusal, actions);
+    dialog_reply(actions, reply);
+    dialog_count_bad(dialog, actions);
+}
+
 void dialog_forgive(struct dialog *dialog)
 {
     dialog->bad_commands = 0;

@@ -194,6 +194,10 @@ void dialog_count_bad(struct dialog *dialog, struct actions *actions);
  */
 void dialog_note_refusal(enum dialog_refusal refusal, struct actions *actions);
 
+/* Refuses a command with this line, and counts it as a bad one. */
+void dialog_refuse(struct dialog *dialog, enum dialog_refusal refusal, struct slice reply,
+    struct actions *actions);
+
 /*
  * Forgets the bad commands so far, as Postfix does, because a message was taken or a login was
  * accepted.

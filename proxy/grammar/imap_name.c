@@ -12,15 +12,7 @@ static bool is_literal(struct slice text)
 
     if (text.n == 0 || *text.p != '{' || slice_find(slice_after(text, 1), '{') + 1 < text.n)
         return false;
-    switch (literal_find(text, &octets)) {
-    case LITERAL_NONE:
-    case LITERAL_WRONG:
-        return false;
-    case LITERAL_WAITS:
-    case LITERAL_COMES:
-        return true;
-    }
-    return false;
+    return literal_follows(text, &octets);
 }
 
 /* Returns whether something follows after a blank: the password. */

@@ -64,3 +64,10 @@ enum literal literal_find(struct slice line, uint64_t *octets)
         *octets = UINT64_MAX;
     return comes ? LITERAL_COMES : LITERAL_WAITS;
 }
+
+bool literal_follows(struct slice line, uint64_t *octets)
+{
+    enum literal literal = literal_find(line, octets);
+
+    return literal == LITERAL_WAITS || literal == LITERAL_COMES;
+}

@@ -29,4 +29,7 @@ enum literal {
  */
 enum literal literal_find(struct slice line, uint64_t *octets);
 
+/* Returns whether a literal follows the line, of whichever of the two forms; *octets as above. */
+bool literal_follows(struct slice line, uint64_t *octets);
+
 #endif

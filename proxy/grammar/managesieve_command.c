@@ -8,14 +8,6 @@
 
 #include "mailmux/sasl.h"
 
-static void refuse(
-    struct dialog *dialog, enum dialog_refusal refusal, struct slice reply, struct actions *actions)
-{
-    dialog_note_refusal(refusal, actions);
-    dialog_reply(actions, reply);
-    dialog_count_bad(dialog, actions);
-}
-
 /* Refuses a command that needs TLS. It is an honest mistake, so it is not counted. */
 static void want_tls(struct actions *actions)
 {
@@ -25,7 +17,7 @@ static void want_tls(struct actions *actions)
 
 static void refuse_arguments(struct dialog *dialog, struct actions *actions)
 {
-    refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("NO \"Invalid arguments\""), actions);
+    dialog_refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("NO \"Invalid arguments\""), actions);
 }
 
 static void await(struct dialog *dialog, enum managesieve_command command)
@@ -123,8 +115,8 @@ static void authenticate(
     } else if (!parse_exchange(command->arguments, &mechanism, &response, &has_response)) {
         refuse_arguments(dialog, actions);
     } else if (sasl_is_withheld(mechanism.text)) {
-        refuse(dialog, REFUSAL_MECHANISM, SLICE("NO \"Unsupported authentication mechanism\""),
-            actions);
+        dialog_refuse(dialog, REFUSAL_MECHANISM,
+            SLICE("NO \"Unsupported authentication mechanism\""), actions);
     } else {
         dialog->of.managesieve.dirty = true;
         dialog_begin_exchange(dialog, mechanism.text, response.text);
@@ -141,12 +133,13 @@ static void authenticate(
 static void starttls(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     if (dialog->tls) {
-        refuse(dialog, REFUSAL_OUT_OF_PLACE, SLICE("NO \"TLS is already active\""), actions);
+        dialog_refuse(dialog, REFUSAL_OUT_OF_PLACE, SLICE("NO \"TLS is already active\""), actions);
     } else if (!dialog->policy->offers_tls) {
-        refuse(
+        dialog_refuse(
             dialog, REFUSAL_NOT_OFFERED, SLICE("NO \"STARTTLS is not available here\""), actions);
     } else if (command->arguments.n > 0) {
-        refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("NO \"STARTTLS takes no argument\""), actions);
+        dialog_refuse(
+            dialog, REFUSAL_BAD_ARGUMENTS, SLICE("NO \"STARTTLS takes no argument\""), actions);
     } else if (!dialog_may_start_tls(command->behind)) {
         dialog_note_refusal(REFUSAL_INJECTION, actions);
         dialog_reply(actions, SLICE("NO \"Nothing may follow STARTTLS\""));
@@ -178,11 +171,12 @@ static const char *const known[] = {"UNAUTHENTICATE", "HAVESPACE", "PUTSCRIPT", 
 static void serve_other(struct dialog *dialog, struct actions *actions)
 {
     if (!dialog->verb)
-        refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("NO \"Unknown command\""), actions);
+        dialog_refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("NO \"Unknown command\""), actions);
     else if (dialog_needs_tls(dialog))
         want_tls(actions);
     else
-        refuse(dialog, REFUSAL_OUT_OF_PLACE, SLICE("NO \"Not permitted before login\""), actions);
+        dialog_refuse(
+            dialog, REFUSAL_OUT_OF_PLACE, SLICE("NO \"Not permitted before login\""), actions);
 }
 
 /*
@@ -235,7 +229,7 @@ void managesieve_client_bad_line(
 
     (void)slice_word(&line, &verb);
     (void)note_verb(dialog, verb);
-    refuse(dialog, too_long ? REFUSAL_LINE_TOO_LONG : REFUSAL_BAD_CHARACTER,
+    dialog_refuse(dialog, too_long ? REFUSAL_LINE_TOO_LONG : REFUSAL_BAD_CHARACTER,
         too_long ? SLICE("NO \"Line too long\"") : SLICE("NO \"Invalid character in the line\""),
         actions);
 }

@@ -18,30 +18,14 @@ static bool cut_quoted(struct slice *rest, struct managesieve_string *string)
     return true;
 }
 
-/*
- * Returns whether a literal follows the line. Servers write {n}, clients {n+}: each of the two is
- * understood of either.
- */
-static bool announces_literal(struct slice line, uint64_t *octets)
-{
-    switch (literal_find(line, octets)) {
-    case LITERAL_NONE:
-    case LITERAL_WRONG:
-        return false;
-    case LITERAL_WAITS:
-    case LITERAL_COMES:
-        return true;
-    }
-    return false;
-}
-
+/* Servers write {n}, clients {n+}: each of the two is understood of either. */
 static bool cut_literal(struct slice *rest, struct managesieve_string *string)
 {
     uint64_t octets;
     struct slice in = *rest;
     struct slice line;
 
-    if (!line_next(&in, &line) || !announces_literal(line, &octets))
+    if (!line_next(&in, &line) || !literal_follows(line, &octets))
         return false;
     if (slice_find(slice_after(line, 1), '{') + 1 < line.n || octets > in.n)
         return false; /* there is more on the line than the literal */
@@ -167,7 +151,7 @@ static enum reply_cut cut_line(struct slice in, size_t line_limit, size_t limit,
 
     if (cut != REPLY_WHOLE)
         return cut;
-    *goes_on = announces_literal(*line, &octets);
+    *goes_on = literal_follows(*line, &octets);
     if (octets > limit - *used)
         return REPLY_LARGE;
     *used += (size_t)octets;
@@ -209,7 +193,7 @@ void managesieve_part_relay(const struct managesieve_part *part, struct actions 
         uint64_t octets = 0;
 
         dialog_reply(actions, line);
-        if (!announces_literal(line, &octets))
+        if (!literal_follows(line, &octets))
             continue;
         dialog_say(actions, slice_of(rest.p, (size_t)octets));
         rest = slice_after(rest, (size_t)octets);

@@ -7,14 +7,6 @@
 
 #include "mailmux/sasl.h"
 
-static void refuse(
-    struct dialog *dialog, enum dialog_refusal refusal, struct slice reply, struct actions *actions)
-{
-    dialog_note_refusal(refusal, actions);
-    dialog_reply(actions, reply);
-    dialog_count_bad(dialog, actions);
-}
-
 /*
  * Refuses a command that needs TLS. To send one too early is an honest mistake, so it is not
  * counted as a bad command. The words are the same for any user and any password [RFC 8314 4.1].
@@ -113,10 +105,10 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
     begin_login(dialog);
     (void)slice_word(&rest, &response);
     if (sasl_is_withheld(mechanism))
-        refuse(
+        dialog_refuse(
             dialog, REFUSAL_MECHANISM, SLICE("-ERR Unsupported authentication mechanism"), actions);
     else if (!sasl_is_mechanism(mechanism) || !sasl_is_base64(response) || slice_trim(rest).n > 0)
-        refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("-ERR Invalid arguments"), actions);
+        dialog_refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("-ERR Invalid arguments"), actions);
     else
         begin_exchange(dialog, command, mechanism, response, actions);
 }
@@ -124,18 +116,19 @@ static void auth(struct dialog *dialog, const struct command *command, struct ac
 static void stls(struct dialog *dialog, const struct command *command, struct actions *actions)
 {
     if (dialog->tls) {
-        refuse(dialog, REFUSAL_OUT_OF_PLACE, SLICE("-ERR Command not permitted when TLS active"),
-            actions);
+        dialog_refuse(dialog, REFUSAL_OUT_OF_PLACE,
+            SLICE("-ERR Command not permitted when TLS active"), actions);
     } else if (!dialog->policy->offers_tls) {
-        refuse(dialog, REFUSAL_NOT_OFFERED, SLICE("-ERR STLS is not available here"), actions);
+        dialog_refuse(
+            dialog, REFUSAL_NOT_OFFERED, SLICE("-ERR STLS is not available here"), actions);
     } else if (command->arguments.n > 0) {
-        refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("-ERR STLS takes no argument"), actions);
+        dialog_refuse(dialog, REFUSAL_BAD_ARGUMENTS, SLICE("-ERR STLS takes no argument"), actions);
     } else if (!dialog_may_start_tls(command->behind)) {
         dialog_note_refusal(REFUSAL_INJECTION, actions);
         dialog_reply(actions, SLICE("-ERR Nothing may follow STLS"));
         dialog_close(dialog, actions, REASON_INJECTION);
     } else if (dialog->of.pop3.user_given) {
-        refuse(
+        dialog_refuse(
             dialog, REFUSAL_OUT_OF_PLACE, SLICE("-ERR STLS is not permitted after USER"), actions);
     } else if (dialog->tls_unavailable) {
         dialog_note_refusal(REFUSAL_TOO_MANY_HANDSHAKES, actions);
@@ -209,7 +202,7 @@ static void serve(struct dialog *dialog, const struct command *command, struct a
     const struct row *row = note_verb(dialog, command->verb);
 
     if (!row) {
-        refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("-ERR Unknown command"), actions);
+        dialog_refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("-ERR Unknown command"), actions);
         return;
     }
     if (is_withheld(dialog, row->need)) {
@@ -239,7 +232,7 @@ void pop3_client_line(
     struct slice rest = line;
 
     if (!slice_word(&rest, &command.verb) || command.verb.p != line.p) {
-        refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("-ERR Unknown command"), actions);
+        dialog_refuse(dialog, REFUSAL_BAD_COMMAND, SLICE("-ERR Unknown command"), actions);
     } else {
         command.arguments = slice_trim(rest);
         serve(dialog, &command, actions);
@@ -253,7 +246,7 @@ void pop3_client_bad_line(
 
     (void)slice_word(&line, &verb);
     (void)note_verb(dialog, verb);
-    refuse(dialog, too_long ? REFUSAL_LINE_TOO_LONG : REFUSAL_BAD_CHARACTER,
+    dialog_refuse(dialog, too_long ? REFUSAL_LINE_TOO_LONG : REFUSAL_BAD_CHARACTER,
         too_long ? SLICE("-ERR Line too long") : SLICE("-ERR Invalid character in the line"),
         actions);
 }
