@@ -87,7 +87,8 @@ const struct tls_served *tls_directory_find(const struct tls_directory *director
     return table_get(&directory->names, slice_from(name));
 }
 
-const struct tls_served *tls_directory_find_wildcard(
+/* The same for a wildcard that stands for the name. */
+static const struct tls_served *find_wildcard(
     const struct tls_directory *directory, const char *name)
 {
     const char *parent = strchr(name, '.');
@@ -105,7 +106,7 @@ bool tls_directory_covers(const struct tls_directory *directory, const char *nam
     char host[TLS_HOST_MAX + 1];
 
     return tls_names_normalise(slice_from(name), host) &&
-           (tls_directory_find(directory, host) || tls_directory_find_wildcard(directory, host));
+           (tls_directory_find(directory, host) || find_wildcard(directory, host));
 }
 
 const struct tls_served *tls_directory_fallback(const struct tls_directory *directory)

@@ -16,10 +16,6 @@ struct tls_served {
 const struct tls_served *tls_directory_find(
     const struct tls_directory *directory, const char *name);
 
-/* The same for a wildcard that stands for the name. */
-const struct tls_served *tls_directory_find_wildcard(
-    const struct tls_directory *directory, const char *name);
-
 /* Returns the n-th certificate, which is the directory's. */
 struct tls_identity *tls_directory_item(const struct tls_directory *directory, size_t n);
 
