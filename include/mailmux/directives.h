@@ -1,7 +1,7 @@
 /*
- * The settings of proxy.ini as one table, which parser, validator, dump, reference and manual page
- * all read. A new setting is a new row in policy/directives.c and a new field in config.h. Constant
- * data; any thread.
+ * The settings of proxy.ini as tables, which parser, validator, dump, reference and manual page all
+ * read. A new setting is a new row in policy/directives_SECTION.c and a new field in config.h.
+ * Constant data; any thread.
  */
 #ifndef MAILMUX_DIRECTIVES_H
 #define MAILMUX_DIRECTIVES_H
@@ -87,16 +87,20 @@ struct directive {
 
 /* Indexed by enum section_kind. */
 extern const struct section_info section_infos[SECTION_KINDS];
-extern const struct directive directives[];
-extern const size_t directive_count;
+
+/* Of all sections, one after the other. */
+size_t directive_count(void);
+
+/* Returns a row, which is a constant. `index` is below directive_count. */
+const struct directive *directive_at(size_t index);
+
+/* The inverse of directive_at. */
+size_t directive_index(const struct directive *directive);
 
 /* The three return a row of a table, which is a constant, or NULL when there is none. */
 const struct section_info *section_find(struct slice word);
 const struct directive *directive_find(enum section_kind section, struct slice key);
 const struct directive *directive_of_field(enum section_kind section, size_t offset);
-
-/* Returns the index of a row in `directives`. */
-size_t directive_index(const struct directive *directive);
 
 enum { DIRECTIVE_TEXT_MAX = 160 };
 

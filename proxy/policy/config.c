@@ -143,8 +143,9 @@ static bool is_same_setting(
 
 bool config_needs_new_service(const struct config *before, const struct config *now)
 {
-    for (size_t row = 0; row < directive_count; row++) {
-        if (directives[row].needs_new_service && !is_same_setting(before, now, &directives[row]))
+    for (size_t row = 0; row < directive_count(); row++) {
+        if (directive_at(row)->needs_new_service &&
+            !is_same_setting(before, now, directive_at(row)))
             return true;
     }
     return false;

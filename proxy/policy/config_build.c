@@ -8,9 +8,9 @@
 /* Returns the section that has this key, or NULL. */
 static const struct section_info *find_other(const char *key)
 {
-    for (size_t i = 0; i < directive_count; i++) {
-        if (strcmp(directives[i].key, key) == 0)
-            return &section_infos[directives[i].section];
+    for (size_t i = 0; i < directive_count(); i++) {
+        if (strcmp(directive_at(i)->key, key) == 0)
+            return &section_infos[directive_at(i)->section];
     }
     return NULL;
 }
@@ -21,9 +21,9 @@ static const char *find_near(const struct section_info *info, const char *key)
     struct suggestion near;
 
     suggest_begin(&near, slice_from(key));
-    for (size_t i = 0; i < directive_count; i++) {
-        if (directives[i].section == info->kind)
-            (void)suggest_offer(&near, directives[i].key);
+    for (size_t i = 0; i < directive_count(); i++) {
+        if (directive_at(i)->section == info->kind)
+            (void)suggest_offer(&near, directive_at(i)->key);
     }
     return near.best;
 }
@@ -222,10 +222,10 @@ static void read_section(struct build *build, const struct section_info *info, s
         if (!directive_find(info->kind, slice_from(at->key)))
             report_unknown_key(build, info, heading, at, head);
     }
-    for (size_t row = 0; row < directive_count; row++) {
-        struct setting setting = {build, &directives[row], heading, head, &head->settings[row]};
+    for (size_t row = 0; row < directive_count(); row++) {
+        struct setting setting = {build, directive_at(row), heading, head, &head->settings[row]};
 
-        if (directives[row].section == info->kind)
+        if (directive_at(row)->section == info->kind)
             read_setting(&setting, section);
     }
 }

@@ -110,10 +110,10 @@ static void check_further_set(struct build *build, size_t index)
 {
     const struct config_tls *tls = &build->config->tls[index];
 
-    for (size_t row = 0; row < directive_count; row++) {
-        const char *key = directives[row].key;
+    for (size_t row = 0; row < directive_count(); row++) {
+        const char *key = directive_at(row)->key;
 
-        if (directives[row].section == SECTION_TLS && directives[row].is_nameless &&
+        if (directive_at(row)->section == SECTION_TLS && directive_at(row)->is_nameless &&
             is_given(tls->settings, key))
             config_report_add(build->report, true, tls->settings[row].origin,
                 "[tls %s] %s: it belongs in [tls] alone, as all sets share the keys; move it there",

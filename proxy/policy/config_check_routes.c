@@ -227,10 +227,10 @@ static const char *why_unused(const struct config_listener *listener, const char
 
 static void check_is_used(struct build *build, const struct config_listener *listener)
 {
-    for (size_t row = 0; row < directive_count; row++) {
-        const char *key = directives[row].key;
+    for (size_t row = 0; row < directive_count(); row++) {
+        const char *key = directive_at(row)->key;
 
-        if (directives[row].section == SECTION_LISTENER && is_given(listener, key) &&
+        if (directive_at(row)->section == SECTION_LISTENER && is_given(listener, key) &&
             !listener_uses(listener, key))
             config_report_add(build->report, false, setting_of(listener, key)->origin,
                 "[listener %s] %s: it has no effect %s; remove the line", listener->name, key,

@@ -215,8 +215,8 @@ static void inherit(struct build *build, struct config_tls *set)
 {
     const struct config_tls *first = &build->config->tls[0];
 
-    for (size_t row = 0; row < directive_count; row++) {
-        const struct directive *directive = &directives[row];
+    for (size_t row = 0; row < directive_count(); row++) {
+        const struct directive *directive = directive_at(row);
 
         if (directive->section != SECTION_TLS || !directive->is_inherited ||
             set->settings[row].state != SETTING_DEFAULT)

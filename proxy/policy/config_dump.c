@@ -328,13 +328,13 @@ static void write_section(const struct dump *dump, const struct config *config,
     int written = fprintf(dump->out, "[%s]", config_heading(info, head, heading));
 
     end_line(dump, written, head->section);
-    for (size_t row = 0; row < directive_count; row++) {
-        if (directives[row].section == info->kind &&
-            !(has_name ? directives[row].is_nameless : directives[row].needs_name) &&
+    for (size_t row = 0; row < directive_count(); row++) {
+        if (directive_at(row)->section == info->kind &&
+            !(has_name ? directive_at(row)->is_nameless : directive_at(row)->needs_name) &&
             !(info->kind == SECTION_LISTENER &&
                 !listener_uses(
-                    (const struct config_listener *)(const void *)head, directives[row].key)))
-            write_setting(dump, config, &directives[row], head);
+                    (const struct config_listener *)(const void *)head, directive_at(row)->key)))
+            write_setting(dump, config, directive_at(row), head);
     }
 }
 

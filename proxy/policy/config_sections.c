@@ -262,8 +262,8 @@ void config_report_setting(struct config_report *report, bool is_error, enum sec
 void config_head_init(struct build *build, struct config_head *head)
 {
     head->section = config_default_origin;
-    head->settings = config_store_take(build->store, directive_count, sizeof(*head->settings));
-    for (size_t row = 0; row < directive_count; row++)
+    head->settings = config_store_take(build->store, directive_count(), sizeof(*head->settings));
+    for (size_t row = 0; row < directive_count(); row++)
         head->settings[row].origin = config_default_origin;
 }
 

@@ -60,9 +60,9 @@ void directives_write_reference(FILE *out)
             "| Key | Value | Default | A change needs | Meaning |\n"
             "|---|---|---|---|---|\n",
             info->word, section_name_text(info), info->help);
-        for (size_t row = 0; row < directive_count; row++) {
-            if (directives[row].section == info->kind)
-                write_row(out, &directives[row]);
+        for (size_t row = 0; row < directive_count(); row++) {
+            if (directive_at(row)->section == info->kind)
+                write_row(out, directive_at(row));
         }
     }
 }
@@ -135,9 +135,9 @@ void directives_write_manual(FILE *out)
         const struct section_info *info = &section_infos[kind];
 
         (void)fprintf(out, ".SH [%s%s]\n%s\n", info->word, section_name_text(info), info->help);
-        for (size_t row = 0; row < directive_count; row++) {
-            if (directives[row].section == info->kind)
-                write_entry(out, &directives[row]);
+        for (size_t row = 0; row < directive_count(); row++) {
+            if (directive_at(row)->section == info->kind)
+                write_entry(out, directive_at(row));
         }
     }
     (void)fputs(manual_outro, out);

@@ -17,8 +17,8 @@ static bool has_choices(const struct directive *row)
 
 static void test_rows_are_whole(void **state)
 {
-    for (size_t i = 0; i < directive_count; i++) {
-        const struct directive *row = &directives[i];
+    for (size_t i = 0; i < directive_count(); i++) {
+        const struct directive *row = directive_at(i);
 
         assert_non_null(row->key);
         assert_non_null(row->help);
@@ -39,8 +39,8 @@ static bool is_number(const struct directive *row)
 
 static void test_numbers_fit_their_fields(void **state)
 {
-    for (size_t i = 0; i < directive_count; i++) {
-        const struct directive *row = &directives[i];
+    for (size_t i = 0; i < directive_count(); i++) {
+        const struct directive *row = directive_at(i);
 
         if (!is_number(row))
             continue;
@@ -52,8 +52,8 @@ static void test_numbers_fit_their_fields(void **state)
 
 static void test_defaults_are_allowed(void **state)
 {
-    for (size_t i = 0; i < directive_count; i++) {
-        const struct directive *row = &directives[i];
+    for (size_t i = 0; i < directive_count(); i++) {
+        const struct directive *row = directive_at(i);
         struct error error;
         uint64_t number;
         unsigned choice;
@@ -90,10 +90,10 @@ static void test_allowed_values_are_told(void **state)
     assert_string_equal(
         directive_allowed(directive_find(SECTION_TIMEOUTS, SLICE("keepalive")), text),
         "1s to 8h, or off");
-    for (size_t i = 0; i < directive_count; i++) {
-        assert_true(strlen(directive_allowed(&directives[i], text)) > 0);
-        assert_true(strlen(directive_type_name(&directives[i])) > 0);
-        assert_true(strlen(directive_default(&directives[i])) > 0);
+    for (size_t i = 0; i < directive_count(); i++) {
+        assert_true(strlen(directive_allowed(directive_at(i), text)) > 0);
+        assert_true(strlen(directive_type_name(directive_at(i))) > 0);
+        assert_true(strlen(directive_default(directive_at(i))) > 0);
     }
 }
 
