@@ -8,7 +8,7 @@
 struct wire *leg_connect(
     struct engine *engine, const struct address *to, unsigned keepalive_s, int *failure)
 {
-    return socket_connect(engine->loop, to, keepalive_s, failure);
+    return socket_connect(&engine->poller, to, keepalive_s, failure);
 }
 
 bool leg_lacks_means(int failure)

@@ -347,11 +347,12 @@ struct checks *checks_new(uv_loop_t *loop)
 {
     struct checks *checks = calloc(1, sizeof(*checks));
 
-    if (!checks)
+    if (!checks || !engine_init(&checks->engine, loop, &hooks, NULL)) {
+        free(checks);
         return NULL;
+    }
     if (getrandom(&checks->random, sizeof(checks->random), 0) < 0 || checks->random == 0)
         checks->random = clock_monotonic_ms() + 1;
-    engine_init(&checks->engine, loop, &hooks, NULL);
     (void)uv_timer_init(loop, &checks->timer);
     checks->timer.data = checks;
     for (size_t i = 0; i < CHECKS_AT_ONCE; i++)

@@ -64,7 +64,7 @@ static void begin_session(struct worker *worker, struct connection *connection)
     struct wire *wire;
 
     (void)socket_name(connection->fd, &local);
-    wire = socket_from_accepted(&worker->loop, connection->fd, service->route.keepalive_s);
+    wire = socket_from_accepted(&worker->engine.poller, connection->fd, service->route.keepalive_s);
     if (!wire || !session_start(&worker->sessions, service, wire, &connection->client, &local,
                      connection->snapshot))
         release(worker, connection->snapshot);
@@ -186,7 +186,7 @@ struct worker *worker_start(
     worker->owner = owner;
     list_init(&worker->inbox);
     (void)pthread_mutex_init(&worker->lock, NULL);
-    engine_init(&worker->engine, &worker->loop, &hooks, &totals->stalls);
+    (void)engine_init(&worker->engine, &worker->loop, &hooks, &totals->stalls);
     sessions_init(&worker->sessions, &worker->engine, totals, on_ended);
     worker->sessions.worker = number;
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {

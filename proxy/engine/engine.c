@@ -32,9 +32,8 @@ static void run_all(struct list *tasks)
     }
 }
 
-static void on_idle(uv_idle_t *idle)
+static void run_next_turn(struct engine *engine)
 {
-    struct engine *engine = idle->data;
     struct list turn;
     struct list *node;
 
@@ -46,6 +45,13 @@ static void on_idle(uv_idle_t *idle)
     while ((node = list_shift(&engine->next_turn)) != NULL)
         list_append(&turn, node);
     run_all(&turn);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct engine *engine = idle->data;
+
+    run_next_turn(engine);
     if (list_is_empty(&engine->next_turn))
         (void)uv_idle_stop(idle);
 }
@@ -68,9 +74,11 @@ static void on_check(uv_check_t *check)
     engine_end_turn(check->data);
 }
 
-void engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hooks *hooks,
+bool engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hooks *hooks,
     atomic_uint_fast64_t *stalls)
 {
+    if (!poller_init(&engine->poller, loop))
+        return false;
     engine->loop = loop;
     engine->hooks = hooks;
     engine->stalls = stalls;
@@ -89,17 +97,39 @@ void engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hoo
     engine->check.data = engine;
     (void)uv_check_start(&engine->check, on_check);
     uv_unref((uv_handle_t *)&engine->check);
+    return true;
 }
 
 void engine_deinit(struct engine *engine)
 {
     engine_end_turn(engine);
     deadline_queue_close(&engine->deadlines);
+    poller_deinit(&engine->poller);
     uv_close((uv_handle_t *)&engine->idle, NULL);
     uv_close((uv_handle_t *)&engine->check, NULL);
     buffer_pool_deinit(&engine->lines);
     buffer_pool_deinit(&engine->replies);
     (void)pthread_mutex_destroy(&engine->post_lock);
+}
+
+bool engine_drive(struct engine *engine)
+{
+    uv_ref((uv_handle_t *)&engine->check); /* a loop without any handle would not run its timers */
+    return poller_drive(&engine->poller);
+}
+
+/* As in libuv a deadline comes after what the sockets have had to say. */
+void engine_turn(struct engine *engine)
+{
+    bool loop_is_ready;
+
+    uv_update_time(engine->loop);
+    loop_is_ready = poller_turn(
+        &engine->poller, list_is_empty(&engine->next_turn) ? uv_backend_timeout(engine->loop) : 0);
+    run_next_turn(engine);
+    engine_end_turn(engine);
+    if (loop_is_ready || uv_backend_timeout(engine->loop) == 0)
+        (void)uv_run(engine->loop, UV_RUN_NOWAIT);
 }
 
 const char *engine_class_name(const struct deadline *deadline)
@@ -129,7 +159,8 @@ void engine_run_next_turn(struct engine *engine, struct engine_task *task)
 {
     list_remove(&task->node);
     list_append(&engine->next_turn, &task->node);
-    (void)uv_idle_start(&engine->idle, on_idle);
+    if (!engine->poller.drives)
+        (void)uv_idle_start(&engine->idle, on_idle);
 }
 
 void engine_run_at_end(struct engine *engine, struct engine_task *task)

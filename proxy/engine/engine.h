@@ -10,6 +10,7 @@
 
 #include "deadline.h"
 #include "mailmux/address.h"
+#include "poller.h"
 #include "stream.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -80,6 +81,7 @@ struct engine {
     const struct engine_hooks *hooks;
     atomic_uint_fast64_t *stalls; /* counts the pauses of the process; NULL: they are not counted */
     struct deadline_queue deadlines;
+    struct poller poller; /* of the connections */
     struct stream_context streams;
     struct buffer_pool lines;
     struct buffer_pool replies;
@@ -87,7 +89,7 @@ struct engine {
     char scratch[ENGINE_SCRATCH];
     struct list next_turn;
     struct list end_of_turn;
-    uv_idle_t idle;            /* active while next_turn has a task */
+    uv_idle_t idle;            /* active while next_turn has a task, unless engine_turn is called */
     uv_check_t check;          /* calls engine_end_turn */
     pthread_mutex_t post_lock; /* guards post alone */
     struct list post;
@@ -95,16 +97,25 @@ struct engine {
 
 /*
  * Initialises an engine in the caller's memory. The loop, the hooks and the counter of pauses
- * (which may be NULL) must outlive it.
+ * (which may be NULL) must outlive it. Returns false without descriptors or memory.
  */
-void engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hooks *hooks,
+bool engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hooks *hooks,
     atomic_uint_fast64_t *stalls);
 
 /*
  * Runs the tasks that wait for the end of the turn, closes the handles and frees the buffers. No
- * deadline may be set. The loop must run once more before the engine's memory goes.
+ * deadline may be set, and no connection be open. The loop must run once more before the engine's
+ * memory goes.
  */
 void engine_deinit(struct engine *engine);
+
+/*
+ * For a thread that has nothing but the engine, which calls engine_drive once and engine_turn
+ * instead of uv_run: a turn then waits by one system call, and libuv runs when it has something to
+ * do. engine_drive returns false without memory.
+ */
+bool engine_drive(struct engine *engine);
+void engine_turn(struct engine *engine);
 
 /*
  * Returns the name of the class that the deadline was last set with, for the log. It is a constant.

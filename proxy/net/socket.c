@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,12 +11,12 @@
 
 struct socket {
     struct wire wire; /* must be first: see socket_of */
-    uv_poll_t poll;
+    struct polled polled;
+    struct poller *poller;
     int fd;
-    unsigned polled;      /* events that the poll is armed for, in enum wire_event */
-    bool fin_is_reported; /* each of the two is reported once */
-    bool hangup_is_reported;
-    int failure; /* errno found by a poll, since the kernel gives each error once */
+    unsigned ends;     /* FIN, HANGUP: they have come */
+    unsigned reported; /* those of them that were reported, each once */
+    int failure;       /* errno found by a poll, since the kernel gives each error once */
 };
 
 static struct socket *socket_of(struct wire *wire)
@@ -100,64 +99,6 @@ static void finish(struct wire *wire)
     (void)shutdown(fd_of(wire), SHUT_WR);
 }
 
-/* UV_DISCONNECT also comes for a mere FIN. Returns whether the peer is gone both ways. */
-static bool is_hung_up(int fd)
-{
-    struct pollfd query = {.fd = fd};
-
-    return poll(&query, 1, 0) > 0 && (query.revents & (POLLHUP | POLLERR)) != 0;
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-static void arm(struct socket *sock, unsigned wanted)
-{
-    int events = 0;
-
-    if (sock->hangup_is_reported)
-        wanted &= ~(unsigned)WIRE_HANGUP;
-    if (wanted == sock->polled)
-        return;
-    if (wanted & WIRE_READABLE)
-        events |= UV_READABLE;
-    if (wanted & WIRE_WRITABLE)
-        events |= UV_WRITABLE;
-    /*
-     * After a FIN, UV_DISCONNECT would be reported for ever. A poll for any event also reports
-     * hang-ups and errors, so the harmless UV_PRIORITIZED is armed instead.
-     */
-    if (wanted & WIRE_HANGUP)
-        events |= sock->fin_is_reported ? UV_PRIORITIZED : UV_DISCONNECT;
-    sock->polled = wanted;
-    if (events == 0)
-        (void)uv_poll_stop(&sock->poll);
-    else if (uv_poll_start(&sock->poll, events, on_poll) != 0)
-        sock->polled = 0; /* impossible unless the handle closes; deadlines cover it */
-}
-
-static void watch(struct wire *wire, unsigned events)
-{
-    arm(socket_of(wire), events);
-}
-
-/*
- * Decides what UV_DISCONNECT or UV_PRIORITIZED means, and returns the event to report, or 0. What
- * is reported now is not polled for again: the poll is level-triggered and would not stop.
- */
-static unsigned take_disconnect(struct socket *sock, bool is_fin)
-{
-    unsigned wanted = sock->polled;
-    bool is_gone = is_hung_up(sock->fd);
-
-    sock->hangup_is_reported = is_gone || !is_fin; /* urgent data would repeat, too */
-    sock->fin_is_reported = true;
-    sock->polled = 0;
-    arm(sock, wanted);
-    if (is_gone)
-        return WIRE_HANGUP;
-    return is_fin ? (unsigned)WIRE_FIN : 0;
-}
-
 /* Returns the socket's error and clears it: the next call would see a mere end. */
 static int take_error(int fd)
 {
@@ -167,42 +108,88 @@ static int take_error(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &n) == 0 ? problem : errno;
 }
 
+/* The kernel has told of every error by now, so the socket is asked only if it is gone. */
 static int connect_result(const struct wire *wire)
 {
     const struct socket *sock = (const struct socket *)(const void *)wire;
 
-    return sock->failure != 0 ? sock->failure : take_error(sock->fd);
+    if (sock->failure != 0 || !(sock->ends & (unsigned)WIRE_HANGUP))
+        return sock->failure;
+    return take_error(sock->fd);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+/* ---- What the kernel tells ---- */
+
+/* Returns what is watched, holds, and was not reported yet. */
+static unsigned due_events(const struct socket *sock)
 {
-    struct socket *sock = poll->data;
-    unsigned report = 0;
+    unsigned ready = sock->wire.ready & (unsigned)(WIRE_READABLE | WIRE_WRITABLE);
 
-    if (status < 0) {
-        /*
-         * POLLERR: libuv has stopped the poll. All that was watched is reported, so that the owner
-         * calls and learns the error.
-         */
-        int problem = take_error(sock->fd);
+    /* An end is reported where HANGUP is watched, as what it is. */
+    if (sock->wire.watched & (unsigned)WIRE_HANGUP)
+        return (sock->wire.watched & ready) | (sock->ends & ~sock->reported);
+    return sock->wire.watched & ready;
+}
 
-        report = sock->polled;
+/* Keeps what the kernel tells, as it tells it once, whatever is watched at this time. */
+static void note_events(struct socket *sock, unsigned events)
+{
+    enum { GONE = EPOLLHUP | EPOLLERR, LAST = EPOLLRDHUP | EPOLLPRI };
 
-        sock->polled = 0;
-        sock->hangup_is_reported = true;
-        if (problem != 0)
-            sock->failure = problem;
-        wire_fail(&sock->wire, problem);
+    if (events & (unsigned)(EPOLLIN | GONE))
+        sock->wire.ready |= (unsigned)WIRE_READABLE;
+    if (events & (unsigned)(EPOLLOUT | GONE))
+        sock->wire.ready |= (unsigned)WIRE_WRITABLE;
+    if (events & (unsigned)(LAST | GONE))
+        sock->wire.is_last = true;
+    if (events & (unsigned)GONE)
+        sock->ends |= (unsigned)WIRE_HANGUP;
+    else if (events & (unsigned)EPOLLRDHUP)
+        sock->ends |= (unsigned)WIRE_FIN;
+}
+
+/*
+ * Takes an error. All that was watched is reported, so that the owner calls and learns it, and
+ * nothing is watched until the owner says so again.
+ */
+static unsigned fail(struct socket *sock)
+{
+    unsigned watched = sock->wire.watched;
+    int problem = take_error(sock->fd);
+
+    if (problem != 0)
+        sock->failure = problem;
+    wire_fail(&sock->wire, problem);
+    if (watched & (unsigned)WIRE_HANGUP)
+        sock->reported |= (unsigned)WIRE_HANGUP;
+    return watched;
+}
+
+static void on_ready(struct polled *polled, unsigned events)
+{
+    struct socket *sock = LIST_ENTRY(polled, struct socket, polled);
+    unsigned report;
+
+    note_events(sock, events);
+    if (sock->ends & (unsigned)WIRE_HANGUP) /* with it the FIN is no news */
+        sock->reported |= (unsigned)WIRE_FIN;
+    if (events & (unsigned)EPOLLERR) {
+        report = fail(sock);
     } else {
-        if (events & UV_READABLE)
-            report |= WIRE_READABLE;
-        if (events & UV_WRITABLE)
-            report |= WIRE_WRITABLE;
-        if (events & (UV_DISCONNECT | UV_PRIORITIZED))
-            report |= take_disconnect(sock, (events & UV_DISCONNECT) != 0);
+        report = due_events(sock);
+        sock->reported |= report & (unsigned)(WIRE_FIN | WIRE_HANGUP);
     }
     if (report != 0)
         wire_report(&sock->wire, report); /* may free the socket: nothing after this */
+}
+
+static void watch(struct wire *wire, unsigned events)
+{
+    struct socket *sock = socket_of(wire);
+
+    (void)events;
+    if (due_events(sock) != 0)
+        poller_call(sock->poller, &sock->polled);
 }
 
 bool socket_name(int fd, struct address *out)
@@ -219,11 +206,6 @@ static bool local_address(const struct wire *wire, struct address *out)
     return socket_name(fd_of(wire), out);
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
 void socket_discard(int fd, bool reset)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -237,9 +219,9 @@ static void close_socket(struct wire *wire, bool reset)
 {
     struct socket *sock = socket_of(wire);
 
-    uv_close((uv_handle_t *)&sock->poll, on_closed);
+    poller_remove(sock->poller, &sock->polled);
     socket_discard(sock->fd, reset);
-    sock->fd = -1;
+    free(sock);
 }
 
 static const struct wire_ops socket_ops = {
@@ -268,33 +250,35 @@ static void set_options(int fd, unsigned keepalive_s)
     set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
 }
 
-static struct wire *socket_new(uv_loop_t *loop, int fd, unsigned ready)
+static struct wire *socket_new(struct poller *poller, int fd, unsigned ready)
 {
     struct socket *sock = calloc(1, sizeof(*sock));
 
-    if (!sock || uv_poll_init(loop, &sock->poll, fd) != 0) {
-        free(sock);
+    if (!sock)
         return NULL;
-    }
-    sock->poll.data = sock;
+    sock->poller = poller;
     sock->fd = fd;
+    sock->polled.on_ready = on_ready;
     wire_init(&sock->wire, &socket_ops, ready);
-    return &sock->wire;
+    if (poller_add(poller, &sock->polled, fd))
+        return &sock->wire;
+    free(sock);
+    return NULL;
 }
 
-struct wire *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s)
+struct wire *socket_from_accepted(struct poller *poller, int fd, unsigned keepalive_s)
 {
     struct wire *wire;
 
     set_options(fd, keepalive_s);
-    wire = socket_new(loop, fd, WIRE_WRITABLE); /* uv_poll_init makes the descriptor non-blocking */
+    wire = socket_new(poller, fd, WIRE_WRITABLE);
     if (!wire)
         socket_discard(fd, false);
     return wire;
 }
 
 struct wire *socket_connect(
-    uv_loop_t *loop, const struct address *to, unsigned keepalive_s, int *failure)
+    struct poller *poller, const struct address *to, unsigned keepalive_s, int *failure)
 {
     struct wire *wire;
     bool is_local = address_family(to) == AF_UNIX;
@@ -313,7 +297,8 @@ struct wire *socket_connect(
         (void)close(fd);
         return NULL;
     }
-    wire = socket_new(loop, fd, 0);
+    /* Not before: a socket that has not begun to connect would be told as one that is gone. */
+    wire = socket_new(poller, fd, 0);
     if (!wire) {
         *failure = ENOMEM;
         (void)close(fd);

@@ -1,27 +1,26 @@
 /*
- * TCP and unix sockets: wires over a non-blocking descriptor and one uv_poll_t, and the calls that
- * make descriptors. A socket wire owns both. It lives until wire_close, and its memory until the
- * loop has run the close callback. It belongs to the thread of its loop. socket_name, socket_accept
- * and socket_discard may be called on any thread.
+ * TCP and unix sockets: wires over a non-blocking descriptor in a poller, and the calls that make
+ * descriptors. A socket wire owns its descriptor, lives until wire_close, and belongs to the thread
+ * of its poller. socket_name, socket_accept and socket_discard may be called on any thread.
  *
- * Polls are level-triggered, and libuv 1.44 calls back for ever if nothing is consumed. So
- * WIRE_HANGUP is reported once, and after an error of the poll nothing is polled until the owner
- * calls wire_watch again. If only the peer's direction has ended, WIRE_FIN is reported, once, too.
+ * The kernel tells each change once, whether it is watched or not, and the wire keeps it until it
+ * is. WIRE_HANGUP is reported once, and after an error nothing is reported until the owner calls
+ * wire_watch again. If only the peer's direction has ended, WIRE_FIN is reported, once, too.
  */
 #ifndef MAILMUX_SOCKET_H
 #define MAILMUX_SOCKET_H
 
 #include "mailmux/address.h"
 #include "mailmux/error.h"
+#include "poller.h"
 #include "wire.h"
-#include <uv.h>
 
 /*
  * Returns a wire on a connected descriptor, or NULL without memory or descriptors. The descriptor
  * is taken in both cases: the wire owns it, or it is closed. keepalive_s: seconds of silence after
  * which the kernel probes the peer; 0: never.
  */
-struct wire *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s);
+struct wire *socket_from_accepted(struct poller *poller, int fd, unsigned keepalive_s);
 
 /*
  * Begins to connect. Returns a wire, which the caller gives to a stream or closes with wire_close.
@@ -30,7 +29,7 @@ struct wire *socket_from_accepted(uv_loop_t *loop, int fd, unsigned keepalive_s)
  * full.
  */
 struct wire *socket_connect(
-    uv_loop_t *loop, const struct address *to, unsigned keepalive_s, int *failure);
+    struct poller *poller, const struct address *to, unsigned keepalive_s, int *failure);
 
 /*
  * Writes our own address of the connection to *out. Returns false if the kernel does not know it

@@ -19,7 +19,7 @@ enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
     status = wire->ops->receive(wire, into, cap, got);
     if (status == IO_OK)
         wire->received += *got;
-    if (status == IO_AGAIN || (status == IO_OK && *got < cap))
+    if (status == IO_AGAIN || (status == IO_OK && *got < cap && !wire->is_last))
         wire->ready &= ~(unsigned)WIRE_READABLE;
     if (status == IO_ERR)
         wire->error = errno;
@@ -58,18 +58,19 @@ enum io wire_connected(struct wire *wire)
 
     if (!(wire->ready & WIRE_WRITABLE))
         return IO_AGAIN;
-    wire->ready |= (unsigned)WIRE_READABLE; /* the peer may have sent something already */
     error = wire->ops->connect_result(wire);
-    if (error != 0)
-        wire->error = error;
-    return error == 0 ? IO_OK : IO_ERR;
+    if (error == 0)
+        return IO_OK;
+    wire->error = error;
+    wire->ready |= (unsigned)WIRE_READABLE; /* the peer may have sent something before */
+    return IO_ERR;
 }
 
 void wire_watch(struct wire *wire, unsigned events)
 {
     if (wire->ended)
         events &= ~(unsigned)WIRE_READABLE;
-    if (wire->watched == events)
+    if (wire->watched == events && !(events & wire->ready))
         return;
     wire->watched = events;
     wire->ops->watch(wire, events);

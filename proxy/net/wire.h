@@ -4,9 +4,9 @@
  * outside net makes a wire and hands it to a stream, which owns and closes it; everything else is
  * asked of the stream.
  *
- * A wire belongs to one worker thread. Its readiness bits remember what the kernel said last: a
- * call that could only learn EAGAIN is answered without a system call. A short read clears the bit,
- * because the poll is level-triggered and reports when there is more.
+ * A wire belongs to one worker thread. Its readiness bits remember what the kernel said last, and
+ * it says each change once: a call that could only learn EAGAIN is answered without a system call.
+ * A short read or write clears the bit, because the kernel then reports when there is more.
  */
 #ifndef MAILMUX_WIRE_H
 #define MAILMUX_WIRE_H
@@ -48,11 +48,15 @@ struct wire_ops {
      * for `ms` milliseconds.
      */
     void (*set_patience)(struct wire *wire, uint64_t ms);
-    /* Reports these events from now on (a mask of enum wire_event), and no others. */
+    /*
+     * Reports these events from now on (a mask of enum wire_event), and no others. Called when the
+     * mask has changed, or when some of it is ready already, which is then reported in the next
+     * turn of the loop.
+     */
     void (*watch)(struct wire *wire, unsigned events);
     /*
-     * Closes the connection, with RST instead of FIN if reset. Nothing is reported afterwards. The
-     * memory is freed when the loop allows it.
+     * Closes the connection, with RST instead of FIN if reset, and frees the memory. Nothing is
+     * reported afterwards.
      */
     void (*close)(struct wire *wire, bool reset);
 };
@@ -68,6 +72,7 @@ struct wire {
     unsigned ready;   /* READABLE, WRITABLE: worth a try; FIN: it was reported */
     unsigned watched; /* what ops->watch was last given */
     bool ended;       /* receive has said IO_EOF or IO_ERR */
+    bool is_last;     /* the peer has ended, or marked octets as urgent: see wire_receive */
     int error;        /* errno of the last failure, or 0 */
     uint64_t received;
     uint64_t sent;
@@ -78,7 +83,8 @@ struct wire {
 /*
  * These two call the operation of the same name if the readiness bits allow it, and count the
  * bytes. A send that fails does not end the other direction: what the peer has sent before can
- * still be received.
+ * still be received. Behind a short read there may be the end, or octets behind urgent ones, which
+ * are not reported again: with is_last the next call looks.
  */
 enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
@@ -92,15 +98,15 @@ enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
 enum io wire_connected(struct wire *wire) __attribute__((warn_unused_result));
 
 /*
- * Calls ops->watch if the mask has changed, because each change costs libuv two system calls.
- * READABLE is left out once the peer has ended: the end stays readable, and would be reported for
- * ever.
+ * From now on these events are reported, and no others. What is ready is reported in the next turn;
+ * an owner that has left something of it undone calls this again, with the same events. READABLE is
+ * left out once the peer has ended: the end stays readable, and would be reported for ever.
  */
 void wire_watch(struct wire *wire, unsigned events);
 
 /*
- * Closes the wire and frees it, now or later. Nothing is reported afterwards. This is also the way
- * to close a wire that no stream has taken.
+ * Closes the wire and frees it. Nothing is reported afterwards. This is also the way to close a
+ * wire that no stream has taken.
  */
 void wire_close(struct wire *wire, bool reset);
 

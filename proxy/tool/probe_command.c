@@ -171,12 +171,12 @@ size_t probe_command(struct snapshot *snapshot)
     log_setup(LOG_FORMAT_TEXT, LOG_WARNING);
     tour = (struct tour){.snapshot = snapshot};
     tour.lax = make_lax(&snapshot_config(snapshot)->backends[0]);
-    if (!tour.lax || uv_loop_init(&tour.loop) != 0) {
+    if (!tour.lax || uv_loop_init(&tour.loop) != 0 ||
+        !engine_init(&tour.engine, &tour.loop, &hooks, NULL)) {
         tls_client_unref(&tour.lax);
         visit_find(stdout, &tour.counts.errors, "error", "servers cannot be probed: out of memory");
         return tour.counts.errors;
     }
-    engine_init(&tour.engine, &tour.loop, &hooks, NULL);
     uv_ref((uv_handle_t *)&tour.engine.deadlines.timer); /* the loop may have nothing else */
     visit_all(&tour);
     engine_deinit(&tour.engine);

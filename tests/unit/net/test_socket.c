@@ -11,6 +11,7 @@
 #include "socket.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,9 +20,22 @@ enum { GIVE_UP_MS = 30000 };
 
 struct listener {
     uv_loop_t loop;
+    struct poller poller;
     int fd;
     struct address address;
 };
+
+/* Those of libuv are not among them: see --wrap in CMakeLists.txt. */
+static unsigned epoll_calls;
+
+int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    epoll_calls++;
+    return __real_epoll_ctl(epoll, operation, fd, event);
+}
 
 /* What a wire has reported. */
 struct heard {
@@ -44,7 +58,8 @@ static int setup(void **state)
 
     listener = (struct listener){0};
     *state = &listener;
-    if (uv_loop_init(&listener.loop) != 0 || !address_parse_ip(SLICE("127.0.0.1"), 0, &any))
+    if (uv_loop_init(&listener.loop) != 0 || !poller_init(&listener.poller, &listener.loop) ||
+        !address_parse_ip(SLICE("127.0.0.1"), 0, &any))
         return -1;
     listener.fd = listening_bind(&any, false, false);
     return listener.fd >= 0 && listening_begin(listener.fd) &&
@@ -58,6 +73,7 @@ static int teardown(void **state)
     struct listener *listener = *state;
 
     (void)close(listener->fd);
+    poller_deinit(&listener->poller);
     (void)uv_run(&listener->loop, UV_RUN_DEFAULT);
     return uv_loop_close(&listener->loop);
 }
@@ -75,12 +91,22 @@ static void run_until(uv_loop_t *loop, const struct heard *heard, unsigned event
 static struct wire *connect_to(struct listener *listener, struct heard *heard)
 {
     int failure = 0;
-    struct wire *wire = socket_connect(&listener->loop, &listener->address, 60, &failure);
+    struct wire *wire = socket_connect(&listener->poller, &listener->address, 60, &failure);
 
     assert_non_null(wire);
     wire->on_event = on_event;
     wire->owner = heard;
     return wire;
+}
+
+/* Until our kernel has the end of the peer, with all that it sent before. */
+static void await_end_of(int peer)
+{
+    struct tcp_info info = {0};
+    socklen_t n = sizeof(info);
+
+    while (info.tcpi_state != TCP_FIN_WAIT2)
+        assert_int_equal(getsockopt(peer, IPPROTO_TCP, TCP_INFO, &info, &n), 0);
 }
 
 static int accept_next(struct listener *listener)
@@ -133,18 +159,18 @@ static void test_a_full_unix_socket(void **state)
 
     (void)snprintf(name, sizeof(name), "@mailmux-test-%d", (int)getpid());
     assert_true(address_parse_unix(slice_from(name), &at));
-    assert_null(socket_connect(&listener->loop, &at, 0, &failure));
+    assert_null(socket_connect(&listener->poller, &at, 0, &failure));
     assert_int_equal(failure, ECONNREFUSED);
     assert_int_equal(bind(fd, &at.socket.any, address_len(&at)), 0);
     assert_int_equal(listen(fd, 0), 0);
-    first = socket_connect(&listener->loop, &at, 60, &failure);
+    first = socket_connect(&listener->poller, &at, 60, &failure);
     assert_non_null(first);
     first->on_event = on_event;
     first->owner = &heard;
     wire_watch(first, WIRE_WRITABLE);
     run_until(&listener->loop, &heard, WIRE_WRITABLE);
     assert_int_equal(wire_connected(first), IO_OK);
-    assert_null(socket_connect(&listener->loop, &at, 60, &failure));
+    assert_null(socket_connect(&listener->poller, &at, 60, &failure));
     assert_int_equal(failure, EBUSY);
     end(listener, first, false);
     (void)close(fd);
@@ -316,6 +342,106 @@ static void test_full_send_buffer(void **state)
     end(listener, wire, true);
 }
 
+/* The last words and the end behind them come by one event. */
+static void test_the_end_behind_octets(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    char bytes[16];
+    size_t n;
+    int fd;
+    struct wire *wire = connected(listener, &heard, &fd);
+
+    wire_watch(wire, WIRE_READABLE);
+    assert_int_equal(send(fd, "bye", 3, MSG_NOSIGNAL), 3);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    await_end_of(fd);
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(wire_receive(wire, bytes, sizeof(bytes), &n), IO_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(wire_receive(wire, bytes, sizeof(bytes), &n), IO_EOF);
+    (void)close(fd);
+    end(listener, wire, false);
+}
+
+/* A read stops at the place of an urgent octet, and what stands behind it is not told anew. */
+static void test_octets_behind_an_urgent_one(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    char bytes[16];
+    size_t total = 0;
+    size_t n;
+    int fd;
+    struct wire *wire = connected(listener, &heard, &fd);
+
+    wire_watch(wire, WIRE_READABLE);
+    assert_int_equal(send(fd, "ab", 2, MSG_NOSIGNAL), 2);
+    assert_int_equal(send(fd, "!", 1, MSG_NOSIGNAL | MSG_OOB), 1);
+    assert_int_equal(send(fd, "cd", 2, MSG_NOSIGNAL), 2);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    await_end_of(fd);
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    while (wire_receive(wire, bytes + total, sizeof(bytes) - total, &n) == IO_OK)
+        total += n;
+    assert_int_equal(total, 4);
+    assert_memory_equal(bytes, "abcd", 4);
+    assert_true(wire->ended);
+    (void)close(fd);
+    end(listener, wire, false);
+}
+
+/* What came while nothing was watched is told when it is. */
+static void test_what_came_before_it_was_watched(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    char byte;
+    size_t n;
+    int fd;
+    struct wire *wire = connected(listener, &heard, &fd);
+
+    assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+    while (!(wire->ready & (unsigned)WIRE_READABLE))
+        (void)uv_run(&listener->loop, UV_RUN_NOWAIT);
+    assert_int_equal(heard.calls, 0);
+    wire_watch(wire, WIRE_READABLE);
+    assert_int_equal(heard.calls, 0); /* from the loop alone */
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(wire_receive(wire, &byte, 1, &n), IO_OK);
+    socket_discard(fd, true);
+    while (!(wire->ready & (unsigned)WIRE_WRITABLE) || wire->error == 0)
+        (void)uv_run(&listener->loop, UV_RUN_NOWAIT);
+    wire_watch(wire, WIRE_HANGUP);
+    run_until(&listener->loop, &heard, WIRE_HANGUP);
+    end(listener, wire, false);
+}
+
+/* However much was watched and moved, the kernel was asked for events once. */
+static void test_one_place_in_epoll(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    unsigned before = epoll_calls;
+    char byte;
+    size_t n;
+    int fd;
+    struct wire *wire = connected(listener, &heard, &fd);
+
+    for (int i = 0; i < 10; i++) {
+        wire_watch(wire, WIRE_READABLE);
+        assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+        heard = (struct heard){0};
+        run_until(&listener->loop, &heard, WIRE_READABLE);
+        assert_int_equal(wire_receive(wire, &byte, 1, &n), IO_OK);
+        wire_watch(wire, WIRE_HANGUP | WIRE_WRITABLE);
+        assert_int_equal(wire_send(wire, SLICE("y"), &n), IO_OK);
+    }
+    (void)close(fd);
+    end(listener, wire, false);
+    assert_int_equal(epoll_calls - before, 1);
+}
+
 static void test_no_connection_waits(void **state)
 {
     struct listener *listener = *state;
@@ -330,7 +456,7 @@ static void test_from_accepted(void **state)
     struct heard heard = {0};
     int plain;
     struct wire *client = connected(listener, &heard, &plain);
-    struct wire *server = socket_from_accepted(&listener->loop, plain, 600);
+    struct wire *server = socket_from_accepted(&listener->poller, plain, 600);
     char bytes[8];
     size_t n;
 
@@ -355,6 +481,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reset_while_reading, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_with_reset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_send_buffer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_end_behind_octets, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_octets_behind_an_urgent_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_came_before_it_was_watched, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_place_in_epoll, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_connection_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_from_accepted, setup, teardown),
     };

@@ -88,11 +88,36 @@ static void test_a_short_write_is_the_last(void **state)
 
 static void test_watching_costs_only_where_it_changes(void **state)
 {
+    wire->ready = 0;
     wire_watch(wire, WIRE_READABLE);
     wire_watch(wire, WIRE_READABLE);
     assert_int_equal(memory.watch_calls, 1);
     wire_watch(wire, WIRE_READABLE | WIRE_WRITABLE);
     assert_int_equal(memory.watch_calls, 2);
+}
+
+/* What was left unread is told again, though the kernel has told it already. */
+static void test_what_is_ready_is_told_again(void **state)
+{
+    wire->ready = WIRE_READABLE;
+    wire_watch(wire, WIRE_READABLE);
+    wire_watch(wire, WIRE_READABLE);
+    assert_int_equal(memory.watch_calls, 2);
+    wire->ready = WIRE_WRITABLE;
+    wire_watch(wire, WIRE_READABLE);
+    assert_int_equal(memory.watch_calls, 2);
+}
+
+/* The end that stands behind the last octets is not told by itself. */
+static void test_a_short_read_before_the_end(void **state)
+{
+    memory_wire_feed(&memory, SLICE("abc"));
+    memory_wire_feed_end(&memory);
+    wire->ready = WIRE_READABLE;
+    wire->is_last = true;
+    assert_int_equal(wire_receive(wire, into, sizeof(into), &n), IO_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(wire_receive(wire, into, sizeof(into), &n), IO_EOF);
 }
 
 static unsigned reported;
@@ -127,6 +152,8 @@ int main(void)
         TEST(test_a_send_that_fails),
         TEST(test_a_short_write_is_the_last),
         TEST(test_watching_costs_only_where_it_changes),
+        TEST(test_what_is_ready_is_told_again),
+        TEST(test_a_short_read_before_the_end),
         TEST(test_reports),
     };
 
