@@ -3,13 +3,19 @@
 #include "leg.h"
 #include "session.h"
 #include "socket.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct worker {
     pthread_t thread;
     uv_loop_t loop;
-    uv_async_t wake;
+    int wake_fd; /* an eventfd, which is written to and never read: each write is an edge */
+    struct polled wake;
+    atomic_bool is_woken; /* it has not looked since */
     pthread_mutex_t lock; /* guards inbox and the four orders */
     struct list inbox;    /* connections */
     bool drain_ordered;
@@ -48,9 +54,18 @@ static void on_ended(struct sessions *sessions, struct session *session)
     release(LIST_ENTRY(sessions, struct worker, sessions), session->snapshot);
 }
 
+/* Any thread. One write stands for all that comes until the worker looks. */
+static void wake(struct worker *worker)
+{
+    const uint64_t one = 1;
+
+    if (!atomic_exchange(&worker->is_woken, true))
+        (void)!write(worker->wake_fd, &one, sizeof(one));
+}
+
 static void hook_wake(struct engine *engine)
 {
-    (void)uv_async_send(&LIST_ENTRY(engine, struct worker, engine)->wake);
+    wake(LIST_ENTRY(engine, struct worker, engine));
 }
 
 static const struct engine_hooks hooks = {.connect = leg_connect, .wake = hook_wake};
@@ -87,17 +102,17 @@ static void end_if_over(struct worker *worker)
     if (!worker->ends || worker->sessions.count > 0 || worker->over)
         return;
     worker->over = true;
+    poller_remove(&worker->engine.poller, &worker->wake);
     engine_deinit(&worker->engine);
-    uv_close((uv_handle_t *)&worker->wake, NULL);
 }
 
 /*
  * One wake may stand for many messages, so all of the inbox is taken. The lock is not held while
  * they are carried out.
  */
-static void on_wake(uv_async_t *wake)
+static void on_wake(struct polled *polled, unsigned events)
 {
-    struct worker *worker = wake->data;
+    struct worker *worker = LIST_ENTRY(polled, struct worker, wake);
     struct list taken;
     struct list *node;
     bool drain;
@@ -105,6 +120,8 @@ static void on_wake(uv_async_t *wake)
     bool retire;
     bool log_state;
 
+    (void)events;
+    atomic_store(&worker->is_woken, false); /* before it looks */
     list_init(&taken);
     (void)pthread_mutex_lock(&worker->lock);
     while ((node = list_shift(&worker->inbox)) != NULL)
@@ -123,18 +140,14 @@ static void on_wake(uv_async_t *wake)
         else
             begin_session(worker, connection);
     }
-    if (!worker->over)
-        engine_read_post(&worker->engine);
+    engine_read_post(&worker->engine);
     if (drain && !worker->sessions.is_draining)
         sessions_drain(&worker->sessions);
     if (cut)
         sessions_cut(&worker->sessions);
-    if (log_state && !worker->over)
+    if (log_state)
         sessions_log_state(&worker->sessions);
-    if (!worker->over)
-        engine_end_turn(&worker->engine);
     worker->ends = worker->sessions.is_draining || retire;
-    end_if_over(worker);
 }
 
 /* ---- The thread ---- */
@@ -145,7 +158,7 @@ static void *run(void *argument)
 
     /* The last session may end in any callback, so each turn is followed by a look. */
     while (!worker->over) {
-        (void)uv_run(&worker->loop, UV_RUN_ONCE);
+        engine_turn(&worker->engine);
         end_if_over(worker);
     }
     while (uv_run(&worker->loop, UV_RUN_DEFAULT) != 0)
@@ -154,18 +167,32 @@ static void *run(void *argument)
     return NULL;
 }
 
-static bool init_loop(struct worker *worker, struct error *error)
+/* Undoes init_engine, or what of it was done. */
+static void deinit_engine(struct worker *worker, bool has_engine)
 {
-    int status = uv_loop_init(&worker->loop);
+    if (has_engine)
+        engine_deinit(&worker->engine);
+    (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&worker->loop);
+    if (worker->wake_fd >= 0)
+        (void)close(worker->wake_fd);
+}
 
-    if (status == 0) {
-        status = uv_async_init(&worker->loop, &worker->wake, on_wake);
-        if (status != 0)
-            (void)uv_loop_close(&worker->loop);
-    }
-    if (status != 0)
-        error_set(error, "cannot start a worker: %s", uv_strerror(status));
-    return status == 0;
+static bool init_engine(struct worker *worker, struct totals *totals)
+{
+    bool has_engine = false;
+
+    if (uv_loop_init(&worker->loop) != 0)
+        return false;
+    worker->wake.on_ready = on_wake;
+    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->wake_fd >= 0)
+        has_engine = engine_init(&worker->engine, &worker->loop, &hooks, &totals->stalls);
+    if (has_engine && engine_drive(&worker->engine) &&
+        poller_add(&worker->engine.poller, &worker->wake, worker->wake_fd))
+        return true;
+    deinit_engine(worker, has_engine);
+    return false;
 }
 
 struct worker *worker_start(
@@ -173,28 +200,20 @@ struct worker *worker_start(
 {
     struct worker *worker = calloc(1, sizeof(*worker));
 
-    if (!worker) {
-        error_set(error, "cannot start a worker: out of memory");
-        return NULL;
-    }
-    if (!init_loop(worker, error)) {
+    if (!worker || !init_engine(worker, totals)) {
+        error_set(error, "cannot start a worker: %s", strerror(errno));
         free(worker);
         return NULL;
     }
-    worker->wake.data = worker;
     worker->on_done = on_done;
     worker->owner = owner;
     list_init(&worker->inbox);
     (void)pthread_mutex_init(&worker->lock, NULL);
-    (void)engine_init(&worker->engine, &worker->loop, &hooks, &totals->stalls);
     sessions_init(&worker->sessions, &worker->engine, totals, on_ended);
     worker->sessions.worker = number;
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
         error_set(error, "cannot start a worker: no thread could be started");
-        engine_deinit(&worker->engine);
-        uv_close((uv_handle_t *)&worker->wake, NULL);
-        (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
-        (void)uv_loop_close(&worker->loop);
+        deinit_engine(worker, true);
         free(worker);
         return NULL;
     }
@@ -218,7 +237,7 @@ bool worker_give(struct worker *worker, int fd, const struct address *client,
     (void)pthread_mutex_lock(&worker->lock);
     list_append(&worker->inbox, &connection->node);
     (void)pthread_mutex_unlock(&worker->lock);
-    (void)uv_async_send(&worker->wake);
+    wake(worker);
     return true;
 }
 
@@ -233,7 +252,7 @@ static void order(struct worker *worker, bool cut)
     worker->drain_ordered = true;
     worker->cut_ordered = worker->cut_ordered || cut;
     (void)pthread_mutex_unlock(&worker->lock);
-    (void)uv_async_send(&worker->wake);
+    wake(worker);
 }
 
 void worker_drain(struct worker *worker)
@@ -251,7 +270,7 @@ void worker_retire(struct worker *worker)
     (void)pthread_mutex_lock(&worker->lock);
     worker->retire_ordered = true;
     (void)pthread_mutex_unlock(&worker->lock);
-    (void)uv_async_send(&worker->wake);
+    wake(worker);
 }
 
 void worker_log_state(struct worker *worker)
@@ -259,7 +278,7 @@ void worker_log_state(struct worker *worker)
     (void)pthread_mutex_lock(&worker->lock);
     worker->state_ordered = true;
     (void)pthread_mutex_unlock(&worker->lock);
-    (void)uv_async_send(&worker->wake);
+    wake(worker);
 }
 
 void worker_join(struct worker **pointer)
@@ -272,6 +291,7 @@ void worker_join(struct worker **pointer)
     while ((node = list_shift(&worker->inbox)) != NULL)
         refuse(worker, LIST_ENTRY(node, struct connection, node));
     (void)uv_loop_close(&worker->loop);
+    (void)close(worker->wake_fd);
     (void)pthread_mutex_destroy(&worker->lock);
     tallies_deinit(&worker->sessions.tallies);
     free(worker);

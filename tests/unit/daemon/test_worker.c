@@ -9,6 +9,8 @@
 
 #include "daemon_test.h"
 #include "worker.h"
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 
 static const char text[] =
     "[listener imap]\nbind = @:1001\nprotocol = imap\ntls = none\nbackend = good\n"
@@ -24,6 +26,15 @@ static struct worker *worker;
 static int server; /* listens */
 static int door;   /* the same, for the clients */
 static int over[2];
+
+/* All calls of this process, libuv's included, since a program's own function comes first. */
+static atomic_uint epoll_calls;
+
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    (void)atomic_fetch_add(&epoll_calls, 1);
+    return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
 
 /* On the worker's thread. */
 static void on_done(void *owner)
@@ -117,6 +128,41 @@ static void test_serves_what_it_is_given(void **state)
     await_load(0);
     assert_int_equal(atomic_load(&totals.served), 1);
     assert_non_null(strstr(log_caught(), "client=192.0.2.1:4711"));
+    worker_drain(worker);
+    join();
+}
+
+/* One for each of its two connections, however much is said. */
+static void test_a_session_asks_epoll_twice(void **state)
+{
+    unsigned before;
+    int client;
+    int leg;
+
+    begin(&client, &leg); /* the worker has begun its own */
+    before = atomic_load(&epoll_calls);
+    (void)close(client);
+    (void)close(leg);
+    begin(&client, &leg);
+    for (int i = 0; i < 5; i++) {
+        say(client, "a NOOP\r\n");
+        assert_hears(leg, "a NOOP\r\n");
+        say(leg, "a OK\r\n");
+        assert_hears(client, "a OK\r\n");
+    }
+    say(client, "b LOGIN u p\r\n");
+    assert_hears(leg, "b LOGIN u p\r\n");
+    say(leg, "b OK\r\n");
+    assert_hears(client, "b OK\r\n");
+    say(client, "c LOGOUT\r\n");
+    assert_hears(leg, "c LOGOUT\r\n");
+    say(leg, "* BYE\r\nc OK\r\n");
+    (void)close(leg);
+    assert_hears(client, "* BYE\r\n");
+    assert_hears(client, "c OK\r\n");
+    assert_ends(client);
+    await_load(0);
+    assert_int_equal(atomic_load(&epoll_calls) - before, 2);
     worker_drain(worker);
     join();
 }
@@ -255,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_serves_what_it_is_given, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_session_asks_epoll_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_session_has_its_listener, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_load_counts_the_sessions_that_are_left, set_up, tear_down),
