@@ -103,8 +103,11 @@ static void write_directly(struct slice line)
     log_sink_close(&sink);
 }
 
+/* The signal comes behind the lock, which the thread takes as soon as it wakes. */
 void log_writer_take(struct slice line)
 {
+    bool is_put = false;
+
     (void)pthread_mutex_lock(&writer.lock);
     switch (writer.state) {
     case WRITER_NONE:
@@ -113,12 +116,14 @@ void log_writer_take(struct slice line)
     case WRITER_RUNS:
     case WRITER_ENDS:
         log_ring_put(&writer.ring, line);
-        (void)pthread_cond_signal(&writer.filled);
+        is_put = true;
         break;
     case WRITER_GIVES_UP:
         break; /* the process ends */
     }
     (void)pthread_mutex_unlock(&writer.lock);
+    if (is_put)
+        (void)pthread_cond_signal(&writer.filled);
 }
 
 /* ---- The writer's thread ---- */
