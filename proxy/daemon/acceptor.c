@@ -23,8 +23,11 @@ struct door {
     uv_poll_t poll;
     int fd;
     struct address at;
-    size_t listener; /* index in the configuration */
-    bool is_wanted;  /* by the plan that is being carried out */
+    size_t listener;               /* index in the configuration */
+    bool is_wanted;                /* by the plan that is being carried out */
+    struct socket_options options; /* what its connections have from it */
+    bool is_prepared;
+    unsigned unprepared; /* so many wait at most that came before it had the options */
 };
 
 struct acceptor {
@@ -225,6 +228,20 @@ static void let_in(
         (void)worker_give(least_loaded(acceptor), fd, client, acceptor->snapshot, door->listener);
 }
 
+/* Sets what the connections of the door have from it, as its listener wants. */
+static void prepare(struct door *door)
+{
+    const struct socket_options options =
+        service_client_options(snapshot_service(door->acceptor->snapshot, door->listener));
+
+    if (door->is_prepared && options.keepalive_s == door->options.keepalive_s &&
+        options.patience_ms == door->options.patience_ms)
+        return;
+    door->options = options;
+    door->is_prepared = true;
+    door->unprepared = socket_prepare(door->fd, &options);
+}
+
 /* Accepts one connection. Returns false when none is waiting, or when descriptors have run out. */
 static bool accept_one(struct door *door)
 {
@@ -237,16 +254,30 @@ static bool accept_one(struct door *door)
         run_out(door->acceptor, door, fd);
         return false;
     }
+    if (door->unprepared > 0) {
+        door->unprepared--;
+        socket_set_options(fd, &door->options);
+    }
     let_in(door->acceptor, door, fd, &client);
     return true;
+}
+
+/* Accepts up to so many connections, and wakes each worker that has got some of them, once. */
+static void accept_some(struct door *door, int most)
+{
+    const struct acceptor *acceptor = door->acceptor;
+
+    for (int i = 0; i < most && accept_one(door); i++)
+        continue;
+    for (size_t i = 0; i < acceptor->worker_count; i++)
+        worker_deliver(acceptor->workers[i]);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    for (int i = 0; i < ACCEPTS_PER_EVENT && accept_one(poll->data); i++)
-        continue;
+    accept_some(poll->data, ACCEPTS_PER_EVENT);
 }
 
 /* ---- Doors come and go ---- */
@@ -310,8 +341,7 @@ static void close_unwanted(struct door *door)
 {
     if (door->is_wanted)
         return;
-    for (int i = 0; i < LISTENING_BACKLOG && accept_one(door); i++)
-        continue;
+    accept_some(door, LISTENING_BACKLOG);
     close_door(door);
 }
 
@@ -338,6 +368,7 @@ static void carry_out(struct acceptor *acceptor, struct plan *plan)
             open_door(acceptor, &plan->doors[i]);
         plan->doors[i].fd = -1;
     }
+    for_each_door(acceptor, prepare);
     plan_free(&plan);
 }
 

@@ -16,6 +16,7 @@ struct worker {
     int wake_fd; /* an eventfd, which is written to and never read: each write is an edge */
     struct polled wake;
     atomic_bool is_woken; /* it has not looked since */
+    atomic_bool has_mail; /* it was given connections since worker_deliver */
     pthread_mutex_t lock; /* guards inbox and the four orders */
     struct list inbox;    /* connections */
     bool drain_ordered;
@@ -75,11 +76,10 @@ static const struct engine_hooks hooks = {.connect = leg_connect, .wake = hook_w
 static void begin_session(struct worker *worker, struct connection *connection)
 {
     const struct service *service = snapshot_service(connection->snapshot, connection->listener);
-    struct address local = {0}; /* stays so when the connection is gone already */
-    struct wire *wire;
+    const struct socket_options options = service_client_options(service);
+    const struct address local = {0}; /* the session asks for it if a server is told */
+    struct wire *wire = socket_from_accepted(&worker->engine.poller, connection->fd, &options);
 
-    (void)socket_name(connection->fd, &local);
-    wire = socket_from_accepted(&worker->engine.poller, connection->fd, service->route.keepalive_s);
     if (!wire || !session_start(&worker->sessions, service, wire, &connection->client, &local,
                      connection->snapshot))
         release(worker, connection->snapshot);
@@ -237,8 +237,14 @@ bool worker_give(struct worker *worker, int fd, const struct address *client,
     (void)pthread_mutex_lock(&worker->lock);
     list_append(&worker->inbox, &connection->node);
     (void)pthread_mutex_unlock(&worker->lock);
-    wake(worker);
+    atomic_store(&worker->has_mail, true);
     return true;
+}
+
+void worker_deliver(struct worker *worker)
+{
+    if (atomic_exchange(&worker->has_mail, false))
+        wake(worker);
 }
 
 size_t worker_load(const struct worker *worker)

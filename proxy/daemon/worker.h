@@ -26,12 +26,14 @@ struct worker *worker_start(
     unsigned number, struct totals *totals, worker_done *on_done, void *owner, struct error *error);
 
 /*
- * Any thread. Gives it an accepted connection of the n-th listener of the snapshot. Takes the
- * descriptor, and a reference to the snapshot until the session is over. Returns false without
- * memory; the connection is then reset.
+ * Any thread. Gives it an accepted connection of the n-th listener of the snapshot, which has the
+ * options of its service (service_client_options). Takes the descriptor, and a reference to the
+ * snapshot until the session is over. Returns false without memory; the connection is then reset.
+ * The worker begins when worker_deliver is called: once for all that were accepted together.
  */
 bool worker_give(struct worker *worker, int fd, const struct address *client,
     struct snapshot *snapshot, size_t listener);
+void worker_deliver(struct worker *worker);
 
 /* Any thread. Returns how many connections it was given whose sessions are not over. */
 size_t worker_load(const struct worker *worker);

@@ -17,6 +17,7 @@ struct socket {
     unsigned ends;     /* FIN, HANGUP: they have come */
     unsigned reported; /* those of them that were reported, each once */
     int failure;       /* errno found by a poll, since the kernel gives each error once */
+    uint64_t patience_ms;
 };
 
 static struct socket *socket_of(struct wire *wire)
@@ -87,10 +88,20 @@ static void set_number(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-static void set_patience(struct wire *wire, uint64_t ms)
+static void set_user_timeout(int fd, uint64_t ms)
 {
     /* Without it TCP itself gives up only after a quarter of an hour or more. */
-    set_number(fd_of(wire), IPPROTO_TCP, TCP_USER_TIMEOUT, ms < INT_MAX ? (int)ms : INT_MAX);
+    set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, ms < INT_MAX ? (int)ms : INT_MAX);
+}
+
+static void set_patience(struct wire *wire, uint64_t ms)
+{
+    struct socket *sock = socket_of(wire);
+
+    if (sock->patience_ms == ms)
+        return;
+    sock->patience_ms = ms;
+    set_user_timeout(sock->fd, ms);
 }
 
 static void finish(struct wire *wire)
@@ -236,18 +247,43 @@ static const struct wire_ops socket_ops = {
     .close = close_socket,
 };
 
-static void set_options(int fd, unsigned keepalive_s)
+/*
+ * The options of TCP do nothing at a unix socket. How many probes are lost before the connection
+ * is (TCP_KEEPCNT) is not said, as the patience decides that.
+ */
+static void begin_options(int fd, unsigned keepalive_s)
 {
-    enum { PROBE_INTERVAL_S = 30, PROBES = 5 };
+    enum { PROBE_INTERVAL_S = 30, IDLE_MAX_S = 32767 };
 
-    /* The options of TCP do nothing at a unix socket. */
     set_number(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (keepalive_s == 0)
         return;
     set_number(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)(keepalive_s > 32767 ? 32767 : keepalive_s));
+    set_number(
+        fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)(keepalive_s > IDLE_MAX_S ? IDLE_MAX_S : keepalive_s));
     set_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, PROBE_INTERVAL_S);
-    set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+}
+
+void socket_set_options(int fd, const struct socket_options *options)
+{
+    /* A listening socket may have it from its last configuration, or from systemd. */
+    if (options->keepalive_s == 0)
+        set_number(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+    begin_options(fd, options->keepalive_s);
+    set_user_timeout(fd, options->patience_ms);
+}
+
+/* The queue is counted last: a connection that comes in between is counted for nothing. */
+unsigned socket_prepare(int listener, const struct socket_options *options)
+{
+    struct tcp_info info = {0};
+    socklen_t n = sizeof(info);
+
+    socket_set_options(listener, options);
+    if (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &n) != 0 ||
+        info.tcpi_state != TCP_LISTEN)
+        return 0;
+    return info.tcpi_unacked; /* of a listening socket: what waits in its queue */
 }
 
 static struct wire *socket_new(struct poller *poller, int fd, unsigned ready)
@@ -266,13 +302,14 @@ static struct wire *socket_new(struct poller *poller, int fd, unsigned ready)
     return NULL;
 }
 
-struct wire *socket_from_accepted(struct poller *poller, int fd, unsigned keepalive_s)
+struct wire *socket_from_accepted(
+    struct poller *poller, int fd, const struct socket_options *options)
 {
-    struct wire *wire;
+    struct wire *wire = socket_new(poller, fd, WIRE_WRITABLE);
 
-    set_options(fd, keepalive_s);
-    wire = socket_new(poller, fd, WIRE_WRITABLE);
-    if (!wire)
+    if (wire)
+        socket_of(wire)->patience_ms = options->patience_ms;
+    else
         socket_discard(fd, false);
     return wire;
 }
@@ -288,7 +325,7 @@ struct wire *socket_connect(
         *failure = errno;
         return NULL;
     }
-    set_options(fd, keepalive_s);
+    begin_options(fd, keepalive_s);
     /* After EINTR the kernel goes on connecting, too. */
     if (connect(fd, &to->socket.any, address_len(to)) != 0 && errno != EINPROGRESS &&
         errno != EINTR) {

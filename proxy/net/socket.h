@@ -15,18 +15,35 @@
 #include "poller.h"
 #include "wire.h"
 
+/* What the kernel does by itself with a connection whose peer is silent. */
+struct socket_options {
+    unsigned keepalive_s; /* seconds of silence after which it probes the peer; 0: never */
+    uint64_t patience_ms; /* see set_patience in net/wire.h; 0: the kernel's own */
+};
+
 /*
- * Returns a wire on a connected descriptor, or NULL without memory or descriptors. The descriptor
- * is taken in both cases: the wire owns it, or it is closed. keepalive_s: seconds of silence after
- * which the kernel probes the peer; 0: never.
+ * Gives the options to all connections that this listening descriptor will get: on Linux they have
+ * them from it. Returns how many wait there already, which have those of before: the caller gives
+ * them theirs by socket_set_options. It may return too many, never too few. Any thread.
  */
-struct wire *socket_from_accepted(struct poller *poller, int fd, unsigned keepalive_s);
+unsigned socket_prepare(int listener, const struct socket_options *options);
+
+/* Gives a connection its options. Any thread. */
+void socket_set_options(int fd, const struct socket_options *options);
+
+/*
+ * Returns a wire on a connected, non-blocking descriptor, or NULL without memory or descriptors.
+ * The descriptor is taken in both cases: the wire owns it, or it is closed. options: those that it
+ * has, by socket_prepare or socket_set_options.
+ */
+struct wire *socket_from_accepted(
+    struct poller *poller, int fd, const struct socket_options *options);
 
 /*
  * Begins to connect. Returns a wire, which the caller gives to a stream or closes with wire_close.
  * WIRE_WRITABLE is reported when the wire is connected or has failed (see stream_connected).
  * Returns NULL with an errno in *failure if it fails at once; EBUSY: the queue of a unix socket is
- * full.
+ * full. keepalive_s: as in struct socket_options.
  */
 struct wire *socket_connect(
     struct poller *poller, const struct address *to, unsigned keepalive_s, int *failure);

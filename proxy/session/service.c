@@ -41,6 +41,12 @@ struct service service_of(const struct config *config, const struct config_liste
     };
 }
 
+struct socket_options service_client_options(const struct service *service)
+{
+    return (struct socket_options){.keepalive_s = service->route.keepalive_s,
+        .patience_ms = service->config->timeouts.stalled};
+}
+
 struct service service_of_front(const struct config *config, const struct config_listener *listener,
     const struct service_target *targets)
 {

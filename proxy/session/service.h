@@ -8,6 +8,7 @@
 
 #include "mailmux/dialog.h"
 #include "route.h"
+#include "socket.h"
 
 struct service;
 struct tls_service;
@@ -44,6 +45,9 @@ struct service service_of(const struct config *config, const struct config_liste
  */
 struct service service_of_front(const struct config *config, const struct config_listener *listener,
     const struct service_target *targets);
+
+/* Returns the options of the connections of its clients. Any thread. */
+struct socket_options service_client_options(const struct service *service);
 
 /*
  * Returns the service for connections that this listener passes on to a backend. Any thread.

@@ -136,7 +136,7 @@ struct session {
 /*
  * Begins a session on the wire of an accepted client, and runs it as far as it goes. The wire is
  * taken in every case. client and local are the two ends of the connection, as the kernel knows
- * them; local may be unspecified. The service must outlive the session. snapshot is kept for the
+ * them; if local is unspecified the wire is asked when a server is to be told. The service must outlive the session. snapshot is kept for the
  * owner of `sessions`. Returns NULL without memory. The session may be dead already; its memory is
  * valid until the end of the turn.
  */

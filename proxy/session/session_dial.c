@@ -3,6 +3,14 @@
 
 /* ---- The first time ---- */
 
+/* Finds our address of the client's connection, if the server is told and no header has said it. */
+static void find_local(struct session *session)
+{
+    if (session->service->route.backend->send_client_address != SEND_ADDRESS_NONE &&
+        address_family(&session->local) == 0)
+        (void)stream_local_address(&session->leg[LEG_CLIENT], &session->local);
+}
+
 void session_begin_dial(struct session *session)
 {
     const struct upstream_client client = {.source = &session->client,
@@ -12,6 +20,7 @@ void session_begin_dial(struct session *session)
         .sni = slice_from(session->tls.sni),
         .id = slice_from(session->id)};
 
+    find_local(session);
     upstream_start(&session->upstream, session->engine, &session->service->route, &client,
         &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session->on_event, session);
 }

@@ -10,6 +10,7 @@
 #include "acceptor.h"
 #include "daemon_test.h"
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 enum { WORKERS = 2, DESCRIPTORS = 128, PORT = 1001, OTHER_PORT = 1002, TLS_PORT = 1003 };
@@ -132,6 +133,53 @@ static void test_the_worker_with_the_fewest_has_the_next(void **state)
     assert_loads(1, 1);
     end(clients[1], legs[1]);
     end(clients[3], legs[3]);
+}
+
+/* Returns our end of the client's connection, which this process has, too; -1: not yet. */
+static int accepted(int client)
+{
+    struct sockaddr_in name;
+    struct sockaddr_in peer;
+    socklen_t n = sizeof(name);
+
+    assert_int_equal(getsockname(client, (struct sockaddr *)&name, &n), 0);
+    for (int fd = 3; fd < DESCRIPTORS; fd++) {
+        n = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &n) == 0 && peer.sin_port == name.sin_port)
+            return fd;
+    }
+    return -1;
+}
+
+static bool is_prepared(int client)
+{
+    int keeps = 0;
+    int delays_not = 0;
+    int patience = 0;
+    socklen_t n = sizeof(int);
+    int fd = accepted(client);
+
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keeps, &n), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &delays_not, &n), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, &n), 0);
+    return keeps && delays_not && patience == 33000;
+}
+
+/* Whether it waited at the socket before there was an acceptor, or came when there was one. */
+static void test_each_connection_has_its_options(void **state)
+{
+    int clients[2];
+    int legs[2];
+    struct plan *plan = plan_of("[timeouts]\nstalled = 33s\n" IMAP("one", "1001", "good") GOOD, 10);
+
+    clients[0] = connect_to(PORT);
+    assert_true(acceptor_start(acceptor, workers, WORKERS, &plan));
+    greet(clients[0], &legs[0]);
+    assert_true(is_prepared(clients[0]));
+    begin(PORT, &clients[1], &legs[1]);
+    assert_true(is_prepared(clients[1]));
+    for (size_t i = 0; i < 2; i++)
+        end(clients[i], legs[i]);
 }
 
 /* A word where it can be understood; where TLS comes first, nothing but the end. */
@@ -325,6 +373,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_the_worker_with_the_fewest_has_the_next, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_each_connection_has_its_options, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_each_connection_has_its_options, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_over_the_limit_they_are_turned_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(

@@ -80,6 +80,7 @@ static int give(size_t listener)
 
     assert_true(address_parse_ip(SLICE("192.0.2.1"), 4711, &from));
     assert_true(worker_give(worker, accept_from(door), &from, snapshot, listener));
+    worker_deliver(worker);
     return client;
 }
 
@@ -291,6 +292,7 @@ static void test_a_client_that_is_gone_already(void **state)
     (void)close(client);
     assert_int_equal(recv(fd, &byte, 1, MSG_PEEK), -1); /* so the reset has come */
     assert_true(worker_give(worker, fd, &from, snapshot, LOST));
+    worker_deliver(worker);
     await_load(0);
     assert_int_equal(atomic_load(&totals.served), 1);
     worker_drain(worker);

@@ -456,7 +456,8 @@ static void test_from_accepted(void **state)
     struct heard heard = {0};
     int plain;
     struct wire *client = connected(listener, &heard, &plain);
-    struct wire *server = socket_from_accepted(&listener->poller, plain, 600);
+    const struct socket_options options = {.keepalive_s = 600, .patience_ms = 7000};
+    struct wire *server = socket_from_accepted(&listener->poller, plain, &options);
     char bytes[8];
     size_t n;
 
