@@ -13,6 +13,7 @@
 #include "keeper_link.h"
 #include "load.h"
 #include "lockdown.h"
+#include "memory_return.h"
 #include "names.h"
 #include "state_dump.h"
 
@@ -59,6 +60,7 @@ struct server {
     size_t worker_count;
     atomic_size_t workers_over;
     struct totals totals;
+    struct memory_return memory;
     struct state_dump state_dump;
     struct certificate_watch certificates;
     struct directory_changes directories;

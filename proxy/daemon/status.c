@@ -48,7 +48,10 @@ void status_tell(struct server *server)
 
 static void on_status(uv_timer_t *timer)
 {
-    status_tell(timer->data);
+    struct server *server = timer->data;
+
+    status_tell(server);
+    memory_return_look(&server->memory, &server->totals);
 }
 
 void status_begin(struct server *server)

@@ -43,6 +43,15 @@ static void name_session(struct session *session)
         (uint64_t)atomic_fetch_add(&totals->begun, 1));
 }
 
+/* The most at once is for daemon/memory_return.c, which needs no exact number. */
+static void count_alive(struct totals *totals)
+{
+    uint64_t alive = atomic_fetch_add(&totals->alive, 1) + 1;
+
+    if (alive > atomic_load(&totals->most_alive))
+        atomic_store(&totals->most_alive, alive);
+}
+
 struct session *session_start(struct sessions *sessions, const struct service *service,
     struct wire *wire, const struct address *client, const struct address *local, void *snapshot)
 {
@@ -67,7 +76,7 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     engine_task_init(&session->burial, bury);
     list_append(&sessions->live, &session->node);
     sessions->count++;
-    (void)atomic_fetch_add(&sessions->totals->alive, 1);
+    count_alive(sessions->totals);
     tally_add(session->tally, TALLY_BEGUN, 1);
     session_init_phases(session);
     stream_open(&session->leg[LEG_CLIENT], &session->engine->streams, wire, on_event, session);

@@ -16,6 +16,7 @@ struct totals {
     atomic_uint_fast64_t begun;  /* sessions begun so far: second part of the ids */
     atomic_uint_fast64_t served; /* sessions that have ended */
     atomic_uint_fast64_t alive;
+    atomic_uint_fast64_t most_alive; /* at once, since memory was given back; two may miss one */
     atomic_uint_fast64_t handshakes; /* under way */
     atomic_uint_fast64_t stalls;     /* pauses of the process that a loop has found */
     atomic_uint_fast64_t attacks[ATTACK_KINDS];
