@@ -172,6 +172,11 @@ bool stream_peer_finished(const struct stream *stream)
     return (stream->wire->ready & WIRE_FIN) != 0;
 }
 
+bool stream_is_last(const struct stream *stream)
+{
+    return stream->wire->is_last;
+}
+
 bool stream_has_ended(const struct stream *stream)
 {
     return stream->wire->ended;
@@ -221,6 +226,20 @@ void stream_shutdown(struct stream *stream, bool truncated)
     /* IO_AGAIN: stream_flush sends the FIN later. IO_ERR: no peer is left to read it. */
     if (stream_flush(stream) == IO_ERR)
         stream->finish_due = false;
+}
+
+enum io stream_write_last(struct stream *stream, struct slice bytes, bool truncated, size_t *put)
+{
+    enum io status;
+
+    stream->gathers = stream->ssl != NULL;
+    status = stream_write(stream, bytes, put);
+    stream->gathers = false;
+    if (stream->ssl && (truncated || status != IO_OK || *put < bytes.n))
+        (void)tls_cork_flush(stream); /* the stream notes a failure */
+    if (status == IO_OK && *put == bytes.n)
+        stream_shutdown(stream, truncated);
+    return status;
 }
 
 void stream_close(struct stream *stream, bool reset)

@@ -84,6 +84,7 @@ struct stream {
     const struct tls_set *set;         /* chosen by the ClientHello */
     struct tls_client *client;         /* client role only */
     char *server_name;                 /* in SNI: sent by the client, or by us to the backend */
+    bool gathers;                      /* output stays in the cork: see stream_write_last */
     bool finish_due;                   /* the FIN is sent once `held` is empty */
     bool heard;                        /* the peer's first byte of TLS was checked */
     bool starved;                      /* TLS needs bytes from the wire before it can give any */
@@ -207,6 +208,12 @@ const char *stream_said_in_clear(const struct stream *stream);
  */
 bool stream_peer_finished(const struct stream *stream);
 
+/*
+ * Returns whether the kernel has the peer's end already (or urgent octets), so that a read behind
+ * the last octets can learn it.
+ */
+bool stream_is_last(const struct stream *stream);
+
 /* Returns whether all has been read, up to the end of the peer's direction or of the connection. */
 bool stream_has_ended(const struct stream *stream);
 
@@ -249,6 +256,13 @@ bool stream_tls_info(const struct stream *stream, struct tls_info *info);
  * C93]. Nothing may be written afterwards; reading goes on.
  */
 void stream_shutdown(struct stream *stream, bool truncated);
+
+/*
+ * As stream_write, for the last octets: if all are taken, our direction ends behind them as by
+ * stream_shutdown, and with TLS one write has both. Otherwise it has not ended.
+ */
+enum io stream_write_last(struct stream *stream, struct slice bytes, bool truncated, size_t *put)
+    __attribute__((warn_unused_result));
 
 /*
  * Closes the stream and zeroes it. Closing it twice is harmless. With reset the peer gets RST, for

@@ -158,6 +158,8 @@ enum io tls_cork_flush(struct stream *stream)
     struct cork *cork = stream->context->cork;
     struct slice rest = slice_of(cork->bytes, cork->n);
 
+    if (stream->gathers)
+        return IO_OK;
     cork->n = 0;
     if (stream->unwritable)
         return IO_ERR;

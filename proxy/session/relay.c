@@ -72,6 +72,21 @@ static struct slice write_to(struct pipe *pipe, struct stream *sink, struct slic
     return bytes;
 }
 
+/* Writes the last octets, and with them our end. Returns what is left; then it has not ended. */
+static struct slice write_last(
+    struct pipe *pipe, struct stream *sink, struct slice bytes, bool truncated)
+{
+    size_t put;
+    enum io status = stream_write_last(sink, bytes, truncated, &put);
+
+    pipe->sent += put;
+    if (status == IO_ERR)
+        pipe->fault = PIPE_SINK_GONE;
+    else if (put == bytes.n)
+        pipe->told = PIPE_SHUT;
+    return slice_after(bytes, put);
+}
+
 void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes)
 {
     if (buffer_held(pipe->out).n == 0)
@@ -124,6 +139,16 @@ bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine)
     return moved || rest.n < waiting.n || pipe->fault != before;
 }
 
+void pipe_flush_last(struct pipe *pipe, struct stream *sink, struct engine *engine)
+{
+    struct slice waiting = buffer_held(pipe->out);
+
+    if (waiting.n > 0 && pipe->fault == PIPE_FINE && pipe->told == PIPE_UNTOLD &&
+        !pipe->is_opaque && stream_is_open(sink) && !stream_has_held(sink))
+        buffer_consume(pipe->out, waiting.n - write_last(pipe, sink, waiting, false).n);
+    (void)pipe_flush(pipe, sink, engine);
+}
+
 bool pipe_has_output(const struct pipe *pipe, const struct stream *sink)
 {
     return pipe->fault == PIPE_FINE &&
@@ -136,11 +161,25 @@ bool pipe_is_cut(const struct pipe *pipe, const struct stream *sink)
            (pipe->is_opaque && pipe->told == PIPE_UNTOLD) || pipe_has_output(pipe, sink);
 }
 
-/* Passes on what was read. What the sink does not take is queued, and then nothing more is read. */
+/* Returns whether the end of the source is passed on as an end, clean or (in TLS) truncated. */
+static bool is_shut(const struct pipe *pipe, const struct stream *sink)
+{
+    return !pipe->truncated || !pipe->resets || stream_is_tls(sink);
+}
+
+/*
+ * Passes on what was read, and the source's end if it is known already. What the sink does not take
+ * is queued, and then nothing more is read.
+ */
 static void pass_on(struct pipe *pipe, struct stream *sink, struct engine *engine, struct slice got)
 {
-    struct slice rest = write_to(pipe, sink, got);
+    struct slice rest = got;
 
+    if (pipe->ended && pipe->told == PIPE_UNTOLD && pipe->fault == PIPE_FINE &&
+        stream_is_open(sink) && is_shut(pipe, sink))
+        rest = write_last(pipe, sink, rest, pipe->truncated);
+    if (pipe->told != PIPE_SHUT)
+        rest = write_to(pipe, sink, rest);
     if (rest.n > 0 && pipe->fault == PIPE_FINE &&
         (!pipe_reserve(pipe, engine, rest.n) || !buffer_append(pipe->out, rest)))
         pipe->fault = PIPE_NO_MEMORY;
@@ -151,9 +190,27 @@ static void pass_end_on(struct pipe *pipe, struct stream *sink)
 {
     if (pipe->told != PIPE_UNTOLD || pipe->fault != PIPE_FINE)
         return;
-    pipe->told = pipe->truncated && pipe->resets && !stream_is_tls(sink) ? PIPE_TORN : PIPE_SHUT;
+    pipe->told = is_shut(pipe, sink) ? PIPE_SHUT : PIPE_TORN;
     if (pipe->told == PIPE_SHUT)
         stream_shutdown(sink, pipe->truncated);
+}
+
+/* Reads into the scratch memory, and on to the end if the kernel has it already. */
+static enum io read_some(
+    struct pipe *pipe, struct stream *source, struct engine *engine, size_t *got)
+{
+    enum io first = stream_read(source, engine->scratch, sizeof(engine->scratch), got);
+    enum io status = first;
+
+    while (status == IO_OK && stream_is_last(source) && *got < sizeof(engine->scratch)) {
+        size_t more;
+
+        status = stream_read(source, engine->scratch + *got, sizeof(engine->scratch) - *got, &more);
+        *got += more;
+    }
+    if (status == IO_EOF || status == IO_ERR)
+        note_end(pipe, status);
+    return first;
 }
 
 bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
@@ -169,13 +226,11 @@ bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, st
             pass_end_on(pipe, sink);
             return false;
         }
-        status = stream_read(source, engine->scratch, sizeof(engine->scratch), &got);
+        status = read_some(pipe, source, engine, &got);
         if (status == IO_AGAIN)
             return false;
-        if (status != IO_OK) {
-            note_end(pipe, status);
+        if (status != IO_OK)
             continue; /* what is held goes out before the end */
-        }
         pipe->bytes += got;
         pipe_note_tail(pipe, slice_of(engine->scratch, got));
         pass_on(pipe, sink, engine, slice_of(engine->scratch, got));

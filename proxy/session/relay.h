@@ -67,6 +67,12 @@ void pipe_note_tail(struct pipe *pipe, struct slice passed);
 /* Writes what is queued. Returns true if anything moved. */
 bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine);
 
+/*
+ * Writes what is queued, and ends our direction behind it, with TLS in one write (told is
+ * PIPE_SHUT). If that cannot be, because not all is taken or nothing waits, it is pipe_flush.
+ */
+void pipe_flush_last(struct pipe *pipe, struct stream *sink, struct engine *engine);
+
 /* Returns whether something waits for the sink and may still get there. */
 bool pipe_has_output(const struct pipe *pipe, const struct stream *sink);
 

@@ -214,7 +214,7 @@ unsigned session_run_farewell(struct session *session)
     enum io heard = drop_input(session); /* some clients read only after they have sent all */
 
     session_run_parting(session);
-    (void)pipe_flush(server, client, session->engine);
+    pipe_flush_last(server, client, session->engine);
     if (is_client_gone(session))
         return after_client(session);
     if (!pipe_has_output(server, client))

@@ -115,7 +115,7 @@ static void finish(struct wire *wire)
 
     memory->finished = true;
     if (memory->peer)
-        memory->peer->inbox_ended = true;
+        memory_wire_feed_end(memory->peer);
 }
 
 static int connect_result(const struct wire *wire)
@@ -157,7 +157,7 @@ static void close_memory(struct wire *wire, bool reset)
     if (memory->peer && reset)
         memory->peer->failure = ECONNRESET;
     else if (memory->peer)
-        memory->peer->inbox_ended = true;
+        memory_wire_feed_end(memory->peer);
 }
 
 static const struct wire_ops memory_ops = {
@@ -209,6 +209,7 @@ void memory_wire_feed(struct memory_wire *wire, struct slice bytes)
 void memory_wire_feed_end(struct memory_wire *wire)
 {
     wire->inbox_ended = true;
+    wire->wire.is_last = true;
 }
 
 void memory_wire_fail(struct memory_wire *wire, int failure)

@@ -74,6 +74,41 @@ static void test_both_ways(void **state)
     end(&bench, &peer);
 }
 
+static const char flood[2 * CORK_SIZE];
+
+/* The last octets and close_notify are one write; what is not taken whole is not the end. */
+static void test_last_octets(void **state)
+{
+    struct stream_bench bench;
+    struct memory_tls peer;
+    unsigned before;
+    size_t n;
+
+    (void)state;
+    for (int truncated = 0; truncated < 2; truncated++) {
+        begin(&bench, &peer);
+        assert_int_equal(stream_bench_shake(&bench, &peer), IO_OK);
+        before = bench.wire.send_calls;
+        assert_int_equal(stream_write_last(&bench.stream, SLICE("bye"), truncated != 0, &n), IO_OK);
+        assert_int_equal(n, 3);
+        assert_int_equal(bench.wire.send_calls - before, 1);
+        assert_true(bench.wire.finished);
+        (void)memory_tls_step(&peer);
+        assert_heard(&peer, SLICE("bye"));
+        assert_int_equal(peer.is_ended, !truncated);
+        end(&bench, &peer);
+    }
+    begin(&bench, &peer);
+    assert_int_equal(stream_bench_shake(&bench, &peer), IO_OK);
+    assert_int_equal(
+        stream_write_last(&bench.stream, slice_of(flood, sizeof(flood)), false, &n), IO_OK);
+    assert_true(n > 0 && n < sizeof(flood));
+    assert_false(bench.stream.finished);
+    (void)memory_tls_step(&peer);
+    assert_heard(&peer, slice_of(flood, n));
+    end(&bench, &peer);
+}
+
 /* C90: every byte in a segment of its own. */
 static void test_one_byte_segments(void **state)
 {
@@ -280,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_shutdown_on_a_full_wire),
         cmocka_unit_test(test_truncated_shutdown),
         cmocka_unit_test(test_a_record_in_pieces),
+        cmocka_unit_test(test_last_octets),
     };
 
     return cmocka_run_group_tests(tests, setup_group, teardown_group);

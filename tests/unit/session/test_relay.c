@@ -347,6 +347,25 @@ static void test_the_tail_of_what_passed(void **state)
     }
 }
 
+/* What the server says last, with its end, goes to the client in one write with our end. */
+static void test_last_words_and_the_end_in_one_write(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    begin_relay(PLAY_IMAPS);
+    session_bench_forget(&bench);
+    before = bench.client.send_calls;
+    session_bench_say(&bench, BENCH_SERVER, SLICE("* BYE\r\n"));
+    session_bench_finish(&bench, BENCH_SERVER);
+    run();
+    assert_heard(BENCH_CLIENT, "* BYE\r\n");
+    assert_true(bench.tls.is_ended);
+    assert_true(bench.client.finished);
+    assert_int_equal(bench.client.send_calls - before, 1);
+    end();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
@@ -365,6 +384,7 @@ int main(void)
         TEST(test_truncated_client),
         TEST(test_idle_for_too_long),
         TEST(test_the_tail_of_what_passed),
+        cmocka_unit_test_setup(test_last_words_and_the_end_in_one_write, fresh),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -82,6 +82,26 @@ static void test_a_place_is_free_when_the_server_is_left(void **state)
     assert_int_equal(places_taken(), 0);
 }
 
+/* Our own last words, with close_notify behind them, are one write. */
+static void test_a_farewell_is_one_write(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    session_bench_begin(&bench, 1);
+    assert_true(session_bench_run(&bench));
+    say(BENCH_SERVER, "* OK x\r\n");
+    session_bench_forget(&bench);
+    before = bench.client.send_calls;
+    sessions_drain(&bench.sessions);
+    assert_true(session_bench_run(&bench));
+    assert_memory_equal(session_bench_heard(&bench, BENCH_CLIENT).p, "* BYE ", 6);
+    assert_true(bench.tls.is_ended);
+    assert_int_equal(bench.client.send_calls - before, 1);
+    bench.sessions.is_draining = false;
+    end();
+}
+
 /* What was said in clear and not taken by the first connection is not for the second. */
 static void test_a_renewal_says_nothing_again(void **state)
 {
@@ -218,6 +238,7 @@ int main(void)
         FRESH(test_the_end_of_a_relay_waits_for_room),
         FRESH(test_the_goodbye_is_said_once),
         FRESH(test_a_quit_behind_a_hello_is_said_once),
+        cmocka_unit_test(test_a_farewell_is_one_write),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
