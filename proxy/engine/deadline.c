@@ -4,30 +4,84 @@
 
 static void on_timer(uv_timer_t *timer);
 
-/*
- * Returns the deadline that expires first, or NULL. Each class is sorted, so only its first one
- * counts.
- */
-static struct deadline *earliest_of(const struct deadline_queue *queue)
+/* ---- The heap ---- */
+
+static bool is_before(const struct deadline *a, const struct deadline *b)
 {
-    struct deadline *earliest = NULL;
+    if (a->expires_ms != b->expires_ms)
+        return a->expires_ms < b->expires_ms;
+    return (int32_t)(a->order - b->order) < 0;
+}
 
-    for (unsigned i = 0; i < DEADLINE_CLASSES; i++) {
-        struct deadline *first;
+static unsigned rank_of(const struct deadline *branch)
+{
+    return branch ? branch->rank : 0;
+}
 
-        if (list_is_empty(&queue->classes[i]))
-            continue;
-        first = LIST_ENTRY(queue->classes[i].next, struct deadline, node);
-        if (!earliest || first->expires_ms < earliest->expires_ms)
-            earliest = first;
+/* Puts the branch of the higher rank to the left. Returns whether the rank of the node changes. */
+static bool balance(struct deadline *node)
+{
+    unsigned before = node->rank;
+
+    if (rank_of(node->left) < rank_of(node->right)) {
+        struct deadline *left = node->left;
+
+        node->left = node->right;
+        node->right = left;
     }
-    return earliest;
+    node->rank = (uint8_t)(rank_of(node->right) + 1);
+    return node->rank != before;
+}
+
+/*
+ * Returns the first of both heaps, either of which may be NULL, with all others below it. It goes
+ * down to the right only, where a heap of n is no deeper than the binary logarithm of n + 1.
+ */
+static struct deadline *merge(struct deadline *a, struct deadline *b)
+{
+    struct deadline *first;
+
+    if (!a || !b)
+        return a ? a : b;
+    first = is_before(b, a) ? b : a;
+    first->right = merge(first->right, first == a ? b : a);
+    first->right->above = first;
+    (void)balance(first);
+    return first;
+}
+
+static void insert(struct deadline_queue *queue, struct deadline *deadline)
+{
+    deadline->above = deadline->left = deadline->right = NULL;
+    deadline->rank = 1;
+    queue->first = merge(queue->first, deadline);
+}
+
+/*
+ * Takes it out. Above it, ranks are set right as long as they change. Each that does is higher than
+ * the one before, so there are no more of them than merge may visit.
+ */
+static void take_out(struct deadline_queue *queue, const struct deadline *deadline)
+{
+    struct deadline *rest = merge(deadline->left, deadline->right);
+    struct deadline *above = deadline->above;
+
+    if (rest)
+        rest->above = above;
+    if (!above)
+        queue->first = rest;
+    else if (above->left == deadline)
+        above->left = rest;
+    else
+        above->right = rest;
+    while (above && balance(above))
+        above = above->above;
 }
 
 /* Sets the timer to the first deadline, or stops it when none is set. */
 static void arm(struct deadline_queue *queue)
 {
-    const struct deadline *earliest = earliest_of(queue);
+    const struct deadline *earliest = queue->first;
     uint64_t now = uv_now(queue->timer.loop);
 
     if (!earliest) {
@@ -40,43 +94,27 @@ static void arm(struct deadline_queue *queue)
         &queue->timer, on_timer, earliest->expires_ms > now ? earliest->expires_ms - now : 0, 0);
 }
 
-/* Puts the deadline behind those of its class that expire no later. */
-static void insert(struct list *ring, struct deadline *deadline)
-{
-    struct list *place = ring;
-
-    while (place->prev != ring &&
-           LIST_ENTRY(place->prev, struct deadline, node)->expires_ms > deadline->expires_ms)
-        place = place->prev;
-    list_insert_before(place, &deadline->node);
-}
-
 /* ---- Pauses ---- */
 
 /*
- * Gives every deadline its time back after a pause. All are moved to a list of their own first,
- * because the new times may change their order: a deadline that begins anew can pass others.
+ * Gives every deadline its time back after a pause. All move to a heap of their own, because the
+ * new times may change their order: a deadline that begins anew can pass others.
  */
 static void put_off(struct deadline_queue *queue, uint64_t now, uint64_t late_ms)
 {
-    struct list moved;
-    struct list *node;
+    struct deadline_queue moved = {.first = NULL};
+    struct deadline *deadline;
 
-    for (unsigned i = 0; i < DEADLINE_CLASSES; i++) {
-        list_init(&moved);
-        while ((node = list_shift(&queue->classes[i])) != NULL)
-            list_append(&moved, node);
-        while ((node = list_shift(&moved)) != NULL) {
-            struct deadline *deadline = LIST_ENTRY(node, struct deadline, node);
-
-            if (deadline->renewals < DEADLINE_RENEWALS_MAX) {
-                deadline->renewals++;
-                deadline->expires_ms = deadline->expires_ms <= now ? now + deadline->duration_ms
-                                                                   : deadline->expires_ms + late_ms;
-            }
-            insert(&queue->classes[i], deadline);
+    while ((deadline = queue->first) != NULL) {
+        take_out(queue, deadline);
+        if (deadline->renewals < DEADLINE_RENEWALS_MAX) {
+            deadline->renewals++;
+            deadline->expires_ms = deadline->expires_ms <= now ? now + deadline->duration_ms
+                                                               : deadline->expires_ms + late_ms;
         }
+        insert(&moved, deadline);
     }
+    queue->first = moved.first;
 }
 
 /* Deadlines move first, so that on_stall finds them as they will be. */
@@ -95,29 +133,21 @@ bool deadline_queue_has_stalled(const struct deadline_queue *queue, uint64_t beg
 
 /* ---- Expiry ---- */
 
+/*
+ * What a callback sets while others are due waits for a later turn, even if it is set to the past
+ * (deadline_set). A callback may clear others that are due.
+ */
 static void expire_due(struct deadline_queue *queue, uint64_t now)
 {
     struct deadline *deadline;
-    struct list due;
-    struct list *node;
 
-    /*
-     * All that are due are taken out before the first callback: a deadline that a callback sets
-     * again, even to the past, then waits for the next turn. They stay set until their own
-     * callback, so a callback can still clear another one of them.
-     */
-    list_init(&due);
     queue->armed_ms = 0;
-    while ((deadline = earliest_of(queue)) != NULL && deadline->expires_ms <= now) {
-        list_remove(&deadline->node);
-        list_append(&due, &deadline->node);
-    }
-    while ((node = list_shift(&due)) != NULL) {
-        deadline = LIST_ENTRY(node, struct deadline, node);
-        deadline->expires_ms = 0;
-        queue->count--;
+    queue->expiring_ms = now;
+    while ((deadline = queue->first) != NULL && deadline->expires_ms <= now) {
+        deadline_clear(queue, deadline);
         deadline->on_expiry(deadline);
     }
+    queue->expiring_ms = 0;
 }
 
 /*
@@ -140,7 +170,7 @@ static void on_timer(uv_timer_t *timer)
 
     if (now >= queue->armed_ms + DEADLINE_STALL_MS)
         take_stall(queue, now, now - queue->armed_ms);
-    earliest = earliest_of(queue);
+    earliest = queue->first;
     if (earliest && earliest->expires_ms <= now && !queue->has_looked) {
         look_first(queue, now);
         return;
@@ -154,8 +184,6 @@ static void on_timer(uv_timer_t *timer)
 void deadline_queue_init(struct deadline_queue *queue, uv_loop_t *loop, deadline_stalled *on_stall)
 {
     *queue = (struct deadline_queue){.on_stall = on_stall};
-    for (unsigned i = 0; i < DEADLINE_CLASSES; i++)
-        list_init(&queue->classes[i]);
     (void)uv_timer_init(loop, &queue->timer); /* cannot fail */
     queue->timer.data = queue;
     uv_unref((uv_handle_t *)&queue->timer);
@@ -170,7 +198,6 @@ void deadline_queue_close(struct deadline_queue *queue)
 void deadline_init(struct deadline *deadline, deadline_callback *on_expiry)
 {
     *deadline = (struct deadline){.on_expiry = on_expiry};
-    list_init(&deadline->node);
 }
 
 void deadline_set(struct deadline_queue *queue, struct deadline *deadline, unsigned class_index,
@@ -178,14 +205,15 @@ void deadline_set(struct deadline_queue *queue, struct deadline *deadline, unsig
 {
     uint64_t now = uv_now(queue->timer.loop);
 
-    if (!check_holds(class_index < DEADLINE_CLASSES))
-        class_index = 0; /* the class only decides the speed */
     deadline_clear(queue, deadline);
-    deadline->expires_ms = expires_ms == 0 ? 1 : expires_ms;
     deadline->duration_ms = expires_ms > now ? expires_ms - now : 0;
+    if (expires_ms <= queue->expiring_ms)
+        expires_ms = queue->expiring_ms + 1;
+    deadline->expires_ms = expires_ms == 0 ? 1 : expires_ms;
     deadline->renewals = 0;
-    deadline->class_index = class_index;
-    insert(&queue->classes[class_index], deadline);
+    deadline->class_index = (uint8_t)class_index;
+    deadline->order = ++queue->order;
+    insert(queue, deadline);
     queue->count++;
     if (queue->armed_ms == 0 || deadline->expires_ms < queue->armed_ms)
         arm(queue);
@@ -199,7 +227,7 @@ void deadline_clear(struct deadline_queue *queue, struct deadline *deadline)
      * The timer is left as it is: to let it fire too early once costs less than to set it each
      * time.
      */
-    list_remove(&deadline->node);
+    take_out(queue, deadline);
     deadline->expires_ms = 0;
     queue->count--;
 }

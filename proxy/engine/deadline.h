@@ -2,9 +2,8 @@
  * Deadlines of one worker, on one libuv timer. Nothing is allocated: a deadline lives in its owner.
  * One thread.
  *
- * Each class of deadlines is a list in the order of expiry. All deadlines of a class usually have
- * one duration, so a new one belongs at the end of the list, and setting and clearing are O(1).
- * After a reload the durations may differ for a while; then insertion walks back from the end.
+ * They form one leftist heap in the order of expiry. To set or to clear one visits as many others
+ * as the binary logarithm of their number, at most, whatever their durations are.
  *
  * A deadline that is due does not expire before the loop has looked at its sockets once more. So
  * what came in time counts, however late it is read.
@@ -19,13 +18,11 @@
 #ifndef MAILMUX_DEADLINE_H
 #define MAILMUX_DEADLINE_H
 
-#include "mailmux/list.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
 enum {
-    DEADLINE_CLASSES = 24,
     DEADLINE_STALL_MS = 300, /* the loop woke this late: it stood still */
     DEADLINE_RENEWALS_MAX = 3
 };
@@ -43,20 +40,30 @@ struct deadline_queue;
 /* Called after a pause. ms: how late the loop was. The deadlines have been put off already. */
 typedef void deadline_stalled(struct deadline_queue *queue, uint64_t ms);
 
+/*
+ * None of both branches expires earlier. The rank is the number of steps to the right until there
+ * is no further one; it is no higher on the right than on the left.
+ */
 struct deadline {
-    struct list node;
+    struct deadline *above; /* NULL: it is the first */
+    struct deadline *left;
+    struct deadline *right;
     uint64_t expires_ms;  /* monotonic; 0: not set */
     uint64_t duration_ms; /* from deadline_set to expiry */
-    unsigned renewals;    /* pauses since deadline_set */
-    unsigned class_index; /* of its last setting */
+    uint32_t order;       /* of two that expire together, the one that was set first is first */
+    uint8_t rank;
+    uint8_t renewals;    /* pauses since deadline_set */
+    uint8_t class_index; /* what it is for, for the log */
     deadline_callback *on_expiry;
 };
 
 struct deadline_queue {
     uv_timer_t timer;
-    uint64_t armed_ms; /* when the timer fires; 0: it is stopped */
-    struct list classes[DEADLINE_CLASSES];
+    uint64_t armed_ms;      /* when the timer fires; 0: it is stopped */
+    struct deadline *first; /* the earliest; NULL: none is set */
     unsigned count;
+    uint32_t order;       /* that of the last setting */
+    uint64_t expiring_ms; /* callbacks run for what was due then; 0: none runs */
     bool has_looked;   /* the loop has looked at its sockets since the timer found a deadline due */
     uint64_t stall_ms; /* when the last pause ended; 0: there was none */
     deadline_stalled *on_stall; /* may be NULL */
@@ -78,8 +85,8 @@ void deadline_queue_close(struct deadline_queue *queue);
 void deadline_init(struct deadline *deadline, deadline_callback *on_expiry);
 
 /*
- * Sets the deadline, or sets it anew, to expire_ms of uv_now. class_index must be below
- * DEADLINE_CLASSES.
+ * Sets the deadline, or sets it anew, to expires_ms of uv_now. class_index says what it is for
+ * (enum engine_class).
  */
 void deadline_set(struct deadline_queue *queue, struct deadline *deadline, unsigned class_index,
     uint64_t expires_ms);

@@ -10,6 +10,7 @@
 
 #include "deadline.h"
 #include "mailmux/address.h"
+#include "mailmux/list.h"
 #include "poller.h"
 #include "stream.h"
 #include <pthread.h>
@@ -24,8 +25,8 @@ enum {
 };
 
 /*
- * The class of a deadline. One class for each setting of [timeouts] or other duration, so that the
- * deadlines of a class have one duration (see deadline.h).
+ * The class of a deadline: what it is for, as the log tells it. One for each setting of [timeouts]
+ * or other duration.
  */
 enum engine_class {
     CLASS_PROXY_HEADER,

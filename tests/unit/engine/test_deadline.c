@@ -88,7 +88,7 @@ static void test_order(void **state)
     set(0, 3, 20);
     set(1, 0, 10);
     set(2, 0, 40);
-    set(3, 0, 30); /* out of order within its class, as after a reload */
+    set(3, 0, 30);
     set(4, 15, 5);
     run_all();
     assert_int_equal(bench.fired, 5);
@@ -199,6 +199,75 @@ static void test_pauses_do_not_put_off_for_ever(void **state)
     assert_int_equal(pauses, DEADLINE_RENEWALS_MAX + 2); /* one more to look at the sockets */
 }
 
+/* Checks all below the deadline, and returns how many there are with it. */
+static unsigned check_heap(const struct deadline *deadline, const struct deadline *above)
+{
+    if (!deadline)
+        return 0;
+    assert_ptr_equal(deadline->above, above);
+    if (above)
+        assert_true(deadline->expires_ms >= above->expires_ms);
+    return 1 + check_heap(deadline->left, deadline) + check_heap(deadline->right, deadline);
+}
+
+/* To set or to clear one beside them visits no more than these. */
+static unsigned steps_down(void)
+{
+    unsigned steps = 0;
+
+    for (const struct deadline *at = bench.queue.first; at; at = at->right)
+        steps++;
+    return steps;
+}
+
+/* Idle sessions, and a client that logs in: its deadlines are shorter, and there are 5,000 later.
+ */
+static void test_it_costs_the_same_beside_many(void **state)
+{
+    enum { MANY = 5000, STEPS_MAX = 13 /* the binary logarithm of MANY */ };
+    static struct deadline many[MANY];
+
+    (void)state;
+    for (size_t i = 0; i < MANY; i++) {
+        deadline_init(&many[i], on_expiry);
+        deadline_set(&bench.queue, &many[i], 12, uv_now(&bench.loop) + 1800000 + i);
+        assert_in_range(steps_down(), 1, STEPS_MAX);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        set(0, 12, 600000 + i);
+        assert_in_range(steps_down(), 1, STEPS_MAX);
+        deadline_clear(&bench.queue, &many[(i * 1237) % MANY]);
+        assert_in_range(steps_down(), 1, STEPS_MAX);
+        deadline_set(
+            &bench.queue, &many[(i * 1237) % MANY], 12, uv_now(&bench.loop) + (i * 7919) % 1800000);
+    }
+    assert_int_equal(check_heap(bench.queue.first, NULL), MANY + 1);
+    for (size_t i = 0; i < MANY; i++)
+        deadline_clear(&bench.queue, &many[i]);
+    assert_int_equal(check_heap(bench.queue.first, NULL), 1);
+    assert_int_equal(bench.queue.count, 1);
+}
+
+/* All that are due expire in their order, and of those that are due together in that of setting. */
+static void test_many_expire_in_order(void **state)
+{
+    enum { ROUNDS = 5 };
+
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        bench.fired = 0;
+        for (size_t i = 0; i < COUNT; i++)
+            set((i * 5 + round) % COUNT, 0, 2 * (i % 2));
+        run_all();
+        assert_int_equal(bench.fired, COUNT);
+        for (size_t i = 0; i < COUNT; i++) {
+            size_t nth = i < COUNT / 2 ? 2 * i : 2 * (i - COUNT / 2) + 1;
+
+            assert_int_equal(bench.order[i], (nth * 5 + round) % COUNT);
+        }
+    }
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     (void)status;
@@ -235,6 +304,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_set_again_and_cleared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cleared_by_a_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(test_set_to_the_past, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_it_costs_the_same_beside_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_expire_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_does_not_keep_the_loop_alive, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_pause_is_not_held_against_anybody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pauses_do_not_put_off_for_ever, setup, teardown),
