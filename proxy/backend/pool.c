@@ -21,7 +21,8 @@ struct pool *pool_new(const char *name)
     refcount_init(&pool->references);
     (void)pthread_mutex_init(&pool->lock, NULL);
     atomic_flag_clear(&pool->logins_told);
-    list_init(&pool->queue);
+    list_init(&pool->fresh);
+    list_init(&pool->refused);
     return pool;
 }
 
@@ -60,6 +61,10 @@ void pool_unref(struct pool **pointer)
         return;
     for (size_t i = 0; i < pool->table.count; i++)
         free(pool->slots[i].name);
+    free(pool->slots);
+    free(pool->index);
+    balance_free(&pool->table);
+    table_free(&pool->by_name);
     free_servers(pool->servers, pool->server_count);
     (void)pthread_mutex_destroy(&pool->lock);
     free(pool->name);
@@ -68,14 +73,9 @@ void pool_unref(struct pool **pointer)
 
 /* ---- Slots; the lock is held ---- */
 
-static const struct config_server *find_server(
-    const struct config_server *servers, size_t count, const char *name)
+static const struct config_server *find_server(const struct table *by_name, const char *name)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(servers[i].name, name) == 0)
-            return &servers[i];
-    }
-    return NULL;
+    return table_get(by_name, slice_from(name));
 }
 
 /*
@@ -99,64 +99,45 @@ static void apply(struct pool *pool, size_t i, const struct config_server *serve
     state->slow_start_ms = server->slow_start;
 }
 
-static bool is_at(const struct slot *slot, const char *name, const struct address *address)
-{
-    return strcmp(slot->name, name) == 0 && address_equal(&slot->at.address, address);
-}
-
-/*
- * Returns a slot that no server and no session uses, which may be the next new one.
- * BALANCE_SERVERS_MAX: all are in use.
- */
-static size_t find_place(const struct pool *pool)
-{
-    for (size_t i = 0; i < pool->table.count; i++) {
-        if (!pool->table.servers[i].is_listed && pool->table.servers[i].sessions == 0)
-            return i;
-    }
-    return pool->table.count;
-}
-
-static void fill_slot(struct pool *pool, size_t i, const struct config_server *server,
-    const struct pool_address *address)
+/* Returns false without room or memory; then the address is left out. */
+static bool add_new(
+    struct pool *pool, const struct config_server *server, const struct pool_address *address)
 {
     char *name = strdup(server->name);
+    size_t place = name ? pool_find_place(pool) : BALANCE_SERVERS_MAX;
 
-    if (!name)
-        return;
-    free(pool->slots[i].name);
+    if (place >= BALANCE_SERVERS_MAX) {
+        free(name);
+        return false;
+    }
+    pool_fill_slot(pool, place, name, address);
     /* A new server that gets no sessions from the first is no news. */
-    pool->slots[i] = (struct slot){.name = name,
-        .at = *address,
-        .generation = pool->slots[i].generation + 1,
-        .leaves = server->state != SERVER_READY};
-    pool->table.servers[i] =
-        (struct balance_server){.identity = balance_identity(slice_from(name), &address->address)};
-    apply(pool, i, server, 0);
-    if (i == pool->table.count)
-        pool->table.count++;
+    pool->slots[place].leaves = server->state != SERVER_READY;
+    apply(pool, place, server, 0);
+    return true;
 }
 
 /*
- * Adds an address, or applies the configuration if it has a slot already: a server that left and
- * comes back finds its slot, with its sessions and its mark. Without a free slot, or without
- * memory, the address is left out.
+ * Applies the configuration to the slot of an address: a server that left and comes back finds its
+ * slot, with its sessions and its mark. Returns false if it has none.
  */
-static void add_address(struct pool *pool, const struct config_server *server,
+static bool keep_address(struct pool *pool, const struct config_server *server,
     const struct pool_address *address, uint64_t now_ms)
 {
-    size_t place;
+    size_t slot = pool_find_slot(pool, server->name, &address->address);
 
-    for (size_t i = 0; i < pool->table.count; i++) {
-        if (is_at(&pool->slots[i], server->name, &address->address)) {
-            pool->slots[i].at = *address;
-            apply(pool, i, server, now_ms);
-            return;
-        }
-    }
-    place = find_place(pool);
-    if (place < BALANCE_SERVERS_MAX)
-        fill_slot(pool, place, server, address);
+    if (slot >= BALANCE_SERVERS_MAX)
+        return false;
+    pool->slots[slot].at = *address;
+    apply(pool, slot, server, now_ms);
+    return true;
+}
+
+/* Returns what add_new returns. */
+static bool add_address(struct pool *pool, const struct config_server *server,
+    const struct pool_address *address, uint64_t now_ms)
+{
+    return keep_address(pool, server, address, now_ms) || add_new(pool, server, address);
 }
 
 /* ---- The configuration ---- */
@@ -182,6 +163,19 @@ static struct config_server *copy_servers(const struct config_backend *backend)
     return copies;
 }
 
+/* Returns false without memory. */
+static bool index_names(const struct config_server *servers, size_t count, struct table *by_name)
+{
+    *by_name = (struct table){.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        if (!table_put(by_name, slice_from(servers[i].name), (void *)&servers[i])) {
+            table_free(by_name);
+            return false;
+        }
+    }
+    return true;
+}
+
 /*
  * Returns whether the address in the slot is still one of the server's. Addresses of a name stay
  * while host and port do.
@@ -198,19 +192,19 @@ static bool stays(
 }
 
 /*
- * The pool has the new list of servers; `before` is the old one. Slots of servers that are gone
+ * The pool has the new list of servers; `before` has the old one. Slots of servers that are gone
  * stay while they have sessions, but are not listed.
  */
-static void update_slots(
-    struct pool *pool, const struct config_server *before, size_t before_count, uint64_t now_ms)
+static void update_slots(struct pool *pool, const struct table *before, uint64_t now_ms)
 {
+    pool->next_place = 0;
     for (size_t i = 0; i < pool->table.count; i++) {
         const char *name = pool->slots[i].name;
-        const struct config_server *server = find_server(pool->servers, pool->server_count, name);
+        const struct config_server *server = find_server(&pool->by_name, name);
 
         if (!pool->table.servers[i].is_listed)
             continue;
-        if (stays(&pool->slots[i], find_server(before, before_count, name), server))
+        if (stays(&pool->slots[i], find_server(before, name), server))
             apply(pool, i, server, now_ms);
         else
             pool->table.servers[i].is_listed = false;
@@ -219,7 +213,7 @@ static void update_slots(
         struct pool_address only = {pool->servers[i].address, 1, false};
 
         if (pool->servers[i].has_address)
-            add_address(pool, &pool->servers[i], &only, now_ms);
+            (void)add_address(pool, &pool->servers[i], &only, now_ms);
     }
 }
 
@@ -234,41 +228,62 @@ static void set_health(struct pool *pool, const struct health_policy *policy)
         pool->table.servers[i].health.check_failed = false;
 }
 
+/* What a change of the configuration replaces, to be freed without the lock. */
+struct former {
+    struct config_server *servers;
+    size_t count;
+    struct table by_name;
+};
+
+static struct former replace_servers(
+    struct pool *pool, struct config_server *servers, size_t count, struct table by_name)
+{
+    struct former former = {pool->servers, pool->server_count, pool->by_name};
+
+    pool->servers = servers;
+    pool->server_count = count;
+    pool->by_name = by_name;
+    return former;
+}
+
+static void free_former(struct former *former)
+{
+    table_free(&former->by_name);
+    free_servers(former->servers, former->count);
+}
+
+/* Any server may have changed. The lock is held. */
+static void end_change(struct pool *pool, uint64_t now_ms)
+{
+    pool->changes++;
+    (void)balance_pass_time(&pool->table, now_ms);
+    balance_update_all(&pool->table);
+    pool_serve_queue(pool, now_ms);
+}
+
 /* Memory is allocated before the lock is taken, and freed after it. */
 bool pool_configure(struct pool *pool, const struct config_backend *backend, uint64_t now_ms)
 {
     struct config_server *servers = copy_servers(backend);
-    struct config_server *before;
-    size_t before_count;
+    struct table by_name;
+    struct former former;
 
-    if (!servers)
+    if (!servers || !index_names(servers, backend->server_count, &by_name)) {
+        free_servers(servers, backend->server_count);
         return false;
+    }
     (void)pthread_mutex_lock(&pool->lock);
-    before = pool->servers;
-    before_count = pool->server_count;
-    pool->servers = servers;
-    pool->server_count = backend->server_count;
+    former = replace_servers(pool, servers, backend->server_count, by_name);
     pool->table.method = backend->balance;
     set_health(pool, &(struct health_policy){.rise = backend->rise,
                          .fall = backend->fall,
                          .is_checked = backend->check != OPENING_NONE});
     pool->queue_size = backend->queue_size;
-    update_slots(pool, before, before_count, now_ms);
-    pool_serve_queue(pool, now_ms);
+    update_slots(pool, &former.by_name, now_ms);
+    end_change(pool, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
-    free_servers(before, before_count);
+    free_former(&former);
     return true;
-}
-
-/* Returns whether the pool has a server of that name at that address. */
-static bool has_listed(const struct pool *pool, const struct slot *slot)
-{
-    for (size_t i = 0; i < pool->table.count; i++) {
-        if (pool->table.servers[i].is_listed &&
-            is_at(&pool->slots[i], slot->name, &slot->at.address))
-            return true;
-    }
-    return false;
 }
 
 /*
@@ -277,76 +292,77 @@ static bool has_listed(const struct pool *pool, const struct slot *slot)
  */
 static void take_addresses(struct pool *pool, const struct pool *newer, uint64_t now_ms)
 {
+    pool->next_place = 0;
     for (size_t i = 0; i < pool->table.count; i++) {
-        if (!has_listed(newer, &pool->slots[i]))
+        const struct slot *slot = &pool->slots[i];
+        size_t theirs = pool_find_slot(newer, slot->name, &slot->at.address);
+
+        if (theirs >= BALANCE_SERVERS_MAX || !newer->table.servers[theirs].is_listed)
             pool->table.servers[i].is_listed = false;
     }
     for (size_t i = 0; i < newer->table.count; i++) {
         const struct slot *slot = &newer->slots[i];
 
         if (newer->table.servers[i].is_listed)
-            add_address(pool, find_server(pool->servers, pool->server_count, slot->name), &slot->at,
-                now_ms);
+            (void)add_address(pool, find_server(&pool->by_name, slot->name), &slot->at, now_ms);
     }
 }
 
 void pool_take_over(struct pool *pool, struct pool *newer, uint64_t now_ms)
 {
-    struct config_server *before;
-    size_t before_count;
+    struct former former;
 
     (void)pthread_mutex_lock(&pool->lock);
-    before = pool->servers;
-    before_count = pool->server_count;
-    pool->servers = newer->servers;
-    pool->server_count = newer->server_count;
+    former = replace_servers(pool, newer->servers, newer->server_count, newer->by_name);
     newer->servers = NULL;
     newer->server_count = 0;
+    newer->by_name = (struct table){.count = 0};
     pool->table.method = newer->table.method;
     set_health(pool, &newer->table.health);
     pool->queue_size = newer->queue_size;
     take_addresses(pool, newer, now_ms);
-    pool_serve_queue(pool, now_ms);
+    end_change(pool, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
-    free_servers(before, before_count);
+    free_former(&former);
     pool_tell_changes(pool, true, now_ms);
 }
 
-static bool is_listed(
-    const struct address *address, const struct pool_address *addresses, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (address_equal(address, &addresses[i].address))
-            return true;
-    }
-    return false;
-}
-
-/* The lock is held. */
-static void set_addresses(struct pool *pool, const struct config_server *server,
+/*
+ * Takes all addresses of the server off the list, and puts those that it still has on it again.
+ * Returns how many are left out. The lock is held.
+ */
+static size_t set_addresses(struct pool *pool, const struct config_server *server,
     const struct pool_address *addresses, size_t count, uint64_t now_ms)
 {
+    size_t left_out = 0;
+
     for (size_t i = 0; i < pool->table.count; i++) {
-        if (strcmp(pool->slots[i].name, server->name) == 0 &&
-            !is_listed(&pool->slots[i].at.address, addresses, count))
+        if (strcmp(pool->slots[i].name, server->name) == 0)
             pool->table.servers[i].is_listed = false;
     }
+    /* New ones come last, since they take the places of those that are gone. */
     for (size_t i = 0; i < count; i++)
-        add_address(pool, server, &addresses[i], now_ms);
-    pool_serve_queue(pool, now_ms);
+        (void)keep_address(pool, server, &addresses[i], now_ms);
+    pool->next_place = 0;
+    for (size_t i = 0; i < count; i++)
+        left_out += add_address(pool, server, &addresses[i], now_ms) ? 0 : 1;
+    end_change(pool, now_ms);
+    return left_out;
 }
 
-void pool_set_addresses(struct pool *pool, const char *name, const struct pool_address *addresses,
+size_t pool_set_addresses(struct pool *pool, const char *name, const struct pool_address *addresses,
     size_t count, uint64_t now_ms)
 {
     const struct config_server *server;
+    size_t left_out = 0;
 
     (void)pthread_mutex_lock(&pool->lock);
-    server = find_server(pool->servers, pool->server_count, name);
+    server = find_server(&pool->by_name, name);
     if (server && !server->has_address)
-        set_addresses(pool, server, addresses, count, now_ms);
+        left_out = set_addresses(pool, server, addresses, count, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
     pool_tell_changes(pool, false, now_ms);
+    return left_out;
 }
 
 bool pool_host_of(struct pool *pool, const char *name, char host[POOL_NAME_MAX])
@@ -354,11 +370,31 @@ bool pool_host_of(struct pool *pool, const char *name, char host[POOL_NAME_MAX])
     const struct config_server *server;
 
     (void)pthread_mutex_lock(&pool->lock);
-    server = find_server(pool->servers, pool->server_count, name);
+    server = find_server(&pool->by_name, name);
     if (server)
         (void)snprintf(host, POOL_NAME_MAX, "%s", server->host);
     (void)pthread_mutex_unlock(&pool->lock);
     return server != NULL;
+}
+
+unsigned pool_changes(struct pool *pool)
+{
+    unsigned changes;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    changes = pool->changes;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return changes;
+}
+
+size_t pool_slots(struct pool *pool)
+{
+    size_t count;
+
+    (void)pthread_mutex_lock(&pool->lock);
+    count = pool->table.count;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return count;
 }
 
 bool pool_look(struct pool *pool, size_t slot, struct pool_server *server)

@@ -63,11 +63,13 @@ typedef void pool_wake(struct pool_waiter *waiter);
 
 /*
  * A session that looks for a server. It is a part of the session and belongs to the session's
- * thread. While it is in the queue, node, answer, hold_ms, tried and choice are the pool's.
+ * thread. While it is in the queue, node, arrival, answer, hold_ms, tried and choice are the
+ * pool's. Its owner ends `tried` by balance_end_tried.
  */
 struct pool_waiter {
     struct list node;
-    uint64_t key; /* balance_key of the client */
+    uint64_t arrival; /* its place in the order of the queue */
+    uint64_t key;     /* balance_key of the client */
     struct balance_tried tried;
     pool_wake *wake;
     enum pool_answer answer; /* POOL_WAITING while it is in the queue */
@@ -129,10 +131,11 @@ struct pool_address {
 /*
  * Sets the present addresses of a server that is configured by the name of its host or service. An
  * address that is gone gets no new session; one that stays keeps its state. It does nothing if
- * there is no such server.
+ * there is no such server. Returns how many addresses are left out: those for which the backend has
+ * no room (BALANCE_SERVERS_MAX) or the process no memory.
  */
-void pool_set_addresses(struct pool *pool, const char *server, const struct pool_address *addresses,
-    size_t count, uint64_t now_ms);
+size_t pool_set_addresses(struct pool *pool, const char *server,
+    const struct pool_address *addresses, size_t count, uint64_t now_ms);
 
 /* ---- For a session ---- */
 
@@ -224,10 +227,13 @@ bool pool_note_logins_refused(struct pool *pool);
 
 /* ---- For checks and for the log ---- */
 
-/*
- * Copies the state of a slot. Slots are numbered from 0 to BALANCE_SERVERS_MAX - 1. Returns false
- * if the slot has no server at present.
- */
+/* Returns how many slots there are. They are numbered from 0, and never become fewer. */
+size_t pool_slots(struct pool *pool);
+
+/* Returns a number that changes when a slot may have got a server, lost it, or another setting. */
+unsigned pool_changes(struct pool *pool);
+
+/* Copies the state of a slot. Returns false if there is no such slot, or no server in it. */
 bool pool_look(struct pool *pool, size_t slot, struct pool_server *server);
 
 /*

@@ -36,22 +36,14 @@ void pool_tell_mark(const struct pool *pool, enum health_change change,
 
 const char *pool_why_out(const struct pool *pool)
 {
-    bool is_any_listed = false;
-    bool is_any_ready = false;
+    struct balance_outlook outlook = balance_outlook(&pool->table);
 
-    for (size_t i = 0; i < pool->table.count; i++) {
-        const struct balance_server *server = &pool->table.servers[i];
-
-        is_any_listed = is_any_listed || server->is_listed;
-        if (!server->is_listed || server->state != SERVER_READY)
-            continue;
-        if (!server->health.is_down)
-            return NULL;
-        is_any_ready = true;
-    }
-    if (is_any_ready)
+    if (outlook.up > 0)
+        return NULL;
+    if (outlook.serving > 0)
         return "all servers are down";
-    return is_any_listed ? "all servers are in maintenance or drain" : "no server has an address";
+    return outlook.listed > 0 ? "all servers are in maintenance or drain"
+                              : "no server has an address";
 }
 
 void pool_judge_outage(struct pool *pool, uint64_t now_ms, struct pool_outage_news *news)
@@ -149,23 +141,29 @@ void pool_tell_leaving(const struct pool *pool, const struct pool_leaving_news *
 
 /* ---- All of it ---- */
 
+/* Returns whether a slot from *slot on has news; *slot is the one behind it then. */
+static bool find_leaving(
+    struct pool *pool, size_t *slot, uint64_t now_ms, struct pool_leaving_news *leaving)
+{
+    leaving->what = LEAVING_QUIETLY;
+    (void)pthread_mutex_lock(&pool->lock);
+    while (leaving->what == LEAVING_QUIETLY && *slot < pool->table.count)
+        pool_judge_leaving(pool, (*slot)++, now_ms, leaving);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return leaving->what != LEAVING_QUIETLY;
+}
+
 void pool_tell_changes(struct pool *pool, bool is_whole, uint64_t now_ms)
 {
     struct pool_outage_news outage = {.what = OUTAGE_SAME};
-    size_t slots;
+    struct pool_leaving_news leaving;
+    size_t slot = 0;
 
     (void)pthread_mutex_lock(&pool->lock);
-    slots = pool->table.count;
     if (is_whole || pool->is_out)
         pool_judge_outage(pool, now_ms, &outage);
     (void)pthread_mutex_unlock(&pool->lock);
-    for (size_t i = 0; i < slots; i++) {
-        struct pool_leaving_news leaving;
-
-        (void)pthread_mutex_lock(&pool->lock);
-        pool_judge_leaving(pool, i, now_ms, &leaving);
-        (void)pthread_mutex_unlock(&pool->lock);
+    while (find_leaving(pool, &slot, now_ms, &leaving))
         pool_tell_leaving(pool, &leaving);
-    }
     pool_tell_outage(pool, &outage);
 }

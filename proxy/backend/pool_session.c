@@ -15,111 +15,18 @@ void pool_waiter_init(struct pool_waiter *waiter, uint64_t key, pool_wake *wake)
 
 /* ---- Choosing; the lock is held ---- */
 
-/*
- * Takes a place at the slot. A server that is down is on trial if its hold-back is over; else it is
- * the last resort.
- */
-static void choose(struct pool *pool, size_t slot, struct pool_waiter *waiter, uint64_t now_ms,
-    struct pool_choice *choice)
-{
-    struct balance_server *state = &pool->table.servers[slot];
-    enum pool_standing standing = POOL_UP;
-
-    if (state->health.is_down)
-        standing = health_allows(&state->health, &pool->table.health, now_ms) ? POOL_ON_TRIAL
-                                                                              : POOL_LAST_RESORT;
-    if (standing == POOL_ON_TRIAL)
-        (void)health_begin_trial(&state->health);
-    state->sessions++;
-    balance_mark_tried(&waiter->tried, slot);
-    *choice = (struct pool_choice){.slot = slot,
-        .generation = pool->slots[slot].generation,
-        .standing = standing,
-        .name = pool->slots[slot].name,
-        .address = pool->slots[slot].at.address};
-}
-
-static void leave_queue(struct pool *pool, struct pool_waiter *waiter)
-{
-    list_remove(&waiter->node);
-    if (check_holds(pool->queue_len > 0))
-        pool->queue_len--;
-}
-
-/*
- * Answers a waiter: with a place, or with BALANCE_NONE, because none can come any more. `wake`
- * comes last, when the answer is complete.
- */
-static void answer(struct pool *pool, struct pool_waiter *waiter, int slot, uint64_t now_ms)
-{
-    leave_queue(pool, waiter);
-    waiter->answer = slot == BALANCE_NONE ? POOL_NONE : POOL_CHOSEN;
-    if (slot != BALANCE_NONE)
-        choose(pool, (size_t)slot, waiter, now_ms, &waiter->choice);
-    waiter->wake(waiter);
-}
-
-/*
- * The waiter stays. It is told if the end of the next hold-back has changed, because its deadline
- * depends on that.
- */
-static void note_hold(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
-{
-    uint64_t hold_ms = balance_held_until_ms(&pool->table, &waiter->tried, now_ms);
-
-    if (hold_ms == waiter->hold_ms)
-        return;
-    waiter->hold_ms = hold_ms;
-    if (hold_ms > 0)
-        waiter->wake(waiter);
-}
-
-void pool_serve_queue(struct pool *pool, uint64_t now_ms)
-{
-    struct list *node = pool->queue.next;
-
-    /*
-     * A waiter that finds all servers full does not stop the loop: another one may have tried other
-     * servers.
-     */
-    while (node != &pool->queue) {
-        struct pool_waiter *waiter = LIST_ENTRY(node, struct pool_waiter, node);
-        int slot = balance_pick(&pool->table, &waiter->tried, waiter->key, now_ms);
-
-        node = node->next;
-        if (slot != BALANCE_FULL)
-            answer(pool, waiter, slot, now_ms);
-        else
-            note_hold(pool, waiter, now_ms);
-    }
-}
-
-static enum pool_answer join_queue(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
-{
-    if (pool->is_retired)
-        return POOL_NONE;
-    if (pool->queue_len >= pool->queue_size)
-        return POOL_QUEUE_FULL;
-    list_append(&pool->queue, &waiter->node);
-    pool->queue_len++;
-    waiter->answer = POOL_WAITING;
-    waiter->hold_ms = balance_held_until_ms(&pool->table, &waiter->tried, now_ms);
-    waiter->held_until_ms = waiter->hold_ms;
-    return POOL_WAITING;
-}
-
 static enum pool_answer pick(
     struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms, struct pool_choice *choice)
 {
     int slot;
 
-    pool_serve_queue(pool, now_ms); /* the waiters come first */
+    pool_pass_time(pool, now_ms); /* the waiters come first */
     slot = balance_pick(&pool->table, &waiter->tried, waiter->key, now_ms);
     if (slot == BALANCE_FULL)
-        return join_queue(pool, waiter, now_ms);
+        return pool_join_queue(pool, waiter, now_ms);
     if (slot == BALANCE_NONE)
         return POOL_NONE;
-    choose(pool, (size_t)slot, waiter, now_ms, choice);
+    pool_take_place(pool, (size_t)slot, waiter, now_ms, choice);
     return POOL_CHOSEN;
 }
 
@@ -141,7 +48,9 @@ static void release(struct pool *pool, struct pool_choice *choice, uint64_t now_
     if (choice->standing == POOL_ON_TRIAL)
         health_end_trial(&state->health);
     choice->standing = POOL_UP;
-    pool_serve_queue(pool, now_ms);
+    if (balance_update(&pool->table, choice->slot))
+        pool_serve_places(pool, choice->slot, now_ms);
+    pool_pass_time(pool, now_ms);
 }
 
 /* ---- With the lock ---- */
@@ -165,7 +74,7 @@ bool pool_pick_marked(
     (void)pthread_mutex_lock(&pool->lock);
     slot = balance_pick_marked(&pool->table, &waiter->tried);
     if (slot >= 0)
-        choose(pool, (size_t)slot, waiter, now_ms, choice);
+        pool_take_place(pool, (size_t)slot, waiter, now_ms, choice);
     (void)pthread_mutex_unlock(&pool->lock);
     return slot >= 0;
 }
@@ -193,15 +102,6 @@ bool pool_has_other(struct pool *pool, const struct pool_waiter *waiter)
     return has_other;
 }
 
-static bool has_ready(const struct pool *pool)
-{
-    for (size_t i = 0; i < pool->table.count; i++) {
-        if (pool->table.servers[i].is_listed && pool->table.servers[i].state == SERVER_READY)
-            return true;
-    }
-    return false;
-}
-
 const char *pool_why_none(struct pool *pool, uint64_t now_ms)
 {
     struct pool_outage_news outage;
@@ -213,7 +113,7 @@ const char *pool_why_none(struct pool *pool, uint64_t now_ms)
     why = pool_why_out(pool);
     pool_judge_outage(pool, now_ms, &outage);
     /* Servers that are down would have been tried but for their last checks. */
-    if (has_ready(pool))
+    if (balance_outlook(&pool->table).serving > 0)
         why = "the last check of every server failed";
     (void)pthread_mutex_unlock(&pool->lock);
     pool_tell_outage(pool, &outage);
@@ -225,18 +125,15 @@ const char *pool_why_none(struct pool *pool, uint64_t now_ms)
 void pool_serve(struct pool *pool, uint64_t now_ms)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    pool_serve_queue(pool, now_ms);
+    pool_pass_time(pool, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
 void pool_retire(struct pool *pool)
 {
-    struct list *node;
-
     (void)pthread_mutex_lock(&pool->lock);
     pool->is_retired = true;
-    while ((node = pool->queue.next) != &pool->queue)
-        answer(pool, LIST_ENTRY(node, struct pool_waiter, node), BALANCE_NONE, 0);
+    pool_end_queue(pool);
     (void)pthread_mutex_unlock(&pool->lock);
     pool_tell_changes(pool, false, clock_monotonic_ms());
 }
@@ -263,7 +160,7 @@ void pool_leave(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 
     (void)pthread_mutex_lock(&pool->lock);
     if (waiter->answer == POOL_WAITING) {
-        leave_queue(pool, waiter);
+        pool_leave_queue(pool, waiter);
     } else if (waiter->answer == POOL_CHOSEN) {
         release(pool, &waiter->choice, now_ms);
         pool_judge_leaving(pool, waiter->choice.slot, now_ms, &leaving);
@@ -295,16 +192,28 @@ static enum health_change note(struct pool *pool, size_t slot, enum health_event
     uint64_t now_ms, struct pool_server *server)
 {
     struct balance_server *state = &pool->table.servers[slot];
+    uint64_t held_until_ms = state->health.held_until_ms;
     enum health_change change;
+    bool is_open;
 
     if (!state->is_listed || state->state == SERVER_MAINTENANCE)
         return HEALTH_UNCHANGED;
     change = health_note(&state->health, &pool->table.health, event, now_ms);
-    if (change == HEALTH_UNCHANGED)
-        return change;
-    pool_copy_server(pool, slot, server);
-    pool_serve_queue(pool, now_ms); /* one server more, or one less, for the waiters */
+    if (change != HEALTH_UNCHANGED)
+        pool_copy_server(pool, slot, server);
+    is_open = balance_update(&pool->table, slot);
+    /* One server more, or one less, for the waiters, or another time to look for one. */
+    if (is_open || change != HEALTH_UNCHANGED || held_until_ms != state->health.held_until_ms)
+        pool_serve_queue(pool, now_ms);
     return change;
+}
+
+/* The lock is held. */
+static void end_trial(struct pool *pool, size_t slot, uint64_t now_ms)
+{
+    health_end_trial(&pool->table.servers[slot].health);
+    if (balance_update(&pool->table, slot))
+        pool_serve_places(pool, slot, now_ms);
 }
 
 /*
@@ -329,7 +238,7 @@ static void note_session(
     if (change != HEALTH_UNCHANGED)
         pool_judge_outage(pool, now_ms, &outage);
     if (choice->standing == POOL_ON_TRIAL)
-        health_end_trial(&pool->table.servers[choice->slot].health);
+        end_trial(pool, choice->slot, now_ms);
     (void)pthread_mutex_unlock(&pool->lock);
     choice->standing = POOL_UP;
     pool_tell_mark(pool, change, &server, why, now_ms);

@@ -115,11 +115,10 @@ void pool_log_state(struct pool *pool, uint64_t now_ms)
 
 size_t pool_count_down(struct pool *pool)
 {
-    size_t down = 0;
+    size_t down;
 
     (void)pthread_mutex_lock(&pool->lock);
-    for (size_t i = 0; i < pool->table.count; i++)
-        down += pool->table.servers[i].is_listed && pool->table.servers[i].health.is_down ? 1 : 0;
+    down = balance_outlook(&pool->table).down;
     (void)pthread_mutex_unlock(&pool->lock);
     return down;
 }

@@ -99,6 +99,12 @@ static void trace(const struct upstream *upstream, const char *to)
     log_write(&line);
 }
 
+static bool is_over(const struct upstream *upstream)
+{
+    return upstream->phase == UPSTREAM_READY || upstream->phase == UPSTREAM_REFUSED ||
+           upstream->phase == UPSTREAM_FAILED;
+}
+
 /* Enters a phase, and the phases that follow from its begin. Nothing else sets upstream->phase. */
 static void enter(struct upstream *upstream, unsigned next)
 {
@@ -114,12 +120,8 @@ static void enter(struct upstream *upstream, unsigned next)
         upstream->phase = (enum upstream_phase)next;
         next = phases[next].begin(upstream);
     }
-}
-
-static bool is_over(const struct upstream *upstream)
-{
-    return upstream->phase == UPSTREAM_READY || upstream->phase == UPSTREAM_REFUSED ||
-           upstream->phase == UPSTREAM_FAILED;
+    if (is_over(upstream))
+        upstream_forget_tried(upstream);
 }
 
 bool upstream_step(struct upstream *upstream)

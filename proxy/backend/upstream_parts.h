@@ -63,6 +63,9 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out);
 /* Prepares the first choice. */
 void upstream_init_pick(struct upstream *upstream);
 
+/* No choice follows: frees what the servers that were tried are kept in. */
+void upstream_forget_tried(struct upstream *upstream);
+
 /* Functions of the rows of UPSTREAM_PICKING, UPSTREAM_QUEUED and UPSTREAM_CRAMPED. */
 unsigned upstream_pick(struct upstream *upstream);
 unsigned upstream_begin_waiting(struct upstream *upstream);

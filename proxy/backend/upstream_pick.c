@@ -22,6 +22,12 @@ void upstream_init_pick(struct upstream *upstream)
     upstream->reason = REASON_NO_BACKEND;
 }
 
+void upstream_forget_tried(struct upstream *upstream)
+{
+    balance_end_tried(&upstream->waiter.tried);
+    balance_end_tried(&upstream->slow);
+}
+
 /*
  * Returns whether one more try may begin. A try that was ended because the server was slow does not
  * count, since another server was free.

@@ -5,15 +5,19 @@
 #include "mailmux/log.h"
 #include "pool.h"
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
-/* The pools are looked through at least so often, since a lookup of a name may bring servers. */
-enum { LOOK_MS = 1000 };
+enum {
+    LOOK_MS = 1000,  /* a pool is looked at so often, since a lookup of a name may bring servers */
+    SPACING_MS = 10, /* checks that are due within this time may begin together */
+};
 
 /* The server in one slot of a pool. */
 struct target {
     unsigned generation; /* of the slot; 0: no server is known there */
     bool is_running;     /* a check of it is under way */
+    bool is_due_never;   /* no server is there, or one in maintenance */
     uint64_t due_ms;     /* of the monotonic clock: when the next check begins */
     struct check_news news;
 };
@@ -23,7 +27,9 @@ struct watch {
     struct pool *pool; /* borrowed from checks->snapshot; tells one backend from another */
     size_t backend;    /* its index in that snapshot */
     struct check_reference reference;
-    struct target targets[BALANCE_SERVERS_MAX]; /* by slot */
+    unsigned changes;       /* of the pool, when it was last looked through */
+    size_t count;           /* of targets */
+    struct target *targets; /* by slot */
 };
 
 /* A check that is under way. It keeps its snapshot, which may be older than that of the checks. */
@@ -48,7 +54,9 @@ struct checks {
     struct snapshot *snapshot; /* a reference; NULL: none is followed */
     size_t watch_count;
     struct watch **watches;
-    size_t cursor; /* over the targets of all watches: the first that schedule looks at */
+    size_t cursor;      /* the watch that schedule looks at first */
+    size_t cursor_slot; /* and the slot in it */
+    bool is_short;      /* a check is due that could not begin yet */
     uint64_t random;
     struct job jobs[CHECKS_AT_ONCE];
 };
@@ -146,12 +154,14 @@ static void on_done(void *owner, struct probe *probe)
         struct target *target = &watch->targets[job->slot];
 
         target->is_running = false;
+        checks->is_short = checks->is_short || target->due_ms <= clock_monotonic_ms();
         if (!is_spoilt)
             check_news_tell(&target->news, &watch->reference, &subject, &probe->result);
     }
     job->watch = NULL;
     snapshot_unref(&job->snapshot);
-    schedule(checks);
+    if (checks->is_short)
+        schedule(checks);
     tell_if_finished(checks);
 }
 
@@ -184,6 +194,22 @@ static struct job *find_free(struct checks *checks)
     return NULL;
 }
 
+/* Makes targets for slots that the pool has got since. Without memory they are not checked. */
+static void grow(struct watch *watch)
+{
+    size_t count = pool_slots(watch->pool);
+    struct target *targets;
+
+    if (count <= watch->count)
+        return;
+    targets = realloc(watch->targets, count * sizeof(*targets));
+    if (!targets)
+        return;
+    memset(targets + watch->count, 0, (count - watch->count) * sizeof(*targets));
+    watch->targets = targets;
+    watch->count = count;
+}
+
 /*
  * Looks at a slot of the pool; *server is what is there. Returns whether it is to be checked. A
  * server that is new in the slot gets a random time within its interval for its first check.
@@ -207,29 +233,57 @@ static bool look(
     return server->state != SERVER_MAINTENANCE;
 }
 
+/* Takes note of what has changed in the pool. */
+static void look_through(struct checks *checks, struct watch *watch)
+{
+    unsigned changes = pool_changes(watch->pool);
+    struct pool_server server;
+
+    if (watch->changes == changes)
+        return;
+    watch->changes = changes;
+    grow(watch);
+    for (size_t slot = 0; slot < watch->count; slot++)
+        watch->targets[slot].is_due_never = !look(checks, watch, slot, &server);
+}
+
 /*
  * Begins the check of one target if it is due. Returns when it is due next (monotonic clock), or
  * UINT64_MAX if the timer need not wait for it.
  */
-static uint64_t attend(struct checks *checks, size_t position, uint64_t now_ms)
+static uint64_t attend(struct checks *checks, size_t at, size_t slot, uint64_t now_ms)
 {
-    struct watch *watch = checks->watches[position / BALANCE_SERVERS_MAX];
-    size_t slot = position % BALANCE_SERVERS_MAX;
+    struct watch *watch = checks->watches[at];
     struct target *target = &watch->targets[slot];
-    struct pool_server server;
     struct job *job;
 
-    if (!look(checks, watch, slot, &server) || target->is_running)
+    if (target->is_running || target->is_due_never)
         return UINT64_MAX;
     if (target->due_ms > now_ms)
         return target->due_ms;
     job = find_free(checks);
-    if (!job)
-        return UINT64_MAX; /* the end of a check calls schedule again */
-    job->server = server;
+    checks->is_short = checks->is_short || !job;
+    if (!job || !look(checks, watch, slot, &job->server))
+        return UINT64_MAX; /* the end of a check calls schedule again, as a change of the pool does
+                            */
     begin(checks, watch, slot, job);
-    checks->cursor = position + 1;
+    checks->cursor = at;
+    checks->cursor_slot = slot + 1;
     return target->due_ms;
+}
+
+/* Attends to the targets of a watch from one slot to another. Returns what attend returns. */
+static uint64_t attend_all(
+    struct checks *checks, size_t at, size_t from, size_t to, uint64_t now_ms)
+{
+    uint64_t next_ms = UINT64_MAX;
+
+    for (size_t slot = from; slot < to && slot < checks->watches[at]->count; slot++) {
+        uint64_t due_ms = attend(checks, at, slot, now_ms);
+
+        next_ms = due_ms < next_ms ? due_ms : next_ms;
+    }
+    return next_ms;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -243,19 +297,26 @@ static void on_timer(uv_timer_t *timer)
  */
 static void schedule(struct checks *checks)
 {
-    size_t count = checks->watch_count * BALANCE_SERVERS_MAX;
+    size_t count = checks->watch_count;
+    size_t first = checks->cursor;
+    size_t first_slot = checks->cursor_slot;
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t next_ms = now_ms + LOOK_MS;
-    size_t first = checks->cursor;
 
     if (count == 0 || checks->is_stopped)
         return;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t due_ms = attend(checks, (first + i) % count, now_ms);
+    checks->is_short = false;
+    for (size_t i = 0; i < count; i++)
+        look_through(checks, checks->watches[i]);
+    for (size_t i = 0; i <= count; i++) {
+        uint64_t due_ms = attend_all(checks, (first + i) % count, i == 0 ? first_slot : 0,
+            i == count ? first_slot : SIZE_MAX, now_ms);
 
         next_ms = due_ms < next_ms ? due_ms : next_ms;
     }
-    (void)uv_timer_start(&checks->timer, on_timer, next_ms > now_ms ? next_ms - now_ms : 1, 0);
+    if (next_ms < now_ms + SPACING_MS)
+        next_ms = now_ms + SPACING_MS;
+    (void)uv_timer_start(&checks->timer, on_timer, next_ms - now_ms, 0);
 }
 
 /* ---- Configurations ---- */
@@ -294,12 +355,15 @@ static void free_watches(struct checks *checks)
             if (checks->jobs[j].watch == watch)
                 checks->jobs[j].watch = NULL;
         }
+        if (watch)
+            free(watch->targets);
         free(watch);
     }
     free(checks->watches);
     checks->watches = NULL;
     checks->watch_count = 0;
     checks->cursor = 0;
+    checks->cursor_slot = 0;
 }
 
 /*

@@ -3,6 +3,8 @@
 
 #include "config_line.h"
 #include "config_value.h"
+#include "mailmux/balance.h"
+#include "mailmux/table.h"
 #include "suggest.h"
 #include "synonyms.h"
 #include <string.h>
@@ -253,17 +255,9 @@ static bool parse_name(struct setting *setting, const struct config_value *value
     return false;
 }
 
-static bool is_known(const struct config_backend *backend, const char *name)
-{
-    for (size_t i = 0; i < backend->server_count; i++) {
-        if (strcmp(backend->servers[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool parse_server(
-    struct setting *setting, const struct config_value *value, struct config_server *server)
+/* known: the servers of the backend so far, by name. */
+static bool parse_server(struct setting *setting, const struct config_value *value,
+    struct table *known, struct config_server *server)
 {
     bool given[SERVER_OPTIONS] = {false};
     struct slice rest = value->text;
@@ -277,8 +271,12 @@ static bool parse_server(
         if (!parse_option(setting, value, word, server, given))
             return false;
     }
-    if (is_known(setting->section, server->name)) {
+    if (table_get(known, slice_from(server->name))) {
         setting_refuse(setting, value, "the backend has a server of this name already");
+        return false;
+    }
+    if (!table_put(known, slice_from(server->name), server)) {
+        setting_refuse(setting, value, "out of memory");
         return false;
     }
     return true;
@@ -287,12 +285,18 @@ static bool parse_server(
 void setting_parse_servers(struct setting *setting, const struct config_value *values, size_t count)
 {
     struct config_backend *backend = setting->section;
+    struct table known = {.count = 0};
 
     backend->servers = config_store_take(setting->build->store, count, sizeof(*backend->servers));
-    for (size_t i = 0; i < count; i++) {
-        if (parse_server(setting, &values[i], &backend->servers[backend->server_count]))
+    for (size_t i = 0; i < count && i < BALANCE_SERVERS_MAX; i++) {
+        if (parse_server(setting, &values[i], &known, &backend->servers[backend->server_count]))
             backend->server_count++;
     }
+    table_free(&known);
+    if (count > BALANCE_SERVERS_MAX)
+        setting_refuse(setting, &values[BALANCE_SERVERS_MAX],
+            "a backend has room for %d servers; make a second backend for the others",
+            BALANCE_SERVERS_MAX);
 }
 
 static bool parse_resolver(struct slice text, struct address *address)

@@ -45,7 +45,7 @@ static void add_server(struct tour *tour, size_t backend, const struct config_se
     struct visit *first = &tour->visits[tour->count];
     struct pool_server found;
 
-    for (size_t slot = 0; slot < BALANCE_SERVERS_MAX; slot++) {
+    for (size_t slot = 0; slot < pool_slots(pool); slot++) {
         if (!pool_look(pool, slot, &found) || strcmp(found.name, server->name) != 0)
             continue;
         tour->visits[tour->count++] = (struct visit){.snapshot = tour->snapshot,
@@ -67,9 +67,11 @@ static size_t count_visits(const struct tour *tour)
     size_t count = 0;
 
     for (size_t i = 0; i < config->backend_count; i++) {
+        struct pool *pool = snapshot_pool(tour->snapshot, i);
+
         count += config->backends[i].server_count;
-        for (size_t slot = 0; slot < BALANCE_SERVERS_MAX; slot++)
-            count += pool_look(snapshot_pool(tour->snapshot, i), slot, &found) ? 1 : 0;
+        for (size_t slot = 0; slot < pool_slots(pool); slot++)
+            count += pool_look(pool, slot, &found) ? 1 : 0;
     }
     return count;
 }

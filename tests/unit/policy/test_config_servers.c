@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "config_test.h"
+#include "mailmux/balance.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,6 +203,39 @@ static void test_dumped(void **state)
     free(text);
 }
 
+/* A backend with so many servers, each on a line of its own from the fifth on. */
+static char *many_servers(unsigned count)
+{
+    size_t size = 100 + count * (size_t)40;
+    char *text = malloc(size);
+    size_t n;
+
+    assert_non_null(text);
+    n = (size_t)snprintf(text, size, LISTENER "[backend mta]\n");
+    for (unsigned i = 0; i < count; i++)
+        n += (size_t)snprintf(
+            text + n, size - n, "server = s%u 10.0.%u.%u:143\n", i, i / 256, i % 256);
+    return text;
+}
+
+/* As many as there is room for are taken. One more is named with its line, and not left out. */
+static void test_as_many_as_there_is_room_for(void **state)
+{
+    char *text = many_servers(BALANCE_SERVERS_MAX);
+    char expected[256];
+
+    assert_parsed(text);
+    assert_int_equal(config->backends[0].server_count, BALANCE_SERVERS_MAX);
+    free(text);
+    text = many_servers(BALANCE_SERVERS_MAX + 2);
+    (void)snprintf(expected, sizeof(expected),
+        "x.ini:%d: [backend mta] server = s%d 10.0.64.0:143: a backend has room for %d servers; "
+        "make a second backend for the others",
+        5 + BALANCE_SERVERS_MAX, BALANCE_SERVERS_MAX, BALANCE_SERVERS_MAX);
+    assert_error(text, expected);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_bad_unix_sockets),
         cmocka_unit_test(test_tls_at_a_unix_socket),
         cmocka_unit_test(test_dumped),
+        cmocka_unit_test(test_as_many_as_there_is_room_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, clean_up);
