@@ -6,143 +6,22 @@ import os
 import shutil
 import ssl
 import subprocess
-from pathlib import Path
+from functools import partial
 
 import pytest
 from mailmux_e2e import until
-from mailmux_e2e.accounts import as_root, use_account
+from mailmux_e2e.accounts import as_root
 from mailmux_e2e.client import default_context
+from mailmux_e2e.layouts import (LAYOUTS, acme_sh, bundle, certbot, der, gets, haproxy, pair_of, put,
+                                 seen, start, traefik)
 from mailmux_e2e.listeners import LISTENERS, add_listeners, is_served, reach_tls
 from mailmux_e2e.proxy import binary
-
-RSA = ("-newkey", "rsa:2048")
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def pair_of(certificates, name, kind="ecdsa", turn=0, **more):
-    """A certificate for the name, of which the file's name says nothing."""
-    file = f"{kind}{turn}-{name.replace('*', 'any')}"
-    options = {"options": RSA} if kind == "rsa" else {}
-    return certificates.other(file, names=f"DNS:{name}", **options, **more)
-
-
-def put(path, *sources):
-    """Writes a file in one step, as those do that renew."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.parent / (".new-" + path.name)
-    draft.write_bytes(b"".join(source if isinstance(source, bytes) else source.read_bytes()
-                               for source in sources))
-    draft.chmod(0o600)
-    draft.replace(path)
-
-
-def certbot(live, name, pair, ca):
-    archive = live.parent / "archive" / name
-    number = len(list(archive.glob("privkey*"))) + 1
-    put(archive / f"privkey{number}.pem", pair.key)
-    put(archive / f"cert{number}.pem", pair.certificate)
-    put(archive / f"chain{number}.pem", ca)
-    put(archive / f"fullchain{number}.pem", pair.certificate, ca)
-    (live / name).mkdir(parents=True, exist_ok=True)
-    (live / "README").write_text("This directory contains your keys\n")
-    for what in ("cert", "chain", "fullchain", "privkey"):
-        link = live / name / f"{what}.pem"
-        link.unlink(missing_ok=True)
-        link.symlink_to(f"../../archive/{name}/{what}{number}.pem")
-
-
-def acme_sh(live, name, pair, ca):
-    at = live / (name + "_ecc")
-    put(at / f"{name}.key", pair.key)
-    put(at / f"{name}.cer", pair.certificate)
-    put(at / "ca.cer", ca)
-    put(at / "fullchain.cer", pair.certificate, ca)
-    put(at / f"{name}.conf", b"Le_Domain='x'\n")
-    put(at / f"{name}.csr", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n")
-
-
-def dehydrated(live, name, pair, ca):
-    at = live / name
-    stamp = f"16000000{len(list(at.glob('privkey-*')))}"
-    for what, sources in (("privkey", [pair.key]), ("cert", [pair.certificate]), ("chain", [ca]),
-                          ("fullchain", [pair.certificate, ca])):
-        put(at / f"{what}-{stamp}.pem", *sources)
-        (at / "draft").symlink_to(f"{what}-{stamp}.pem")
-        (at / "draft").replace(at / f"{what}.pem")
-
-
-def traefik(live, name, pair, ca):
-    put(live / f"{name}.key", pair.key)
-    put(live / f"{name}.crt", pair.certificate, ca)
-
-
-def kubernetes(live, name, pair, ca):
-    at = live / name
-    number = len(list(at.glob("..2*")))
-    put(at / f"..2026_{number}/tls.key", pair.key)
-    put(at / f"..2026_{number}/tls.crt", pair.certificate, ca)
-    (at / "..data_tmp").symlink_to(f"..2026_{number}")
-    (at / "..data_tmp").replace(at / "..data")
-    for file in ("tls.crt", "tls.key"):
-        if not (at / file).is_symlink():
-            (at / file).symlink_to(f"..data/{file}")
-
-
-def bundle(live, name, pair, ca):
-    put(live / f"{name}.pem", pair.certificate, ca, pair.key)
-
-
-def key_first(live, name, pair, ca):
-    put(live / f"{name}.pem", pair.key, pair.certificate, ca)
-
-
-def haproxy(live, name, pair, ca):
-    put(live / f"{name}.pem.key", pair.key)
-    put(live / f"{name}.pem", pair.certificate, ca)
-
-
-def linked(live, name, pair, ca):
-    """A directory and a file elsewhere, by links, which are written in their place."""
-    other = live.parent / "elsewhere"
-    put(other / f"{name}.key", pair.key)
-    other.mkdir(exist_ok=True)
-    (other / f"{name}.crt").write_bytes(pair.certificate.read_bytes() + ca.read_bytes())
-    live.mkdir(exist_ok=True)
-    for file in (f"{name}.crt", f"{name}.key"):
-        if not (live / file).is_symlink():
-            (live / file).symlink_to(f"../elsewhere/{file}")
-
-
-LAYOUTS = [certbot, acme_sh, dehydrated, traefik, kubernetes, bundle, key_first, haproxy, linked]
 
 
 @pytest.fixture
 def front(new_proxy, new_backend):
-    """front(live, **settings of [tls]): all listeners, under an account that cannot read it."""
-    def start(live, listener=None, wait=True, **settings):
-        proxy = new_proxy(with_certificate=False)
-        use_account(proxy)
-        proxy.section("tls", certificate_directory=live, **settings)
-        add_listeners(proxy, new_backend, **(listener or {}))
-        proxy.start(wait=wait)
-        return proxy
-
-    return start
-
-
-def seen(proxy, server_name, name="imaps", context=None):
-    """The certificate that a client gets, once it is served."""
-    with reach_tls(proxy.ports[name], name, context, server_name=server_name) as client:
-        assert is_served(client, name)
-        return client.tls.getpeercert(binary_form=True)
-
-
-def der(pair):
-    return ssl.PEM_cert_to_DER_cert(pair.certificate.read_text())
-
-
-def gets(proxy, server_name, pair, **more):
-    return seen(proxy, server_name, **more) == der(pair)
+    """front(live, listener=None, wait=True, **settings of [tls])"""
+    return partial(start, new_proxy, new_backend)
 
 
 # Layouts
@@ -282,7 +161,6 @@ def test_one_that_is_removed_is_served_no_more(front, certificates, tmp_path):
     assert gets(proxy, "a.test", pair_of(certificates, "a.test"))
 
 
-
 DAMAGES = {
     "half written": (lambda live, new: (live / "a.test.crt").write_bytes(
         new.certificate.read_bytes()[:300]), "not written to its end"),
@@ -410,76 +288,6 @@ def test_check_says_which_names_a_directory_has(new_proxy, new_backend, certific
     traefik(live, "mail.example.test", pair_of(certificates, "mail.example.test"),
             certificates.authority)
     assert "no certificate is for" not in check(proxy).stderr
-
-
-# Stapling
-
-@pytest.fixture
-def answers(certificates, tmp_path):
-    """answers(pair, *options): what the authority says of a certificate, in DER."""
-    def make(pair, *options, status="V"):
-        serial = subprocess.run(["openssl", "x509", "-in", pair.certificate, "-noout", "-serial"],
-                                capture_output=True, text=True, check=True).stdout.split("=")[1].strip()
-        revoked = "260101000000Z" if status == "R" else ""
-        (tmp_path / "index").write_text(f"{status}\t360101000000Z\t{revoked}\t{serial}\tunknown\t/CN=x\n")
-        out = tmp_path / "answer.der"
-        ca = certificates.authority
-        subprocess.run(["openssl", "ocsp", "-index", tmp_path / "index", "-CA", ca, "-rsigner", ca,
-                        "-rkey", ca.with_suffix(".key"), "-issuer", ca, "-cert", pair.certificate,
-                        "-respout", out, *options], check=True, capture_output=True)
-        return out
-
-    return make
-
-
-def staple(proxy, server_name):
-    text = subprocess.run(
-        ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.ports['imaps']}", "-servername",
-         server_name, "-status"], input="", text=True, capture_output=True).stdout
-    return "OCSP Response Status: successful" in text
-
-
-def test_an_answer_of_the_authority_is_stapled(front, certificates, answers, tmp_path):
-    live = tmp_path / "live"
-    pair = pair_of(certificates, "a.test")
-    for name in ("a.test", "b.test"):
-        traefik(live, name, pair_of(certificates, name), certificates.authority)
-    put(live / "a.test.crt.ocsp", answers(pair, "-ndays", "1"))
-    proxy = front(live)
-    assert staple(proxy, "a.test") and not staple(proxy, "b.test")
-    put(live / "a.test.crt.ocsp", answers(pair_of(certificates, "b.test"), "-ndays", "1"))
-    until(lambda: not staple(proxy, "a.test"))
-    assert "about another certificate" in proxy.wait_for_event("certificate-problem").fields["why"]
-    put(live / "a.test.crt.ocsp", answers(pair, "-ndays", "1"))
-    until(lambda: staple(proxy, "a.test"))
-    put(live / "a.test.crt.ocsp", answers(pair, "-ndays", "1", status="R"))
-    assert "revoked" in proxy.wait_for_event("certificate-problem", 2).fields["why"]
-    assert not staple(proxy, "a.test")
-    put(live / "a.test.crt.ocsp", b"nothing")
-    assert "no answer" in proxy.wait_for_event("certificate-problem", 3).fields["why"]
-    assert gets(proxy, "a.test", pair)
-
-
-@as_root
-def test_an_answer_beside_a_certificate_that_is_named(new_proxy, new_backend, certificates, answers,
-                                                      tmp_path):
-    """The files are root's alone."""
-    pair = pair_of(certificates, "a.test")
-    live = tmp_path / "live"
-    traefik(live, "a.test", pair, certificates.authority)
-    put(live / "a.test.crt.ocsp", answers(pair, "-ndays", "1"))
-    live.chmod(0o700)
-    proxy = new_proxy(with_certificate=False)
-    use_account(proxy)
-    proxy.section("tls", certificate=live / "a.test.crt", key=live / "a.test.key")
-    add_listeners(proxy, new_backend)
-    proxy.start()
-    assert staple(proxy, "a.test")
-    put(live / "a.test.crt.ocsp", answers(pair_of(certificates, "b.test"), "-ndays", "1"))
-    assert proxy.reload().event == "reloaded"
-    assert not staple(proxy, "a.test")
-    assert any("a.test.crt.ocsp is not stapled: it is about another certificate" in
-               line.fields["message"] for line in proxy.events("config"))
 
 
 # Many
