@@ -16,7 +16,8 @@ enum file_kind {
     FILE_NAMED,  /* a file that a setting names, such as a certificate */
     FILE_TREE,   /* a directory that a setting names: the files below it (file_tree_list) */
     FILE_BELOW,  /* files below such directories, each on a line (file_tree_read) */
-    FILE_WATCH   /* such a directory: an inotify(7) that tells of changes in it and below it */
+    FILE_WATCH   /* such a directory: an inotify(7) that tells of changes in it and below it; or
+                    FILE_NAMEDs, each on a line: one that tells of changes in their directories */
 };
 
 /* Behind the name of a certificate's file: the answer of its authority (OCSP). */

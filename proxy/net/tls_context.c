@@ -4,18 +4,15 @@
 #include "tls.h"
 #include "tls_certificate.h"
 #include "tls_certificate_check.h"
+#include "tls_own.h"
 #include "tls_pem.h"
 #include "tls_roots.h"
 #include "tls_set.h"
-#include "tls_staple.h"
-#include <limits.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-enum { STAPLE_OCTETS_MAX = 65536 };
 
 /*
  * The file's content is part of the session-id context: no TLS session may outlive a change of the
@@ -89,54 +86,26 @@ static bool load_client_certificates(
     return !parameters->client_ca || load_client_ca(set, parameters->client_ca, fault);
 }
 
-/* Attaches what lies beside the certificate's file, or warns that it is of no use. */
-static void staple(
-    const struct tls_set_parameters *parameters, const struct certificate_subject *subject)
-{
-    static char bytes[STAPLE_OCTETS_MAX]; /* main thread */
-    char path[PATH_MAX];
-    char text[PATH_MAX + ERROR_TEXT_MAX + 32];
-    struct error error = {0};
-    struct tls_staple *made;
-    FILE *file;
-    size_t n;
-
-    (void)snprintf(path, sizeof(path), "%s" FILES_STAPLE, subject->file);
-    file = files_stream(path);
-    if (!file)
-        return;
-    n = fread(bytes, 1, sizeof(bytes), file);
-    (void)fclose(file);
-    made =
-        tls_staple_new(slice_of(bytes, n), subject->leaf, subject->chain, subject->now_s, &error);
-    if (!made && parameters->warning.warn) {
-        (void)snprintf(text, sizeof(text), "%s is not stapled: %s", path, error.text);
-        parameters->warning.warn(
-            parameters->warning.owner, TLS_CULPRIT_CERTIFICATE, subject->index, text);
-    }
-    if (made)
-        (void)tls_staple_attach(made, subject->leaf);
-    tls_staple_unref(&made);
-}
-
 /* Judges the certificate that was loaded last, the i-th. */
 static void judge(struct tls_set *set, const struct tls_set_parameters *parameters, size_t i)
 {
+    struct tls_own *own = &set->own[i];
     struct certificate_subject subject = {.file = parameters->certificates[i],
         .index = i,
-        .leaf = SSL_CTX_get0_certificate(set->context),
+        .leaf = own->leaf,
+        .chain = own->chain,
         .use = CERTIFICATE_TO_CLIENTS,
         .name_count = parameters->name_count,
         .names = parameters->names,
         .is_under_root = tls_roots_issued,
         .now_s = time(NULL)};
+    struct error error;
 
-    (void)SSL_CTX_get0_chain_certs(set->context, &subject.chain);
-    set->dates[i] = certificate_dates_of(subject.leaf);
     set->covers_hostname = set->covers_hostname && parameters->hostname &&
                            certificate_covers(subject.leaf, parameters->hostname);
     certificate_check(&subject, &parameters->warning);
-    staple(parameters, &subject);
+    if (tls_own_read_answer(own, &error) == TLS_ANSWER_WRONG && parameters->warning.warn)
+        parameters->warning.warn(parameters->warning.owner, TLS_CULPRIT_CERTIFICATE, i, error.text);
 }
 
 static bool load_pairs(
@@ -147,9 +116,9 @@ static bool load_pairs(
         return false;
     }
     set->certificate_count = parameters->certificate_count;
-    set->dates = calloc(set->certificate_count, sizeof(*set->dates));
+    set->own = calloc(set->certificate_count + 1, sizeof(*set->own));
     set->covers_hostname = parameters->certificate_count > 0;
-    if (!set->dates) {
+    if (!set->own) {
         error_set(&fault->error, "no memory");
         return false;
     }
@@ -157,6 +126,10 @@ static bool load_pairs(
         if (!tls_pem_load_pair(set->context, parameters->certificates[i], parameters->keys[i], i,
                 &parameters->warning, fault))
             return false;
+        if (!tls_own_take(&set->own[i], parameters->certificates[i], set->context)) {
+            error_set(&fault->error, "no memory");
+            return false;
+        }
         judge(set, parameters, i);
     }
     return true;
@@ -217,7 +190,9 @@ void tls_set_free(struct tls_set **pointer)
     tls_directory_unref(&set->directory);
     (void)pthread_mutex_destroy(&set->lock);
     free(set->name);
-    free(set->dates);
+    for (size_t i = 0; set->own && i < set->certificate_count; i++)
+        tls_own_free(&set->own[i]);
+    free(set->own);
     SSL_CTX_free(set->context);
     free(set);
 }
@@ -239,7 +214,12 @@ bool tls_set_is_rsa_alone(const struct tls_set *set)
 
 const struct certificate_dates *tls_set_dates(const struct tls_set *set, size_t n)
 {
-    return &set->dates[n];
+    return &set->own[n].dates;
+}
+
+enum tls_answer tls_set_read_answer(struct tls_set *set, size_t n, struct error *why)
+{
+    return tls_own_read_answer(&set->own[n], why);
 }
 
 bool tls_set_covers_hostname(const struct tls_set *set, const char *hostname)

@@ -59,6 +59,17 @@ void tls_set_free(struct tls_set **set);
 
 /* Returns whether each certificate of the set has an RSA key. */
 bool tls_set_is_rsa_alone(const struct tls_set *set);
+
+/* What has become of the answer of an authority. */
+enum tls_answer { TLS_ANSWER_SAME, TLS_ANSWER_GONE, TLS_ANSWER_STAPLED, TLS_ANSWER_WRONG };
+
+/*
+ * Reads what lies beside the file of the set's n-th certificate (FILES_STAPLE), and from now on
+ * staples it, or nothing if it is gone or wrong. Returns what is new; *why says what is wrong. Main
+ * thread; blocks on the disk.
+ */
+enum tls_answer tls_set_read_answer(struct tls_set *set, size_t n, struct error *why);
+
 /* Returns the dates of the n-th certificate. They belong to the set. */
 const struct certificate_dates *tls_set_dates(const struct tls_set *set, size_t n);
 

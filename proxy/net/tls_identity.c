@@ -229,11 +229,14 @@ static struct parsed *parse(const struct tls_identity *identity)
         return NULL;
     parsed->leaf = d2i_X509(NULL, &at, (long)identity->leaf_n);
     parsed->key = parsed->leaf ? read_key(identity) : NULL;
-    if (parsed->key && X509_check_private_key(parsed->leaf, parsed->key) == 1 &&
-        (!identity->staple || tls_staple_attach(identity->staple, parsed->leaf)))
-        return parsed;
-    parsed_free(parsed);
-    return NULL;
+    if (!parsed->key || X509_check_private_key(parsed->leaf, parsed->key) != 1 ||
+        (identity->staple && !tls_staple_prepare_leaf(parsed->leaf))) {
+        parsed_free(parsed);
+        return NULL;
+    }
+    if (identity->staple)
+        tls_staple_attach(identity->staple, parsed->leaf);
+    return parsed;
 }
 
 bool tls_identity_prepare(struct tls_identity *identity, struct error *error)

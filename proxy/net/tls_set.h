@@ -4,12 +4,12 @@
 
 #include "mailmux/slice.h"
 #include "mailmux/table.h"
-#include "tls_certificate_age.h"
 #include "tls_context.h"
 #include "tls_directory.h"
 #include <openssl/ssl.h>
 #include <pthread.h>
 
+struct tls_own;
 struct tls_served;
 
 enum { TLS_DIGEST_SIZE = 32, TLS_HOST_MAX = 253 };
@@ -22,7 +22,7 @@ struct tls_set {
     enum tls_client_certificate client_certificate;
     unsigned char ca_digest[TLS_DIGEST_SIZE]; /* of the client_ca file; zeros if there is none */
     size_t certificate_count;
-    struct certificate_dates *dates; /* one for each certificate */
+    struct tls_own *own; /* so many */
     bool covers_hostname;
     size_t name_count;
     char **names; /* lower case; "*." in front of a wildcard */

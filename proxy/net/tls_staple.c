@@ -23,7 +23,7 @@ static int64_t seconds_of(const ASN1_GENERALIZEDTIME *date)
 {
     struct tm parts;
 
-    return date && ASN1_TIME_to_tm(date, &parts) == 1 ? (int64_t)timegm(&parts) : INT64_MAX;
+    return ASN1_TIME_to_tm(date, &parts) == 1 ? (int64_t)timegm(&parts) : 0;
 }
 
 /* Compares by number and, where the issuer is known, by what the answer says of that. */
@@ -81,6 +81,10 @@ static int64_t judge(OCSP_BASICRESP *basic, const X509 *leaf, STACK_OF(X509) * c
             status == V_OCSP_CERTSTATUS_REVOKED ? "revoked" : "unknown");
         return 0;
     }
+    if (!until) {
+        error_set(error, "it does not say until when it holds (nextUpdate)");
+        return 0;
+    }
     if (seconds_of(until) <= now_s) {
         error_set(error, "it has expired");
         return 0;
@@ -100,7 +104,7 @@ static int64_t read_until(
     OCSP_BASICRESP *basic = response ? OCSP_response_get1_basic(response) : NULL;
     int64_t until_s = 0;
 
-    if (basic)
+    if (basic && (const char *)at == der.p + der.n) /* all of it goes to clients */
         until_s = judge(basic, leaf, chain, now_s, error);
     else
         error_set(error, "it is no answer of an authority in DER");
@@ -147,20 +151,30 @@ bool tls_staple_is_same(const struct tls_staple *a, const struct tls_staple *b)
 
 /* ---- Handing out ---- */
 
-static int place = -1; /* where a certificate carries its answer */
+/* What a certificate carries. */
+struct carried {
+    pthread_mutex_t lock;
+    struct tls_staple *staple; /* a reference; NULL: none */
+};
+
+static int place = -1; /* where a certificate carries it */
 static pthread_once_t place_once = PTHREAD_ONCE_INIT;
 
 static void drop(
-    void *certificate, void *staple, CRYPTO_EX_DATA *all, int index, long unused, void *nothing)
+    void *certificate, void *value, CRYPTO_EX_DATA *all, int index, long unused, void *nothing)
 {
-    struct tls_staple *mine = staple;
+    struct carried *carried = value;
 
     (void)certificate;
     (void)all;
     (void)index;
     (void)unused;
     (void)nothing;
-    tls_staple_unref(&mine);
+    if (!carried)
+        return;
+    tls_staple_unref(&carried->staple);
+    (void)pthread_mutex_destroy(&carried->lock);
+    free(carried);
 }
 
 static void find_place(void)
@@ -168,30 +182,60 @@ static void find_place(void)
     place = X509_get_ex_new_index(0, NULL, NULL, NULL, drop);
 }
 
-bool tls_staple_attach(struct tls_staple *staple, X509 *leaf)
+bool tls_staple_prepare_leaf(X509 *leaf)
 {
+    struct carried *carried = calloc(1, sizeof(*carried));
+
     (void)pthread_once(&place_once, find_place);
-    if (X509_set_ex_data(leaf, place, tls_staple_ref(staple)) == 1)
+    if (!carried)
+        return false;
+    (void)pthread_mutex_init(&carried->lock, NULL);
+    if (X509_set_ex_data(leaf, place, carried) == 1)
         return true;
-    tls_staple_unref(&staple);
+    drop(leaf, carried, NULL, place, 0, NULL);
     return false;
+}
+
+void tls_staple_attach(struct tls_staple *staple, const X509 *leaf)
+{
+    struct carried *carried = X509_get_ex_data(leaf, place);
+    struct tls_staple *before;
+
+    (void)pthread_mutex_lock(&carried->lock);
+    before = carried->staple;
+    carried->staple = staple ? tls_staple_ref(staple) : NULL;
+    (void)pthread_mutex_unlock(&carried->lock);
+    tls_staple_unref(&before);
+}
+
+/* Returns a reference to what the certificate carries, or NULL. */
+static struct tls_staple *carried_by(const X509 *leaf)
+{
+    struct carried *carried = leaf ? X509_get_ex_data(leaf, place) : NULL;
+    struct tls_staple *staple = NULL;
+
+    if (!carried)
+        return NULL;
+    (void)pthread_mutex_lock(&carried->lock);
+    if (carried->staple)
+        staple = tls_staple_ref(carried->staple);
+    (void)pthread_mutex_unlock(&carried->lock);
+    return staple;
 }
 
 /* Called when the client has asked for it, and the certificate has been chosen. */
 static int on_status(SSL *ssl, void *unused)
 {
-    const X509 *leaf = SSL_get_certificate(ssl);
-    const struct tls_staple *staple = leaf ? X509_get_ex_data(leaf, place) : NULL;
-    unsigned char *copy;
+    struct tls_staple *staple = carried_by(SSL_get_certificate(ssl));
+    unsigned char *copy = NULL;
 
     (void)unused;
-    if (!staple || staple->until_s <= (int64_t)time(NULL))
-        return SSL_TLSEXT_ERR_NOACK;
-    copy = OPENSSL_memdup(staple->der, staple->n);
-    if (!copy)
-        return SSL_TLSEXT_ERR_NOACK;
-    (void)SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)staple->n);
-    return SSL_TLSEXT_ERR_OK;
+    if (staple && staple->until_s > (int64_t)time(NULL))
+        copy = OPENSSL_memdup(staple->der, staple->n);
+    if (copy)
+        (void)SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)staple->n);
+    tls_staple_unref(&staple);
+    return copy ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 void tls_staple_prepare(SSL_CTX *context)

@@ -27,8 +27,12 @@ void tls_staple_unref(struct tls_staple **staple);
 /* Both may be NULL. */
 bool tls_staple_is_same(const struct tls_staple *a, const struct tls_staple *b);
 
-/* Has the certificate carry it, with a reference of its own. Returns false without memory. */
-bool tls_staple_attach(struct tls_staple *staple, X509 *leaf);
+/* Makes room for an answer on a certificate that no other thread knows yet. False without memory.
+ */
+bool tls_staple_prepare_leaf(X509 *leaf);
+
+/* From now on a certificate with such room carries this answer, by a reference; NULL: none. */
+void tls_staple_attach(struct tls_staple *staple, const X509 *leaf);
 
 /* Hands out what the certificates of this context's connections carry. */
 void tls_staple_prepare(SSL_CTX *context);

@@ -14,20 +14,25 @@ static bool had_problem(const struct tls_directory *directory, const char *probl
     return false;
 }
 
+static void log_problem(const char *set, const char *why)
+{
+    struct log_line line;
+
+    log_open(&line, LOG_WARNING, "certificate-problem");
+    log_text(&line, "set", slice_from(set));
+    log_text(&line, "why", slice_from(why));
+    log_write(&line);
+}
+
 /* What was wrong before has been said. */
 static void log_problems(
     const char *set, const struct tls_directory *before, const struct tls_directory *now)
 {
     const char *problem;
-    struct log_line line;
 
     for (size_t i = 0; (problem = tls_directory_problem(now, i)) != NULL; i++) {
-        if (had_problem(before, problem))
-            continue;
-        log_open(&line, LOG_WARNING, "certificate-problem");
-        log_text(&line, "set", slice_from(set));
-        log_text(&line, "why", slice_from(problem));
-        log_write(&line);
+        if (!had_problem(before, problem))
+            log_problem(set, problem);
     }
 }
 
@@ -42,10 +47,9 @@ static void log_change(const char *set, const struct tls_directory *now)
     log_write(&line);
 }
 
-bool certificates_refresh(
-    const struct config *config, size_t index, struct tls_set *set, struct error *error)
+static bool refresh_directories(const struct config_tls *tls, const struct config *config,
+    struct tls_set *set, struct error *error)
 {
-    const struct config_tls *tls = &config->tls[index];
     struct tls_directory *before = tls_set_directory(set);
     size_t failed;
     struct tls_directory *now = certificate_directory_read(
@@ -64,4 +68,46 @@ bool certificates_refresh(
     tls_directory_unref(&now);
     tls_directory_unref(&before);
     return is_enough;
+}
+
+bool certificates_refresh(
+    const struct config *config, size_t index, struct tls_set *set, struct error *error)
+{
+    const struct config_tls *tls = &config->tls[index];
+
+    return tls->directories.count == 0 || refresh_directories(tls, config, set, error);
+}
+
+static void log_answer(const char *set, const char *certificate, bool is_stapled)
+{
+    struct log_line line;
+
+    log_open(&line, LOG_INFO, "staple-changed");
+    log_text(&line, "set", slice_from(set));
+    log_text(&line, "certificate", slice_from(certificate));
+    log_text(&line, "message",
+        is_stapled ? SLICE("clients get the new answer beside it")
+                   : SLICE("the answer beside it is gone, and clients get none"));
+    log_write(&line);
+}
+
+void certificates_refresh_answers(const struct config_tls *tls, struct tls_set *set)
+{
+    struct error why;
+
+    for (size_t i = 0; i < tls->certificates.count; i++) {
+        switch (tls_set_read_answer(set, i, &why)) {
+        case TLS_ANSWER_SAME:
+            break;
+        case TLS_ANSWER_GONE:
+            log_answer(tls->name, tls->certificates.text[i], false);
+            break;
+        case TLS_ANSWER_STAPLED:
+            log_answer(tls->name, tls->certificates.text[i], true);
+            break;
+        case TLS_ANSWER_WRONG:
+            log_problem(tls->name, why.text);
+            break;
+        }
+    }
 }

@@ -331,6 +331,14 @@ bool snapshot_refresh(const struct snapshot *snapshot, size_t set, struct error 
            certificates_refresh(snapshot->config, set, snapshot->sets[set], error);
 }
 
+void snapshot_refresh_answers(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->config->tls_count; i++) {
+        if (snapshot->sets[i])
+            certificates_refresh_answers(&snapshot->config->tls[i], snapshot->sets[i]);
+    }
+}
+
 static void visit_directory(
     const struct snapshot *snapshot, size_t set, snapshot_certificate *visit, void *owner)
 {

@@ -76,6 +76,9 @@ struct tls_directory *snapshot_directory(const struct snapshot *snapshot, size_t
  */
 bool snapshot_refresh(const struct snapshot *snapshot, size_t set, struct error *error);
 
+/* certificates_refresh_answers, for all sets. Main thread. */
+void snapshot_refresh_answers(const struct snapshot *snapshot);
+
 /*
  * Returns a plan for probes of the backend's servers: as a session would approach them, but in our
  * own name (route_probe_plan). If the plan's tls_name is NULL, the caller sets it to the host in

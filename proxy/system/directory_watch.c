@@ -1,7 +1,9 @@
 #include "directory_watch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -18,16 +20,65 @@ static bool add(void *owner, int fd)
     return inotify_add_watch(*watch, path, CHANGES) >= 0;
 }
 
-int directory_watch_open(const char *directory, file_tree_open *open, void *owner)
+/* Returns the descriptor, or closes it and returns the failure. */
+static int finish(int watch, int failure)
 {
-    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    const struct file_tree_walk walk = {
-        .open = open, .open_owner = owner, .on_opened = add, .owner = &watch};
-    int failure = watch < 0 ? -errno : file_tree_walk(&walk, directory, -1);
-
     if (failure == 0)
         return watch;
     if (watch >= 0)
         (void)close(watch);
     return failure;
+}
+
+int directory_watch_open(const char *directory, file_tree_open *open, void *owner)
+{
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    const struct file_tree_walk walk = {
+        .open = open, .open_owner = owner, .on_opened = add, .owner = &watch};
+
+    return finish(watch, watch < 0 ? -errno : file_tree_walk(&walk, directory, -1));
+}
+
+/* Watches what the path leads to. Returns 0 or a negative errno. */
+static int watch_path(int watch, const char *path, file_tree_open *open, void *owner)
+{
+    int fd = open(owner, path);
+    bool is_watched = fd >= 0 && add(&watch, fd);
+    int failure = -errno;
+
+    if (fd < 0)
+        return fd;
+    (void)close(fd);
+    return is_watched ? 0 : failure;
+}
+
+/* Its directory; and the file itself, which may be elsewhere, behind a link. */
+static int watch_file(int watch, const char *path, file_tree_open *open, void *owner)
+{
+    char directory[PATH_MAX];
+    const char *end = strrchr(path, '/');
+    int failure;
+
+    (void)snprintf(
+        directory, sizeof(directory), "%.*s", end ? (int)(end - path) + 1 : 1, end ? path : ".");
+    failure = watch_path(watch, directory, open, owner);
+    if (failure == 0)
+        (void)watch_path(watch, path, open, owner);
+    return failure;
+}
+
+int directory_watch_open_files(const char *paths, file_tree_open *open, void *owner)
+{
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    int failure = watch < 0 ? -errno : 0;
+    char path[PATH_MAX];
+
+    while (failure == 0 && *paths) {
+        size_t n = strcspn(paths, "\n");
+
+        (void)snprintf(path, sizeof(path), "%.*s", (int)n, paths);
+        failure = watch_file(watch, path, open, owner);
+        paths += n + (paths[n] ? 1 : 0);
+    }
+    return finish(watch, failure);
 }

@@ -13,4 +13,10 @@
  */
 int directory_watch_open(const char *directory, file_tree_open *open, void *owner);
 
+/*
+ * The same for files, of whose paths one stands on each line, and which need not be there: it tells
+ * of changes in the directory of each. -EACCES, or another errno, if that cannot be opened.
+ */
+int directory_watch_open_files(const char *paths, file_tree_open *open, void *owner);
+
 #endif

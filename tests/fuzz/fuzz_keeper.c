@@ -117,6 +117,16 @@ static void end(struct keeper *keeper, const int ends[2])
     (void)close(ends[1]);
 }
 
+/* Its lines name the named file, and no other; a line end behind the last is no name. */
+static bool is_many_times_named(const char *text)
+{
+    size_t n = strlen(named);
+
+    while (strncmp(text, named, n) == 0 && text[n] == '\n')
+        text += n + 1;
+    return strcmp(text, named) == 0 || !*text;
+}
+
 static bool is_named(char letter, const char *text)
 {
     switch (letter) {
@@ -127,8 +137,9 @@ static bool is_named(char letter, const char *text)
     case WORD_BIND:
         return strcmp(text, "a " ADDRESS) == 0;
     case WORD_TREE:
-    case WORD_WATCH:
         return strcmp(text, below) == 0;
+    case WORD_WATCH:
+        return strcmp(text, below) == 0 || is_many_times_named(text);
     default:
         return false;
     }

@@ -119,6 +119,27 @@ static void test_gives_what_is_below_a_named_directory(void **state)
     assert_int_equal(rmdir(certificates), 0);
 }
 
+/* It is told of a change in the directory, also of a file that was not there. */
+static void test_watches_the_directory_of_a_named_file(void **state)
+{
+    struct word answer = play_request(&played, WORD_WATCH, played.named);
+    char both[200];
+    char events[512];
+
+    assert_true(answer.fd >= 0);
+    assert_int_equal(read(answer.fd, events, sizeof(events)), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(unlink(played.named), 0);
+    assert_true(read(answer.fd, events, sizeof(events)) > 0);
+    write_text(played.named, "named\n");
+    assert_true(read(answer.fd, events, sizeof(events)) > 0);
+    (void)close(answer.fd);
+    assert_refused(WORD_WATCH, played.other, EPERM);
+    (void)snprintf(both, sizeof(both), "%s\n%s", played.named, played.other);
+    assert_refused(WORD_WATCH, both, EPERM);
+    assert_refused(WORD_WATCH, "", EPERM);
+}
+
 static void test_takes_no_letter_for_another(void **state)
 {
     static const char known[] = {WORD_CONFIG, WORD_LIST, WORD_FILE, WORD_BIND, WORD_COMMIT,
@@ -199,6 +220,7 @@ int main(void)
         TEST(test_gives_what_is_named),
         TEST(test_refuses_what_is_not_named),
         TEST(test_gives_what_is_below_a_named_directory),
+        TEST(test_watches_the_directory_of_a_named_file),
         TEST(test_takes_no_letter_for_another),
         TEST(test_commits_only_what_was_ordered),
         TEST(test_commits_no_configuration_with_errors),
