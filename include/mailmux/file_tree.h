@@ -34,12 +34,20 @@ struct file_tree_walk {
     void *owner;
 };
 
+/* What changes with a file. All zeros: it is not known. */
+struct file_tree_stamp {
+    int64_t device;
+    int64_t inode;
+    int64_t octets;
+    int64_t changed_ns; /* since 1970: its content, its name, or who may read it (st_ctim) */
+};
+
 /*
  * Walks the directory and all below it. Links are followed; what begins with a dot or ends with a
- * tilde is passed over. out: a descriptor to which the path of each file is written with its NUL;
- * -1: none. Returns 0 or a negative errno: that of the named directory, -E2BIG for more than
- * FILE_TREE_FILES_MAX, -ENOSPC where on_opened has ended it. What cannot be opened below it is
- * passed over.
+ * tilde is passed over. out: a descriptor to which the path of each file is written with its NUL,
+ * and a struct file_tree_stamp behind it; -1: none. Returns 0 or a negative errno: that of the
+ * named directory, -E2BIG for more than FILE_TREE_FILES_MAX, -ENOSPC where on_opened has ended it.
+ * What cannot be opened below it is passed over.
  */
 int file_tree_walk(const struct file_tree_walk *walk, const char *directory, int out);
 

@@ -9,7 +9,10 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+enum { NS_PER_S = 1000000000 };
 
 /* A walk that is under way. */
 struct way {
@@ -28,29 +31,22 @@ static bool is_passed_over(const char *name)
     return name[0] == '.' || name[n - 1] == '~' || strchr(name, '\n');
 }
 
-static void add_file(struct way *way, const char *path)
+/* info: of the file; NULL: it could not be opened. */
+static void add_file(struct way *way, const char *path, const struct stat *info)
 {
-    size_t n = strlen(path) + 1;
+    struct file_tree_stamp stamp = {0};
+    struct iovec parts[] = {{(char *)path, strlen(path) + 1}, {&stamp, sizeof(stamp)}};
+    ssize_t n = (ssize_t)(parts[0].iov_len + parts[1].iov_len);
 
+    if (info)
+        stamp = (struct file_tree_stamp){.device = (int64_t)info->st_dev,
+            .inode = (int64_t)info->st_ino,
+            .octets = info->st_size,
+            .changed_ns = info->st_ctim.tv_sec * NS_PER_S + info->st_ctim.tv_nsec};
     if (++way->files > FILE_TREE_FILES_MAX)
         way->failure = -E2BIG;
-    else if (way->out >= 0 && write(way->out, path, n) != (ssize_t)n)
+    else if (way->out >= 0 && writev(way->out, parts, 2) != n)
         way->failure = -ENOMEM;
-}
-
-/* Returns whether a link of such a name leads to a file, so that none need be opened to know. */
-static bool has_file_ending(const char *name)
-{
-    static const char *const endings[] = {".pem", ".crt", ".cer", ".cert", ".key", ".ocsp"};
-    size_t n = strlen(name);
-
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t length = strlen(endings[i]);
-
-        if (n > length && strcmp(name + n - length, endings[i]) == 0)
-            return true;
-    }
-    return false;
 }
 
 static void tell(struct way *way, int fd)
@@ -75,22 +71,22 @@ static void open_and_take(struct way *way, const char *path, unsigned depth)
     if (fd >= 0)
         (void)close(fd);
     if (!is_directory)
-        add_file(way, path);
+        add_file(way, path, fd >= 0 ? &info : NULL);
 }
 
 static void take(
     struct way *way, int at, const struct dirent *entry, const char *path, unsigned depth)
 {
     struct stat info;
-    int type = entry->d_type;
-    bool is_wanted = way->walk->on_opened || !has_file_ending(entry->d_name);
 
-    if (type == DT_UNKNOWN && fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0)
-        type = S_ISREG(info.st_mode) ? DT_REG : S_ISDIR(info.st_mode) ? DT_DIR : DT_LNK;
-    if (type == DT_DIR || (type == DT_LNK && is_wanted))
+    if (entry->d_type == DT_DIR || entry->d_type == DT_LNK)
         open_and_take(way, path, depth);
-    else if (type == DT_REG || type == DT_LNK)
-        add_file(way, path);
+    else if (fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    else if (S_ISREG(info.st_mode))
+        add_file(way, path, &info);
+    else if (S_ISDIR(info.st_mode) || S_ISLNK(info.st_mode)) /* its type was not known */
+        open_and_take(way, path, depth);
 }
 
 /* Takes the descriptor. Returns 0 or a negative errno. */

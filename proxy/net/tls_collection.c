@@ -1,9 +1,8 @@
 #include "tls_collection.h"
 
 #include "mailmux/files.h"
-#include "mailmux/table.h"
 #include "tls_found.h"
-#include "tls_served.h"
+#include "tls_gathering.h"
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdarg.h>
@@ -12,53 +11,15 @@
 #include <string.h>
 
 /* What is under way. */
-struct gathering {
+struct collecting {
+    struct tls_gathering in;
     struct tls_collection *out;
-    const struct tls_directory_source *source;
     tls_collection_problem *problem;
     void *owner;
-    const struct tls_file **files; /* in the order of their directories, and then of their names */
-    struct table before;           /* identities of the one before, by their paths */
     struct tls_authorities authorities;
     size_t checks; /* so many were parsed */
     bool is_fine;
 };
-
-/* ---- The order of the files ---- */
-
-static struct slice directory_of(const char *path)
-{
-    const char *end = strrchr(path, '/');
-
-    return slice_of(path, end ? (size_t)(end - path) : 0);
-}
-
-static int compare_slices(struct slice a, struct slice b)
-{
-    int result = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return result != 0 ? result : (a.n > b.n) - (a.n < b.n);
-}
-
-static int compare_files(const void *a, const void *b)
-{
-    const char *one = (*(const struct tls_file *const *)a)->path;
-    const char *other = (*(const struct tls_file *const *)b)->path;
-    int result = compare_slices(directory_of(one), directory_of(other));
-
-    return result != 0 ? result : strcmp(one, other);
-}
-
-/* Returns the file of this path, or NULL. */
-static const struct tls_file *find_file(const struct gathering *all, const char *path)
-{
-    const struct tls_file wanted = {.path = path};
-    const struct tls_file *key = &wanted;
-    const struct tls_file **found = bsearch(&key, (const void *)all->files, all->source->count,
-        sizeof(const struct tls_file *), compare_files);
-
-    return found ? *found : NULL;
-}
 
 static bool ends(const char *path, struct slice ending)
 {
@@ -67,14 +28,17 @@ static bool ends(const char *path, struct slice ending)
 
 /* ---- What is wrong ---- */
 
-static void tell(const struct gathering *all, const char *path, const char *format, ...)
+static void tell(const struct collecting *all, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void tell(const struct gathering *all, const char *path, const char *format, ...)
+static void tell(const struct collecting *all, const char *path, const char *format, ...)
 {
+    struct tls_file *file = tls_gathering_find(&all->in, path);
     char text[ERROR_TEXT_MAX];
     va_list arguments;
 
+    if (file)
+        file->is_wrong = true;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
@@ -82,7 +46,7 @@ static void tell(const struct gathering *all, const char *path, const char *form
 }
 
 static void append(
-    struct gathering *all, struct tls_identity *identity, bool is_new, bool is_parsed)
+    struct collecting *all, struct tls_identity *identity, bool is_new, bool is_parsed)
 {
     struct tls_collected *grown =
         identity ? reallocarray(all->out->items, all->out->count + 1, sizeof(*grown)) : NULL;
@@ -97,9 +61,9 @@ static void append(
 }
 
 /* Tells of a file that is wrong. Its certificate from before, if there is one, stays in service. */
-static void refuse(struct gathering *all, const char *path, const char *why)
+static void refuse(struct collecting *all, const char *path, const char *why)
 {
-    struct tls_identity *before = table_get(&all->before, slice_from(path));
+    struct tls_identity *before = table_get(&all->in.before, slice_from(path));
 
     tell(all, path, "%s%s", why, before ? "; the one from before stays in service" : "");
     if (before)
@@ -109,33 +73,31 @@ static void refuse(struct gathering *all, const char *path, const char *why)
 /* ---- Certificates that have a key ---- */
 
 static struct tls_staple *find_staple(
-    const struct gathering *all, const struct tls_found_certificate *certificate)
+    const struct collecting *all, const struct tls_found_certificate *certificate)
 {
     const unsigned char *at = certificate->block.der;
-    char path[4096];
-    const struct tls_file *file;
+    const struct tls_file *file = tls_gathering_answer(&all->in, certificate->file->path);
     struct tls_staple *staple = NULL;
     struct error error = {0};
     X509 *leaf;
 
-    (void)snprintf(path, sizeof(path), "%s" FILES_STAPLE, certificate->file->path);
-    file = find_file(all, path);
     if (!file)
         return NULL;
     leaf = d2i_X509(NULL, &at, certificate->block.n);
     if (leaf)
-        staple = tls_staple_new(file->bytes, leaf, certificate->chain, all->source->now_s, &error);
+        staple =
+            tls_staple_new(file->bytes, leaf, certificate->chain, all->in.source->now_s, &error);
     X509_free(leaf);
     if (!staple && error.text[0])
-        tell(all, path, "it is not stapled: %s", error.text);
+        tell(all, file->path, "it is not stapled: %s", error.text);
     return staple;
 }
 
 /* One that is new. Of the first ones it is seen whether the library can use them. */
-static void add_new(struct gathering *all, const struct tls_identity_parts *parts)
+static void add_new(struct collecting *all, const struct tls_identity_parts *parts)
 {
     struct tls_identity *identity = tls_identity_new(parts);
-    bool is_checked = identity && all->checks < all->source->check_max;
+    bool is_checked = identity && all->checks < all->in.source->check_max;
     struct error error;
 
     all->checks += is_checked ? 1 : 0;
@@ -147,13 +109,14 @@ static void add_new(struct gathering *all, const struct tls_identity_parts *part
     refuse(all, parts->path, error.text);
 }
 
-static void add_pair(struct gathering *all, const struct tls_found_certificate *certificate,
+static void add_pair(struct collecting *all, const struct tls_found_certificate *certificate,
     const struct tls_found_key *key)
 {
     const char *path = certificate->file->path;
-    struct tls_identity *before = table_get(&all->before, slice_from(path));
+    struct tls_identity *before = table_get(&all->in.before, slice_from(path));
     struct tls_staple *staple = find_staple(all, certificate);
     const struct tls_identity_parts parts = {.path = path,
+        .key_path = key->file->path,
         .leaf = slice_of((const char *)certificate->block.der, (size_t)certificate->block.n),
         .key = slice_of((const char *)key->block.der, (size_t)key->block.n),
         .key_name = key->block.name,
@@ -180,36 +143,9 @@ static bool is_named_for_tls(const char *path)
            ends(path, SLICE(".key"));
 }
 
-/* Returns whether a file is called WORD.pem, or WORD-SOMETHING.pem. */
-static bool is_called(struct slice file, struct slice word)
+static void take(struct collecting *all, struct tls_found *found, const struct tls_file *file)
 {
-    struct slice rest = slice_after(file, word.n);
-
-    return slice_starts(file, word) && slice_ends_nocase(file, SLICE(".pem")) && rest.n > 0 &&
-           (rest.p[0] == '-' || rest.n == sizeof(".pem") - 1);
-}
-
-/*
- * certbot and dehydrated write the certificate alone and its chain alone beside both in one file,
- * and dehydrated leaves those of the past there.
- */
-static bool is_part_of_another(const struct gathering *all, const char *path)
-{
-    struct slice directory = directory_of(path);
-    struct slice file = slice_from(path + directory.n + 1);
-    char whole[4096];
-
-    if (slice_equal(file, SLICE("fullchain.pem")) ||
-        (!is_called(file, SLICE("cert")) && !is_called(file, SLICE("chain")) &&
-            !is_called(file, SLICE("fullchain"))))
-        return false;
-    (void)snprintf(whole, sizeof(whole), "%.*s/fullchain.pem", (int)directory.n, directory.p);
-    return find_file(all, whole) != NULL;
-}
-
-static void take(struct gathering *all, struct tls_found *found, const struct tls_file *file)
-{
-    if (ends(file->path, SLICE(FILES_STAPLE)) || is_part_of_another(all, file->path))
+    if (ends(file->path, SLICE(FILES_STAPLE)))
         return;
     if (file->failure) {
         if (file->failure != EFBIG || is_named_for_tls(file->path))
@@ -250,7 +186,7 @@ static bool is_of_chain(const struct tls_found_certificate *one)
     return one->read.is_authority && !tls_leaf_name(&names, name);
 }
 
-static void pair(struct gathering *all, const struct tls_found *found)
+static void pair(struct collecting *all, const struct tls_found *found)
 {
     for (size_t i = 0; i < found->certificate_count && all->is_fine; i++) {
         const struct tls_found_certificate *one = &found->certificates[i];
@@ -263,56 +199,88 @@ static void pair(struct gathering *all, const struct tls_found *found)
     }
 }
 
-/* Takes the files from `at` on that stand in one directory. Returns where the next begins. */
-static size_t take_directory(struct gathering *all, size_t at)
+static void take_needed(struct collecting *all, struct tls_found *found)
 {
-    struct slice directory = directory_of(all->files[at]->path);
-    struct tls_found found = {0};
+    for (size_t i = all->in.at; i < all->in.end && all->is_fine; i++) {
+        if (all->in.files[i]->is_needed)
+            take(all, found, all->in.files[i]);
+        all->in.files[i]->is_needed = false;
+    }
+    tls_found_sort(found);
+}
 
-    while (at < all->source->count && slice_equal(directory_of(all->files[at]->path), directory) &&
-           all->is_fine)
-        take(all, &found, all->files[at++]);
-    tls_found_sort(&found);
+static bool lacks_keys(const struct tls_found *found)
+{
+    for (size_t i = 0; i < found->certificate_count; i++) {
+        const struct tls_found_certificate *one = &found->certificates[i];
+
+        if (!tls_found_key_of(found, &one->read.key) && !is_of_chain(one))
+            return true;
+    }
+    return false;
+}
+
+static int compare_collected(const void *a, const void *b)
+{
+    return strcmp(tls_identity_path(((const struct tls_collected *)a)->identity),
+        tls_identity_path(((const struct tls_collected *)b)->identity));
+}
+
+/* A key that is missing may be in a file that was not read. */
+static void take_directory(struct collecting *all)
+{
+    struct tls_found found = {0};
+    size_t first = all->out->count;
+    bool is_whole = false;
+
+    take_needed(all, &found);
+    if (lacks_keys(&found) && tls_gathering_need_rest(&all->in)) {
+        is_whole = true;
+        all->is_fine = all->is_fine && all->in.source->read(all->in.source->owner);
+        take_needed(all, &found);
+    }
     pair(all, &found);
+    for (size_t i = all->in.before_at; i < all->in.before_end && !is_whole; i++) {
+        struct tls_identity *identity = all->in.source->before->all[i];
+
+        if (tls_gathering_keeps(&all->in, identity))
+            append(all, tls_identity_ref(identity), false, false);
+    }
+    if (all->out->count > first)
+        qsort(all->out->items + first, all->out->count - first, sizeof(*all->out->items),
+            compare_collected);
     tls_found_free(&found);
-    return at;
 }
 
 /* ---- All of them ---- */
 
-static bool begin(struct gathering *all)
+/* Returns false without memory, or if files cannot be read. */
+static bool collect(struct collecting *all, struct tls_known *known)
 {
-    const struct tls_directory *before = all->source->before;
+    const struct tls_directory_source *source = all->in.source;
 
-    all->files = calloc(all->source->count + 1, sizeof(const struct tls_file *));
-    if (!all->files)
+    if (!tls_gathering_begin(&all->in))
         return false;
-    for (size_t i = 0; i < all->source->count; i++)
-        all->files[i] = &all->source->files[i];
-    qsort((void *)all->files, all->source->count, sizeof(const struct tls_file *), compare_files);
-    for (size_t i = 0; before && i < tls_directory_count(before); i++) {
-        struct tls_identity *identity = tls_directory_item(before, i);
-
-        if (!table_put(&all->before, slice_from(tls_identity_path(identity)), identity))
-            return false;
-    }
-    return true;
+    while (tls_gathering_next(&all->in))
+        tls_gathering_need(&all->in);
+    all->is_fine = source->read(source->owner);
+    tls_gathering_rewind(&all->in);
+    while (all->is_fine && tls_gathering_next(&all->in))
+        take_directory(all);
+    return all->is_fine && tls_known_take(known, all->in.files, all->in.count, source->listed_s);
 }
 
-bool tls_collection_fill(struct tls_collection *collection,
+bool tls_collection_fill(struct tls_collection *collection, struct tls_known *known,
     const struct tls_directory_source *source, tls_collection_problem *problem, void *owner)
 {
-    struct gathering all = {
-        .out = collection, .source = source, .problem = problem, .owner = owner, .is_fine = true};
+    struct collecting all = {
+        .in = {.source = source}, .out = collection, .problem = problem, .owner = owner};
+    bool is_fine = collect(&all, known);
 
-    all.is_fine = begin(&all);
-    for (size_t at = 0; all.is_fine && at < source->count;)
-        at = take_directory(&all, at);
-    free((void *)all.files);
-    table_free(&all.before);
+    tls_gathering_end(&all.in);
     tls_authorities_free(&all.authorities);
     ERR_clear_error();
-    return all.is_fine;
+    return is_fine;
 }
 
 void tls_collection_free(struct tls_collection *collection)

@@ -23,8 +23,10 @@ void tls_directory_unref(struct tls_directory **pointer)
         return;
     table_each(&directory->names, served_free, NULL);
     table_free(&directory->names);
-    for (size_t i = 0; i < directory->count; i++)
-        tls_identity_unref(&directory->items[i]);
+    for (size_t i = 0; i < directory->all_count; i++)
+        tls_identity_unref(&directory->all[i]);
+    tls_known_free(&directory->known);
+    free((void *)directory->all);
     for (size_t i = 0; i < directory->problem_count; i++)
         free(directory->problems[i]);
     free((void *)directory->items);
@@ -75,11 +77,6 @@ const char *tls_directory_first_name(const struct tls_directory *directory, size
 const struct certificate_dates *tls_directory_dates(const struct tls_directory *directory, size_t n)
 {
     return tls_identity_dates(directory->items[n]);
-}
-
-struct tls_identity *tls_directory_item(const struct tls_directory *directory, size_t n)
-{
-    return directory->items[n];
 }
 
 const struct tls_served *tls_directory_find(const struct tls_directory *directory, const char *name)

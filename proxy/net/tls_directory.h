@@ -1,10 +1,11 @@
 /*
  * The certificates of a directory, each with its key, found by the names in them. Immutable once it
- * is built; any thread; counted references. Reads no file: it gets what is in them.
+ * is built; any thread; counted references. Opens no file: it gets what is in those that it needs.
  */
 #ifndef MAILMUX_TLS_DIRECTORY_H
 #define MAILMUX_TLS_DIRECTORY_H
 
+#include "mailmux/file_tree.h"
 #include "mailmux/slice.h"
 #include "tls_certificate_age.h"
 
@@ -13,13 +14,26 @@ struct tls_directory;
 /* A file that may have a certificate, a key, or both, or an answer of an authority (.ocsp). */
 struct tls_file {
     const char *path;
+    struct file_tree_stamp stamp;
     struct slice bytes;
     int failure; /* an errno: it could not be read; 0: it was */
+    /* For the reader of the directory: */
+    bool is_known;  /* the directory from before has what is in it */
+    bool is_needed; /* it is to be read */
+    bool is_read;
+    bool is_wrong; /* something was told of it */
 };
 
+/* Reads the files that are needed and not read yet. Returns false if that is not possible. */
+typedef bool tls_directory_read(void *owner);
+
 struct tls_directory_source {
-    const struct tls_file *files;
+    struct tls_file *files; /* zeroed, but for path and stamp; `read` fills bytes and failure */
     size_t count;
+    tls_directory_read *read;
+    void *owner;
+    int64_t listed_s;     /* when the files were listed; since 1970 */
+    bool reads_all;       /* no stamp is trusted */
     const char *hostname; /* whose certificate a client gets that asks for no name */
     /*
      * The one that this will replace, or NULL. What has not changed is taken from it; and so is a
@@ -37,7 +51,9 @@ enum { TLS_DIRECTORY_PROBLEMS_MAX = 50 /* more than so many are not told one by 
  * tls_directory_make.c. Pairs each certificate with the key of the same public key in the same
  * directory. Of several for one name and one kind of key that is served which is valid; then which
  * was made last; then which has the longer chain; then which is first by its path. Returns the
- * first reference, or NULL without memory. It may have no certificate at all.
+ * first reference, or NULL without memory, or if `read` has failed. It may have no certificate at
+ * all. Of files that have not changed since `before` was made, no more than its certificates is
+ * needed: then they are not read.
  */
 struct tls_directory *tls_directory_new(const struct tls_directory_source *source);
 

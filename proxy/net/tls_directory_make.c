@@ -104,17 +104,19 @@ static bool is_served(const struct table *names, const struct tls_identity *iden
     return false;
 }
 
-/* Keeps the certificates that are served for a name, and drops the others. */
-static bool keep_served(struct tls_directory *directory, struct tls_collection *collection)
+/* Keeps all certificates, since one that is not served may be one day, and notes which are. */
+static bool keep(struct tls_directory *directory, struct tls_collection *collection)
 {
+    directory->all = calloc(collection->count + 1, sizeof(struct tls_identity *));
     directory->items = calloc(collection->count + 1, sizeof(struct tls_identity *));
-    if (!directory->items)
+    if (!directory->all || !directory->items)
         return false;
     for (size_t i = 0; i < collection->count; i++) {
         struct tls_identity *identity = collection->items[i].identity;
 
+        directory->all[directory->all_count++] = tls_identity_ref(identity);
         if (is_served(&directory->names, identity))
-            directory->items[directory->count++] = tls_identity_ref(identity);
+            directory->items[directory->count++] = identity;
     }
     return true;
 }
@@ -187,11 +189,11 @@ static bool build(struct tls_directory *directory, const struct tls_directory_so
 {
     struct choice choice = {&directory->names, source->now_s, true};
 
-    if (!tls_collection_fill(collection, source, note, directory))
+    if (!tls_collection_fill(collection, &directory->known, source, note, directory))
         return false;
     for (size_t i = 0; i < collection->count; i++)
         choose_for_names(&choice, collection->items[i].identity);
-    if (!choice.is_fine || !keep_served(directory, collection))
+    if (!choice.is_fine || !keep(directory, collection))
         return false;
     find_fallback(directory, source->hostname);
     judge_all(directory, source, collection);

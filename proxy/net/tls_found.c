@@ -84,7 +84,7 @@ static X509 *find_authority(struct tls_authorities *authorities, struct slice de
 /* ---- Files ---- */
 
 /* Takes the block. */
-static bool add_key(struct tls_found *found, struct tls_block *block)
+static bool add_key(struct tls_found *found, const struct tls_file *file, struct tls_block *block)
 {
     struct tls_public public;
     struct tls_found_key *grown;
@@ -95,7 +95,7 @@ static bool add_key(struct tls_found *found, struct tls_block *block)
     if (!grown)
         return false;
     found->keys = grown;
-    grown[found->key_count++] = (struct tls_found_key){public, *block};
+    grown[found->key_count++] = (struct tls_found_key){file, public, *block};
     *block = (struct tls_block){0};
     return true;
 }
@@ -137,7 +137,7 @@ static enum tls_file_state add(struct tls_found *found, struct tls_authorities *
     if (strcmp(block->name, PEM_STRING_PKCS8) == 0 || (is_key(block) && *header))
         return TLS_FILE_ENCRYPTED;
     if (is_key(block))
-        return add_key(found, block) ? TLS_FILE_TAKEN : TLS_FILE_DAMAGED;
+        return add_key(found, file, block) ? TLS_FILE_TAKEN : TLS_FILE_DAMAGED;
     if (is_certificate(block))
         return add_certificate(found, authorities, file, block) ? TLS_FILE_TAKEN : TLS_FILE_DAMAGED;
     return TLS_FILE_FOREIGN;

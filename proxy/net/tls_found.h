@@ -16,6 +16,7 @@ struct tls_block {
 };
 
 struct tls_found_key {
+    const struct tls_file *file;
     struct tls_public public;
     struct tls_block block;
 };

@@ -26,6 +26,7 @@ struct tls_identity {
     size_t key_n;
     size_t name_count;
     const char *path; /* it and what follows stand in `text`, each with its NUL */
+    const char *key_path;
     const char *key_name;
     char *names;
     unsigned char *der; /* the leaf, and the key behind it */
@@ -66,6 +67,7 @@ static bool copy_parts(struct tls_identity *identity, const struct tls_identity_
     char *at = identity->text;
 
     identity->path = put(&at, parts->path);
+    identity->key_path = put(&at, parts->key_path);
     identity->key_name = put(&at, parts->key_name);
     identity->names = at;
     while (tls_leaf_name(&names, name))
@@ -87,8 +89,8 @@ static bool copy_parts(struct tls_identity *identity, const struct tls_identity_
 struct tls_identity *tls_identity_new(const struct tls_identity_parts *parts)
 {
     size_t count;
-    size_t octets =
-        measure(parts->read->names, &count) + strlen(parts->path) + strlen(parts->key_name) + 2;
+    size_t octets = measure(parts->read->names, &count) + strlen(parts->path) +
+                    strlen(parts->key_path) + strlen(parts->key_name) + 3;
     struct tls_identity *identity = calloc(1, sizeof(*identity) + octets);
 
     if (!identity)
@@ -139,6 +141,16 @@ const char *tls_identity_path(const struct tls_identity *identity)
     return identity->path;
 }
 
+const char *tls_identity_key_path(const struct tls_identity *identity)
+{
+    return identity->key_path;
+}
+
+bool tls_identity_has_staple(const struct tls_identity *identity)
+{
+    return identity->staple != NULL;
+}
+
 const struct tls_public *tls_identity_public(const struct tls_identity *identity)
 {
     return &identity->public;
@@ -186,6 +198,7 @@ bool tls_identity_is_same(
     struct slice key = slice_of((const char *)identity->der + identity->leaf_n, identity->key_n);
 
     return slice_equal(leaf, parts->leaf) && slice_equal(key, parts->key) &&
+           strcmp(identity->key_path, parts->key_path) == 0 &&
            tls_staple_is_same(identity->staple, parts->staple) &&
            has_same_chain(identity, parts->chain);
 }

@@ -14,7 +14,8 @@ struct tls_identity;
 
 /* What an identity is made of. Everything is copied, or taken a reference of. */
 struct tls_identity_parts {
-    const char *path; /* of the file with the certificate */
+    const char *path;     /* of the file with the certificate */
+    const char *key_path; /* of the one with the key, which may be the same */
     struct slice leaf;
     struct slice key;
     const char *key_name;        /* of its block, as "PRIVATE KEY" */
@@ -32,6 +33,8 @@ void tls_identity_unref(struct tls_identity **identity);
 
 /* What they return belongs to the identity. */
 const char *tls_identity_path(const struct tls_identity *identity);
+const char *tls_identity_key_path(const struct tls_identity *identity);
+bool tls_identity_has_staple(const struct tls_identity *identity);
 const struct tls_public *tls_identity_public(const struct tls_identity *identity);
 const struct certificate_dates *tls_identity_dates(const struct tls_identity *identity);
 int tls_identity_chain_count(const struct tls_identity *identity);

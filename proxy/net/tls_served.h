@@ -16,9 +16,6 @@ struct tls_served {
 const struct tls_served *tls_directory_find(
     const struct tls_directory *directory, const char *name);
 
-/* Returns the n-th certificate, which is the directory's. */
-struct tls_identity *tls_directory_item(const struct tls_directory *directory, size_t n);
-
 /* Returns what a client gets whose name is not known, or NULL if the directory is empty. */
 const struct tls_served *tls_directory_fallback(const struct tls_directory *directory);
 

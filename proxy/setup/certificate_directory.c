@@ -71,6 +71,12 @@ static struct content *read_all(int fd, struct content *next)
     return NULL;
 }
 
+/* Returns where the file behind that one is listed. */
+static size_t behind(const struct content *list, size_t at)
+{
+    return at + strlen(list->bytes + at) + 1 + sizeof(struct file_tree_stamp);
+}
+
 /* Adds the names of the last listing. Returns false without memory. */
 static bool add_names(struct reading *reading)
 {
@@ -78,24 +84,38 @@ static bool add_names(struct reading *reading)
     size_t count = reading->count;
     struct tls_file *grown;
 
-    for (size_t i = 0; i < list->n; i++)
-        count += list->bytes[i] == '\0' ? 1 : 0;
+    for (size_t at = 0; at < list->n; at = behind(list, at))
+        count++;
     grown = reallocarray(reading->files, count + 1, sizeof(*grown));
     if (!grown)
         return false;
     reading->files = grown;
-    for (size_t at = 0; at < list->n; at += strlen(list->bytes + at) + 1)
-        grown[reading->count++] = (struct tls_file){.path = list->bytes + at};
+    for (size_t at = 0; at < list->n; at = behind(list, at)) {
+        struct tls_file *file = &grown[reading->count++];
+
+        *file = (struct tls_file){.path = list->bytes + at};
+        memcpy(&file->stamp, file->path + strlen(file->path) + 1, sizeof(file->stamp));
+    }
     return true;
 }
 
-/* Gives the files from `at` on what was read of them. Returns false if it is not all there. */
-static bool share_out(struct reading *reading, size_t at, size_t end, const struct content *content)
+/* The files that are read at once. */
+struct batch {
+    char names[FILE_TREE_NAMES_MAX];
+    size_t used;
+    struct tls_file *files[FILE_TREE_NAMES_MAX / 2]; /* a name has an octet, and a line end */
+    size_t count;
+};
+
+/* Gives the files what was read of them. Returns false if it is not all there. */
+static bool share_out(const struct batch *batch, const struct content *content)
 {
     size_t from = 0;
     int32_t n;
 
-    for (; at < end; at++) {
+    for (size_t i = 0; i < batch->count; i++) {
+        struct tls_file *file = batch->files[i];
+
         if (content->n - from < sizeof(n))
             return false;
         memcpy(&n, content->bytes + from, sizeof(n));
@@ -103,37 +123,51 @@ static bool share_out(struct reading *reading, size_t at, size_t end, const stru
         if (n > 0 && content->n - from < (size_t)n)
             return false;
         if (n < 0)
-            reading->files[at].failure = -n;
+            file->failure = -n;
         else
-            reading->files[at].bytes = slice_of(content->bytes + from, (size_t)n);
+            file->bytes = slice_of(content->bytes + from, (size_t)n);
         from += n > 0 ? (size_t)n : 0;
+        file->is_read = true;
     }
     return true;
 }
 
-/* Reads files from `at` on, as many as are read at once. Returns where to go on, or 0. */
-static size_t read_some(struct reading *reading, size_t at)
+/* Reads them and empties the batch. Returns false if that is not possible. */
+static bool read_batch(struct reading *reading, struct batch *batch)
 {
-    char names[FILE_TREE_NAMES_MAX];
-    struct content *content;
-    size_t end = at;
-    size_t used = 0;
-    int fd;
+    int fd = files_open(FILE_BELOW, batch->names);
+    struct content *content = fd < 0 ? NULL : read_all(fd, reading->contents);
 
-    while (end < reading->count && used + strlen(reading->files[end].path) + 2 <= sizeof(names)) {
-        size_t n = strlen(reading->files[end++].path);
-
-        memcpy(names + used, reading->files[end - 1].path, n);
-        names[used + n] = '\n';
-        used += n + 1;
-    }
-    names[used] = '\0';
-    fd = files_open(FILE_BELOW, names);
-    content = fd < 0 ? NULL : read_all(fd, reading->contents);
     if (!content)
-        return 0;
+        return false;
     reading->contents = content;
-    return share_out(reading, at, end, content) ? end : 0;
+    if (!share_out(batch, content))
+        return false;
+    batch->used = 0;
+    batch->count = 0;
+    return true;
+}
+
+/* tls_directory_read. */
+static bool read_needed(void *owner)
+{
+    struct reading *reading = owner;
+    struct batch batch = {.count = 0};
+
+    for (size_t i = 0; i < reading->count; i++) {
+        struct tls_file *file = &reading->files[i];
+        size_t n = strlen(file->path);
+
+        if (!file->is_needed || file->is_read)
+            continue;
+        if (batch.used + n + 2 > sizeof(batch.names) && !read_batch(reading, &batch))
+            return false;
+        memcpy(batch.names + batch.used, file->path, n);
+        memcpy(batch.names + batch.used + n, "\n", 2);
+        batch.used += n + 1;
+        batch.files[batch.count++] = file;
+    }
+    return batch.count == 0 || read_batch(reading, &batch);
 }
 
 /* Returns 0 or a negative errno. */
@@ -150,7 +184,7 @@ static int list(struct reading *reading, const char *directory)
 
 /* ---- A set ---- */
 
-static bool read_directories(struct reading *reading, const struct config_strings *directories,
+static bool list_directories(struct reading *reading, const struct config_strings *directories,
     size_t *failed, struct error *error)
 {
     int failure = 0;
@@ -158,10 +192,6 @@ static bool read_directories(struct reading *reading, const struct config_string
     for (size_t i = 0; i < directories->count && failure == 0; i++) {
         *failed = i;
         failure = list(reading, directories->text[i]);
-    }
-    for (size_t at = 0; at < reading->count && failure == 0;) {
-        at = read_some(reading, at);
-        failure = at == 0 ? -EIO : 0;
     }
     if (failure == -E2BIG)
         error_set(error, "there are more than %d files in it and below it", FILE_TREE_FILES_MAX);
@@ -179,16 +209,20 @@ struct tls_directory *certificate_directory_read(const struct config *config,
         .before = before,
         .check_max = why == CERTIFICATE_DIRECTORY_CHECK ? SIZE_MAX : JUDGED_AT_LOAD,
         .only_news = why == CERTIFICATE_DIRECTORY_CHANGE,
+        .read = read_needed,
+        .owner = &reading,
+        .reads_all = why != CERTIFICATE_DIRECTORY_CHANGE,
+        .listed_s = (int64_t)time(NULL),
         .now_s = (int64_t)time(NULL)};
     struct tls_directory *directory = NULL;
 
     *failed = 0;
-    if (read_directories(&reading, &tls->directories, failed, error)) {
+    if (list_directories(&reading, &tls->directories, failed, error)) {
         source.files = reading.files;
         source.count = reading.count;
         directory = tls_directory_new(&source);
         if (!directory)
-            error_set(error, "out of memory");
+            error_set(error, "its files cannot be read, or memory is short");
     }
     free(reading.files);
     contents_free(reading.contents);

@@ -71,11 +71,26 @@ static size_t list(char *names, size_t cap)
     (void)close(fd);
     assert_true(n >= 0);
     names[0] = '\0';
-    for (const char *at = bytes; at < bytes + n; at += strlen(at) + 1, count++) {
+    for (const char *at = bytes; at < bytes + n;
+         at += strlen(at) + 1 + sizeof(struct file_tree_stamp), count++) {
         assert_int_equal(strncmp(at, directory, strlen(directory)), 0);
         (void)snprintf(names + strlen(names), cap - strlen(names), "%s ", at + strlen(directory));
     }
     return count;
+}
+
+/* Returns the stamp of the one file that is listed. */
+static struct file_tree_stamp stamp_of_one(void)
+{
+    char bytes[256];
+    struct file_tree_stamp stamp;
+    int fd = file_tree_list(directory, open_one, NULL);
+    ssize_t n = read(fd, bytes, sizeof(bytes));
+
+    (void)close(fd);
+    assert_int_equal(n, strlen(bytes) + 1 + sizeof(stamp));
+    memcpy(&stamp, bytes + strlen(bytes) + 1, sizeof(stamp));
+    return stamp;
 }
 
 static void assert_has(const char *names, const char *name)
@@ -103,6 +118,31 @@ static void test_lists_files_below(void **state)
     assert_has(names, "/one/c");
     assert_has(names, "/way/two/b.pem");
     assert_has(names, "/way/c");
+}
+
+static void test_tells_what_changes_with_a_file(void **state)
+{
+    struct file_tree_stamp first;
+    struct file_tree_stamp second;
+
+    write_file(".one", "a");
+    write_file(".two", "b");
+    assert_int_equal(symlink(".one", "link"), 0);
+    first = stamp_of_one(); /* of what the link leads to */
+    assert_true(first.inode != 0 && first.octets == 1 && first.changed_ns != 0);
+    second = stamp_of_one();
+    assert_memory_equal(&first, &second, sizeof(first));
+    assert_int_equal(unlink("link"), 0);
+    assert_int_equal(symlink(".two", "link"), 0);
+    second = stamp_of_one();
+    assert_true(first.inode != second.inode);
+    write_file(".two", "longer");
+    assert_int_equal(stamp_of_one().octets, 6);
+    assert_int_equal(unlink(".two"), 0); /* the link leads nowhere */
+    assert_int_equal(stamp_of_one().inode, 0);
+    assert_int_equal(unlink("link"), 0);
+    write_file("plain", "abc");
+    assert_int_equal(stamp_of_one().octets, 3);
 }
 
 /* Kubernetes' ..data, editors' copies, and what a line could not name. */
@@ -199,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lists_files_below, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tells_what_changes_with_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_passes_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_goes_round_no_circle_for_ever, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_says_why_there_is_no_listing, set_up, tear_down),
