@@ -1,8 +1,10 @@
 """What is logged and what is not, and what becomes of secrets: conformance 5.9."""
 
+import array
 import base64
 import hashlib
 import hmac
+import itertools
 import os
 import re
 import signal
@@ -316,22 +318,36 @@ def test_the_name_of_a_literal_at_a_real_server(proxy, many_ways):
 
 # C119: the memory of the process
 
+PAGE = os.sysconf("SC_PAGE_SIZE")
+IS_THERE = 0b11 << 62  # in the memory, or swapped out [Documentation/admin-guide/mm/pagemap.rst]
+RESERVED = 4 << 30  # mappings of a sanitizer that are larger still
+
+
+def pages_in_use(pagemap, start, end):
+    """The parts of a mapping that were ever written, as (start, length)."""
+    pagemap.seek(start // PAGE * 8)
+    pages = array.array("Q", pagemap.read((end - start) // PAGE * 8))
+    for is_there, run in itertools.groupby(range(len(pages)), lambda n: pages[n] & IS_THERE):
+        first, *_ = run = list(run)
+        if is_there:
+            yield start + first * PAGE, len(run) * PAGE
+
+
 def places_in_memory(pid, word):
     """Where the process has this word, by the name of the mapping."""
     found = []
-    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory, open(f"/proc/{pid}/pagemap", "rb", 0) as pagemap:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             span, rights, *rest = line.split(None, 5)
             start, end = (int(one, 16) for one in span.split("-"))
-            if "r" not in rights or "[v" in line or "w" not in rights:
+            if "r" not in rights or "[v" in line or "w" not in rights or end - start > RESERVED:
                 continue
-            try:
-                memory.seek(start)
-                data = memory.read(end - start)
-            except (OSError, ValueError, OverflowError, MemoryError):
-                continue  # a reserved part of a sanitizer's
-            found += [(rest[-1] if rest else "", data[max(0, m.start() - 40):m.end() + 40])
-                      for m in re.finditer(re.escape(word), data)]
+            for at, length in pages_in_use(pagemap, start, end):
+                memory.seek(at)
+                data = memory.read(length)
+                assert len(data) == length, line
+                found += [(rest[-1] if rest else "", data[max(0, m.start() - 40):m.end() + 40])
+                          for m in re.finditer(re.escape(word), data)]
     return found
 
 
