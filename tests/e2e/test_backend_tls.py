@@ -127,6 +127,7 @@ def test_every_combination(front, new_backend, begin, protocol, listener, mode, 
         assert client.read_sieve().endswith(b'OK "words"\r\n')
     shown = talk(client, protocol)
     assert b"STARTTLS" not in shown and b"STLS" not in shown and b"CLEAR" not in shown
+    client.close()  # else its session lingers
     connection = backend.finished()
     assert connection.in_clear == (IN_CLEAR[protocol] if mode == "starttls" else b"")
     assert (connection.tls is not None) == (mode != "none")

@@ -464,6 +464,7 @@ def test_it_is_said_before_any_command_of_the_client(
     first = {"smtp": b"EHLO c.test", "imap": b"a NOOP", "pop3": b"NOOP"}[protocol]
     client.send(first + b"\r\n" + QUIT[protocol])
     shown = client.read_to_end()
+    client.close()
     assert b"XCLIENT" not in shown and b"XFORWARD" not in shown and b"again" not in shown
     connection = backend.finished()
     at = connection.commands.index(first + b"\r\n")

@@ -155,6 +155,7 @@ def test_pipelined_messages_have_their_replies_in_order(bench):
     client.send(b"two\r\n.\r\n" + group(b"c@d") + b"DATA\r\nRSET\r\nQUIT\r\n")
     read(client, FULL, SAVED, FULL, b"250 2.1.0", b"550 5.1.1",
          b"503 5.5.1 No valid recipients\r\n", b"250 2.0.0 reset", b"221")
+    client.close()
     assert at.backend.finished().messages == [b"one\r\n.\r\n", b"two\r\n.\r\n"]
     assert at.proxy.wait_for_event("session").fields["reason"] == "quit"
 
@@ -196,6 +197,7 @@ def test_a_server_that_dies_between_the_replies(bench):
     client.send(b"one\r\n.\r\n")
     read(client, SAVED, b"421 4.4.2 ")
     client.read_to_end()
+    client.close()
     assert at.proxy.wait_for_event("session").fields["reason"] == "server-closed"
 
 
@@ -264,6 +266,7 @@ def test_a_message_that_is_refused_early_for_one_recipient_alone(bench, leaves):
     client.send(b"more\r\n.\r\n")
     read(client, b"421 4.4.2 ")
     client.read_to_end()
+    client.close()
     assert at.proxy.wait_for_event("session").fields["reason"] == "server-farewell"
     assert b"more" not in at.backend.connection().received
 
@@ -278,6 +281,7 @@ def test_a_smuggled_end_is_refused_for_each_recipient(bench):
     client.send(b"one\n.\nMAIL FROM:<forged@x>\r\n.\r\n")
     read(client, b"550 5.6.0 ", b"550 5.6.0 ")
     client.read_to_end()
+    client.close()
     assert b"forged" not in at.backend.connection().received
     assert at.proxy.wait_for_event("session").fields["reason"] == "smuggling"
 

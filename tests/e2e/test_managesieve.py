@@ -155,6 +155,7 @@ def test_the_capabilities_come_again_behind_starttls(bench):
     assert client.sieve(b"LISTSCRIPTS") == b'"x" ACTIVE\r\nOK\r\n'
     assert client.sieve(b"LOGOUT") == b'OK "bye"\r\n'
     assert client.read_to_end() == b""
+    client.close()
     commands = test.backend.finished().commands
     assert commands == [b"CAPABILITY\r\n", b"CAPABILITY\r\n", LOGIN + b"\r\n", b"LISTSCRIPTS\r\n",
                         b"LOGOUT\r\n"]
@@ -499,6 +500,7 @@ def test_a_server_that_does_not_come_to_tls_serves_nobody(front, proxy, certific
     script, text = FAILURES[kind]
     client, _ = front([start_tls(certificates.rsa) if step == "tls" else step for step in script])
     assert client.read_to_end() == (NO_BACKEND if text else b'BYE "full"\r\n')
+    client.close()
     proxy.wait_for_event("session")
     if text:
         assert text in proxy.log()

@@ -59,6 +59,7 @@ class Front:
             assert client.pop3(b"PASS secret").startswith(b"+OK")
         client.send(QUIT[self.protocol])
         assert client.read_to_end().startswith(BYE[self.protocol])
+        client.close()
 
 
 @pytest.fixture
