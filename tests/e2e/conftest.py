@@ -78,6 +78,8 @@ def new_backend() -> Iterator[Callable[..., Backend]]:
     yield make
     for one in made:
         one.stop()
+    for one in made:  # one may serve where an earlier one did
+        one.release()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def serve(proxy, new_client):
                       state_directory=proxy.directory / "state")
         proxy.section("backend server",
                       server=[f"{name} 127.0.0.1:{one}" for name, one in zip("abcdef", servers)],
-                      **settings)
+                      **{"queue_timeout": "20s", **settings})
         proxy.listener("test", protocol, "starttls", "server")
         proxy.start()
         return lambda **options: new_client(proxy.ports["test"], **options)

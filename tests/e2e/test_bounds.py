@@ -153,7 +153,7 @@ def test_a25_a_line_that_drips_has_no_more_time(proxy, field, protocol):
 def test_a25_commands_do_not_put_off_the_login(proxy, field, protocol):
     proxy.section("timeouts", login="500ms", drain="2s")
     target = field(protocol)
-    client = target.connect()
+    client = Client(target.port)
     assert FAREWELL[protocol] in drip(client, NOOP[protocol])
     client.close()
     assert target.proxy.wait_for_event("session").fields["reason"] == "login-timeout"

@@ -5,7 +5,6 @@ import hashlib
 import ssl
 
 import pytest
-from mailmux_e2e import CEILING
 from mailmux_e2e.client import default_context
 from mailmux_e2e.ports import Ports
 from mailmux_e2e.servers import imap, imap_authenticate, pop3, server, smtp, smtp_auth
@@ -97,9 +96,8 @@ def test_a_session_that_waits_for_a_place(serve, proxy, new_backend):
     connect = serve("smtp", f"{new_backend(smtp()).port} max_sessions=1")
     first = connect()
     first.read_smtp()
-    begun = len(proxy.events("way"))
     second = connect()
-    proxy.wait_for_event("way", begun + 1)
+    assert proxy.wait_until(lambda: any(line.fields["to"] == "queued" for line in proxy.events("way")))
     quit_smtp(first)
     second.read_smtp()
     quit_smtp(second)
@@ -196,8 +194,7 @@ def wait_for_phases(proxy, phases):
     """Waits until the session's lines up to this phase are read; answers may be read before."""
     def come():
         return [line.fields["to"] for line in proxy.events("phase")].count(phases[0]) >= len(phases)
-    with proxy._changed:
-        assert proxy._changed.wait_for(come, CEILING)
+    assert proxy.wait_until(come)
 
 
 def test_bytes_leave_no_line(serve, proxy, new_backend):

@@ -517,8 +517,9 @@ def wait_for_phase(proxy, phase, count=1):
     """Asks for the state until a session is in the phase: the count-th that was seen there."""
     end = time.monotonic() + CEILING
     while time.monotonic() < end:
+        known = len(proxy.events("state-worker"))
         proxy.send_signal(signal.SIGUSR1)
-        proxy.wait_for_event("state-worker", len(proxy.events("state-worker")) + 2)
+        proxy.wait_for_event("state-worker", known + 2)
         seen = {line.fields["id"] for line in proxy.events("state-session")
                 if line.fields["phase"] == phase}
         if len(seen) >= count:
@@ -548,7 +549,7 @@ def test_a_reload_while_the_first_bytes_are_read(proxy, new_backend):
 def test_the_end_of_the_process(proxy, new_backend):
     """A passed connection has no word to be told: it goes on until `drain` is over."""
     peer = new_backend([send(b"here\r\n"), hang()])
-    serve(proxy, peer.port, timeouts={"drain": "1s"})
+    serve(proxy, peer.port, timeouts={"drain": "2s"})
     silent, passed = Client(proxy.ports["front"]), Client(proxy.ports["front"])
     passed.send_raw(b"\0")
     assert passed.read_line() == b"here\r\n"

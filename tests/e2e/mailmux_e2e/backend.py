@@ -13,6 +13,7 @@ import time
 from typing import Callable, Optional, Sequence
 
 from . import CEILING
+from .ports import Ports
 
 
 class Ended(Exception):
@@ -183,6 +184,8 @@ Script = Sequence[Step]
 
 
 class Backend:
+    """Its port stays reserved until release(): no other program gets it while a test has it stopped."""
+
     def __init__(self, *scripts: Script, bytewise: bool = False, address: str = "127.0.0.1",
                  port: int = 0, path: str = "") -> None:
         """path: of a unix socket in the place of address and port; "@name" is an abstract one."""
@@ -192,6 +195,7 @@ class Backend:
         self._scripts = scripts
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
+        self._ports = Ports(address)
         if path:
             self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._listener.bind("\0" + path[1:] if path.startswith("@") else path)
@@ -200,8 +204,8 @@ class Backend:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             self._listener = socket.socket(family, socket.SOCK_STREAM)
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind((address, port))
-            self.port = self._listener.getsockname()[1]
+            self.port = port or self._ports.reserve()
+            self._listener.bind((address, self.port))
         self._listener.listen(1024)
         self._start(self._accept)
 
@@ -262,8 +266,12 @@ class Backend:
         for thread in self._threads:
             thread.join(CEILING)
 
+    def release(self) -> None:
+        self._ports.release()
+
     def __enter__(self) -> "Backend":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self.release()

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 from . import CEILING
 from .certificates import NAME, Certificates
@@ -130,9 +130,7 @@ class Proxy:
         known = len(answers())
         self.write()
         self.send_signal(signal.SIGHUP)
-        with self._changed:
-            self._changed.wait_for(lambda: len(answers()) > known or self._has_ended(), CEILING)
-        assert len(answers()) > known, f"no answer to SIGHUP:\n{self.log()}"
+        assert self.wait_until(lambda: len(answers()) > known), f"no answer to SIGHUP:\n{self.log()}"
         return max(answers(), key=lambda line: self.lines.index(line))
 
     def run(self, ini: Path, *, wait: bool = True) -> None:
@@ -153,13 +151,19 @@ class Proxy:
             self.wait_for_event("ready")
 
     def _read(self) -> None:
+        """What is in the pipe together is seen together."""
         assert self.process and self.process.stderr
-        for line in self.process.stderr:
+        rest = b""
+        while data := self.process.stderr.read1(65536):  # type: ignore[attr-defined]
             self._reading.wait()
-            with self._changed:
-                self.lines.append(LogLine.parse(line.decode("utf-8", "replace").rstrip("\n")))
-                self._changed.notify_all()
+            *lines, rest = (rest + data).split(b"\n")
+            self._take(lines)
+        self._take([rest] if rest else [])
+
+    def _take(self, lines: Sequence[bytes]) -> None:
+        parsed = [LogLine.parse(line.decode("utf-8", "replace")) for line in lines]
         with self._changed:
+            self.lines += parsed
             self._changed.notify_all()
 
     def stop_reading(self) -> None:
@@ -181,14 +185,17 @@ class Proxy:
 
     def wait_for_event(self, event: str, count: int = 1) -> LogLine:
         """Waits for the count-th line of this event and returns it."""
-        def come() -> bool:
-            return len(self.events(event)) >= count or self._has_ended()
-        with self._changed:
-            self._changed.wait_for(come, CEILING)
+        self.wait_until(lambda: len(self.events(event)) >= count)
         events = self.events(event)
         assert len(events) >= count, \
             f"{len(events)} of {count} lines `{event}`:\n{self.log()}"
         return events[count - 1]
+
+    def wait_until(self, condition: Callable[[], object]) -> bool:
+        """Waits until the log makes the condition true. Returns whether it is."""
+        with self._changed:
+            self._changed.wait_for(lambda: condition() or self._has_ended(), CEILING)
+            return bool(condition())
 
     def _has_ended(self) -> bool:
         return self._reader is not None and not self._reader.is_alive()
