@@ -37,6 +37,12 @@ static void write_text(
     end_line(dump, fprintf(dump->out, "%s = %s%s%s", key, quote, text, quote), origin);
 }
 
+/* Returns what stands around a value of several words: blanks need no quotes in it. */
+static const char *quote_of(const char *text)
+{
+    return strpbrk(text, ",#;") ? "\"" : "";
+}
+
 static void write_nothing(const struct dump *dump, const struct directive *directive)
 {
     (void)fprintf(dump->out, "# %s: %s\n", directive->key, directive_default(directive));
@@ -131,18 +137,20 @@ static void write_servers(const struct dump *dump, const struct directive *direc
         bool is_ipv6 = server->has_address && address_family(&server->address) == AF_INET6;
         bool is_unix = server->has_address && address_family(&server->address) == AF_UNIX;
         char text[ADDRESS_TEXT_MAX];
-        int written = fprintf(dump->out, "%s = ", directive->key);
+        const char *quote = is_unix ? quote_of(address_text(&server->address, text)) : "";
+        int written = fprintf(dump->out, "%s = %s", directive->key, quote);
 
         if (!strchr(server->name, ':')) /* else no name was given, and HOST:PORT is the name */
             written += fprintf(dump->out, "%s ", server->name);
         if (server->is_service)
             written += fprintf(dump->out, "srv:%s", server->host);
         else if (is_unix)
-            written += fprintf(dump->out, "%s", address_text(&server->address, text));
+            written += fprintf(dump->out, "%s", text);
         else
             written += fprintf(dump->out, "%s%s%s:%u", is_ipv6 ? "[" : "", server->host,
                 is_ipv6 ? "]" : "", server->port);
         written += write_options(dump, server);
+        written += fprintf(dump->out, "%s", quote);
         end_line(dump, written, server->origin);
     }
 }
@@ -151,7 +159,7 @@ static void write_servers(const struct dump *dump, const struct directive *direc
 static void write_phrase(
     const struct dump *dump, const char *key, const char *text, struct config_origin origin)
 {
-    const char *quote = strpbrk(text, ",#;") ? "\"" : "";
+    const char *quote = quote_of(text);
 
     end_line(dump, fprintf(dump->out, "%s = %s%s%s", key, quote, text, quote), origin);
 }

@@ -103,6 +103,48 @@ static void test_can_be_read_again(void **state)
     config_free(&second);
 }
 
+static void test_hostile_values_can_be_read_again(void **state)
+{
+    static const char *const paths[] = {" /a", "/a ", "/a,b", "/a #b", "/a ;b", "#/a", "/a\\",
+        "/a\\,", "/a\tb", "/a=b", "[/a]", "/\xc3\xa4'$%"};
+    enum { PATHS = sizeof(paths) / sizeof(paths[0]), ROOM = 1024 };
+    char written[ROOM] =
+        "[listener in]\nbind = *:25\nbackend = mta\n[backend mta]\n"
+        "server = \"one unix:/run/a,b;c#d\\ weight=3 backup\", \"unix:/run/e,f drain\"\n"
+        "server = unix:@g;h#i, 192.0.2.1:25\n[tls]\n";
+    struct config *config;
+    struct config *again;
+    char *dumped;
+    size_t n;
+
+    for (size_t i = 0; i < PATHS; i++) {
+        n = strlen(written);
+        (void)snprintf(written + n, ROOM - n, "certificate = \"%s%s\"\nkey = /k\n",
+            paths[i][0] == '/' ? "" : "/", paths[i]);
+    }
+    config = parse(slice_from(written));
+    dumped = dump(config, &n);
+    again = parse(slice_of(dumped, n));
+    assert_int_equal(again->tls[0].certificates.count, PATHS);
+    for (size_t i = 0; i < PATHS; i++) {
+        const char *path = again->tls[0].certificates.text[i];
+
+        assert_string_equal(path + (paths[i][0] == '/' ? 0 : 1), paths[i]);
+    }
+    assert_int_equal(again->backends[0].server_count, config->backends[0].server_count);
+    for (size_t i = 0; i < config->backends[0].server_count; i++) {
+        const struct config_server *server = &again->backends[0].servers[i];
+
+        assert_string_equal(server->name, config->backends[0].servers[i].name);
+        assert_true(address_equal(&server->address, &config->backends[0].servers[i].address));
+        assert_int_equal(server->weight, i == 0 ? 3 : 1);
+        assert_int_equal(server->state, i == 1 ? SERVER_DRAIN : SERVER_READY);
+    }
+    free(dumped);
+    config_free(&config);
+    config_free(&again);
+}
+
 static void assert_line(const char *dumped, const char *begin, const char *source)
 {
     const char *at = strstr(dumped, begin);
@@ -148,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_can_be_read_again),
+        cmocka_unit_test(test_hostile_values_can_be_read_again),
         cmocka_unit_test(test_names_every_source),
     };
 
