@@ -171,6 +171,17 @@ def test_bash_completes_configuration_files(installed, tmp_path):
     assert complete(installed, tmp_path, "-c", "pro") == {"proxy.ini"}
 
 
+def test_bash_completes_the_listeners_of_a_route(installed, tmp_path):
+    (tmp_path / "x.ini").write_text("[listener front]\nbind = *:443\nprotocol = auto\n"
+                                    "route = default -> imaps\n[listener imaps]\nprotocol = imap\n"
+                                    "backend = 127.0.0.1:143\n")
+    route = ["-c", "x.ini", "--route", "-", "imap"]
+    assert complete(installed, tmp_path, *route, "-") == {"-"}  # none, for the first bytes
+    assert complete(installed, tmp_path, *route, "-", "") == {"front", "imaps"}
+    assert complete(installed, tmp_path, *route, "-", "fr") == {"front"}
+    assert "--check" in complete(installed, tmp_path, *route, "-", "front", "-")
+
+
 def packages(purpose: str) -> set[str]:
     words = [line.split() for line in (DEPLOY / "packages").read_text().splitlines()]
     return {found[1] for found in words if len(found) == 2 and found[0] == purpose}
