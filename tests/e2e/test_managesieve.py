@@ -365,6 +365,20 @@ def test_nesting_and_strings_without_end_before_a_login_are_an_error(proxy, fiel
     client.close()
 
 
+@pytest.mark.conformance("C58", "C152")
+@pytest.mark.parametrize("limits, fits, breaks", [
+    ({"literal": 100}, 100, 101), ({"line": 512, "literal": 4096}, 480, 505)],
+    ids=["of its own", "with its line"])
+def test_a_literal_has_its_bound_though_there_is_room_for_more(proxy, field, limits, fits, breaks):
+    proxy.section("limits", **limits)
+    target = field(PROTOCOL)
+    outcome = target.attack([b"NOOP {%d+}\r\n" % fits + b"x" * fits + b"\r\n"], goodbye=True)
+    assert outcome.lines == [b'OK "noop"', b'OK "bye"'], outcome
+    outcome = target.attack([b"NOOP {%d+}\r\n" % breaks + b"x" * breaks + b"\r\n"])
+    assert outcome.lines == [b'BYE "Line or literal too long"'], outcome
+    assert outcome.reason == "literal-too-large" and b"x" not in outcome.received, outcome
+
+
 POURED = {"quoted": b'"SIEVE" "', "literals": b"", "capabilities": b"", "code": b"OK (",
           "literal": b'"SIEVE" {99999999}\r\n'}
 
