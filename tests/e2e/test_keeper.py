@@ -17,6 +17,7 @@ from mailmux_e2e import CEILING, until
 from mailmux_e2e.accounts import as_root, change, is_alive, serves, use_account
 from mailmux_e2e.certificates import NAME
 from mailmux_e2e.client import Client
+from mailmux_e2e.ports import Ports
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import server
 
@@ -101,23 +102,28 @@ def test_ports_below_1024_are_opened_by_a_reload(front):
 @pytest.mark.conformance("C139")
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_a_listener_moves_between_all_addresses_and_one(front, family):
-    port = front.ports["imaps"]
+    ports = Ports("::")  # free at every address, and not at the one alone
+    port = ports.reserve()
     every, one = (f"*:{port}", f"127.0.0.1:{port}") if family == "ipv4" else \
         (f"[::]:{port}", f"[::1]:{port}")
     host = "127.0.0.1" if family == "ipv4" else "::1"
-    front.section("listener imaps", bind=every, protocol="imap", tls="implicit", backend="server")
-    assert front.reload().event == "reloaded"
+
+    def move(place):
+        front.section("listener moves", bind=place, protocol="imap", tls="implicit",
+                      backend="server")
+        assert front.reload().event == "reloaded", front.log()
+
+    move(every)
     for place in (one, every, one):
         with socket.create_connection((host, port)):
-            front.section("listener imaps", bind=place, protocol="imap", tls="implicit",
-                          backend="server")
-            assert front.reload().event == "reloaded"
+            move(place)
         socket.create_connection((host, port)).close()
     # The port is not shared with other programs behind that.
     with socket.socket(socket.AF_INET6 if family == "ipv6" else socket.AF_INET) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with pytest.raises(OSError):
             other.bind((host, port))
+    ports.release()
 
 
 @as_root
