@@ -17,7 +17,7 @@ from mailmux_e2e import CEILING, until
 from mailmux_e2e.accounts import as_root, change, is_alive, serves, use_account
 from mailmux_e2e.certificates import NAME
 from mailmux_e2e.client import Client
-from mailmux_e2e.ports import Ports
+from mailmux_e2e.ports import Ports, connected, is_open, own_address
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import server
 
@@ -89,11 +89,10 @@ def test_a_renewed_key_that_only_root_may_read_comes_into_service(front, certifi
 @pytest.mark.conformance("C139")
 def test_ports_below_1024_are_opened_by_a_reload(front):
     client = connect(front.ports["imaps"])
-    own = "127.83.{}.{}".format(*os.getpid().to_bytes(3, "big")[1:])  # several may run at once
+    own = own_address()
     front.section("listener low", bind=f"{own}:993", backend="server")
     assert front.reload().event == "reloaded"
-    with socket.create_connection((own, 993)):
-        pass
+    assert is_open(993, own)
     assert is_alive(client)
     client.close()
 
@@ -115,9 +114,9 @@ def test_a_listener_moves_between_all_addresses_and_one(front, family):
 
     move(every)
     for place in (one, every, one):
-        with socket.create_connection((host, port)):
+        with connected(port, host):
             move(place)
-        socket.create_connection((host, port)).close()
+        assert is_open(port, host)
     # The port is not shared with other programs behind that.
     with socket.socket(socket.AF_INET6 if family == "ipv6" else socket.AF_INET) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

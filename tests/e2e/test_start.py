@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from mailmux_e2e import CEILING, until
-from mailmux_e2e.client import Client
+from mailmux_e2e.client import Client, Closed
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import server
 
@@ -24,7 +24,7 @@ def is_served(port):
     try:
         with Client(port) as client:
             return client.read_line().startswith(b"* OK")
-    except OSError:
+    except (OSError, Closed):
         return False
 
 

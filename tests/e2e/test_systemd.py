@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from mailmux_e2e import CEILING, until
 from mailmux_e2e.client import Client, Closed
+from mailmux_e2e.ports import own_address
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import server
 
@@ -159,11 +160,11 @@ def test_a_port_below_1024_without_rights(front):
     front.directory.chmod(0o777)
     program = shutil.copy(binary(), front.directory)  # the account may not be let in elsewhere
     front.drop("tls")
-    front.section("listener imap", bind="127.84.0.1:143", protocol="imap", tls="none",
+    front.section("listener imap", bind=f"{own_address()}:143", protocol="imap", tls="none",
                   backend="server")
     front.section("proxy", core_dumps="yes", state_directory=front.directory / "own")
     front.write()
-    with socket.create_server(("127.84.0.1", 143)) as opened:
+    with socket.create_server((own_address(), 143)) as opened:
         command = 'LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec setpriv ' \
                   '--reuid=65534 --regid=65534 --clear-groups "$0" -c "$1" ' \
                   f'3<&{opened.fileno()}'
@@ -171,7 +172,7 @@ def test_a_port_below_1024_without_rights(front):
                                    pass_fds=[opened.fileno()], stdin=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
     try:
-        until(lambda: is_served("127.84.0.1", 143))
+        until(lambda: is_served(own_address(), 143))
     finally:
         process.terminate()
         assert process.wait(CEILING) == 0

@@ -5,7 +5,30 @@ by chance. A program that binds it with SO_REUSEADDR (all servers do) may listen
 connections are refused.
 """
 
+import os
 import socket
+
+
+def connected(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """A connection. A listener that closes resets those in its queue: then the next one counts."""
+    while True:
+        try:
+            return socket.create_connection((host, port))
+        except ConnectionResetError:
+            continue
+
+
+def is_open(port: int, host: str = "127.0.0.1") -> bool:
+    try:
+        connected(port, host).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def own_address() -> str:
+    """An address of loopback for ports below 1024: several test runs may go on at once."""
+    return "127.83.{}.{}".format(*os.getpid().to_bytes(4, "big")[2:])
 
 
 class Ports:
