@@ -1,6 +1,5 @@
 #include "tls_served.h"
 #include "tls_set.h"
-#include <stdio.h>
 #include <string.h>
 
 void tls_choice_end(struct tls_choice *choice)
@@ -11,24 +10,29 @@ void tls_choice_end(struct tls_choice *choice)
 
 enum { PATTERN_MAX = TLS_HOST_MAX + 3 };
 
-/* Writes the name, or the wildcard for it. Returns false if there is none. */
-static bool write_pattern(const char *name, bool by_wildcard, char out[PATTERN_MAX])
+/* Returns the name, or the wildcard for it, which is written to `room`. NULL: there is none. */
+static const char *pattern_of(const char *name, bool by_wildcard, char room[PATTERN_MAX])
 {
-    const char *parent = strchr(name, '.');
+    const char *parent = by_wildcard ? strchr(name, '.') : NULL;
+    size_t n = parent ? strlen(parent) : 0;
 
-    if (by_wildcard && !parent)
-        return false;
-    (void)snprintf(out, PATTERN_MAX, "%s%s", by_wildcard ? "*" : "", by_wildcard ? parent : name);
-    return true;
+    if (!by_wildcard)
+        return name;
+    if (!parent || n + 2 > PATTERN_MAX)
+        return NULL;
+    room[0] = '*';
+    memcpy(room + 1, parent, n + 1);
+    return room;
 }
 
 /* Fills *choice if the set serves the name itself, or with by_wildcard by a wildcard for it. */
 static bool serves(
     const struct tls_set *set, const char *name, bool by_wildcard, struct tls_choice *choice)
 {
-    char pattern[PATTERN_MAX];
+    char room[PATTERN_MAX];
+    const char *pattern = pattern_of(name, by_wildcard, room);
 
-    if (!write_pattern(name, by_wildcard, pattern))
+    if (!pattern)
         return false;
     *choice = (struct tls_choice){.set = set};
     if (table_get(&set->by_name, slice_from(pattern)))
@@ -45,12 +49,12 @@ static bool serves(
 /* Returns the set that claims the name, or NULL. */
 static const struct tls_set *find_claim(const struct tls_service *service, const char *name)
 {
-    char pattern[PATTERN_MAX];
+    char room[PATTERN_MAX];
 
     for (int by_wildcard = 0; by_wildcard <= 1; by_wildcard++) {
-        if (!write_pattern(name, by_wildcard == 1, pattern))
-            break;
-        for (size_t i = 0; i < service->set_count; i++) {
+        const char *pattern = pattern_of(name, by_wildcard == 1, room);
+
+        for (size_t i = 0; pattern && i < service->set_count; i++) {
             if (table_get(&service->sets[i]->by_claim, slice_from(pattern)))
                 return service->sets[i];
         }
