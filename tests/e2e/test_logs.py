@@ -22,7 +22,8 @@ from mailmux_e2e.logins import (ACCEPTED, EARLIER, IMAP_LOGINS, MECHANISMS, PLAI
 from mailmux_e2e.servers import Goodbye, server
 
 each_protocol = pytest.mark.parametrize("protocol", ["smtp", "imap", "pop3"])
-GOODBYE = {"smtp": b"QUIT\r\n", "imap": b"a LOGOUT\r\n", "pop3": b"QUIT\r\n"}
+GOODBYE = {"smtp": b"QUIT\r\n", "imap": b"a LOGOUT\r\n", "pop3": b"QUIT\r\n",
+           "lmtp": b"QUIT\r\n", "managesieve": b"LOGOUT\r\n"}
 
 
 # C116
@@ -42,21 +43,24 @@ def test_one_line_tells_of_a_session(proxy, new_backend, name):
         client.smtp(b"AUTH PLAIN AGFsaWNlAHNlY3JldA==")
     elif protocol == "imap":
         client.imap(b"l LOGIN alice secret")
-    else:
+    elif protocol == "pop3":
         client.pop3(b"USER alice")
         client.pop3(b"PASS secret")
+    elif protocol == "managesieve":
+        client.sieve(b'AUTHENTICATE "PLAIN" "AGFsaWNlAHNlY3JldA=="')
     client.send(GOODBYE[protocol])
     client.read_to_end()
     client.close()
     fields = proxy.wait_for_event("session").fields
-    assert [line.event for line in proxy.lines[before:]] == ["login", "session"]
+    has_login = protocol != "lmtp"
+    assert [line.event for line in proxy.lines[before:]] == ["login"] * has_login + ["session"]
     backend = LISTENERS[name][0]
     expected = {
         "listener": name, "client": f"{address[0]}:{address[1]}", "protocol": backend,
-        "sni": "mail.example.test", "tls": "TLSv1.3", "user": "alice", "backend": backend,
-        "server": f"{backend}1", "tries": "1",
-        "phase": "dialog" if protocol == "smtp" else "half-closed",
-        "login": "ok", "failures": "0", "reason": "quit", "ended_by": "client"}
+        "sni": "mail.example.test", "tls": "TLSv1.3", "user": "alice" if has_login else None,
+        "backend": backend, "server": f"{backend}1", "tries": "1",
+        "phase": "dialog" if protocol in ("smtp", "lmtp") else "half-closed",
+        "login": "ok" if has_login else "none", "failures": "0", "reason": "quit", "ended_by": "client"}
     assert {key: fields.get(key) for key in expected} == expected
     assert fields["cipher"].startswith("TLS_") and fields["group"]
     assert int(fields["bytes_in"]) > 20 and int(fields["bytes_out"]) > 20

@@ -124,7 +124,8 @@ def test_the_order_is_ours_but_for_a_client_without_aes(front, offered, chosen):
 
 
 def s_client(port, name, *options):
-    starttls = ["-starttls", words_of(name)] if LISTENERS[name][1] == "starttls" else []
+    words = words_of(name).replace("managesieve", "sieve")
+    starttls = ["-starttls", words] if LISTENERS[name][1] == "starttls" else []
     done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *starttls,
                            *options], stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=CEILING)
@@ -176,7 +177,7 @@ def test_a_client_that_would_authenticate_later_is_not_asked(front, certificates
 
 
 ALPN = {"smtp": ["smtp", "esmtp", "submission", "submissions"], "imap": ["imap", "imaps"],
-        "pop3": ["pop3", "pop3s"]}
+        "pop3": ["pop3", "pop3s"], "lmtp": ["lmtp"], "managesieve": ["managesieve"]}
 
 
 @pytest.mark.conformance("C86")

@@ -11,9 +11,10 @@ from .backend import Backend
 from .client import Client, End, default_context
 from .proxy import Proxy
 
+HELLO = {"smtp": b"EHLO c.test", "lmtp": b"LHLO c.test"}
 PLAIN, TLS, READY = "in clear", "in TLS", "in TLS behind a hello"
 GOODBYE = {"smtp": b"QUIT\r\n", "imap": b"zz LOGOUT\r\n", "pop3": b"QUIT\r\n",
-           "managesieve": b"LOGOUT\r\n"}
+           "lmtp": b"QUIT\r\n", "managesieve": b"LOGOUT\r\n"}
 
 
 def ways(data: bytes) -> Iterator[list[bytes]]:
@@ -69,8 +70,8 @@ class Field:
             client.starttls(self.protocol)
             if self.protocol == "managesieve":
                 client.read_sieve()
-        if stage == READY and self.protocol == "smtp":
-            client.smtp(b"EHLO c.test")
+        if stage == READY and self.protocol in HELLO:
+            client.smtp(HELLO[self.protocol])
         return client
 
     def attack(self, segments: list[bytes], stage: str = PLAIN, *,
