@@ -15,7 +15,7 @@ class Haproxy(Subject):
         pair = run.place / "pair.pem"
         pair.write_bytes(run.bench.certificate.read_bytes() + run.bench.key.read_bytes())
         lines = ["global", f"  nbthread {run.bench.workers}", f"  maxconn {run.bench.files // 2 - 100}",
-                 "  tune.ssl.cachesize 20000", "  ssl-default-bind-options ssl-min-ver TLSv1.3"]
+                 "  maxpipes 64", "  tune.ssl.cachesize 20000", "  ssl-default-bind-options ssl-min-ver TLSv1.3"]
         if os.geteuid() == 0:
             lines += ["  user nobody", "  group nogroup"]
         lines += ["defaults", "  mode tcp", "  timeout connect 5s", "  timeout client 1h",
