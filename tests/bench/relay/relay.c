@@ -20,8 +20,11 @@
 
 enum { DOORS_MAX = 8, EVENTS = 256, PIECE = 49152 };
 
+/* What an event is for; stands first in what epoll gives back. */
+enum side_kind { SIDE_DOOR, SIDE_CLIENT, SIDE_SERVER };
+
 struct door {
-    bool is_door; /* before anything else in what epoll gives back */
+    enum side_kind kind;
     int fd;
     unsigned server;
     SSL_CTX *front;
@@ -33,19 +36,23 @@ struct way {
     char *held;
     size_t length;
     size_t taken;
-    bool at_end;
+};
+
+struct side {
+    enum side_kind kind;
+    struct session *session;
+    struct leg leg;
+    bool is_ready; /* its TLS is there, or it has none */
+    bool is_watched;
+    unsigned events;
+    struct way way; /* to this side */
 };
 
 struct session {
-    bool is_door;
     bool is_over;
     struct door *door;
-    struct leg client;
-    struct leg server;
-    struct way down;
-    struct way up;
-    bool client_ready; /* its TLS is there */
-    bool server_ready;
+    struct side client;
+    struct side server;
     struct session *next; /* of those that are over in this turn */
 };
 
@@ -106,93 +113,118 @@ static bool pass(struct way *way, struct leg *to, const char *from, size_t lengt
     return true;
 }
 
-/* As much in one piece as there is: a record of TLS is less than the scratch holds. */
+/* As much in one piece as one read of the socket has brought: several records of TLS. */
 static ssize_t fill(struct leg *from)
 {
     size_t length = 0;
 
-    while (length < PIECE) {
+    do {
         const ssize_t count = leg_read(from, scratch + length, PIECE - length);
 
         if (count <= 0)
             return length > 0 ? (ssize_t)length : count;
         length += (size_t)count;
-        if (!from->ssl)
-            break;
-    }
+    } while (length < PIECE && from->ssl && SSL_has_pending(from->ssl));
     return (ssize_t)length;
 }
 
-/* One direction, until it has to wait. False: the session is over. */
-static bool move(struct way *way, struct leg *from, struct leg *to)
+/* What has come on one side goes to the other. False: the session is over. */
+static bool move(struct side *from, struct side *to)
 {
-    if (!flush(way, to))
-        return false;
-    while (!way->held) {
-        const ssize_t count = fill(from);
+    do {
+        const ssize_t count = to->way.held ? LEG_AGAIN : fill(&from->leg);
 
         if (count == LEG_AGAIN)
             return true;
-        if (count <= 0 || !pass(way, to, scratch, (size_t)count))
+        if (count <= 0 || !pass(&to->way, &to->leg, scratch, (size_t)count))
             return false;
-    }
+    } while (from->leg.ssl && SSL_has_pending(from->leg.ssl));
     return true;
 }
 
-/* Brings one leg to TLS if it has any. False: it failed. */
-static bool prepare(struct leg *leg, bool *is_ready)
+/* Brings a side to TLS if it has any. False: it failed. */
+static bool prepare(struct side *side)
 {
-    int result = 1;
+    const int result = side->leg.ssl ? leg_handshake(&side->leg) : 1;
 
-    if (leg->ssl && !*is_ready)
-        result = leg_handshake(leg);
-    *is_ready = result == 1;
+    side->is_ready = result == 1;
     return result != LEG_BROKEN;
 }
 
 static bool dial(struct session *session)
 {
-    session->server.fd = leg_connect(session->door->server, 0);
-    if (session->server.fd < 0)
-        return false;
-    leg_watch(poll_fd, session->server.fd, session);
-    return !session->door->back ||
-           leg_begin_tls(&session->server, session->door->back, false, resumed);
+    struct leg *leg = &session->server.leg;
+
+    leg->fd = leg_connect(session->door->server, 0);
+    return leg->fd >= 0 &&
+           (!session->door->back || leg_begin_tls(leg, session->door->back, false, resumed));
 }
 
-static bool step(struct session *session)
+/* What there is to do after an event of one side. False: the session is over. */
+static bool step(struct session *session, struct side *side)
 {
-    if (!session->client_ready && !prepare(&session->client, &session->client_ready))
+    struct side *other = side == &session->client ? &session->server : &session->client;
+
+    if (!session->client.is_ready && !prepare(&session->client))
         return false;
-    if (!session->client_ready)
+    if (!session->client.is_ready)
         return true;
-    if (session->server.fd < 0 && !dial(session))
+    if (session->server.leg.fd < 0 && !dial(session))
         return false;
-    if (!session->server_ready && !prepare(&session->server, &session->server_ready))
+    if (!session->server.is_ready) {
+        if (!prepare(&session->server))
+            return false;
+        return !session->server.is_ready || move(&session->client, &session->server);
+    }
+    if (!flush(&side->way, &side->leg))
         return false;
-    if (!session->server_ready)
-        return true;
-    return move(&session->down, &session->server, &session->client) &&
-           move(&session->up, &session->client, &session->server);
+    return (side->way.held || move(other, side)) && move(side, other);
+}
+
+static void watch(struct side *side, const struct side *other, bool may_read)
+{
+    struct epoll_event event = {
+        .events = may_read && !other->way.held ? EPOLLIN : 0, .data.ptr = side};
+
+    if (side->leg.fd < 0)
+        return;
+    if (side->way.held || (!side->is_ready && side->leg.ssl && SSL_want_write(side->leg.ssl)))
+        event.events |= EPOLLOUT;
+    if (side->is_watched && event.events == side->events)
+        return;
+    if (epoll_ctl(
+            poll_fd, side->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, side->leg.fd, &event) != 0)
+        leg_die("epoll_ctl");
+    side->events = event.events;
+    side->is_watched = true;
 }
 
 /* Both of its sockets may be in one turn's events: it is freed behind them. */
 static void end(struct session *session)
 {
-    free(session->down.held);
-    free(session->up.held);
-    session->down.held = session->up.held = NULL;
-    leg_close(&session->client);
-    leg_close(&session->server);
+    free(session->client.way.held);
+    free(session->server.way.held);
+    session->client.way.held = session->server.way.held = NULL;
+    leg_close(&session->client.leg);
+    leg_close(&session->server.leg);
     session->is_over = true;
     session->next = ended;
     ended = session;
 }
 
-static void run(struct session *session)
+static void run(struct side *side)
 {
-    if (!session->is_over && !step(session))
+    struct session *session = side->session;
+
+    if (session->is_over)
+        return;
+    if (!step(session, side)) {
         end(session);
+        return;
+    }
+    watch(
+        &session->client, &session->server, !session->client.is_ready || session->server.is_ready);
+    watch(&session->server, &session->client, true);
 }
 
 static void take(struct door *door)
@@ -203,12 +235,11 @@ static void take(struct door *door)
         if (!session)
             leg_die("calloc");
         session->door = door;
-        session->client.fd = fd;
-        session->server.fd = -1;
-        leg_watch(poll_fd, fd, session);
-        if (door->front && !leg_begin_tls(&session->client, door->front, true, NULL))
+        session->client = (struct side){SIDE_CLIENT, session, .leg.fd = fd};
+        session->server = (struct side){SIDE_SERVER, session, .leg.fd = -1};
+        if (door->front && !leg_begin_tls(&session->client.leg, door->front, true, NULL))
             leg_die("SSL_new");
-        run(session);
+        run(&session->client);
     }
 }
 
@@ -219,7 +250,7 @@ static void open_door(struct door *door, const char *word, SSL_CTX *front, SSL_C
 
     if (sscanf(word, "%u:%u:%7[a-z]:%7[a-z]", &port, &door->server, how[0], how[1]) != 4)
         leg_die(word);
-    door->is_door = true;
+    door->kind = SIDE_DOOR;
     door->front = strcmp(how[0], "tls") == 0 ? front : NULL;
     door->back = strcmp(how[1], "tls") == 0 ? back : NULL;
     door->fd = leg_listen(&port);
@@ -232,7 +263,7 @@ static void turn(void)
     const int count = epoll_wait(poll_fd, events, EVENTS, -1);
 
     for (int i = 0; i < count; i++) {
-        if (*(bool *)events[i].data.ptr)
+        if (*(enum side_kind *)events[i].data.ptr == SIDE_DOOR)
             take(events[i].data.ptr);
         else
             run(events[i].data.ptr);
@@ -243,6 +274,13 @@ static void turn(void)
         ended = session->next;
         free(session);
     }
+}
+
+/* One read of the socket brings all that is there. */
+static void read_ahead(SSL_CTX *context)
+{
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, PIECE);
 }
 
 int main(int argc, char **argv)
@@ -257,6 +295,8 @@ int main(int argc, char **argv)
     front = leg_server_context(argv[1], argv[2]);
     back = leg_client_context(argv[3]);
     SSL_CTX_sess_set_new_cb(back, keep_session);
+    read_ahead(front);
+    read_ahead(back);
     poll_fd = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 4; i < argc; i++)
         open_door(&doors[i - 4], argv[i], front, back);
