@@ -1,12 +1,12 @@
 """One run: its directory, its certificate, its settings; and the machine that it runs on."""
 
+import math
 import os
 import platform
 import resource
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from . import HERE, ROOT
@@ -29,9 +29,9 @@ def raise_files():
 class Bench:
     """Lives for one run; its directory goes with it."""
 
-    def __init__(self, workers=1, seconds=None):
+    def __init__(self, workers=1):
         self.workers = workers
-        self.deadline = time.monotonic() + (seconds or 86400)  # behind it nothing is repeated
+        self.deadline = math.inf  # behind it nothing is repeated, and no further round begins
         HERE.mkdir(parents=True, exist_ok=True)
         self.place = Path(tempfile.mkdtemp(prefix="run-", dir=HERE))
         self.place.chmod(0o755)

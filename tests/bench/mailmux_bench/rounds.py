@@ -20,7 +20,6 @@ class Results:
         self.failed = {}
         self.disturbed = 0
         self.repeated = 0
-        self.seen = {}  # by name: what its server counted
 
 
 def services_for(trial, subject):
@@ -51,10 +50,11 @@ class Place:
             self.server.stop()
             raise
 
-    def warm_up(self):
+    def warm_up(self, count):
+        """Behind it all of its processes are there."""
         for number in range(len(self.services)):
             with Measurement(self.running) as one:
-                sessions(one, WARM_UP, number=number)
+                sessions(one, count, number=number)
 
     def close(self):
         if not self.running:
@@ -68,6 +68,7 @@ class Place:
             return self.measured()
         self.open()
         try:
+            self.warm_up(1)
             return self.measured()
         finally:
             self.close()
@@ -106,10 +107,24 @@ def run_trial(bench, trial, subjects, count, patience, say):
             for place in places[number % len(places):] + places[:number % len(places)]:
                 one_round(place, results, patience)
             say(results)
+            if time.monotonic() > bench.deadline:
+                break
     finally:
         for place in places:
-            results.seen[place.subject.name] = place.close()
+            close(place, results)
     return results
+
+
+def close(place, results):
+    seen = place.close()
+    if seen and seen["addresses"] < trial_addresses(place.trial):
+        results.failed[place.subject.name] = (
+            f"{seen['addresses']} of {trial_addresses(place.trial)} servers were used")
+
+
+def trial_addresses(trial):
+    """How many servers have to have sessions at its end."""
+    return max(service.servers for service in trial.services)
 
 
 def one_round(place, results, patience):
@@ -129,6 +144,6 @@ def begin(places, results):
             continue
         try:
             place.open()
-            place.warm_up()
+            place.warm_up(WARM_UP)
         except Failure as failure:
             results.failed[place.subject.name] = str(failure)
