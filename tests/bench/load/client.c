@@ -30,6 +30,7 @@ struct client *client_new(struct load *load, unsigned long long due)
     if (!client)
         leg_die("calloc");
     client->load = load;
+    client->number = number;
     client->started = due;
     client->leg.fd = leg_connect(load->port, source);
     if (client->leg.fd < 0) {
@@ -98,6 +99,19 @@ static SSL_SESSION *take_ticket(struct load *load)
     return load->resumes && load->tickets_count > 0 ? load->tickets[--load->tickets_count] : NULL;
 }
 
+/* Asks for the name that is this client's. */
+static void set_name(struct client *client)
+{
+    const struct load *load = client->load;
+    char name[64];
+
+    if (load->names == 0)
+        return;
+    (void)snprintf(
+        name, sizeof name, "n%llu.example.test", client->number % load->names * load->stride);
+    (void)SSL_set_tlsext_host_name(client->leg.ssl, name);
+}
+
 static void note_handshake(struct client *client)
 {
     struct figures *figures = &client->load->figures;
@@ -123,7 +137,7 @@ static enum outcome run_tls(struct client *client)
         if (!leg_begin_tls(&client->leg, client->load->context, false, ticket))
             leg_die("SSL_new");
         SSL_SESSION_free(ticket);
-        (void)SSL_set_app_data(client->leg.ssl, client);
+        set_name(client);
         client->is_begun = true;
     }
     result = leg_handshake(&client->leg);

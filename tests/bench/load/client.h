@@ -16,6 +16,8 @@ struct load {
     int poll;
     unsigned port;
     unsigned sources; /* addresses of clients, from 127.0.0.2 on; 0: the kernel chooses */
+    unsigned names;   /* n0.example.test and so on are asked for, each `stride`-th; 0: none is */
+    unsigned stride;
     bool resumes;
     SSL_SESSION **tickets; /* those that were not used yet, at most one for each client at once */
     size_t tickets_count;
@@ -30,6 +32,7 @@ struct client {
     struct load *load;
     struct client *next; /* of those that hold, or that are over */
     bool is_over;
+    unsigned long long number;
     size_t at;     /* the step */
     bool is_begun; /* of the step: what it does once is done */
     bool may_go;   /* it need not hold any more */

@@ -2,7 +2,7 @@
  * The load client of the benchmark: many connections that follow one script (script.h).
  *
  *   bench_load --port P --script FILE --count N [--at-once C | --rate R] [--resume] [--sources S]
- *              [--limit SECONDS]
+ *              [--names N --stride S] [--limit SECONDS]
  *
  * In a closed loop C clients are busy at once, in an open one R begin each second, whether or not
  * those before have ended; then the time of each counts from when it was due. When all that are
@@ -137,55 +137,65 @@ static void release(void)
     }
 }
 
+static const struct option options[] = {
+    {"port", required_argument, NULL, 'p'},
+    {"script", required_argument, NULL, 's'},
+    {"count", required_argument, NULL, 'n'},
+    {"at-once", required_argument, NULL, 'c'},
+    {"rate", required_argument, NULL, 'r'},
+    {"resume", no_argument, NULL, 't'},
+    {"sources", required_argument, NULL, 'a'},
+    {"limit", required_argument, NULL, 'l'},
+    {"names", required_argument, NULL, 'm'},
+    {"stride", required_argument, NULL, 'd'},
+    {0},
+};
+
+static void take_option(int option, const char *value)
+{
+    const unsigned long long number = value ? strtoull(value, NULL, 10) : 0;
+
+    switch (option) {
+    case 'p':
+        load.port = (unsigned)number;
+        break;
+    case 's':
+        script_read(value, &load.script);
+        break;
+    case 'n':
+        plan.count = number;
+        break;
+    case 'c':
+        plan.at_once = number;
+        break;
+    case 'r':
+        plan.rate = number;
+        break;
+    case 't':
+        load.resumes = true;
+        break;
+    case 'a':
+        load.sources = (unsigned)number;
+        break;
+    case 'l':
+        plan.limit = number;
+        break;
+    case 'm':
+        load.names = (unsigned)number;
+        break;
+    case 'd':
+        load.stride = (unsigned)number;
+        break;
+    default:
+        leg_die("an option that is not known");
+    }
+}
+
 static void read_options(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"script", required_argument, NULL, 's'},
-        {"count", required_argument, NULL, 'n'},
-        {"at-once", required_argument, NULL, 'c'},
-        {"rate", required_argument, NULL, 'r'},
-        {"resume", no_argument, NULL, 't'},
-        {"sources", required_argument, NULL, 'a'},
-        {"limit", required_argument, NULL, 'l'},
-        {0},
-    };
-    const char *script = "/dev/null";
-
     for (int o = getopt_long(argc, argv, "", options, NULL); o != -1;
-         o = getopt_long(argc, argv, "", options, NULL)) {
-        const unsigned long long number = optarg ? strtoull(optarg, NULL, 10) : 0;
-
-        switch (o) {
-        case 'p':
-            load.port = (unsigned)number;
-            break;
-        case 's':
-            script = optarg;
-            break;
-        case 'n':
-            plan.count = number;
-            break;
-        case 'c':
-            plan.at_once = number;
-            break;
-        case 'r':
-            plan.rate = number;
-            break;
-        case 't':
-            load.resumes = true;
-            break;
-        case 'a':
-            load.sources = (unsigned)number;
-            break;
-        case 'l':
-            plan.limit = number;
-            break;
-        default:
-            leg_die("an option that is not known");
-        }
-    }
-    script_read(script, &load.script);
+         o = getopt_long(argc, argv, "", options, NULL))
+        take_option(o, optarg);
 }
 
 static void prepare(void)

@@ -12,6 +12,7 @@ from pathlib import Path
 NAME = re.compile(r"^(\w+)=\((\d+)\)(?: (.*))?$")
 ADDRESS = re.compile(r"^0x[0-9a-f]+$")
 BY_FUNCTION = ("mailmux", "libssl", "libuv")
+START_AND_END = ("__libc_start_main", "exit")
 BACK = "back into mailmux and libssl, counted there"
 
 
@@ -60,7 +61,7 @@ class Reader:
                 self.found[shown(self.function, self.thing)] += count
             return
         calls_ours = self.callee_thing.startswith(BY_FUNCTION)
-        if is_ours and not calls_ours:
+        if is_ours and not calls_ours and not self.callee.startswith(START_AND_END):
             self.found[shown(self.callee, self.callee_thing)] += count
         elif calls_ours and self.thing.startswith("libcrypto"):
             self.found[BACK] -= count

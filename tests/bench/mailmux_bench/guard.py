@@ -14,14 +14,18 @@ TOTAL = "all"
 # Callgrind counts each octet of `rep movsb` as an instruction, which the processor does not.
 TUNABLES = ":".join(f"glibc.cpu.x86_rep_{name}_threshold=1073741824" for name in ("movsb", "stosb"))
 MESSAGE = 20480
-IMAPS, SMTP, POP3 = range(3)
-SERVICES = (Service("imap", "implicit"), Service("smtp", "starttls"), Service("pop3", "starttls"))
+IMAPS, SMTP, POP3, CLEAR, BOTH = range(5)
+SERVICES = (Service("imap", "implicit"), Service("smtp", "starttls"), Service("pop3", "starttls"),
+            Service("imap", "none"), Service("imap", "implicit", "tls"))
 
 # Each operation: how often it is done in every run, and how often more in its own.
 OPERATIONS = {
     "session": ("a handshake: TLS, greeting, goodbye", 4, 32),
     "login": ("a session with login, IMAP", 4, 32),
+    "resumed": ("the same, resumed", 4, 32),
     "starttls": ("a session with STARTTLS and login, POP3", 4, 32),
+    "clear": ("a session with login, IMAP, without TLS", 4, 32),
+    "both": ("a session with login, IMAP, TLS on both legs", 4, 32),
     "message": ("a message of 20 KiB", 4, 64),
     "down": ("a MiB to the client", 2, 16),
     "up": ("a MiB to the server", 2, 16),
@@ -41,16 +45,19 @@ class Guarded(Mailmux):
 
 
 def loads(counts):
-    """(service, script, sessions) of one run."""
-    imap, smtp, pop3 = SERVICES
+    """(service, script, sessions, whether they are resumed) of one run."""
+    imap, smtp, pop3, clear, both = SERVICES
     silent = ["tls", "expect * OK", "send z LOGOUT", "expect z OK", "end"]
     return [
-        (IMAPS, silent, counts["session"]),
-        (IMAPS, scripts.session(imap), counts["login"]),
-        (POP3, scripts.session(pop3), counts["starttls"]),
-        (SMTP, scripts.session(smtp, *scripts.messages(counts["message"], MESSAGE)), 1),
-        (IMAPS, scripts.session(imap, *scripts.bulk("GET", counts["down"] * MIB)), 1),
-        (IMAPS, scripts.session(imap, *scripts.bulk("PUT", counts["up"] * MIB)), 1),
+        (IMAPS, silent, counts["session"], {}),
+        (IMAPS, scripts.session(imap), counts["login"], {}),
+        (IMAPS, scripts.session(imap), counts["resumed"], {"resume": True}),
+        (POP3, scripts.session(pop3), counts["starttls"], {}),
+        (CLEAR, scripts.session(clear), counts["clear"], {}),
+        (BOTH, scripts.session(both), counts["both"], {}),
+        (SMTP, scripts.session(smtp, *scripts.messages(counts["message"], MESSAGE)), 1, {}),
+        (IMAPS, scripts.session(imap, *scripts.bulk("GET", counts["down"] * MIB)), 1, {}),
+        (IMAPS, scripts.session(imap, *scripts.bulk("PUT", counts["up"] * MIB)), 1, {}),
     ]
 
 
@@ -60,11 +67,11 @@ def run(bench, binary, counts):
     try:
         running = Running(bench, server, Guarded(binary), SERVICES)
         try:
-            for number, script, sessions in loads(counts):
-                load = Load(bench, running.ports[number], script, count=sessions)
+            for number, script, sessions, more in loads(counts):
+                load = Load(bench, running.ports[number], script, count=sessions, **more)
                 figures = load.read()
                 load.end()
-                check(running, figures)
+                check(running, figures, resumes=None)
         finally:
             running.stop()
     finally:

@@ -12,7 +12,8 @@ RESUMED_LEAST = 0.98
 
 
 def check(running, figures, resumes=False, at_once=1):
-    """Raises a Failure unless all sessions were whole, and TLS what was agreed on."""
+    """Raises a Failure unless all sessions were whole, and TLS what was agreed on. With `resumes`
+    None they may be resumed or not."""
     name = running.subject.name
     if figures["failed"] or figures["done"] != figures["begun"]:
         raise Failure(f"{name}: {figures['failed']} of {figures['begun']} failed: {figures['why']}")
@@ -21,7 +22,7 @@ def check(running, figures, resumes=False, at_once=1):
     later = figures["handshakes"] - at_once
     if resumes and figures["resumed"] < RESUMED_LEAST * later:
         raise Failure(f"{name}: {figures['resumed']} of {later} sessions were resumed")
-    if not resumes and figures["resumed"]:
+    if resumes is False and figures["resumed"]:
         raise Failure(f"{name}: sessions were resumed that should not be")
 
 
@@ -84,17 +85,17 @@ def middle(measurement, script, at_once, count):
     return used, figures
 
 
-def sessions(measurement, count, at_once=16, resume=False, rate=None, between=(), number=0):
+def sessions(measurement, count, at_once=16, resume=False, rate=None, number=0, **more):
     """Whole sessions; the time of each is that from the connection to the login."""
     service = measurement.running.services[number]
     script = [*scripts.login(service), "stop",
-              *scripts.session(service, *between)[len(scripts.login(service)):]]
-    options = {"rate": rate} if rate else {"at_once": at_once}
+              *scripts.session(service)[len(scripts.login(service)):]]
+    options = {**more, **({"rate": rate} if rate else {"at_once": at_once})}
     if resume:
         options["resume"] = True
     used, figures = whole(measurement, number, script, count=count, **options)
     return {"cpu": used / count * 1e6, "p50": figures["p50"] / 1e3, "p99": figures["p99"] / 1e3,
-            "rate": count / figures["seconds"]}
+            "max": figures["max"] / 1e3, "rate": count / figures["seconds"]}
 
 
 def bulk(measurement, way, octets, at_once=4):
@@ -118,14 +119,14 @@ def messages(measurement, count, each=10, octets=20480, at_once=4):
     return {"cpu": used / (count * each) * 1e6, "cpu_gb": used / (count * each * octets / GB)}
 
 
-def idle(measurement, count, seconds, settle):
-    """Logged in and silent; then they all leave."""
+def idle(measurement, count, seconds, after):
+    """Logged in and silent; then they all leave, and there are `after` seconds to give memory back."""
     running = measurement.running
     service = running.services[0]
     start = account.memory(measurement.pids)
     load = measurement.load(0, scripts.session(service, "hold"), count=count, at_once=32)
     load.wait_until_held(count)
-    time.sleep(settle)
+    time.sleep(1)
     full = account.memory(measurement.pids)
     before = measurement.used()
     time.sleep(seconds)
@@ -133,7 +134,7 @@ def idle(measurement, count, seconds, settle):
     figures = load.go()
     measurement.end(load)
     check(running, figures)
-    time.sleep(settle)
+    time.sleep(after)
     return {"octets": (full - start) / count, "cpu": used / seconds * 1e3,
             "kept": (account.memory(measurement.pids) - start) / 2**20}
 

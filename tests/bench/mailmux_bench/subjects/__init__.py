@@ -16,6 +16,8 @@ class Service:
     front: str
     back: str = "none"
     servers: int = 1
+    more: tuple = ()  # lines of the backend, for mailmux alone
+    of_server: str = ""  # options of each server, for mailmux alone
 
     def __str__(self):
         return f"{self.protocol}, {self.front} to {self.back}"

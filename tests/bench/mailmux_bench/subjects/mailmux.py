@@ -11,6 +11,8 @@ BINARY = os.environ.get("MAILMUX", str(BUILD / "mailmux"))
 
 class Mailmux(Subject):
     name = "mailmux"
+    certificate_directory = None
+    timeouts = ()
 
     def version(self):
         shown = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True)
@@ -24,14 +26,18 @@ class Mailmux(Subject):
             lines.append("user = nobody")
             os.chown(run.place / "state", 65534, 65534)
         lines += ["[tls]", f"certificate = {run.bench.certificate}", f"key = {run.bench.key}"]
+        if self.certificate_directory:
+            lines.append(f"certificate_directory = {self.certificate_directory}")
+        lines += ["[timeouts]", *self.timeouts]
         for number, (service, port) in enumerate(zip(run.services, run.ports)):
             lines += [f"[listener l{number}]", f"bind = 127.0.0.1:{port}",
                       f"protocol = {'submission' if service.protocol == 'smtp' else service.protocol}",
                       f"tls = {service.front}", f"backend = b{number}", f"[backend b{number}]"]
             if service.front == "none":
                 lines.insert(-2, "require_tls = no")
-            lines += [f"server = {address}:{service.server_port(run.server)}"
+            lines += [f"server = {address}:{service.server_port(run.server)} {service.of_server}"
                       for address in addresses(service.servers)]
+            lines += service.more
             if service.back == "tls":
                 lines += ["tls = implicit", f"ca = {run.bench.certificate}", "tls_name = bench.test"]
         (run.place / "proxy.ini").write_text("\n".join(lines) + "\n")
