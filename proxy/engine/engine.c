@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "mailmux/log.h"
+#include "tls_lean.h"
 
 static const char *const class_names[ENGINE_CLASSES] = {[CLASS_PROXY_HEADER] = "proxy-header",
     [CLASS_SNIFF] = "sniff",
@@ -83,7 +84,8 @@ bool engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hoo
     engine->hooks = hooks;
     engine->stalls = stalls;
     engine->cork.n = 0;
-    engine->streams = (struct stream_context){&engine->cork, &engine->replies};
+    engine->streams =
+        (struct stream_context){&engine->cork, &engine->replies, tls_lean_tools_new()};
     buffer_pool_init(&engine->lines, ENGINE_LINE_BUFFER, ENGINE_IDLE_BUFFERS);
     buffer_pool_init(&engine->replies, ENGINE_REPLY_BUFFER, ENGINE_IDLE_BUFFERS);
     list_init(&engine->next_turn);
@@ -109,6 +111,7 @@ void engine_deinit(struct engine *engine)
     uv_close((uv_handle_t *)&engine->check, NULL);
     buffer_pool_deinit(&engine->lines);
     buffer_pool_deinit(&engine->replies);
+    tls_lean_tools_free(engine->streams.lean);
     (void)pthread_mutex_destroy(&engine->post_lock);
 }
 

@@ -2,6 +2,7 @@
 
 #include "tls.h"
 #include "tls_client.h"
+#include "tls_lean_parts.h"
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -106,6 +107,10 @@ enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
     *got = 0;
     if (stream->failure != STREAM_FINE)
         return IO_ERR;
+    if (stream->leaves)
+        tls_take_over(stream);
+    if (stream->lean)
+        return tls_lean_read(stream, into, cap, got);
     return stream->ssl ? tls_read(stream, into, cap, got) : plain_read(stream, into, cap, got);
 }
 
@@ -118,6 +123,8 @@ enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
         return IO_OK;
     if (stream->held)
         return IO_AGAIN;
+    if (stream->lean)
+        return tls_lean_write(stream, bytes, put);
     return stream->ssl ? tls_write(stream, bytes, put) : plain_write(stream, bytes, put);
 }
 
@@ -154,7 +161,12 @@ size_t stream_held(const struct stream *stream)
 
 bool stream_is_tls(const struct stream *stream)
 {
-    return stream->ssl != NULL;
+    return stream->ssl || stream->lean;
+}
+
+void stream_leave_library(struct stream *stream)
+{
+    stream->leaves = stream->secrets != NULL;
 }
 
 int stream_error(const struct stream *stream)
@@ -219,7 +231,9 @@ void stream_shutdown(struct stream *stream, bool truncated)
 {
     if (stream->finished)
         return;
-    if (!truncated && stream->failure == STREAM_FINE && stream->handshaken)
+    if (!truncated && stream->failure == STREAM_FINE && stream->lean)
+        tls_lean_shut_down(stream);
+    else if (!truncated && stream->failure == STREAM_FINE && stream->handshaken)
         tls_shut_down(stream);
     stream->finished = true;
     stream->finish_due = true;
@@ -247,6 +261,8 @@ void stream_close(struct stream *stream, bool reset)
     if (!stream->wire)
         return;
     SSL_free(stream->ssl);
+    tls_lean_free(stream, &stream->lean);
+    tls_secrets_free(&stream->secrets);
     tls_client_unref(&stream->client);
     free(stream->server_name);
     free(stream->hello);

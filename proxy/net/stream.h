@@ -22,6 +22,9 @@ struct tls_client;
 struct tls_info;
 struct tls_set;
 struct tls_hello;
+struct tls_lean;
+struct tls_lean_tools;
+struct tls_secrets;
 struct ssl_st;
 
 enum { CORK_SIZE = 64 * 1024 };
@@ -36,6 +39,7 @@ struct cork {
 struct stream_context {
     struct cork *cork;
     struct buffer_pool *pool;
+    struct tls_lean_tools *lean; /* NULL: no stream leaves the library (net/tls_lean.h) */
 };
 
 struct stream;
@@ -79,7 +83,9 @@ struct stream {
     void *owner;
     struct buffer *held;               /* encrypted bytes that the wire has not taken yet */
     struct buffer *prefix;             /* read before TLS began, but part of TLS */
-    struct ssl_st *ssl;                /* NULL: plain */
+    struct ssl_st *ssl;                /* NULL: plain, or TLS of our own */
+    struct tls_lean *lean;             /* after the library; see tls_lean_parts.h */
+    struct tls_secrets *secrets;       /* to leave the library with; or NULL */
     const struct tls_service *service; /* server role only */
     const struct tls_set *set;         /* chosen by the ClientHello */
     struct tls_client *client;         /* client role only */
@@ -90,6 +96,7 @@ struct stream {
     bool starved;                      /* TLS needs bytes from the wire before it can give any */
     bool end_due;       /* a read met bytes and then the end: the next read returns the end */
     bool buffers_freed; /* see tls.c */
+    bool leaves;        /* the library, as soon as nothing is left there */
     uint64_t key_update_window_ms; /* see tls.c */
     unsigned key_updates;
     int tls_reason;          /* the library's reason for the failure; 0: it gave none */
@@ -153,6 +160,13 @@ enum io stream_start_tls_server(struct stream *stream, const struct tls_service 
  */
 enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
     __attribute__((warn_unused_result));
+
+/*
+ * Lets a stream whose TLS is up go on without the library, from its next read that finds nothing
+ * left there, if it is TLS 1.3 and was prepared for it (tls_rules.own_records). For a relay: see
+ * net/tls_lean.h. Nothing else changes for the owner.
+ */
+void stream_leave_library(struct stream *stream);
 
 /*
  * Goes on with the handshake. What is held is sent first. Returns IO_OK when TLS is up, and at once

@@ -6,19 +6,12 @@
 #include "tls.h"
 
 #include "mailmux/check.h"
-#include "mailmux/clock.h"
 #include "tls_client.h"
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    RECORD_PLAINTEXT_MAX = 16384,
-    RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048,
-    KEY_UPDATES_MAX =
-        32, /* per minute; each one makes us answer, and costs us twice what it costs the peer */
-    KEY_UPDATE_WINDOW_MS = 60000
-};
+enum { RECORD_PLAINTEXT_MAX = 16384, RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048 };
 
 static void set_detail(struct stream *stream, const char *text, const char *more)
 {
@@ -222,29 +215,4 @@ enum io tls_begin(struct stream *stream, SSL_CTX *context)
 struct stream *tls_stream(const SSL *ssl)
 {
     return SSL_get_app_data(ssl);
-}
-
-void tls_message_seen(int is_written, int version, int content_type, const void *bytes, size_t n,
-    SSL *ssl, void *unused)
-{
-    enum { SERVER_HELLO_VERSION = 4 }; /* behind the type and the length of the message */
-    struct stream *stream = tls_stream(ssl);
-    const unsigned char *p = bytes;
-    uint64_t now_ms;
-
-    (void)version;
-    (void)unused;
-    if (is_written || content_type != SSL3_RT_HANDSHAKE || n == 0 || !stream)
-        return;
-    if (*p == SSL3_MT_SERVER_HELLO && n >= SERVER_HELLO_VERSION + 2)
-        stream->peer_version = (unsigned)p[SERVER_HELLO_VERSION] << 8 | p[SERVER_HELLO_VERSION + 1];
-    if (*p != SSL3_MT_KEY_UPDATE)
-        return;
-    now_ms = clock_monotonic_ms();
-    if (stream->key_updates == 0 || now_ms - stream->key_update_window_ms >= KEY_UPDATE_WINDOW_MS) {
-        stream->key_update_window_ms = now_ms;
-        stream->key_updates = 0;
-    }
-    if (++stream->key_updates > KEY_UPDATES_MAX && stream->failure == STREAM_FINE)
-        stream->failure = STREAM_KEY_UPDATES;
 }

@@ -45,9 +45,12 @@ BIO *tls_bio_new(struct stream *stream);
  */
 enum io tls_cork_flush(struct stream *stream);
 
+/* Counts a KeyUpdate of the peer. The stream has failed afterwards if it was one too many. */
+void tls_count_key_update(struct stream *stream);
+
 /*
- * The callback for SSL_CTX_set_msg_callback. It counts KeyUpdates, and keeps the version in the
- * ServerHello.
+ * The callback for SSL_CTX_set_msg_callback. It counts KeyUpdates and the records under the
+ * session's secrets, and keeps the version in the ServerHello.
  */
 void tls_message_seen(int is_written, int version, int content_type, const void *bytes, size_t n,
     SSL *ssl, void *unused);

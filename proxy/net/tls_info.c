@@ -3,6 +3,7 @@
 #include "mailmux/log.h"
 #include "tls.h"
 #include "tls_context.h"
+#include "tls_lean_parts.h"
 #include "tls_set.h"
 #include <openssl/x509.h>
 #include <string.h>
@@ -104,7 +105,9 @@ static void look_at_peer(const SSL *ssl, struct tls_info *info)
 
 bool stream_tls_info(const struct stream *stream, struct tls_info *info)
 {
-    *info = (struct tls_info){0};
+    *info = stream->lean ? stream->lean->info : (struct tls_info){0};
+    if (stream->lean)
+        return true;
     if (!stream->ssl)
         return false;
     info->sni = stream->server_name;

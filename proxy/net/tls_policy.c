@@ -2,6 +2,7 @@
 
 #include "mailmux/slice.h"
 #include "tls.h"
+#include "tls_lean.h"
 #include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,6 +171,8 @@ bool tls_policy_apply(SSL_CTX *context, const struct tls_rules *rules,
     ERR_clear_error();
     *applied = (struct tls_applied){0};
     set_manners(context);
+    if (rules->own_records)
+        tls_lean_prepare(context);
     return set_versions(context, rules, applied, fault) && set_ciphers(context, rules, fault) &&
            set_groups(context, rules, warning, applied, fault);
 }

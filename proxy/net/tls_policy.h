@@ -23,6 +23,7 @@ struct tls_rules {
     const char *ciphers;      /* TLS 1.2 and older */
     const char *ciphersuites; /* TLS 1.3 */
     const char *groups;
+    bool own_records; /* streams may leave the library: see net/tls_lean.h */
 };
 
 /* The parameter that made a constructor fail, so that the caller can name its line. */

@@ -1,6 +1,6 @@
 /*
  * The records of TLS 1.3 [RFC 8446 5, 7.2, 7.3], for a stream that has left the library
- * (tls_own.h): traffic keys from a secret, and one record sealed or opened in place. The ciphers
+ * (tls_lean.h): traffic keys from a secret, and one record sealed or opened in place. The ciphers
  * are the library's. It knows neither streams nor sockets.
  */
 #ifndef MAILMUX_TLS_RECORD_H

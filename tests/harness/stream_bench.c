@@ -1,5 +1,6 @@
 #include "stream_bench.h"
 
+#include "tls_lean.h"
 #include <stdlib.h>
 
 void stream_bench_open(struct stream_bench *bench)
@@ -10,7 +11,8 @@ void stream_bench_open(struct stream_bench *bench)
     if (!bench->cork)
         abort();
     buffer_pool_init(&bench->pool, CORK_SIZE, 4);
-    bench->context = (struct stream_context){.cork = bench->cork, .pool = &bench->pool};
+    bench->context = (struct stream_context){
+        .cork = bench->cork, .pool = &bench->pool, .lean = tls_lean_tools_new()};
     stream_open(&bench->stream, &bench->context, &bench->wire.wire, NULL, NULL);
 }
 
@@ -22,6 +24,7 @@ bool stream_bench_close(struct stream_bench *bench)
     is_clean = bench->wire.closed && bench->pool.taken == 0 && bench->cork->n == 0;
     if (bench->pool.taken == 0)
         buffer_pool_deinit(&bench->pool);
+    tls_lean_tools_free(bench->context.lean);
     memory_wire_deinit(&bench->wire);
     free(bench->cork);
     return is_clean;
