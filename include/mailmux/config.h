@@ -90,6 +90,9 @@ struct config_cidrs {
     struct config_origin *origin;
 };
 
+/* What seals and opens the records of a relay over TLS 1.3: see net/tls_lean.h. */
+enum config_tls_relay { TLS_RELAY_LIBRARY, TLS_RELAY_OWN };
+
 /* State and origin of one setting; a section has an array of them, by row of the table. */
 struct config_setting;
 
@@ -107,6 +110,7 @@ struct config_proxy {
     enum log_format log_format;
     enum log_level log_level;
     unsigned core_dumps; /* 0: none */
+    enum config_tls_relay tls_relay;
 };
 
 /*

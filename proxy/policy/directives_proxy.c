@@ -6,6 +6,9 @@ static const struct choice log_formats[] = {
 static const struct choice log_levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO},
     {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 
+static const struct choice tls_relays[] = {
+    {"library", TLS_RELAY_LIBRARY}, {"own", TLS_RELAY_OWN}, {NULL, 0}};
+
 static const struct directive rows[] = {
     {SECTION_PROXY, "workers", VALUE_NUMBER, FIELD(config_proxy, workers),
         .needs_new_service = true, .min = 1, .max = 1024, .zero = "auto", .fallback = "auto",
@@ -47,6 +50,12 @@ static const struct directive rows[] = {
         .needs_new_service = true, .choices = no_or_yes, .fallback = "no",
         .help = "Whether a crash may leave a core file, which would hold keys and passwords, and "
                 "whether another process of the same user may read the memory of this one."},
+    {SECTION_PROXY, "tls_relay", VALUE_CHOICE, FIELD(config_proxy, tls_relay),
+        .choices = tls_relays, .fallback = "library",
+        .help = "What encrypts after the login, where mailmux only relays: OpenSSL's session "
+                "(library), or records of TLS 1.3 that mailmux seals and opens itself with "
+                "OpenSSL's ciphers (own). own needs a fraction of the memory for each idle "
+                "session; it is new. Older versions of TLS always use the library."},
 };
 
 const struct directive_rows directives_of_proxy = {rows, sizeof(rows) / sizeof(rows[0])};

@@ -25,6 +25,7 @@ void session_begin_relay(struct session *session)
         else if (rest.n > 0)
             pipe->fault = PIPE_NO_MEMORY;
         pipe->is_opaque = true;
+        stream_leave_library(&session->leg[side]);
         pipe->resets = side == LEG_SERVER || is_passed;
         buffer_give_cleansed(side == LEG_CLIENT ? &engine->lines : &engine->replies, &pipe->in);
     }

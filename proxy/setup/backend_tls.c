@@ -143,11 +143,11 @@ static struct tls_client *try_all(struct tls_client_parameters parameters, struc
 }
 
 struct tls_client *backend_tls_load(
-    const struct config_backend *backend, struct config_report *report)
+    const struct config_backend *backend, enum config_tls_relay relay, struct config_report *report)
 {
     struct place place = {.backend = backend, .report = report};
     struct tls_client_parameters parameters = {
-        .rules = {.policy = backend->tls_policy},
+        .rules = {.policy = backend->tls_policy, .own_records = relay == TLS_RELAY_OWN},
         .no_verify = !backend->verify,
         .ca = backend->ca,
         .certificate = backend->client_certificate,

@@ -10,7 +10,7 @@
  * with tls_client_unref. What is wrong goes to the report with the line of its setting. Returns
  * NULL on an error, which is in the report; and for a backend without TLS. Blocks on the disk.
  */
-struct tls_client *backend_tls_load(
-    const struct config_backend *backend, struct config_report *report);
+struct tls_client *backend_tls_load(const struct config_backend *backend,
+    enum config_tls_relay relay, struct config_report *report);
 
 #endif

@@ -192,7 +192,7 @@ static void drop_bad_pairs(struct place *place)
     }
 }
 
-static struct tls_rules rules_of(const struct place *place)
+static struct tls_rules rules_of(const struct place *place, const struct config *config)
 {
     const struct config_tls *tls = place->tls;
     struct tls_rules rules = {.policy = tls->policy,
@@ -200,7 +200,8 @@ static struct tls_rules rules_of(const struct place *place)
         .maximum = tls->maximum_version,
         .ciphers = tls->ciphers,
         .ciphersuites = tls->ciphersuites,
-        .groups = tls->groups};
+        .groups = tls->groups,
+        .own_records = config->proxy.tls_relay == TLS_RELAY_OWN};
 
     if (config_is_good(SECTION_TLS, tls, offsetof(struct config_tls, policy)) &&
         config_is_good(SECTION_TLS, tls, offsetof(struct config_tls, minimum_version)) &&
@@ -293,7 +294,7 @@ static struct tls_set *load(const struct config *config, struct place *place)
         .certificates = place->certificates.text,
         .keys = place->keys.text,
         .directory = place->directory,
-        .rules = rules_of(place),
+        .rules = rules_of(place, config),
         .tickets = tls->tickets,
         .names = place->names.text,
         .claim_count = tls->hosts.count,

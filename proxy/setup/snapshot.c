@@ -175,7 +175,8 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
     snapshot->judged_s = time(NULL);
     load_sets(snapshot, before, make_certificate, report);
     for (size_t i = 0; i < config->backend_count; i++)
-        snapshot->server_tls[i] = backend_tls_load(&config->backends[i], report);
+        snapshot->server_tls[i] =
+            backend_tls_load(&config->backends[i], config->proxy.tls_relay, report);
     take_tickets(snapshot, before, report);
     account_check(config, make_certificate, report);
     exchanger_check(config, snapshot->sets, report);

@@ -152,7 +152,7 @@ static struct tls_client *make_lax(const struct config_backend *backend)
         .tls = BACKEND_TLS_IMPLICIT,
         .tls_policy = TLS_LEGACY};
     struct config_report report = {0};
-    struct tls_client *client = backend_tls_load(&lax, &report);
+    struct tls_client *client = backend_tls_load(&lax, TLS_RELAY_LIBRARY, &report);
 
     config_report_free(&report);
     return client;

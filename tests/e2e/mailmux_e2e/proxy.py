@@ -86,9 +86,12 @@ class Proxy:
     def section(self, name: str, **settings: object) -> None:
         """Sets a whole section. A list becomes several lines with the same key. half_closed is 1s
         unless a test sets it, so that tests do not wait for clients that stay after their server.
+        MAILMUX_TLS_RELAY in the environment is the value of tls_relay for a whole run.
         """
         if name == "timeouts":
             settings = {"half_closed": "1s", **settings}
+        if name == "proxy" and "MAILMUX_TLS_RELAY" in os.environ:
+            settings = {"tls_relay": os.environ["MAILMUX_TLS_RELAY"], **settings}
         lines = [f"[{name}]"]
         for key, value in settings.items():
             for one in value if isinstance(value, (list, tuple)) else [value]:

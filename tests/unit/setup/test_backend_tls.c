@@ -20,7 +20,7 @@
 static struct tls_client *load(const char *text)
 {
     struct config *config = config_of(text);
-    struct tls_client *client = backend_tls_load(&config->backends[0], &report);
+    struct tls_client *client = backend_tls_load(&config->backends[0], TLS_RELAY_LIBRARY, &report);
 
     config_free(&config);
     return client;
