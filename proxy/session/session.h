@@ -136,9 +136,9 @@ struct session {
 /*
  * Begins a session on the wire of an accepted client, and runs it as far as it goes. The wire is
  * taken in every case. client and local are the two ends of the connection, as the kernel knows
- * them; if local is unspecified the wire is asked when a server is to be told. The service must outlive the session. snapshot is kept for the
- * owner of `sessions`. Returns NULL without memory. The session may be dead already; its memory is
- * valid until the end of the turn.
+ * them; if local is unspecified the wire is asked when a server is to be told. The service must
+ * outlive the session. snapshot is kept for the owner of `sessions`. Returns NULL without memory.
+ * The session may be dead already; its memory is valid until the end of the turn.
  */
 struct session *session_start(struct sessions *sessions, const struct service *service,
     struct wire *wire, const struct address *client, const struct address *local, void *snapshot);
