@@ -246,10 +246,10 @@ enum io stream_write_last(struct stream *stream, struct slice bytes, bool trunca
 {
     enum io status;
 
-    stream->gathers = stream->ssl != NULL;
+    stream->gathers = stream_is_tls(stream);
     status = stream_write(stream, bytes, put);
     stream->gathers = false;
-    if (stream->ssl && (truncated || status != IO_OK || *put < bytes.n))
+    if (stream_is_tls(stream) && (truncated || status != IO_OK || *put < bytes.n))
         (void)tls_cork_flush(stream); /* the stream notes a failure */
     if (status == IO_OK && *put == bytes.n)
         stream_shutdown(stream, truncated);
