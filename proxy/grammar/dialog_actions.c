@@ -6,6 +6,7 @@
 
 #include "mailmux/check.h"
 #include "mailmux/sasl.h"
+#include <string.h>
 
 struct actions actions_of(struct buffer *to_client, struct buffer *to_server)
 {
@@ -121,6 +122,20 @@ void dialog_break_off(struct dialog *dialog, struct actions *actions, enum reaso
 {
     dialog_farewell(dialog, FAREWELL_PROTOCOL, actions->to_client);
     dialog_close(dialog, actions, reason);
+}
+
+const void *dialog_row(struct slice word, const void *rows, size_t count, size_t size)
+{
+    const char *row = rows;
+
+    for (size_t i = 0; i < count; i++, row += size) {
+        const char *own;
+
+        memcpy(&own, row, sizeof(own));
+        if (slice_equal_nocase(word, slice_from(own)))
+            return row;
+    }
+    return NULL;
 }
 
 void dialog_count_bad(struct dialog *dialog, struct actions *actions)

@@ -185,6 +185,12 @@ void dialog_close_with(struct dialog *dialog, enum dialog_farewell farewell, enu
 /* Says the farewell at once and closes, because the backend's words cannot be read. */
 void dialog_break_off(struct dialog *dialog, struct actions *actions, enum reason reason);
 
+/*
+ * Returns the row of a table for this word, in any case, or NULL. The table has `count` rows of
+ * `size` octets, which begin with their words, as const char *.
+ */
+const void *dialog_row(struct slice word, const void *rows, size_t count, size_t size);
+
 /* Counts a bad command. At the limit of the policy the dialog closes with the farewell (C60). */
 void dialog_count_bad(struct dialog *dialog, struct actions *actions);
 

@@ -185,14 +185,10 @@ static void serve_other(struct dialog *dialog, struct actions *actions)
  */
 static const struct row *note_verb(struct dialog *dialog, struct slice verb)
 {
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        if (slice_equal_nocase(verb, slice_from(rows[i].verb))) {
-            dialog->verb = rows[i].verb;
-            return &rows[i];
-        }
-    }
-    dialog->verb = slice_one_of(verb, known);
-    return NULL;
+    const struct row *row = dialog_row(verb, rows, sizeof(rows) / sizeof(*rows), sizeof(*rows));
+
+    dialog->verb = row ? row->verb : slice_one_of(verb, known);
+    return row;
 }
 
 /* ---- Lines ---- */

@@ -176,22 +176,13 @@ static bool is_withheld(const struct dialog *dialog, enum need need)
     return true;
 }
 
-static const struct row *find_row(struct slice verb)
-{
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        if (slice_equal_nocase(verb, slice_from(rows[i].verb)))
-            return &rows[i];
-    }
-    return NULL;
-}
-
 /*
  * Returns the command's row, or NULL. Keeps the name of a known command for the log. Any other word
  * may be a password.
  */
 static const struct row *note_verb(struct dialog *dialog, struct slice verb)
 {
-    const struct row *row = find_row(verb);
+    const struct row *row = dialog_row(verb, rows, sizeof(rows) / sizeof(*rows), sizeof(*rows));
 
     dialog->verb = row ? row->verb : NULL;
     return row;

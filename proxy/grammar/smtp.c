@@ -260,24 +260,14 @@ static void serve(struct dialog *dialog, const struct command *command, command_
     }
 }
 
-static const struct row *find_row(const struct dialog *dialog, struct slice verb)
-{
-    size_t count = sizeof(rows) / sizeof(*rows) - (dialog->protocol->is_lmtp ? 0 : 1);
-
-    for (size_t i = 0; i < count; i++) {
-        if (slice_equal_nocase(verb, slice_from(rows[i].verb)))
-            return &rows[i];
-    }
-    return NULL;
-}
-
 /*
  * Returns the command's row, or NULL. Keeps the name of a known command for the log. Any other word
  * may be a password.
  */
 static const struct row *note_verb(struct dialog *dialog, struct slice verb)
 {
-    const struct row *row = find_row(dialog, verb);
+    size_t count = sizeof(rows) / sizeof(*rows) - (dialog->protocol->is_lmtp ? 0 : 1);
+    const struct row *row = dialog_row(verb, rows, count, sizeof(*rows));
 
     dialog->verb = row ? row->verb : smtp_stripped_verb(verb);
     return row;
