@@ -10,6 +10,7 @@
 #include "command.h"
 #include "ini_file.h"
 #include "mailmux/config.h"
+#include "stdout_catch.h"
 #include <fcntl.h>
 
 #define LISTENER                                                                                   \
@@ -22,27 +23,19 @@ static char out[LOG_CATCH_MAX]; /* what the last command has printed */
 static int run_into(int fd, enum options_command command)
 {
     const struct options options = {.command = command, .file = file};
-    int before = dup(STDOUT_FILENO);
-    int status;
+    int before = stdout_take(fd);
+    int status = command_run(&options);
 
-    (void)fflush(stdout);
-    assert_true(dup2(fd, STDOUT_FILENO) >= 0);
-    status = command_run(&options);
-    clearerr(stdout);
-    assert_true(dup2(before, STDOUT_FILENO) >= 0);
-    (void)close(before);
+    stdout_give_back(before);
     return status;
 }
 
 static int run(enum options_command command)
 {
-    int fd = memfd_create("out", MFD_CLOEXEC);
+    int fd = stdout_file();
     int status = run_into(fd, command);
-    ssize_t n = pread(fd, out, sizeof(out) - 1, 0);
 
-    assert_true(n >= 0);
-    out[n] = '\0';
-    (void)close(fd);
+    stdout_read(fd, out, sizeof(out));
     return status;
 }
 

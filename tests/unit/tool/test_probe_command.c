@@ -10,6 +10,7 @@
 #include "log_catch.h"
 #include "probe_command.h"
 #include "snapshots.h"
+#include "stdout_catch.h"
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -110,21 +111,12 @@ static void start_dns(void)
 static size_t probe(const char *text)
 {
     struct snapshot *snapshot = snapshot_of(text);
-    int fd = memfd_create("out", MFD_CLOEXEC);
-    int before = dup(STDOUT_FILENO);
-    size_t errors;
-    ssize_t n;
+    int fd = stdout_file();
+    int before = stdout_take(fd);
+    size_t errors = probe_command(snapshot);
 
-    (void)fflush(stdout);
-    assert_true(dup2(fd, STDOUT_FILENO) >= 0);
-    errors = probe_command(snapshot);
-    (void)fflush(stdout);
-    assert_true(dup2(before, STDOUT_FILENO) >= 0);
-    (void)close(before);
-    n = pread(fd, out, sizeof(out) - 1, 0);
-    assert_true(n >= 0);
-    out[n] = '\0';
-    (void)close(fd);
+    stdout_give_back(before);
+    stdout_read(fd, out, sizeof(out));
     snapshot_unref(&snapshot);
     return errors;
 }

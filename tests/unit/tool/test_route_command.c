@@ -9,7 +9,7 @@
 
 #include "log_catch.h"
 #include "route_command.h"
-#include <stdio.h>
+#include "stdout_catch.h"
 #include <string.h>
 
 static const char text[] =
@@ -57,21 +57,12 @@ static int ask(
     const char *sni, const char *alpn, const char *bytes, const char *listener, const char *address)
 {
     const struct route_question question = {sni, alpn, bytes, listener, address};
-    int fd = memfd_create("out", MFD_CLOEXEC);
-    int before = dup(STDOUT_FILENO);
-    ssize_t n;
-    int status;
+    int fd = stdout_file();
+    int before = stdout_take(fd);
+    int status = route_command(config, &question);
 
-    (void)fflush(stdout);
-    assert_true(dup2(fd, STDOUT_FILENO) >= 0);
-    status = route_command(config, &question);
-    (void)fflush(stdout);
-    assert_true(dup2(before, STDOUT_FILENO) >= 0);
-    (void)close(before);
-    n = pread(fd, out, sizeof(out) - 1, 0);
-    assert_true(n >= 0);
-    out[n] = '\0';
-    (void)close(fd);
+    stdout_give_back(before);
+    stdout_read(fd, out, sizeof(out));
     return status;
 }
 
