@@ -159,6 +159,7 @@ def test_the_log_names_the_server_and_the_tries(serve, proxy, new_backend):
         client.read_line()
         client.imap(b"a LOGOUT")
         client.read_to_end()
+        client.close()
     proxy.wait_for_event("session", 2)
     lines = proxy.events("session")
     assert {line.fields["server"] for line in lines} == {"server2"}

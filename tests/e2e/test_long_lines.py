@@ -237,7 +237,7 @@ BETWEEN = {
 for name, begin in BETWEEN.items():
     NESTINGS[name] = [begin + b"(" * 4000 + b"{3+}",
                       *([b"abc" + b"(" * 4000 + b"{3+}"] * (NESTED // 4000)), b"abc"]
-ATTEMPTS = 12  # in one round
+ATTEMPTS = 8  # in one round
 
 
 @pytest.mark.conformance("C152")

@@ -218,7 +218,7 @@ NESTINGS = {
     "literals-nested": [b"NOOP {3+}", *([b"abc" + b"(" * 4000 + b"{3+}"] * (NESTED // 4000)), b"abc"],
     "nested-line-literal": [b"NOOP " + b"(" * NESTED + b" {3+}", b"abc"],
 }
-ATTEMPTS = 12  # in one round
+ATTEMPTS = 8  # in one round
 
 
 @pytest.mark.conformance("C152")

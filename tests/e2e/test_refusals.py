@@ -237,9 +237,9 @@ def test_a_server_that_restarts_serves_the_first_client_that_comes(
     for _ in range(3):
         assert connect().read_line().startswith(FAREWELL[protocol])
     proxy.wait_for_event("server-down")
-    ports.release()
     new_backend(server(protocol, greeting=GREETING[protocol]), port=port)
     assert connect().read_line() == GREETING[protocol]
+    ports.release()
 
 
 @pytest.mark.conformance("C126")
@@ -261,14 +261,15 @@ def test_only_a_failed_check_turns_away_without_a_try(serve, proxy, new_backend,
     connect = serve(protocol, [port], check="greeting", check_interval="500ms",
                     check_timeout="2s", rise=1)
     proxy.wait_for_event("server-down")
-    assert connect().read_line().startswith(FAREWELL[protocol])
+    with connect() as client:
+        assert client.read_line().startswith(FAREWELL[protocol])
     line = proxy.wait_for_event("session")
     assert line.fields["tries"] == "0"
     assert line.fields["untried"] == "the last check of every server failed"
-    ports.release()
     new_backend(server(protocol, greeting=GREETING[protocol]), port=port)
     proxy.wait_for_event("server-up")
     assert connect().read_line() == GREETING[protocol]
+    ports.release()
 
 
 @pytest.mark.conformance("C126")
@@ -278,7 +279,8 @@ def test_why_no_server_was_tried_is_in_the_log(serve, proxy):
     connect = serve("smtp", [port])
     proxy.section("backend server", server=f"a 127.0.0.1:{port} maintenance")
     assert proxy.reload().event == "reloaded"
-    assert connect().read_line().startswith(FAREWELL["smtp"])
+    with connect() as client:
+        assert client.read_line().startswith(FAREWELL["smtp"])
     line = proxy.wait_for_event("session")
     assert line.fields["untried"] == "all servers are in maintenance or drain"
     ports.release()
