@@ -74,6 +74,12 @@ bool address_equal(const struct address *a, const struct address *b);
 bool address_same_host(const struct address *a, const struct address *b);
 
 /*
+ * Returns octets that are the same for equal addresses (address_equal), and differ for others. They
+ * are the address's own.
+ */
+struct slice address_key(const struct address *address);
+
+/*
  * Returns whether the kernel would refuse to listen on both. IPv4 and IPv6 never meet: [::] is
  * bound for IPv6 alone.
  */

@@ -11,6 +11,8 @@ bool address_from_socket(const struct sockaddr *from, struct address *out)
     *out = (struct address){0};
     out->socket.any.sa_family = from->sa_family;
     memcpy(&out->socket, from, address_len(out));
+    if (from->sa_family == AF_INET6)
+        out->socket.v6.sin6_flowinfo = 0; /* of one packet; it is no part of the address */
     return true;
 }
 
@@ -153,6 +155,21 @@ bool address_same_host(const struct address *a, const struct address *b)
 bool address_equal(const struct address *a, const struct address *b)
 {
     return address_same_host(a, b) && address_port(a) == address_port(b);
+}
+
+struct slice address_key(const struct address *address)
+{
+    const struct sockaddr_in6 *v6 = &address->socket.v6;
+    const struct sockaddr_in *v4 = &address->socket.v4;
+
+    /* The port, the flow (0, see address_from_socket) and the address follow each other. */
+    if (address_family(address) == AF_INET6)
+        return slice_of((const char *)&v6->sin6_port, offsetof(struct sockaddr_in6, sin6_scope_id) -
+                                                          offsetof(struct sockaddr_in6, sin6_port));
+    if (address_family(address) == AF_INET)
+        return slice_of((const char *)&v4->sin_port,
+            offsetof(struct sockaddr_in, sin_zero) - offsetof(struct sockaddr_in, sin_port));
+    return slice_of(address->socket.local.sun_path, ADDRESS_PATH_MAX);
 }
 
 bool address_binds_collide(const struct address *a, const struct address *b)

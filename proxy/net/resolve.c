@@ -1,5 +1,6 @@
 #include "resolve_parts.h"
 
+#include "mailmux/table.h"
 #include <arpa/nameser.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -8,7 +9,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { RESOLVE_GAPS_MAX = RESOLVE_MAX * RESOLVE_FAMILIES };
+/* What is reported, and what it is made in. */
+struct report {
+    struct resolve_result result;
+    size_t size; /* of addresses */
+    struct resolve_address *addresses;
+    struct resolve_gap *gaps;
+    struct table known; /* the addresses */
+};
 
 /* ---- What is reported ---- */
 
@@ -36,23 +44,32 @@ static const char *error_text(int status, const char *no_data)
     }
 }
 
-static bool is_among(
-    const struct resolve_address *list, size_t count, const struct address *address)
+/* Adds an address, unless it is there already. Without room or memory it is left out. */
+static void add_address(
+    struct report *report, const struct resolve_target *target, const struct address *address)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (address_equal(&list[i].address, address))
-            return true;
+    struct resolve_address *place = &report->addresses[report->result.count];
+
+    if (table_get(&report->known, address_key(address)))
+        return;
+    if (report->result.count == report->size) {
+        report->result.left_out++;
+        return;
     }
-    return false;
+    *place = (struct resolve_address){*address, target->origin, target->priority, target->weight};
+    if (table_put(&report->known, address_key(&place->address), place))
+        report->result.count++;
+    else
+        report->result.left_out++;
 }
 
-/* Adds the addresses of one answer. Returns how many there are now. */
-static size_t collect(const struct resolve_target *target, const struct resolve_question *question,
-    struct resolve_address out[RESOLVE_MAX], size_t count)
+/* Adds the addresses of one answer. */
+static void collect(struct report *report, const struct resolve_target *target,
+    const struct resolve_question *question)
 {
     const struct ares_addrinfo_node *node = question->found ? question->found->nodes : NULL;
 
-    for (; node && count < RESOLVE_MAX; node = node->ai_next) {
+    for (; node; node = node->ai_next) {
         struct address address;
 
         if (!node->ai_addr || !address_from_socket(node->ai_addr, &address))
@@ -62,11 +79,9 @@ static size_t collect(const struct resolve_target *target, const struct resolve_
             address.socket.v6.sin6_port = htons(target->port);
         else
             address.socket.v4.sin_port = htons(target->port);
-        if (!address_is_wildcard(&address) && !is_among(out, count, &address))
-            out[count++] =
-                (struct resolve_address){address, target->origin, target->priority, target->weight};
+        if (!address_is_wildcard(&address))
+            add_address(report, target, &address);
     }
-    return count;
 }
 
 /* Returns whether this machine has a route to it. Connecting a UDP socket sends nothing. */
@@ -110,34 +125,33 @@ static bool is_meant(const struct resolve_target *target, const struct resolve_q
     return (length < other_length) == target->is_whole;
 }
 
-static size_t collect_meant(const struct resolve_target *target, size_t index,
-    struct resolve_address out[RESOLVE_MAX], size_t count)
+static void collect_meant(struct report *report, const struct resolve_target *target, size_t index)
 {
     const struct resolve_question *question = &target->questions[index];
 
-    return is_meant(target, question, &target->questions[1 - index])
-               ? collect(target, question, out, count)
-               : count;
+    if (is_meant(target, question, &target->questions[1 - index]))
+        collect(report, target, question);
 }
 
 /*
- * Appends the addresses of a target to out and returns the new count. IPv6 comes first if there is
- * a route. questions[0] is IPv4, or both families in the hosts file.
+ * Adds the addresses of a target. IPv6 comes first if there is a route. questions[0] is IPv4, or
+ * both families in the hosts file.
  */
-static size_t collect_target(
-    const struct resolve_target *target, struct resolve_address out[RESOLVE_MAX], size_t count)
+static void collect_target(struct report *report, const struct resolve_target *target)
 {
     size_t first;
 
-    if (target->question_count < RESOLVE_FAMILIES)
-        return collect(target, &target->questions[0], out, count);
+    if (target->question_count < RESOLVE_FAMILIES) {
+        collect(report, target, &target->questions[0]);
+        return;
+    }
     first = has_way(&target->questions[1]) ? 1 : 0;
-    count = collect_meant(target, first, out, count);
-    return collect_meant(target, 1 - first, out, count);
+    collect_meant(report, target, first);
+    collect_meant(report, target, 1 - first);
 }
 
 /* Adds the gaps. Returns the first failure, or else why there was nothing, or ARES_SUCCESS. */
-static int take_gaps(const struct resolve_target *target, struct resolve_gap *gaps, size_t *count)
+static int take_gaps(struct report *report, const struct resolve_target *target)
 {
     int failure = ARES_SUCCESS;
 
@@ -145,37 +159,78 @@ static int take_gaps(const struct resolve_target *target, struct resolve_gap *ga
         const struct resolve_question *question = &target->questions[i];
 
         if (!is_answer(question->status))
-            gaps[(*count)++] = (struct resolve_gap){target->origin, question->family};
+            report->gaps[report->result.gap_count++] =
+                (struct resolve_gap){target->origin, question->family};
         if (is_answer(failure) && question->status != ARES_SUCCESS)
             failure = question->status;
     }
     return failure;
 }
 
-static struct resolve_result result_of(const struct resolve *resolve,
-    struct resolve_address addresses[RESOLVE_MAX], struct resolve_gap gaps[RESOLVE_GAPS_MAX])
+/* Returns how many addresses there are at most. */
+static size_t count_addresses(const struct resolve *resolve)
 {
-    struct resolve_result result = {.addresses = addresses, .gaps = gaps};
+    size_t count = 0;
+
+    for (size_t i = 0; i < resolve->target_count; i++) {
+        const struct resolve_target *target = &resolve->targets[i];
+
+        for (size_t j = 0; j < target->question_count; j++) {
+            const struct ares_addrinfo *found = target->questions[j].found;
+
+            for (const struct ares_addrinfo_node *node = found ? found->nodes : NULL; node;
+                 node = node->ai_next)
+                count++;
+        }
+    }
+    return count < RESOLVE_MAX ? count : RESOLVE_MAX;
+}
+
+static bool begin_report(struct report *report, const struct resolve *resolve)
+{
+    *report = (struct report){.size = count_addresses(resolve)};
+    report->addresses = calloc(report->size + 1, sizeof(*report->addresses));
+    report->gaps = calloc(RESOLVE_FAMILIES * resolve->target_count + 1, sizeof(*report->gaps));
+    report->result.left_out = resolve->left_out;
+    report->result.addresses = report->addresses;
+    report->result.gaps = report->gaps;
+    return report->addresses && report->gaps;
+}
+
+static void end_report(struct report *report)
+{
+    table_free(&report->known);
+    free(report->addresses);
+    free(report->gaps);
+}
+
+/* Writes what is to be reported, which ends with end_report. */
+static void make_report(const struct resolve *resolve, struct report *report)
+{
+    struct resolve_result *result = &report->result;
     int failure = ARES_SUCCESS;
 
+    if (!begin_report(report, resolve)) {
+        result->error = "out of memory";
+        return;
+    }
     if (resolve->status != ARES_SUCCESS) {
-        result.error = error_text(resolve->status, "it has no SRV record");
-        return result;
+        result->error = error_text(resolve->status, "it has no SRV record");
+        return;
     }
     for (size_t i = 0; i < resolve->target_count; i++) {
-        int status = take_gaps(&resolve->targets[i], gaps, &result.gap_count);
+        int status = take_gaps(report, &resolve->targets[i]);
 
-        result.count = collect_target(&resolve->targets[i], addresses, result.count);
+        collect_target(report, &resolve->targets[i]);
         if (status != ARES_SUCCESS)
             failure = status;
     }
-    if (result.count > 0 || (resolve->target_count == 0 && resolve->is_declined))
-        return result;
+    if (result->count > 0 || (resolve->target_count == 0 && resolve->is_declined))
+        return;
     if (resolve->target_count == 0)
-        result.error = "none of its SRV records can be used";
+        result->error = "none of its SRV records can be used";
     else
-        result.error = error_text(failure, "it has no address that can be used");
-    return result;
+        result->error = error_text(failure, "it has no address that can be used");
 }
 
 void resolve_discard(struct resolve *resolve)
@@ -184,6 +239,7 @@ void resolve_discard(struct resolve *resolve)
         for (size_t j = 0; j < resolve->targets[i].question_count; j++)
             ares_freeaddrinfo(resolve->targets[i].questions[j].found);
     }
+    free(resolve->targets);
     free(resolve);
 }
 
@@ -191,33 +247,34 @@ void resolve_tell(struct resolve *resolve)
 {
     resolve_callback *on_done = resolve->on_done;
     void *owner = resolve->owner;
-    struct resolve_address addresses[RESOLVE_MAX];
-    struct resolve_gap gaps[RESOLVE_GAPS_MAX];
-    struct resolve_result result;
+    struct report report = {.size = 0};
 
     resolve->on_done = NULL;
     if (on_done)
-        result = result_of(resolve, addresses, gaps);
+        make_report(resolve, &report);
     /* Freed before the callback, in which the owner may free the resolver. */
     if (resolve->pending == 0)
         resolve_discard(resolve);
     if (on_done)
-        on_done(owner, &result);
+        on_done(owner, &report.result);
+    end_report(&report);
 }
 
 /* The lookup goes on afterwards. */
 bool resolve_tell_early(struct resolve *resolve)
 {
-    struct resolve_address addresses[RESOLVE_MAX];
-    struct resolve_gap gaps[RESOLVE_GAPS_MAX];
-    struct resolve_result result = result_of(resolve, addresses, gaps);
+    struct report report;
+    bool is_any;
 
-    if (result.count == 0)
-        return false;
-    resolve->told_early = true;
-    result.is_early = true;
-    resolve->on_done(resolve->owner, &result);
-    return true;
+    make_report(resolve, &report);
+    is_any = report.result.count > 0;
+    if (is_any) {
+        resolve->told_early = true;
+        report.result.is_early = true;
+        resolve->on_done(resolve->owner, &report.result);
+    }
+    end_report(&report);
+    return is_any;
 }
 
 /* ---- What is asked ---- */
@@ -331,8 +388,10 @@ static struct resolve *begin(struct resolver *resolver, resolve_callback *on_don
         return NULL;
     resolve->on_done = on_done;
     resolve->owner = owner;
-    if (resolver_enter(resolver, resolve))
+    resolve->targets = calloc(1, sizeof(*resolve->targets));
+    if (resolve->targets && resolver_enter(resolver, resolve))
         return resolve;
+    free(resolve->targets);
     free(resolve);
     return NULL;
 }
@@ -350,21 +409,31 @@ struct resolve *resolve_host(struct resolver *resolver, const char *host, uint16
     return resolve;
 }
 
-static void ask_targets(struct resolve *resolve, const unsigned char *answer, int answer_len)
+/* Asks for the hosts of the records. Returns a status of c-ares. */
+static int ask_targets(struct resolve *resolve, const struct ares_srv_reply *reply)
 {
-    struct resolve_record records[RESOLVE_MAX];
-    struct ares_srv_reply *reply = NULL;
+    struct resolve_record *records = calloc(RESOLVE_HOSTS_MAX, sizeof(*records));
     size_t count;
 
-    resolve->status = ares_parse_srv_reply(answer, answer_len, &reply);
-    if (resolve->status == ARES_SUCCESS && !reply)
-        resolve->status = ARES_ENODATA;
-    if (resolve->status != ARES_SUCCESS)
-        return;
-    count = resolve_records(reply, records, &resolve->is_declined);
-    ares_free_data(reply);
-    for (size_t i = 0; i < count; i++)
+    if (!records)
+        return ARES_ENOMEM;
+    count = resolve_records(reply, records, &resolve->is_declined, &resolve->left_out);
+    free(resolve->targets);
+    resolve->targets = calloc(count + 1, sizeof(*resolve->targets));
+    for (size_t i = 0; resolve->targets && i < count; i++)
         ask_target(resolve, &records[i], records[i].host);
+    free(records);
+    return resolve->targets ? ARES_SUCCESS : ARES_ENOMEM;
+}
+
+static void take_answer(struct resolve *resolve, const unsigned char *answer, int answer_len)
+{
+    struct ares_srv_reply *reply = NULL;
+
+    resolve->status = ares_parse_srv_reply(answer, answer_len, &reply);
+    if (resolve->status == ARES_SUCCESS)
+        resolve->status = reply ? ask_targets(resolve, reply) : ARES_ENODATA;
+    ares_free_data(reply);
 }
 
 static void on_records(void *data, int status, int timeouts, unsigned char *answer, int answer_len)
@@ -373,7 +442,7 @@ static void on_records(void *data, int status, int timeouts, unsigned char *answ
 
     resolve->status = status;
     if (status == ARES_SUCCESS && resolve->on_done)
-        ask_targets(resolve, answer, answer_len);
+        take_answer(resolve, answer, answer_len);
     forget_one(resolve);
 }
 

@@ -12,7 +12,9 @@
 #include "resolver.h"
 
 enum {
-    RESOLVE_MAX = 64, /* addresses in one result, and records of one service */
+    /* Addresses in one result: an answer of the DNS has 64 KiB, and no room for more. */
+    RESOLVE_MAX = 4096,
+    RESOLVE_HOSTS_MAX = 1024, /* records of one service, whose hosts are looked up */
     /*
      * The time of one question to one DNS server; c-ares doubles it with each further try. It is
      * short, so that the next server is asked well within the time that a start waits for names.
@@ -53,6 +55,8 @@ struct resolve_result {
     const struct resolve_gap *gaps;
     size_t count; /* 0 without an error: the domain does not offer the service (RFC 2782) */
     const struct resolve_address *addresses; /* without repetitions, the best priority first */
+    size_t
+        left_out; /* hosts and addresses for which RESOLVE_HOSTS_MAX or RESOLVE_MAX has no room */
 };
 
 typedef void resolve_callback(void *owner, const struct resolve_result *result);

@@ -43,8 +43,9 @@ struct resolve {
     unsigned pending; /* answers that c-ares owes */
     bool is_declined; /* a record had the target "." */
     int status;       /* status of the question for SRV records; for a host ARES_SUCCESS */
+    size_t left_out;  /* records for which there is no room */
     size_t target_count;
-    struct resolve_target targets[RESOLVE_MAX];
+    struct resolve_target *targets; /* allocated; it does not move while answers are owed */
 };
 
 /* A record of a service. The host is a valid name with a dot at its end. */
@@ -92,11 +93,12 @@ bool resolve_tell_early(struct resolve *resolve);
 void resolve_discard(struct resolve *resolve);
 
 /*
- * Writes the usable records of an answer, at most RESOLVE_MAX, the best priority first and
- * otherwise in their order, and returns their number. *is_declined: a record had the target ".",
- * which means that the domain does not offer the service (RFC 2782).
+ * Writes the usable records of an answer, the best priority first and otherwise in their order, and
+ * returns their number. Of more than RESOLVE_HOSTS_MAX the worst are left out; *left_out is how
+ * many. *is_declined: a record had the target ".", which means that the domain does not offer the
+ * service (RFC 2782).
  */
-size_t resolve_records(
-    const struct ares_srv_reply *reply, struct resolve_record *records, bool *is_declined);
+size_t resolve_records(const struct ares_srv_reply *reply,
+    struct resolve_record records[RESOLVE_HOSTS_MAX], bool *is_declined, size_t *left_out);
 
 #endif

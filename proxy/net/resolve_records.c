@@ -43,39 +43,47 @@ static bool is_root(const char *name)
  * Inserts a record in the order of priorities, and returns the new count. If there are too many,
  * the worst one is dropped.
  */
-static size_t insert(struct resolve_record *records, size_t count, const struct ares_srv_reply *at)
+static size_t insert(const struct ares_srv_reply **sorted, size_t count,
+    const struct ares_srv_reply *at, size_t *left_out)
 {
     size_t place = count;
-    struct resolve_record record = {
-        .priority = at->priority, .weight = at->weight > 0 ? at->weight : 1, .port = at->port};
 
-    while (place > 0 && records[place - 1].priority > at->priority)
+    while (place > 0 && sorted[place - 1]->priority > at->priority)
         place--;
-    if (place == RESOLVE_MAX)
-        return count;
-    if (count == RESOLVE_MAX)
+    if (count == RESOLVE_HOSTS_MAX) {
+        (*left_out)++;
         count--;
-    /*
-     * The dot at the end makes it an absolute name: it is not taken for an address, and search
-     * domains are not added.
-     */
-    (void)snprintf(record.host, sizeof(record.host), "%.253s.", at->host);
-    memmove(&records[place + 1], &records[place], (count - place) * sizeof(*records));
-    records[place] = record;
+    }
+    if (place > count)
+        return count + 1;
+    memmove(&sorted[place + 1], &sorted[place], (count - place) * sizeof(struct ares_srv_reply *));
+    sorted[place] = at;
     return count + 1;
 }
 
-size_t resolve_records(
-    const struct ares_srv_reply *reply, struct resolve_record *records, bool *is_declined)
+size_t resolve_records(const struct ares_srv_reply *reply,
+    struct resolve_record records[RESOLVE_HOSTS_MAX], bool *is_declined, size_t *left_out)
 {
+    const struct ares_srv_reply *sorted[RESOLVE_HOSTS_MAX];
     size_t count = 0;
 
     *is_declined = false;
+    *left_out = 0;
     for (; reply; reply = reply->next) {
         if (is_root(reply->host))
             *is_declined = true;
         else if (reply->port != 0 && is_host_name(reply->host))
-            count = insert(records, count, reply);
+            count = insert(sorted, count, reply, left_out);
+    }
+    for (size_t i = 0; i < count; i++) {
+        records[i] = (struct resolve_record){.priority = sorted[i]->priority,
+            .weight = sorted[i]->weight > 0 ? sorted[i]->weight : 1,
+            .port = sorted[i]->port};
+        /*
+         * The dot at the end makes it an absolute name: it is not taken for an address, and search
+         * domains are not added.
+         */
+        (void)snprintf(records[i].host, sizeof(records[i].host), "%.253s.", sorted[i]->host);
     }
     return count;
 }

@@ -2,6 +2,7 @@
 
 #include "mailmux/clock.h"
 #include "mailmux/log.h"
+#include "mailmux/table.h"
 #include "pool.h"
 #include "resolve.h"
 #include <stdlib.h>
@@ -17,7 +18,15 @@ struct entry {
     bool is_known;           /* has been answered at least once */
     bool failed;             /* the last lookup did, and the log says so */
     size_t count;
-    struct resolve_address addresses[RESOLVE_MAX]; /* what the pool has */
+    struct resolve_address *addresses; /* what the pool has; allocated */
+    size_t left_out;                   /* addresses for which there was no room */
+};
+
+/* Addresses, and where they are among them. */
+struct addresses {
+    struct resolve_address *list;
+    size_t count;
+    struct table places;
 };
 
 struct names {
@@ -97,59 +106,93 @@ static void note_addresses(const struct entry *entry)
     struct log_line line;
 
     write_addresses(entry, text);
-    open_line(&line, entry, entry->count > 0 ? LOG_INFO : LOG_WARNING, "name-resolved");
+    open_line(&line, entry, entry->count > 0 && entry->left_out == 0 ? LOG_INFO : LOG_WARNING,
+        "name-resolved");
     log_number(&line, "count", entry->count);
     log_text(&line, "addresses", slice_from(text));
+    if (entry->left_out > 0)
+        log_number(&line, "left_out", entry->left_out);
     if (entry->count == 0)
         log_text(&line, "why", SLICE("the SRV record says that the service is not offered"));
+    else if (entry->left_out > 0)
+        log_text(&line, "why", SLICE("there is no room for all its addresses"));
     log_write(&line);
 }
 
 /* ---- What the pool gets ---- */
 
-static const struct resolve_address *find(
-    const struct resolve_address *list, size_t count, const struct resolve_address *wanted)
+/* Makes an empty list with room for so many. Returns false without memory. */
+static bool begin_list(struct addresses *addresses, size_t size)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (address_equal(&list[i].address, &wanted->address))
-            return &list[i];
-    }
-    return NULL;
+    *addresses = (struct addresses){.list = calloc(size + 1, sizeof(*addresses->list))};
+    return addresses->list != NULL;
 }
 
-/*
- * Returns whether the entry has just these addresses. The order does not count: DNS servers rotate
- * it.
- */
-static bool is_same(const struct entry *entry, const struct resolve_address *list, size_t count)
+static const struct resolve_address *find(
+    const struct addresses *addresses, const struct resolve_address *wanted)
 {
-    if (count != entry->count)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const struct resolve_address *known = find(entry->addresses, entry->count, &list[i]);
+    return table_get(&addresses->places, address_key(&wanted->address));
+}
 
-        if (!known || known->priority != list[i].priority || known->weight != list[i].weight)
+/* Adds an address, which is not there yet. Returns false without memory. */
+static bool add(struct addresses *addresses, const struct resolve_address *address)
+{
+    struct resolve_address *place = &addresses->list[addresses->count];
+
+    *place = *address;
+    if (!table_put(&addresses->places, address_key(&place->address), place))
+        return false;
+    addresses->count++;
+    return true;
+}
+
+static void end_list(struct addresses *addresses)
+{
+    table_free(&addresses->places);
+    free(addresses->list);
+}
+
+/* Returns whether the entry has just these. The order does not count: DNS servers rotate it. */
+static bool is_same(const struct entry *entry, const struct addresses *addresses)
+{
+    if (addresses->count != entry->count)
+        return false;
+    for (size_t i = 0; i < entry->count; i++) {
+        const struct resolve_address *known = &entry->addresses[i];
+        const struct resolve_address *now = find(addresses, known);
+
+        if (!now || known->priority != now->priority || known->weight != now->weight)
             return false;
     }
     return true;
 }
 
-/* Hands the addresses to the pool. All but those of the best priority are backups. */
-static void tell_pool(const struct entry *entry)
+/* Returns a copy of its addresses for the pool. All but those of the best priority are backups. */
+static struct pool_address *copy_for_pool(const struct entry *entry)
 {
-    struct pool_address addresses[RESOLVE_MAX];
+    struct pool_address *copies = calloc(entry->count + 1, sizeof(*copies));
     uint16_t best = UINT16_MAX;
 
     for (size_t i = 0; i < entry->count; i++) {
         if (entry->addresses[i].priority < best)
             best = entry->addresses[i].priority;
     }
-    for (size_t i = 0; i < entry->count; i++)
-        addresses[i] = (struct pool_address){.address = entry->addresses[i].address,
+    for (size_t i = 0; copies && i < entry->count; i++)
+        copies[i] = (struct pool_address){.address = entry->addresses[i].address,
             .weight = entry->addresses[i].weight,
             .backup = entry->addresses[i].priority > best};
-    pool_set_addresses(snapshot_pool(entry->names->snapshot, entry->backend),
-        server_of(entry)->name, addresses, entry->count, clock_monotonic_ms());
+    return copies;
+}
+
+/* Hands the addresses to the pool. Without memory it keeps those that it has. */
+static void tell_pool(struct entry *entry)
+{
+    struct pool_address *addresses = copy_for_pool(entry);
+
+    if (addresses)
+        entry->left_out += pool_set_addresses(snapshot_pool(entry->names->snapshot, entry->backend),
+            server_of(entry)->name, addresses, entry->count, clock_monotonic_ms());
+    free(addresses);
 }
 
 /* Returns whether that address belongs to a question that was not answered this time. */
@@ -166,43 +209,45 @@ static bool is_in_gap(const struct resolve_result *result, const struct resolve_
 }
 
 /*
- * Writes the addresses that were found, and those of the entry whose question was not answered this
- * time. Returns how many there are.
+ * Makes a list of the addresses that were found, and of those of the entry whose question was not
+ * answered this time. It ends with end_list. Returns false without memory.
  */
-static size_t merge(const struct entry *entry, const struct resolve_result *result,
-    struct resolve_address list[RESOLVE_MAX])
+static bool merge(
+    const struct entry *entry, const struct resolve_result *result, struct addresses *merged)
 {
-    size_t count = result->count;
+    bool is_whole = begin_list(merged, result->count + entry->count);
 
-    if (count > 0)
-        memcpy(list, result->addresses, count * sizeof(*list));
-    for (size_t i = 0; i < entry->count && count < RESOLVE_MAX; i++) {
+    for (size_t i = 0; is_whole && i < result->count; i++)
+        is_whole = add(merged, &result->addresses[i]);
+    for (size_t i = 0; is_whole && i < entry->count; i++) {
         const struct resolve_address *known = &entry->addresses[i];
 
-        if (is_in_gap(result, known) && !find(list, count, known))
-            list[count++] = *known;
+        if (is_in_gap(result, known) && !find(merged, known))
+            is_whole = add(merged, known);
     }
-    return count;
+    return is_whole;
 }
 
-static void put_addresses(struct entry *entry, const struct resolve_address *list, size_t count)
+/* The entry has these addresses from now on. The list is empty then. */
+static void put_addresses(struct entry *entry, struct addresses *addresses, size_t left_out)
 {
+    free(entry->addresses);
     entry->is_known = true;
-    entry->count = count;
-    if (count > 0)
-        memcpy(entry->addresses, list, count * sizeof(*list));
+    entry->addresses = addresses->list;
+    entry->count = addresses->count;
+    entry->left_out = left_out;
+    addresses->list = NULL;
 }
 
-static void take_addresses(struct entry *entry, const struct resolve_result *result)
+static void take_addresses(
+    struct entry *entry, const struct resolve_result *result, struct addresses *merged)
 {
-    struct resolve_address list[RESOLVE_MAX];
-    size_t count = merge(entry, result, list);
-    bool is_news = !is_same(entry, list, count) || entry->failed || !entry->is_known;
+    bool is_news = !is_same(entry, merged) || entry->failed || !entry->is_known;
 
     entry->failed = false;
-    put_addresses(entry, list, count);
     if (!is_news)
         return;
+    put_addresses(entry, merged, result->left_out);
     tell_pool(entry);
     note_addresses(entry);
 }
@@ -211,17 +256,28 @@ static void take_addresses(struct entry *entry, const struct resolve_result *res
  * No address was found. Yet a question for one family may have been answered: with none. The
  * addresses of that family go, unless no address would be left.
  */
-static void take_failure(struct entry *entry, const struct resolve_result *result)
+static void take_failure(
+    struct entry *entry, const struct resolve_result *result, struct addresses *merged)
 {
-    struct resolve_address list[RESOLVE_MAX];
-    size_t count = merge(entry, result, list);
-
-    if (count > 0 && count < entry->count) {
-        put_addresses(entry, list, count);
+    if (merged->count > 0 && merged->count < entry->count) {
+        put_addresses(entry, merged, 0);
         tell_pool(entry);
         note_addresses(entry);
     }
     note_failure(entry, result->error);
+}
+
+static void take_result(struct entry *entry, const struct resolve_result *result)
+{
+    struct addresses merged;
+
+    if (!merge(entry, result, &merged))
+        note_failure(entry, "out of memory");
+    else if (result->error)
+        take_failure(entry, result, &merged);
+    else
+        take_addresses(entry, result, &merged);
+    end_list(&merged);
 }
 
 /* ---- Looking up ---- */
@@ -236,10 +292,7 @@ static void on_resolved(void *owner, const struct resolve_result *result)
         entry->request = NULL;
     names->waiting -= entry->is_awaited ? 1 : 0;
     entry->is_awaited = false;
-    if (result->error)
-        take_failure(entry, result);
-    else
-        take_addresses(entry, result);
+    take_result(entry, result);
     settle(names);
 }
 
@@ -309,10 +362,14 @@ static void adopt(struct entry *entry, const struct names *before)
 
         if (!is_same_server(entry, old))
             continue;
+        entry->addresses = calloc(old->count + 1, sizeof(*entry->addresses));
+        if (!entry->addresses)
+            return;
         entry->is_known = old->is_known;
         entry->failed = old->failed;
         entry->count = old->count;
-        memcpy(entry->addresses, old->addresses, sizeof(entry->addresses));
+        if (old->count > 0)
+            memcpy(entry->addresses, old->addresses, old->count * sizeof(*entry->addresses));
         tell_pool(entry);
         return;
     }
@@ -354,6 +411,8 @@ static void on_closed(uv_handle_t *handle)
     struct names *names = handle->data;
 
     snapshot_unref(&names->snapshot);
+    for (size_t i = 0; i < names->count; i++)
+        free(names->entries[i].addresses);
     free(names);
 }
 

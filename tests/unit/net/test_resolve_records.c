@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { MANY = 3 * RESOLVE_MAX };
+enum { MANY = 3 * RESOLVE_HOSTS_MAX };
 
 static struct ares_srv_reply replies[MANY];
 static char hosts[MANY][300];
@@ -27,17 +27,19 @@ static void add(
     reply_count++;
 }
 
-static size_t take(struct resolve_record records[RESOLVE_MAX], bool *is_declined)
+static size_t left_out;
+
+static size_t take(struct resolve_record records[RESOLVE_HOSTS_MAX], bool *is_declined)
 {
     const struct ares_srv_reply *first = reply_count > 0 ? replies : NULL;
 
     reply_count = 0;
-    return resolve_records(first, records, is_declined);
+    return resolve_records(first, records, is_declined, &left_out);
 }
 
 static void test_order(void **state)
 {
-    struct resolve_record records[RESOLVE_MAX];
+    struct resolve_record records[RESOLVE_HOSTS_MAX];
     bool is_declined;
 
     add("c", 20, 0, 1);
@@ -61,18 +63,20 @@ static void test_order(void **state)
 
 static void test_the_worst_fall_out(void **state)
 {
-    struct resolve_record records[RESOLVE_MAX];
+    struct resolve_record records[RESOLVE_HOSTS_MAX];
     bool is_declined;
 
     for (unsigned short n = MANY; n > 0; n--)
         add("host.example", n, 0, n);
-    assert_int_equal(take(records, &is_declined), RESOLVE_MAX);
-    for (size_t i = 0; i < RESOLVE_MAX; i++)
+    assert_int_equal(take(records, &is_declined), RESOLVE_HOSTS_MAX);
+    assert_int_equal(left_out, MANY - RESOLVE_HOSTS_MAX);
+    for (size_t i = 0; i < RESOLVE_HOSTS_MAX; i++)
         assert_int_equal(records[i].port, i + 1);
     for (unsigned short n = 1; n <= MANY; n++)
         add("host.example", 7, 0, n);
-    assert_int_equal(take(records, &is_declined), RESOLVE_MAX);
-    for (size_t i = 0; i < RESOLVE_MAX; i++)
+    assert_int_equal(take(records, &is_declined), RESOLVE_HOSTS_MAX);
+    assert_int_equal(left_out, MANY - RESOLVE_HOSTS_MAX);
+    for (size_t i = 0; i < RESOLVE_HOSTS_MAX; i++)
         assert_int_equal(records[i].port, i + 1);
 }
 
@@ -80,7 +84,7 @@ static void test_what_cannot_be_used(void **state)
 {
     static const char *const wrong[] = {"two words", "a..b", ".a", "a.", "x\\032y", "x\\.y", "a/b",
         "a:b", "[::1]", "\xc3\xa4.example", "a\r\nb"};
-    struct resolve_record records[RESOLVE_MAX];
+    struct resolve_record records[RESOLVE_HOSTS_MAX];
     char label[65];
     char name[255];
     bool is_declined;
@@ -109,7 +113,7 @@ static void test_what_cannot_be_used(void **state)
 
 static void test_declined(void **state)
 {
-    struct resolve_record records[RESOLVE_MAX];
+    struct resolve_record records[RESOLVE_HOSTS_MAX];
     bool is_declined;
 
     add("", 0, 0, 0);
