@@ -41,6 +41,10 @@ class Connection:
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def met_at(self) -> str:
+        """The address that was connected to, for a server that listens on many."""
+        return str(self._socket.getsockname()[0])
+
     def send(self, data: bytes) -> None:
         try:
             if not self.backend.bytewise or len(data) > 65536:
