@@ -274,7 +274,8 @@ static enum outcome run_end(struct client *client)
 
     if (outcome != STEP_IS_DONE)
         return outcome;
-    outcome = fill(client, &count);
+    if (client->input_length == 0)
+        outcome = fill(client, &count);
     if (outcome == STEP_IS_DONE)
         return fail(client, "more came than the end");
     if (outcome == STEP_WAITS)
