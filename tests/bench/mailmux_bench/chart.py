@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 
 from .trials import FLOOR
 
-WIDTH, LEFT, RIGHT, STEP, TOP = 1000, 400, 60, 26, 50
+WIDTH, LEFT, RIGHT, STEP, TOP = 1080, 400, 140, 26, 50
 MOST = 2.0
 
 

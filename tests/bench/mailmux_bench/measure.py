@@ -7,7 +7,7 @@ from .programs import Failure, Load
 
 CIPHER = "TLSv1.3 TLS_AES_256_GCM_SHA384 X25519"
 GB = 1e9
-SETTLE = 0.3  # seconds, for what proxies do behind the last octet
+SETTLE = 0.1  # seconds, for what proxies do behind the last octet
 RESUMED_LEAST = 0.98
 
 

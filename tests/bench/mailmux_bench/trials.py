@@ -52,7 +52,7 @@ class Size:
     rounds: int
 
 
-FULL = Size(1500, 4000, 2000, 256 * MIB, 1500, 9800, 20, 150, 5000, 5)
+FULL = Size(1500, 4000, 2000, 256 * MIB, 1500, 9800, 10, 150, 5000, 5)
 QUICK = Size(300, 600, 300, 32 * MIB, 200, 1000, 2, 20, 1000, 3)
 
 IMPLICIT = (Service("imap", "implicit"),)
