@@ -226,24 +226,28 @@ static int compare_collected(const void *a, const void *b)
         tls_identity_path(((const struct tls_collected *)b)->identity));
 }
 
+/* Returns whether its file was read all the same, for a key that is in it, too. */
+static bool is_read(const struct collecting *all, const struct tls_identity *identity)
+{
+    return tls_gathering_find(&all->in, tls_identity_path(identity))->is_read;
+}
+
 /* A key that is missing may be in a file that was not read. */
 static void take_directory(struct collecting *all)
 {
     struct tls_found found = {0};
     size_t first = all->out->count;
-    bool is_whole = false;
 
     take_needed(all, &found);
     if (lacks_keys(&found) && tls_gathering_need_rest(&all->in)) {
-        is_whole = true;
         all->is_fine = all->is_fine && all->in.source->read(all->in.source->owner);
         take_needed(all, &found);
     }
     pair(all, &found);
-    for (size_t i = all->in.before_at; i < all->in.before_end && !is_whole; i++) {
+    for (size_t i = all->in.before_at; i < all->in.before_end; i++) {
         struct tls_identity *identity = all->in.source->before->all[i];
 
-        if (tls_gathering_keeps(&all->in, identity))
+        if (tls_gathering_keeps(&all->in, identity) && !is_read(all, identity))
             append(all, tls_identity_ref(identity), false, false);
     }
     if (all->out->count > first)

@@ -57,6 +57,11 @@ static void put(const char *path, const char *name, const char *suffix)
     entry->changed_s = entry->changed_s ? entry->changed_s + 1 : 1;
 }
 
+static void append(const char *path, const char *other)
+{
+    (void)strcat(find(path)->bytes, find(other)->bytes);
+}
+
 static void drop(const char *path)
 {
     struct entry *entry = find(path);
@@ -273,6 +278,22 @@ static void test_a_part_is_read_when_the_whole_is_gone(void **state)
     assert_true(is_served("a.test", "/d/x/fullchain.pem"));
 }
 
+/* The key of a certificate that has changed is beside another that has not. */
+static void test_a_file_with_a_pair_and_the_key_of_another(void **state)
+{
+    append("/d/a.crt", "/d/a.key");
+    append("/d/a.crt", "/d/b.key");
+    find("/d/a.crt")->changed_s++;
+    drop("/d/a.key");
+    drop("/d/b.key");
+    assert_int_equal(look(), 2);
+    assert_null(tls_directory_problem(directory, 0));
+    put("/d/b.crt", "b", "pem");
+    assert_int_equal(look(), 2);
+    assert_int_equal(tls_directory_count(directory), 3);
+    assert_int_equal(look(), 0);
+}
+
 static void test_a_file_that_is_listed_twice(void **state)
 {
     tree[count++] = *find("/d/c/tls.crt");
@@ -295,6 +316,7 @@ int main(void)
         TEST(test_the_second_best_comes_back),
         TEST(test_an_answer_is_read_with_its_pair),
         TEST(test_a_part_is_read_when_the_whole_is_gone),
+        TEST(test_a_file_with_a_pair_and_the_key_of_another),
         TEST(test_a_file_that_is_listed_twice),
     };
 
