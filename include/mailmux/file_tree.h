@@ -39,6 +39,7 @@ struct file_tree_stamp {
     int64_t device;
     int64_t inode;
     int64_t octets;
+    int64_t mode;       /* st_mode */
     int64_t changed_ns; /* since 1970: its content, its name, or who may read it (st_ctim) */
 };
 

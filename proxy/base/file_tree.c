@@ -42,6 +42,7 @@ static void add_file(struct way *way, const char *path, const struct stat *info)
         stamp = (struct file_tree_stamp){.device = (int64_t)info->st_dev,
             .inode = (int64_t)info->st_ino,
             .octets = info->st_size,
+            .mode = info->st_mode,
             .changed_ns = info->st_ctim.tv_sec * NS_PER_S + info->st_ctim.tv_nsec};
     if (++way->files > FILE_TREE_FILES_MAX)
         way->failure = -E2BIG;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* What is under way. */
 struct collecting {
@@ -18,6 +19,8 @@ struct collecting {
     void *owner;
     struct tls_authorities authorities;
     size_t checks; /* so many were parsed */
+    size_t open_keys;
+    const char *open_key; /* the first of the files with keys that all users can read */
     bool is_fine;
 };
 
@@ -220,6 +223,39 @@ static bool lacks_keys(const struct tls_found *found)
     return false;
 }
 
+/* Notes files with keys that all users can read: there may be thousands. */
+static void note_open_keys(struct collecting *all, size_t first)
+{
+    for (size_t i = first; i < all->out->count; i++) {
+        const char *path = tls_identity_key_path(all->out->items[i].identity);
+        struct tls_file *file = tls_gathering_find(&all->in, path);
+
+        if (!file || file->has_key)
+            continue;
+        file->has_key = true;
+        if ((file->stamp.mode & S_IRWXO) == 0)
+            continue;
+        if (all->open_keys++ == 0)
+            all->open_key = file->path;
+    }
+}
+
+static void tell_open_keys(const struct collecting *all)
+{
+    char text[ERROR_TEXT_MAX];
+
+    if (all->open_keys == 0)
+        return;
+    if (all->open_keys == 1)
+        (void)snprintf(
+            text, sizeof(text), "its key can be read by everybody; chmod o= %s", all->open_key);
+    else
+        (void)snprintf(text, sizeof(text),
+            "its key can be read by everybody, as can %zu more; chmod o= these files",
+            all->open_keys - 1);
+    all->problem(all->owner, all->open_key, text);
+}
+
 static int compare_collected(const void *a, const void *b)
 {
     return strcmp(tls_identity_path(((const struct tls_collected *)a)->identity),
@@ -253,6 +289,7 @@ static void take_directory(struct collecting *all)
     if (all->out->count > first)
         qsort(all->out->items + first, all->out->count - first, sizeof(*all->out->items),
             compare_collected);
+    note_open_keys(all, first);
     tls_found_free(&found);
 }
 
@@ -271,6 +308,7 @@ static bool collect(struct collecting *all, struct tls_known *known)
     tls_gathering_rewind(&all->in);
     while (all->is_fine && tls_gathering_next(&all->in))
         take_directory(all);
+    tell_open_keys(all);
     return all->is_fine && tls_known_take(known, all->in.files, all->in.count, source->listed_s);
 }
 

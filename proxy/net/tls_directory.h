@@ -22,6 +22,7 @@ struct tls_file {
     bool is_needed; /* it is to be read */
     bool is_read;
     bool is_wrong; /* something was told of it */
+    bool has_key;  /* of a certificate */
 };
 
 /* Reads the files that are needed and not read yet. Returns false if that is not possible. */

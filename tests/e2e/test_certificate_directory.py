@@ -252,6 +252,24 @@ def test_check_judges_the_directory(new_proxy, new_backend, certificates, tmp_pa
     assert "a.test.crt" not in words.replace("old.test.crt", "")
 
 
+def test_check_warns_of_keys_that_all_users_can_read(new_proxy, new_backend, certificates, tmp_path):
+    live = tmp_path / "live"
+    proxy = new_proxy(with_certificate=False)
+    proxy.section("tls", certificate_directory=live)
+    add_listeners(proxy, new_backend)
+    proxy.write()
+    for name in ("a.test", "b.test"):
+        traefik(live, name, pair_of(certificates, name), certificates.authority)
+    assert "everybody; chmod" not in check(proxy).stderr
+    (live / "b.test.key").chmod(0o644)
+    assert f"{live}/b.test.key: its key can be read by everybody; chmod o= {live}/b.test.key" in \
+        check(proxy).stderr
+    (live / "a.test.key").chmod(0o604)
+    words = check(proxy).stderr
+    assert f"{live}/a.test.key: its key can be read by everybody, as can 1 more; chmod o= these" in words
+    assert words.count("chmod o=") == 1
+
+
 def test_check_names_a_certificate_of_its_own_making_whose_key_is_another(
         new_proxy, new_backend, tmp_path):
     """`openssl req -x509` makes one that may sign others, as the certificates of a chain may."""

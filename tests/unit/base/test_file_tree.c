@@ -143,6 +143,7 @@ static void test_tells_what_changes_with_a_file(void **state)
     assert_int_equal(unlink("link"), 0);
     write_file("plain", "abc");
     assert_int_equal(stamp_of_one().octets, 3);
+    assert_int_equal(stamp_of_one().mode, S_IFREG | 0600);
 }
 
 /* Kubernetes' ..data, editors' copies, and what a line could not name. */

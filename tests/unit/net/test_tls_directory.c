@@ -22,6 +22,7 @@ struct entry {
     const char *path;
     char bytes[4096];
     int64_t changed_s;
+    int64_t mode;
 };
 
 static struct entry tree[FILES_MAX];
@@ -96,7 +97,8 @@ static size_t look(void)
     reads = 0;
     for (size_t i = 0; i < count; i++)
         files[i] = (struct tls_file){.path = tree[i].path,
-            .stamp = {.inode = 1, .changed_ns = tree[i].changed_s * NS_PER_S}};
+            .stamp = {
+                .inode = 1, .mode = tree[i].mode, .changed_ns = tree[i].changed_s * NS_PER_S}};
     now = tls_directory_new(&source);
     assert_non_null(now);
     tls_directory_unref(&directory);
@@ -302,6 +304,25 @@ static void test_a_file_that_is_listed_twice(void **state)
     assert_int_equal(tls_directory_count(directory), 3);
 }
 
+/* One line for all of them, of which there may be thousands; of certificates nothing is said. */
+static void test_keys_that_all_users_can_read(void **state)
+{
+    find("/d/b.crt")->mode = 0644;
+    (void)look();
+    assert_null(tls_directory_problem(directory, 0));
+    find("/d/b.key")->mode = 0644;
+    (void)look();
+    assert_string_equal(tls_directory_problem(directory, 0),
+        "/d/b.key: its key can be read by everybody; chmod o= /d/b.key");
+    assert_int_equal(look(), 0);
+    assert_true(has_problem("/d/b.key: its key can be read")); /* it is said again in a report */
+    find("/d/c/tls.key")->mode = 0604;
+    (void)look();
+    assert_string_equal(tls_directory_problem(directory, 0),
+        "/d/b.key: its key can be read by everybody, as can 1 more; chmod o= these files");
+    assert_null(tls_directory_problem(directory, 1));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -318,6 +339,7 @@ int main(void)
         TEST(test_a_part_is_read_when_the_whole_is_gone),
         TEST(test_a_file_with_a_pair_and_the_key_of_another),
         TEST(test_a_file_that_is_listed_twice),
+        TEST(test_keys_that_all_users_can_read),
     };
 
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
