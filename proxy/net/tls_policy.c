@@ -101,7 +101,8 @@ static void warn(const struct tls_warning *warning, enum tls_culprit culprit, co
 
 /*
  * Tries each group alone and keeps those that the library knows, because OpenSSL 3.0 refuses a
- * whole list for one unknown name. Returns whether any is left.
+ * whole list for one unknown name. From 3.3 on a name may have a ? before it, with which it may be
+ * unknown; 3.0 would not know such a name at all. Returns whether any is left.
  */
 static bool keep_known_groups(SSL_CTX *context, struct slice list,
     const struct tls_warning *warning, struct tls_applied *applied)
@@ -111,13 +112,17 @@ static bool keep_known_groups(SSL_CTX *context, struct slice list,
 
     applied->groups[0] = '\0';
     while (slice_split(&list, ':', &name)) {
+        bool is_optional = slice_starts(name, SLICE("?"));
         char alone[64];
         char text[160];
 
+        name = slice_after(name, is_optional ? 1 : 0);
         if (name.n == 0 || used + name.n + 2 > sizeof(applied->groups))
             continue;
         (void)snprintf(alone, sizeof(alone), "%.*s", (int)(name.n < 63 ? name.n : 63), name.p);
         if (SSL_CTX_set1_groups_list(context, alone) != 1) {
+            if (is_optional)
+                continue;
             (void)snprintf(text, sizeof(text), "the group %s is unknown to %s and is left out",
                 alone, OpenSSL_version(OPENSSL_VERSION_STRING));
             warn(warning, TLS_CULPRIT_GROUPS, text);

@@ -109,6 +109,34 @@ static void test_groups(void **state)
     assert_int_equal(fault.culprit, TLS_CULPRIT_GROUPS);
 }
 
+/* As a list is written for OpenSSL 3.3 and later, with names that may be unknown. */
+static void test_groups_that_may_be_unknown(void **state)
+{
+    assert_true(apply(
+        (struct tls_rules){.policy = TLS_INTERMEDIATE, .groups = "?nothing:?X25519:prime256v1:?"}));
+    assert_string_equal(applied.groups, "X25519:prime256v1");
+    assert_string_equal(warned, "");
+    assert_false(apply((struct tls_rules){.policy = TLS_INTERMEDIATE, .groups = "?nothing"}));
+    assert_int_equal(fault.culprit, TLS_CULPRIT_GROUPS);
+}
+
+/* Post-quantum first, with a library that has it: of policies, and as a setting puts it. */
+static void test_the_hybrid_group_is_first(void **state)
+{
+    SSL_CTX *other = SSL_CTX_new(TLS_server_method());
+    bool has_it = SSL_CTX_set1_groups_list(other, "X25519MLKEM768") == 1;
+
+    SSL_CTX_free(other);
+    assert_true(apply((struct tls_rules){.policy = TLS_MODERN}));
+    assert_string_equal(applied.groups,
+        has_it ? "X25519MLKEM768:X25519:prime256v1:secp384r1" : "X25519:prime256v1:secp384r1");
+    assert_true(apply(
+        (struct tls_rules){.policy = TLS_MODERN, .groups = "X25519MLKEM768:secp384r1:X25519"}));
+    assert_string_equal(
+        applied.groups, has_it ? "X25519MLKEM768:secp384r1:X25519" : "secp384r1:X25519");
+    assert_true(has_it == (strstr(warned, "the group X25519MLKEM768 is unknown to ") == NULL));
+}
+
 /* A group of our own list, which no setting names, is no news to an administrator. */
 static void test_our_own_groups_are_left_out_without_a_word(void **state)
 {
@@ -135,6 +163,8 @@ int main(void)
         TEST(test_versions_by_name),
         TEST(test_ciphers_by_name),
         TEST(test_groups),
+        TEST(test_groups_that_may_be_unknown),
+        TEST(test_the_hybrid_group_is_first),
         TEST(test_our_own_groups_are_left_out_without_a_word),
         TEST(test_manners),
     };
