@@ -88,7 +88,10 @@ static bool load_store(struct tls_client *client, const struct tls_client_parame
     if (!parameters->ca && !client->chain_counts)
         return true; /* the system's store is large, and would never be asked */
     if (!parameters->ca) {
-        if (SSL_CTX_set_default_verify_paths(client->context) == 1)
+        X509_STORE *store = tls_roots_trusted();
+
+        SSL_CTX_set_cert_store(client->context, store); /* which takes it */
+        if (store)
             return true;
         tls_fault_library(fault, TLS_CULPRIT_CA, 0, "the system's certificate store is unusable");
         return false;

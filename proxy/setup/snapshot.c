@@ -11,6 +11,7 @@
 #include "mailmux/refcount.h"
 #include "pool.h"
 #include "state_directory.h"
+#include "tls_roots.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -174,9 +175,11 @@ static bool build(struct snapshot *snapshot, struct snapshot *before, bool make_
     }
     snapshot->judged_s = time(NULL);
     load_sets(snapshot, before, make_certificate, report);
+    tls_roots_open(); /* many backends may trust the same */
     for (size_t i = 0; i < config->backend_count; i++)
         snapshot->server_tls[i] =
             backend_tls_load(&config->backends[i], config->proxy.tls_relay, report);
+    tls_roots_close();
     take_tickets(snapshot, before, report);
     account_check(config, make_certificate, report);
     exchanger_check(config, snapshot->sets, report);

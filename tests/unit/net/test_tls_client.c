@@ -9,8 +9,14 @@
 #include "stream_bench.h"
 #include "tls_client.h"
 #include "tls_info.h"
+#include "tls_roots.h"
+#include <openssl/pem.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static char *directory;
 
@@ -29,6 +35,10 @@ static int setup_group(void **state)
             .file = "expired", .name = "mx.example", .issuer = "ca", .is_expired = true});
     certificates_make(
         directory, &(struct certificate_request){.file = "self", .name = "mx.example"});
+    certificates_make(directory,
+        &(struct certificate_request){.file = "far", .name = "Far", .is_authority = true});
+    certificates_make(directory,
+        &(struct certificate_request){.file = "strange", .name = "mx.example", .issuer = "far"});
     return 0;
 }
 
@@ -79,10 +89,8 @@ static void talk(struct stream_bench *bench, struct memory_tls *server, struct v
 }
 
 /* One connection to a server with this certificate. */
-static struct visit go(
-    struct tls_client_parameters parameters, const char *certificate, const char *name)
+static struct visit go_as(struct tls_client *client, const char *certificate, const char *name)
 {
-    struct tls_client *client = client_with(parameters);
     struct stream_bench bench;
     struct memory_tls server;
     struct tls_info info;
@@ -93,7 +101,6 @@ static struct visit go(
         certificates_path(directory, certificate, "key"));
     if (stream_start_tls_client(&bench.stream, client, name) == IO_OK)
         visit.status = stream_bench_shake(&bench, &server);
-    tls_client_unref(&client);
     if (visit.status == IO_OK)
         talk(&bench, &server, &visit);
     visit.failure = bench.stream.failure;
@@ -107,6 +114,16 @@ static struct visit go(
     return visit;
 }
 
+static struct visit go(
+    struct tls_client_parameters parameters, const char *certificate, const char *name)
+{
+    struct tls_client *client = client_with(parameters);
+    struct visit visit = go_as(client, certificate, name);
+
+    tls_client_unref(&client);
+    return visit;
+}
+
 static struct tls_client_parameters with_ca(void)
 {
     return (struct tls_client_parameters){.ca = certificates_path(directory, "ca", "pem")};
@@ -114,13 +131,13 @@ static struct tls_client_parameters with_ca(void)
 
 static unsigned system_stores;
 
-int __real_SSL_CTX_set_default_verify_paths(SSL_CTX *context);
-int __wrap_SSL_CTX_set_default_verify_paths(SSL_CTX *context);
+X509_STORE *__real_tls_roots_trusted(void);
+X509_STORE *__wrap_tls_roots_trusted(void);
 
-int __wrap_SSL_CTX_set_default_verify_paths(SSL_CTX *context)
+X509_STORE *__wrap_tls_roots_trusted(void)
 {
     system_stores++;
-    return __real_SSL_CTX_set_default_verify_paths(context);
+    return __real_tls_roots_trusted();
 }
 
 /* It is large: reading it takes tens of milliseconds and hundreds of kilobytes. */
@@ -146,6 +163,70 @@ static void test_the_systems_store_is_read_where_it_counts(void **state)
         assert_int_equal(system_stores, cases[i].stores);
         tls_client_unref(&client);
     }
+}
+
+/* Puts a certificate where the system looks for authorities: under the hash of its name. */
+static void trust(const char *roots, const char *file)
+{
+    const char *from = certificates_path(directory, file, "pem");
+    FILE *in = fopen(from, "re");
+    X509 *certificate = in ? PEM_read_X509(in, NULL, NULL, NULL) : NULL;
+    char path[300];
+
+    assert_non_null(certificate);
+    (void)fclose(in);
+    (void)snprintf(path, sizeof(path), "%s/%08lx.0", roots, X509_subject_name_hash(certificate));
+    assert_int_equal(symlink(certificates_path(directory, file, "pem"), path), 0);
+    X509_free(certificate);
+}
+
+/* Whether anything in the directory was opened since the call before. */
+static bool was_read(int watch)
+{
+    char events[4096];
+
+    return read(watch, events, sizeof(events)) > 0;
+}
+
+/*
+ * Whether a client that trusts the system believes a certificate, and whether it has read the
+ * directory of authorities since it was made.
+ */
+static bool believes(bool no_verify, const char *certificate, int watch, bool *has_read)
+{
+    struct tls_client *client = client_with((struct tls_client_parameters){.no_verify = no_verify});
+    bool is_made_of_files = was_read(watch);
+    struct visit visit = go_as(client, certificate, "mx.example");
+
+    assert_int_equal(is_made_of_files, !no_verify); /* the control */
+    *has_read = was_read(watch);
+    tls_client_unref(&client);
+    return visit.status == IO_OK;
+}
+
+/* Authorities are read with the configuration. A handshake, which blocks a worker, reads none. */
+static void test_a_handshake_reads_no_file(void **state)
+{
+    const char *roots = certificates_path(directory, "roots", "d");
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    bool has_read;
+
+    (void)state;
+    assert_int_equal(mkdir(roots, 0700), 0);
+    trust(roots, "ca");
+    trust(roots, "self");
+    (void)setenv("SSL_CERT_DIR", roots, 1);
+    (void)setenv("SSL_CERT_FILE", "/nonexistent", 1);
+    assert_true(inotify_add_watch(watch, roots, IN_OPEN) >= 0);
+    assert_true(believes(false, "good", watch, &has_read));
+    assert_false(has_read);
+    assert_false(believes(false, "strange", watch, &has_read)); /* its issuer is nowhere */
+    assert_false(has_read);
+    assert_true(believes(true, "strange", watch, &has_read));
+    assert_false(has_read);
+    (void)close(watch);
+    (void)unsetenv("SSL_CERT_DIR");
+    (void)unsetenv("SSL_CERT_FILE");
 }
 
 static void test_verified(void **state)
@@ -284,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_systems_store_is_read_where_it_counts),
+        cmocka_unit_test(test_a_handshake_reads_no_file),
         cmocka_unit_test(test_verified),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_not_verified),
