@@ -20,6 +20,7 @@
 struct tls_service;
 struct tls_client;
 struct tls_info;
+struct tls_place;
 struct tls_set;
 struct tls_hello;
 struct tls_lean;
@@ -89,14 +90,17 @@ struct stream {
     const struct tls_service *service; /* server role only */
     const struct tls_set *set;         /* chosen by the ClientHello */
     struct tls_client *client;         /* client role only */
-    char *server_name;                 /* in SNI: sent by the client, or by us to the backend */
-    bool gathers;                      /* output stays in the cork: see stream_write_last */
-    bool finish_due;                   /* the FIN is sent once `held` is empty */
-    bool heard;                        /* the peer's first byte of TLS was checked */
-    bool starved;                      /* TLS needs bytes from the wire before it can give any */
-    bool end_due;       /* a read met bytes and then the end: the next read returns the end */
-    bool buffers_freed; /* see tls.c */
-    bool leaves;        /* the library, as soon as nothing is left there */
+    struct tls_place *place;           /* client role: where sessions are kept; NULL: nowhere */
+    int64_t session_end_s; /* of a session that is resumed; of one that is offered, until then */
+    char *server_name;     /* in SNI: sent by the client, or by us to the backend */
+    bool gathers;          /* output stays in the cork: see stream_write_last */
+    bool finish_due;       /* the FIN is sent once `held` is empty */
+    bool heard;            /* the peer's first byte of TLS was checked */
+    bool offers_session;   /* client role: the handshake is to resume one */
+    bool starved;          /* TLS needs bytes from the wire before it can give any */
+    bool end_due;          /* a read met bytes and then the end: the next read returns the end */
+    bool buffers_freed;    /* see tls.c */
+    bool leaves;           /* the library, as soon as nothing is left there */
     uint64_t key_update_window_ms; /* see tls.c */
     unsigned key_updates;
     int tls_reason;          /* the library's reason for the failure; 0: it gave none */

@@ -28,10 +28,17 @@ static uint64_t print_of(const X509 *certificate)
     return print;
 }
 
+int64_t certificate_end_of(const X509 *certificate)
+{
+    int64_t last_s = seconds_of(X509_get0_notAfter(certificate));
+
+    return last_s == 0 ? 0 : last_s + 1;
+}
+
 struct certificate_dates certificate_dates_of(const X509 *certificate)
 {
     return (struct certificate_dates){seconds_of(X509_get0_notBefore(certificate)),
-        seconds_of(X509_get0_notAfter(certificate)) + 1, print_of(certificate)};
+        certificate_end_of(certificate), print_of(certificate)};
 }
 
 /* ---- Names ---- */

@@ -11,6 +11,9 @@
 /* Reads its dates. A date that cannot be read is 0. */
 struct certificate_dates certificate_dates_of(const X509 *certificate);
 
+/* Returns the first second in which it is not valid any more; 0 if that cannot be read. */
+int64_t certificate_end_of(const X509 *certificate);
+
 /*
  * Returns whether a peer that asks for this name, which is a host name, a wildcard like *.b.example
  * or an IP literal, accepts the certificate [RFC 6125]. Only subjectAltName counts.

@@ -5,6 +5,7 @@
 #include "tls.h"
 #include "tls_hello.h"
 #include "tls_served.h"
+#include "tls_session.h"
 #include "tls_set.h"
 #include "tls_staple.h"
 #include "tls_tickets.h"
@@ -230,12 +231,49 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     return tls_tickets_use(stream->service->tickets, name, iv, cipher, mac, encrypt != 0);
 }
 
+/*
+ * Called for the session of a ticket that the client has sent. It keeps the session's end, and has
+ * TLS 1.3 issue another ticket, since a client uses each one once [RFC 8446 C.4].
+ */
+static SSL_TICKET_RETURN on_ticket_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+    size_t name_n, SSL_TICKET_STATUS status, void *unused)
+{
+    bool is_good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+
+    (void)name;
+    (void)name_n;
+    (void)unused;
+    if (!is_good)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    tls_stream(ssl)->session_end_s = tls_session_end(session, false);
+    return status == SSL_TICKET_SUCCESS_RENEW || SSL_version(ssl) == TLS1_3_VERSION
+               ? SSL_TICKET_RETURN_USE_RENEW
+               : SSL_TICKET_RETURN_USE;
+}
+
+/*
+ * Called when a ticket is made. However often its tickets are renewed, a session ends when the one
+ * of the full handshake would have [RFC 8446 4.6.1], and with the client's certificate.
+ */
+static int on_ticket_made(SSL *ssl, void *unused)
+{
+    SSL_SESSION *session = SSL_get_session(ssl);
+    bool is_verified = SSL_get_verify_result(ssl) == X509_V_OK;
+
+    (void)unused;
+    tls_session_set_end(session, SSL_session_reused(ssl) == 1
+                                     ? tls_stream(ssl)->session_end_s
+                                     : tls_session_end(session, is_verified));
+    return 1;
+}
+
 void tls_server_prepare(SSL_CTX *context)
 {
     SSL_CTX_set_client_hello_cb(context, on_client_hello, NULL);
     (void)SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
     (void)SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+    (void)SSL_CTX_set_session_ticket_cb(context, on_ticket_made, on_ticket_read, NULL);
     tls_staple_prepare(context);
 }
 

@@ -60,8 +60,9 @@ static const struct directive rows[] = {
                 "group that the library does not know is left out, with a note in the log."},
     {SECTION_TLS, "tickets", VALUE_NUMBER, FIELD(config_tls, tickets), .is_inherited = true,
         .max = 16, .fallback = "2",
-        .help = "Session tickets that a client gets with each handshake of TLS 1.3, to resume "
-                "its session later. With 0 no client can resume."},
+        .help = "Session tickets that a client gets with each full handshake of TLS 1.3, to resume "
+                "its session later; it gets one more for each that it uses. With 0 no client can "
+                "resume."},
     {SECTION_TLS, "client_certificate", VALUE_CHOICE, FIELD(config_tls, client_certificate),
         .is_inherited = true, .choices = client_certificates, .fallback = "none",
         .help = "Whether a client is asked for a certificate. request: it may show one, and the "

@@ -15,8 +15,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-enum { PERIOD_MS = 100000000 };
+enum { PERIOD_MS = 10000000 };
 
 /* The clock of the process (--wrap, tests/unit/CMakeLists.txt), ahead by what a test has let pass.
  */
@@ -28,6 +29,18 @@ static atomic_uint_fast64_t passed_ms;
 uint64_t __wrap_clock_monotonic_ms(void)
 {
     return __real_clock_monotonic_ms() + atomic_load(&passed_ms);
+}
+
+/* The library's clock, which its lifetimes are measured by: it calls this one. */
+time_t time(time_t *out)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += (time_t)(atomic_load(&passed_ms) / 1000);
+    if (out)
+        *out = now.tv_sec;
+    return now.tv_sec;
 }
 
 static void pass(uint64_t ms)
@@ -149,6 +162,36 @@ static void test_long_silence(void **state)
     assert_false(visit(tickets, &session, TLS1_3_VERSION));
     SSL_SESSION_free(session);
     tls_tickets_unref(&tickets);
+}
+
+/*
+ * A ticket of TLS 1.3 is renewed at each visit. The session ends all the same twelve hours after
+ * its full handshake [RFC 8446 4.6.1].
+ */
+static void test_renewals_end(void **state)
+{
+    enum { HOUR_MS = 60 * 60 * 1000, PERIOD_OF_A_WEEK_MS = 7 * 24 * HOUR_MS };
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct error error;
+        struct tls_tickets *tickets = tls_tickets_new(PERIOD_OF_A_WEEK_MS, &error);
+        SSL_SESSION *session = NULL;
+
+        assert_false(visit(tickets, &session, versions[i]));
+        for (int hours = 0; hours < 10; hours += 5) {
+            pass(5 * HOUR_MS);
+            assert_true(visit(tickets, &session, versions[i]));
+        }
+        if (versions[i] == TLS1_3_VERSION)
+            assert_in_range(SSL_SESSION_get_ticket_lifetime_hint(session), 1, 2 * 60 * 60);
+        pass(3 * HOUR_MS);
+        assert_false(visit(tickets, &session, versions[i]));
+        assert_true(visit(tickets, &session, versions[i]));
+        SSL_SESSION_free(session);
+        tls_tickets_unref(&tickets);
+    }
 }
 
 static const char *write_file(const char *name, const void *bytes, size_t n)
@@ -337,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_long_silence),
+        cmocka_unit_test(test_renewals_end),
         cmocka_unit_test(test_raw_files),
         cmocka_unit_test(test_base64_file),
         cmocka_unit_test(test_bad_files),
