@@ -122,6 +122,7 @@ void approach_start(struct approach *approach, struct engine *engine,
 
     *approach = (struct approach){.engine = engine,
         .plan = *plan,
+        .to = to,
         .leg = leg,
         .input = input,
         .since_ms = uv_now(engine->loop)};
@@ -140,7 +141,8 @@ static void start_tls(struct approach *approach)
 {
     const struct approach_plan *plan = &approach->plan;
 
-    if (stream_start_tls_client(approach->leg, plan->tls, plan->tls_name) != IO_OK)
+    if (stream_start_tls_client(approach->leg, plan->tls, plan->tls_name,
+            plan->resumes_tls ? approach->to : NULL) != IO_OK)
         fail_because(approach, OPENING_NO_MEANS, "TLS cannot begin");
     else
         enter(approach, APPROACH_HANDSHAKE);

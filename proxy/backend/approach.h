@@ -49,6 +49,7 @@ struct approach_plan {
     bool implicit_tls;
     struct tls_client *tls; /* for implicit_tls or opening->starttls */
     const char *tls_name;   /* see stream_start_tls_client */
+    bool resumes_tls;       /* a TLS session of before may be resumed, and this one later */
     unsigned keepalive_s;
     bool leaves_hello;                   /* see struct opening */
     bool keeps_greeting;                 /* the client gets the greeting: see greeting_len */
@@ -62,6 +63,7 @@ struct approach_plan {
 struct approach {
     struct engine *engine;
     struct approach_plan plan;
+    const struct address *to;
     struct stream *leg;
     struct buffer **input;
     enum approach_stage stage;
@@ -80,7 +82,7 @@ struct approach {
 
 /*
  * Begins to connect. The leg must not be open, and *input must be NULL. If connecting fails at
- * once, the first step returns APPROACH_FAILED.
+ * once, the first step returns APPROACH_FAILED. `to` must outlive the approach.
  */
 void approach_start(struct approach *approach, struct engine *engine,
     const struct approach_plan *plan, const struct address *to, struct stream *leg,

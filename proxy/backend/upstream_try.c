@@ -238,6 +238,7 @@ unsigned upstream_begin_try(struct upstream *upstream)
         .implicit_tls = backend->tls == BACKEND_TLS_IMPLICIT,
         .tls = route->tls,
         .tls_name = backend->tls_name ? backend->tls_name : upstream->host,
+        .resumes_tls = true,
         .keepalive_s = route->keepalive_s,
         .leaves_hello = upstream->leaves_hello,
         .keeps_greeting = true,

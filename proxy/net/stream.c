@@ -2,6 +2,7 @@
 
 #include "tls.h"
 #include "tls_client.h"
+#include "tls_kept.h"
 #include "tls_lean_parts.h"
 #include <errno.h>
 #include <openssl/ssl.h>
@@ -263,6 +264,7 @@ void stream_close(struct stream *stream, bool reset)
     SSL_free(stream->ssl);
     tls_lean_free(stream, &stream->lean);
     tls_secrets_free(&stream->secrets);
+    tls_place_leave(&stream->place);
     tls_client_unref(&stream->client);
     free(stream->server_name);
     free(stream->hello);

@@ -161,9 +161,12 @@ enum io stream_start_tls_server(struct stream *stream, const struct tls_service 
  * is verified or if a pin alone decides. Returns IO_OK; or IO_ERR without memory, or if a name is
  * needed and this one cannot be used. Call stream_handshake afterwards. The stream takes a
  * reference of its own to the client (net/tls_client.h).
+ *
+ * resume_at is the server's address: a session that began there under this name may be resumed, and
+ * this one may be later. NULL: this handshake is a full one and leaves nothing behind.
  */
-enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
-    __attribute__((warn_unused_result));
+enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name,
+    const struct address *resume_at) __attribute__((warn_unused_result));
 
 /*
  * Lets a stream whose TLS is up go on without the library, from its next read that finds nothing

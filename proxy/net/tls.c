@@ -7,6 +7,7 @@
 
 #include "mailmux/check.h"
 #include "tls_client.h"
+#include "tls_kept.h"
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,19 @@ static enum io settle(struct stream *stream, int result)
     return why == SSL_ERROR_ZERO_RETURN ? IO_EOF : IO_AGAIN;
 }
 
+/*
+ * In the client role: a session of TLS 1.2 is good again, and there is no other one if it was
+ * resumed. Where a handshake fails nothing is resumed that began before.
+ */
+static void note_outcome(struct stream *stream, enum io status)
+{
+    if (status == IO_ERR)
+        tls_place_distrust(stream->place, stream->offers_session);
+    else if (status == IO_OK && SSL_session_reused(stream->ssl) == 1 &&
+             SSL_version(stream->ssl) < TLS1_3_VERSION)
+        tls_place_keep(stream->place, SSL_get0_session(stream->ssl), stream->session_end_s);
+}
+
 enum io tls_handshake(struct stream *stream)
 {
     enum io status;
@@ -92,6 +106,8 @@ enum io tls_handshake(struct stream *stream)
         stream->failure = STREAM_RESET;
         return IO_ERR;
     }
+    if (stream->place)
+        note_outcome(stream, status);
     if (status == IO_OK) {
         stream->handshaken = true;
         free(stream->hello);

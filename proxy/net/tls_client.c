@@ -6,8 +6,10 @@
 #include "tls_advice_parts.h"
 #include "tls_certificate.h"
 #include "tls_certificate_check.h"
+#include "tls_kept.h"
 #include "tls_pem.h"
 #include "tls_roots.h"
+#include "tls_session.h"
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@
 struct tls_client {
     struct refcount references;
     SSL_CTX *context;
+    struct tls_kept *kept;
     struct tls_applied applied;
     bool has_own_ca;   /* the authorities are those of `ca` */
     bool chain_counts; /* the chain of issuers, the dates and the name are verified */
@@ -162,6 +165,27 @@ static bool set_verification(
     return true;
 }
 
+/* Called for each session that the server gives: with a handshake, or with a ticket of TLS 1.3. */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    const struct stream *stream = tls_stream(ssl);
+
+    if (stream->place)
+        tls_place_keep(
+            stream->place, session, SSL_session_reused(ssl) == 1 ? stream->session_end_s : 0);
+    return 0; /* the library keeps its reference */
+}
+
+/* Has the library give us the sessions, and keep none itself. Returns false without memory. */
+static bool keep_sessions(struct tls_client *client)
+{
+    client->kept = tls_kept_new(client->chain_counts);
+    (void)SSL_CTX_set_session_cache_mode(
+        client->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(client->context, on_session);
+    return client->kept != NULL;
+}
+
 struct tls_client *tls_client_new(
     const struct tls_client_parameters *parameters, struct tls_fault *fault)
 {
@@ -180,11 +204,9 @@ struct tls_client *tls_client_new(
     }
     if (!tls_policy_apply(
             client->context, &parameters->rules, &parameters->warning, &client->applied, fault) ||
-        !load_store(client, parameters, fault) || !load_pair(client, parameters, fault))
+        !load_store(client, parameters, fault) || !load_pair(client, parameters, fault) ||
+        !keep_sessions(client))
         tls_client_unref(&client);
-    else
-        /* No TLS session is ever resumed: see tls_client.h. */
-        (void)SSL_CTX_set_options(client->context, SSL_OP_NO_TICKET);
     ERR_clear_error();
     return client;
 }
@@ -196,6 +218,7 @@ void tls_client_unref(struct tls_client **pointer)
     *pointer = NULL;
     if (!client || !refcount_drop(&client->references))
         return;
+    tls_kept_free(&client->kept);
     SSL_CTX_free(client->context);
     free(client->pins);
     free(client);
@@ -232,13 +255,30 @@ static bool set_name(struct stream *stream, const char *name)
            SSL_set_tlsext_host_name(stream->ssl, stream->server_name) == 1;
 }
 
-enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name)
+/* Offers a session of the same place, if one is kept. Without memory there is no place. */
+static void offer_session(struct stream *stream, const struct address *at, const char *name)
+{
+    SSL_SESSION *session;
+
+    stream->place = tls_place_enter(stream->client->kept, at, name ? name : "");
+    session = stream->place ? tls_place_take(stream->place) : NULL;
+    if (!session)
+        return;
+    stream->session_end_s = tls_session_end(session, false);
+    stream->offers_session = SSL_set_session(stream->ssl, session) == 1;
+    SSL_SESSION_free(session);
+}
+
+enum io stream_start_tls_client(struct stream *stream, struct tls_client *client, const char *name,
+    const struct address *resume_at)
 {
     if (tls_begin(stream, client->context) != IO_OK)
         return IO_ERR;
     refcount_take(&client->references);
     stream->client = client;
     SSL_set_connect_state(stream->ssl);
+    if (resume_at)
+        offer_session(stream, resume_at, name);
     if (name && *name ? set_name(stream, name) : !client->chain_counts)
         return IO_OK;
     /* Without a name a certificate for any name would be accepted [attack A18]. */

@@ -1,7 +1,7 @@
 /*
  * TLS toward backends: what one backend section says. It is built once, immutable, and shared by
- * all threads; it is freed with its last reference. TLS sessions are never resumed, so none can be
- * used for two names or two clients.
+ * all threads; it is freed with its last reference. It keeps the TLS sessions that began with it,
+ * to be resumed with the same server under the same name (tls_kept.h).
  */
 #ifndef MAILMUX_TLS_CLIENT_H
 #define MAILMUX_TLS_CLIENT_H

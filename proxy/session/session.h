@@ -125,6 +125,7 @@ struct session {
     struct session_tls tls;
     char *server_name;             /* the name of the server that was left, for the log; or NULL */
     char server_tls[TLS_TEXT_MAX]; /* the TLS version with the backend; empty: none */
+    bool server_resumed;           /* it went on from an earlier session */
     struct dialog_name user;       /* the name of the login, for the log */
     bool logged_in;
     unsigned failures;        /* logins that have failed */

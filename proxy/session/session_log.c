@@ -18,8 +18,10 @@ static void log_server(struct log_line *line, const struct session *session)
             slice_from(upstream->has_choice ? upstream->choice.name : session->server_name));
         log_text(line, "address", slice_from(address_text(&upstream->choice.address, address)));
     }
-    if (session->server_tls[0])
+    if (session->server_tls[0]) {
         log_text(line, "server_tls", slice_from(session->server_tls));
+        log_text(line, "server_resumed", session->server_resumed ? SLICE("yes") : SLICE("no"));
+    }
     log_number(line, "tries", upstream->tries);
     if (upstream->untried)
         log_text(line, "untried", slice_from(upstream->untried));

@@ -56,8 +56,10 @@ void session_note_server_tls(struct session *session)
 {
     struct tls_info info;
 
-    if (stream_tls_info(&session->leg[LEG_SERVER], &info))
-        copy_text(session->server_tls, sizeof(session->server_tls), info.version);
+    if (!stream_tls_info(&session->leg[LEG_SERVER], &info))
+        return;
+    copy_text(session->server_tls, sizeof(session->server_tls), info.version);
+    session->server_resumed = info.resumed;
 }
 
 void session_forget_tls(struct session *session)

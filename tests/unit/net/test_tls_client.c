@@ -99,7 +99,7 @@ static struct visit go_as(struct tls_client *client, const char *certificate, co
     stream_bench_open(&bench);
     memory_tls_init_server(&server, &bench.wire, certificates_path(directory, certificate, "pem"),
         certificates_path(directory, certificate, "key"));
-    if (stream_start_tls_client(&bench.stream, client, name) == IO_OK)
+    if (stream_start_tls_client(&bench.stream, client, name, NULL) == IO_OK)
         visit.status = stream_bench_shake(&bench, &server);
     if (visit.status == IO_OK)
         talk(&bench, &server, &visit);
@@ -353,7 +353,7 @@ static void test_plaintext_server(void **state)
 
     (void)state;
     stream_bench_open(&bench);
-    assert_int_equal(stream_start_tls_client(&bench.stream, client, "mx.example"), IO_OK);
+    assert_int_equal(stream_start_tls_client(&bench.stream, client, "mx.example", NULL), IO_OK);
     memory_wire_feed(&bench.wire, SLICE("* OK ready\r\n"));
     assert_int_equal(stream_handshake(&bench.stream), IO_ERR);
     assert_int_equal(bench.stream.failure, STREAM_NOT_TLS);

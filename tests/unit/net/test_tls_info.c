@@ -85,7 +85,7 @@ static enum io visit(const char *file, bool no_verify, const char *ca, const cha
     stream_bench_open(&stream);
     memory_tls_init_server(&peer, &stream.wire, certificates_path(bench.directory, file, "pem"),
         certificates_path(bench.directory, file, "key"));
-    assert_int_equal(stream_start_tls_client(&stream.stream, client, name), IO_OK);
+    assert_int_equal(stream_start_tls_client(&stream.stream, client, name, NULL), IO_OK);
     tls_client_unref(&client);
     status = stream_bench_shake(&stream, &peer);
     assert_true(stream_tls_info(&stream.stream, &info));

@@ -42,7 +42,7 @@ static bool believes(struct tls_client *client, const char *file, const char *na
     stream_bench_open(&bench);
     memory_tls_init_server(&server, &bench.wire, certificates_path(directory, file, "pem"),
         certificates_path(directory, file, "key"));
-    assert_int_equal(stream_start_tls_client(&bench.stream, client, name), IO_OK);
+    assert_int_equal(stream_start_tls_client(&bench.stream, client, name, NULL), IO_OK);
     is_believed = stream_bench_shake(&bench, &server) == IO_OK;
     memory_tls_deinit(&server);
     assert_true(stream_bench_close(&bench));
