@@ -20,6 +20,8 @@ struct tls_tickets {
     uint64_t period_ms;   /* 0: keys from files, which never change */
     uint64_t since_ms;    /* when the encrypting key was made */
     struct tls_ticket_keys keys;
+    EVP_CIPHER *aes_128; /* they never change; finding one takes long */
+    EVP_CIPHER *aes_256;
 };
 
 static bool make_key(struct tls_ticket_key *key)
@@ -40,6 +42,12 @@ static struct tls_tickets *make(struct error *error)
         return NULL;
     }
     refcount_init(&tickets->references);
+    tickets->aes_128 = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
+    tickets->aes_256 = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    if (!tickets->aes_128 || !tickets->aes_256) {
+        error_set(error, "no cipher for session tickets");
+        tls_tickets_unref(&tickets);
+    }
     return tickets;
 }
 
@@ -83,6 +91,8 @@ void tls_tickets_unref(struct tls_tickets **pointer)
     if (!tickets || !refcount_drop(&tickets->references))
         return;
     (void)pthread_mutex_destroy(&tickets->lock);
+    EVP_CIPHER_free(tickets->aes_128);
+    EVP_CIPHER_free(tickets->aes_256);
     OPENSSL_cleanse(&tickets->keys, sizeof(tickets->keys));
     free(tickets);
 }
@@ -151,7 +161,7 @@ int tls_tickets_use(struct tls_tickets *tickets, unsigned char *name, unsigned c
 
     if (!find_key(tickets, name, encrypt, &key, &is_current))
         return NOT_OURS;
-    kind = key.secret_size == 16 ? EVP_aes_128_cbc() : EVP_aes_256_cbc();
+    kind = key.secret_size == 16 ? tickets->aes_128 : tickets->aes_256;
     if (encrypt) {
         memcpy(name, key.name, sizeof(key.name));
         is_fine = RAND_bytes(iv, IV_SIZE) == 1 &&
