@@ -170,6 +170,12 @@ void stream_leave_library(struct stream *stream)
     stream->leaves = stream->secrets != NULL;
 }
 
+void stream_set_secret(struct stream *stream, bool is_secret)
+{
+    if (stream->ssl)
+        tls_set_secret(stream, is_secret);
+}
+
 int stream_error(const struct stream *stream)
 {
     return stream->wire ? stream->wire->error : 0;

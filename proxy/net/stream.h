@@ -101,6 +101,7 @@ struct stream {
     bool end_due;          /* a read met bytes and then the end: the next read returns the end */
     bool buffers_freed;    /* see tls.c */
     bool leaves;           /* the library, as soon as nothing is left there */
+    bool reads_ahead;      /* more than one record at a time */
     uint64_t key_update_window_ms; /* see tls.c */
     unsigned key_updates;
     int tls_reason;          /* the library's reason for the failure; 0: it gave none */
@@ -174,6 +175,13 @@ enum io stream_start_tls_client(struct stream *stream, struct tls_client *client
  * net/tls_lean.h. Nothing else changes for the owner.
  */
 void stream_leave_library(struct stream *stream);
+
+/*
+ * Says whether what comes from the peer may be a password. While it may, what TLS has decrypted is
+ * overwritten, in all of its buffer. In the server role it may from the handshake on. A plain
+ * stream is no secret; the call does nothing then.
+ */
+void stream_set_secret(struct stream *stream, bool is_secret);
 
 /*
  * Goes on with the handshake. What is held is sent first. Returns IO_OK when TLS is up, and at once

@@ -80,6 +80,14 @@ static enum io settle(struct stream *stream, int result)
     return why == SSL_ERROR_ZERO_RETURN ? IO_EOF : IO_AGAIN;
 }
 
+void tls_set_secret(struct stream *stream, bool is_secret)
+{
+    if (is_secret)
+        (void)SSL_set_options(stream->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+    else
+        (void)SSL_clear_options(stream->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
 /*
  * In the client role: a session of TLS 1.2 is good again, and there is no other one if it was
  * resumed. Where a handshake fails nothing is resumed that began before.
@@ -110,6 +118,7 @@ enum io tls_handshake(struct stream *stream)
         note_outcome(stream, status);
     if (status == IO_OK) {
         stream->handshaken = true;
+        tls_set_secret(stream, stream->service != NULL);
         free(stream->hello);
         stream->hello = NULL;
     }
@@ -125,6 +134,18 @@ static void free_buffers(struct stream *stream)
 {
     if (stream->client && !stream->buffers_freed)
         stream->buffers_freed = SSL_free_buffers(stream->ssl) == 1;
+}
+
+/*
+ * The library reads one record at a time into its buffer, which it gives back when it is empty.
+ * While records come one behind the other it gets room for as many as one read of a relay takes.
+ */
+static void set_read_ahead(struct stream *stream, bool comes_more)
+{
+    if (stream->reads_ahead == comes_more)
+        return;
+    stream->reads_ahead = comes_more;
+    SSL_set_default_read_buffer_len(stream->ssl, comes_more ? (size_t)3 * RECORD_MAX : 0);
 }
 
 /*
@@ -167,6 +188,7 @@ enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got)
     stream->starved = status == IO_AGAIN && !SSL_want_write(stream->ssl);
     if (*got == 0)
         return status;
+    set_read_ahead(stream, *got >= RECORD_PLAINTEXT_MAX);
     /* The bytes are returned now, and the end by the next call. */
     stream->end_due = status == IO_EOF || status == IO_ERR;
     free_buffers(stream);

@@ -23,6 +23,9 @@ enum io tls_handshake(struct stream *stream);
 enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got);
 enum io tls_write(struct stream *stream, struct slice bytes, size_t *put);
 
+/* Does what stream_set_secret promises. */
+void tls_set_secret(struct stream *stream, bool is_secret);
+
 /*
  * Sends close_notify. It must not be called after a failure: the library forbids it, and the peer
  * must not see a clean end.

@@ -156,9 +156,9 @@ static void set_manners(SSL_CTX *context)
      * The order of ciphers is ours. A client that puts ChaCha20 first gets it, because it knows
      * which is fast for it.
      */
-    (void)SSL_CTX_set_options(
-        context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT |
-                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    (void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                           SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                           SSL_OP_PRIORITIZE_CHACHA);
     /* Without DH parameters OpenSSL silently leaves all DHE ciphers out. */
     (void)SSL_CTX_set_dh_auto(context, 1);
     (void)SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |

@@ -14,6 +14,7 @@ void session_begin_relay(struct session *session)
     session->dialog = NULL;
     deadline_clear(&engine->deadlines, &session->line_deadline);
     deadline_clear(&engine->deadlines, &session->login_deadline);
+    stream_set_secret(&session->leg[LEG_CLIENT], false);
     /* What came with or after the login, or decided the route, is relayed first, unread. */
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
         struct pipe *pipe = &session->pipe[side];

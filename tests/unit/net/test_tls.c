@@ -109,6 +109,54 @@ static void test_last_octets(void **state)
     end(&bench, &peer);
 }
 
+static bool is_cleansed(const struct stream_bench *bench)
+{
+    return (SSL_get_options(bench->stream.ssl) & SSL_OP_CLEANSE_PLAINTEXT) != 0;
+}
+
+/* A password may come until the owner knows better. */
+static void test_secrets_are_cleansed(void **state)
+{
+    struct stream_bench bench;
+    struct memory_tls peer;
+
+    (void)state;
+    shake(&bench, &peer);
+    assert_true(is_cleansed(&bench));
+    stream_set_secret(&bench.stream, false);
+    assert_false(is_cleansed(&bench));
+    stream_set_secret(&bench.stream, true);
+    assert_true(is_cleansed(&bench));
+    end(&bench, &peer);
+}
+
+/* Records that come one behind the other are taken together; the first tells that they do. */
+static void test_records_are_read_together(void **state)
+{
+    enum { RECORD = 16384, READ = 3 * RECORD, ROUNDS = 4 };
+    static char bytes[READ];
+    static char text[(size_t)READ * ROUNDS];
+    struct stream_bench bench;
+    struct memory_tls peer;
+
+    (void)state;
+    shake(&bench, &peer);
+    memory_tls_say(&peer, slice_of(text, sizeof(text)));
+    for (int i = 0; i < ROUNDS; i++) {
+        unsigned before = bench.wire.receive_calls;
+        size_t n;
+
+        assert_int_equal(stream_bench_read(&bench, bytes, sizeof(bytes), &n), IO_OK);
+        assert_int_equal(n, READ);
+        if (i > 0)
+            assert_in_range(bench.wire.receive_calls - before, 1, 2);
+    }
+    memory_tls_say(&peer, SLICE("a line\r\n"));
+    (void)stream_bench_read(&bench, bytes, sizeof(bytes), &(size_t){0});
+    assert_false(bench.stream.reads_ahead); /* an idle stream needs no room for more */
+    end(&bench, &peer);
+}
+
 /* C90: every byte in a segment of its own. */
 static void test_one_byte_segments(void **state)
 {
@@ -307,6 +355,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ways),
+        cmocka_unit_test(test_secrets_are_cleansed),
+        cmocka_unit_test(test_records_are_read_together),
         cmocka_unit_test(test_one_byte_segments),
         cmocka_unit_test(test_random_segments),
         cmocka_unit_test(test_close_notify),

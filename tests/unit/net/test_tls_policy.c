@@ -150,7 +150,6 @@ static void test_manners(void **state)
     assert_true(apply((struct tls_rules){.policy = TLS_INTERMEDIATE}));
     assert_true(SSL_CTX_get_options(context) & SSL_OP_NO_RENEGOTIATION);
     assert_true(SSL_CTX_get_options(context) & SSL_OP_NO_COMPRESSION);
-    assert_true(SSL_CTX_get_options(context) & SSL_OP_CLEANSE_PLAINTEXT);
     assert_int_equal(SSL_CTX_get_session_cache_mode(context), SSL_SESS_CACHE_OFF);
 }
 
