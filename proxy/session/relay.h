@@ -31,6 +31,7 @@ struct pipe {
     enum pipe_fault fault;
     bool ended;     /* the source has ended its direction */
     bool truncated; /* the end was not clean: RST, or TLS without close_notify */
+    bool is_plain;  /* what stands in `in` is a message, and no command that may have a secret */
     bool is_opaque; /* a relay: it is not known where its messages end */
     bool resets;    /* a truncated end reaches a sink in clear as RST: a FIN would look clean */
     enum pipe_told told;

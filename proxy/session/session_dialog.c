@@ -10,6 +10,9 @@
 /* rounds of one session before others have their turn */
 enum { DIALOG_TURNS = 8 };
 
+/* What is read at once of a message: with what a call adds (DIALOG_EXTRA) an output has room. */
+enum { MESSAGE_PIECE = 48 * 1024 };
+
 static const struct config_timeouts *timeouts(const struct session *session)
 {
     return &session->service->config->timeouts;
@@ -211,6 +214,15 @@ static size_t longest_reply(const struct session *session, size_t octets)
     return octets < limit ? octets : limit;
 }
 
+/* Returns whether the client sends a message, of which no octet is a secret of the login. */
+static bool takes_message(const struct session *session, int side)
+{
+    const struct dialog *dialog = session->dialog;
+
+    return side == LEG_CLIENT && !dialog->protocol->relays_after_login &&
+           (dialog->mode == DIALOG_MESSAGE || dialog->mode == DIALOG_COUNTED);
+}
+
 /* Feeds what one side has said. Sets *moved if anything was done with it. */
 static unsigned feed(struct session *session, int side, bool *moved)
 {
@@ -225,6 +237,7 @@ static unsigned feed(struct session *session, int side, bool *moved)
         if (!reserve(session, side == LEG_SERVER ? longest_reply(session, in.n) : in.n))
             break;
         actions = actions_for(session);
+        pipe->is_plain = pipe->is_plain && takes_message(session, side);
         if (!dialog_feed(session->dialog, speaker, in, &actions))
             break;
         *moved = true;
@@ -257,6 +270,36 @@ static bool make_room(struct session *session, int side)
         &session->engine->lines, in, dialog_line_limit(session->dialog, buffer_held(in)));
 }
 
+/*
+ * Prepares for a message: it comes in larger pieces than commands, and costs no cleansing. Without
+ * memory its pieces are small.
+ */
+static void expect_message(struct session *session)
+{
+    struct pipe *pipe = &session->pipe[LEG_CLIENT];
+    bool is_message = takes_message(session, LEG_CLIENT);
+
+    stream_set_secret(&session->leg[LEG_CLIENT], !is_message);
+    if (!is_message || pipe->in)
+        return;
+    pipe->in = buffer_take(&session->engine->lines);
+    pipe->is_plain = pipe->in != NULL;
+    if (pipe->in)
+        (void)buffer_enlarge(&session->engine->lines, pipe->in, MESSAGE_PIECE);
+}
+
+/* Gives the input back, which is empty. */
+static void give_input(struct session *session, int side)
+{
+    struct pipe *pipe = &session->pipe[side];
+
+    if (pipe->is_plain)
+        buffer_give(input_pool(session, side), &pipe->in);
+    else
+        buffer_give_cleansed(input_pool(session, side), &pipe->in);
+    pipe->is_plain = false;
+}
+
 /* One side: feeds what is there, reads, feeds again, and gives the buffer back if it is empty. */
 static unsigned hear(struct session *session, int side, bool *moved)
 {
@@ -265,13 +308,15 @@ static unsigned hear(struct session *session, int side, bool *moved)
 
     if (next == SESSION_DIALOG && !make_room(session, side))
         return session_give_up(session, REASON_NO_MEMORY);
+    if (side == LEG_CLIENT && next == SESSION_DIALOG)
+        expect_message(session);
     if (next == SESSION_DIALOG && may_read(session, side) &&
         pipe_fill(pipe, &session->leg[side], input_pool(session, side))) {
         *moved = true;
         next = feed(session, side, moved);
     }
     if (buffer_held(pipe->in).n == 0)
-        buffer_give_cleansed(input_pool(session, side), &pipe->in);
+        give_input(session, side);
     return next;
 }
 
