@@ -98,7 +98,7 @@ enum io leg_handshake(struct stream *leg)
 
 const char *leg_why(const struct stream *leg, const char *what, char out[LEG_WHY_MAX])
 {
-    if (leg->detail[0] != '\0')
+    if (leg->detail)
         (void)snprintf(out, LEG_WHY_MAX, "%s: %s", what, leg->detail);
     else if (leg->failure == STREAM_NOT_TLS)
         (void)snprintf(out, LEG_WHY_MAX, "%s: it answers in clear", what);

@@ -272,6 +272,7 @@ void stream_close(struct stream *stream, bool reset)
     tls_secrets_free(&stream->secrets);
     tls_place_leave(&stream->place);
     tls_client_unref(&stream->client);
+    free(stream->detail);
     free(stream->server_name);
     free(stream->hello);
     free(stream->hint);

@@ -61,8 +61,6 @@ enum stream_failure {
     STREAM_KEY_UPDATES   /* more KeyUpdates than allowed in a minute */
 };
 
-enum { STREAM_DETAIL_MAX = 160 };
-
 /*
  * events: what became true, a mask of enum wire_event. It is 0 if the owner calls the callback
  * itself. The callback may close the stream.
@@ -72,10 +70,10 @@ typedef void stream_callback(void *owner, struct stream *stream, unsigned events
 struct stream {
     /* For the owner to read: */
     enum stream_failure failure;
-    char detail[STREAM_DETAIL_MAX]; /* for the log: the library's own words; may be empty */
-    bool handshaken;                /* TLS is up; always false on a plain stream */
-    bool finished;                  /* our direction has been shut down */
-    bool unwritable;                /* a write to the wire has failed: the peer gets nothing more */
+    char *detail;    /* for the log: the library's own words; or NULL */
+    bool handshaken; /* TLS is up; always false on a plain stream */
+    bool finished;   /* our direction has been shut down */
+    bool unwritable; /* a write to the wire has failed: the peer gets nothing more */
 
     /* Private to net: */
     struct wire *wire; /* NULL: not open */

@@ -11,14 +11,18 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { RECORD_PLAINTEXT_MAX = 16384, RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048 };
+enum { DETAIL_MAX = 160, RECORD_PLAINTEXT_MAX = 16384, RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048 };
 
 static void set_detail(struct stream *stream, const char *text, const char *more)
 {
-    if (stream->detail[0] == '\0')
-        (void)snprintf(
-            stream->detail, sizeof(stream->detail), "%s%s%s", text, *more ? ": " : "", more);
+    char detail[DETAIL_MAX];
+
+    if (stream->detail)
+        return;
+    (void)snprintf(detail, sizeof(detail), "%s%s%s", text, *more ? ": " : "", more);
+    stream->detail = strdup(detail); /* without memory the log says less */
 }
 
 static enum stream_failure failure_of(const struct stream *stream, int reason)

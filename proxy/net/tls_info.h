@@ -32,9 +32,9 @@ enum tls_peer_fault {
  * foreign text with any byte but NUL.
  */
 struct tls_info {
-    const char *version; /* "TLSv1.3" */
+    const char *version; /* "TLSv1.3"; it and the cipher are constants */
     const char *cipher;  /* OpenSSL's name */
-    const char *group;   /* "x25519"; NULL for key exchange without one */
+    const char *group;   /* "x25519"; its set has it; NULL for key exchange without one */
     const char *sni;     /* the name asked for: by the client, or of the backend by us */
     const char *alpn;    /* server role: the agreed protocol */
     bool resumed;

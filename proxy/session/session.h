@@ -59,7 +59,7 @@ struct lingering {
     uint64_t delivered; /* how much had been delivered by then */
 };
 
-enum { TLS_TEXT_MAX = 64, SNI_TEXT_MAX = 256, SESSION_ID_MAX = 40 };
+enum { SNI_MAX = 255, SESSION_ID_MAX = 40 };
 
 /* What the log line says of the client's TLS, kept because the stream is closed by then. */
 struct session_tls {
@@ -73,10 +73,10 @@ struct session_tls {
     const char *client_fault;  /* why the client's certificate is not verified; NULL: it is */
     char *client_name;         /* the common name in it; NULL: the client showed none */
     struct tls_advice *failed; /* what is known of a handshake that failed; or NULL */
-    char version[TLS_TEXT_MAX];
-    char cipher[TLS_TEXT_MAX];
-    char group[TLS_TEXT_MAX];
-    char sni[SNI_TEXT_MAX];
+    const char *version;       /* the library's, as the next two; NULL: TLS is not up */
+    const char *cipher;
+    const char *group; /* NULL also where the key exchange has none */
+    char *sni;         /* NULL: the client gave none */
 };
 
 struct session {
@@ -123,10 +123,10 @@ struct session {
     struct address via;          /* the peer that sent the PROXY header; else unspecified */
     char id[SESSION_ID_MAX];     /* unique among all processes */
     struct session_tls tls;
-    char *server_name;             /* the name of the server that was left, for the log; or NULL */
-    char server_tls[TLS_TEXT_MAX]; /* the TLS version with the backend; empty: none */
-    bool server_resumed;           /* it went on from an earlier session */
-    struct dialog_name user;       /* the name of the login, for the log */
+    char *server_name;       /* the name of the server that was left, for the log; or NULL */
+    const char *server_tls;  /* the TLS version with the backend; NULL: none */
+    bool server_resumed;     /* it went on from an earlier session */
+    struct dialog_name user; /* the name of the login, for the log */
     bool logged_in;
     unsigned failures;        /* logins that have failed */
     uint64_t refusals;        /* of ours; SESSION_REFUSED_LINES of them have a line in the log */

@@ -17,7 +17,7 @@ void session_begin_dial(struct session *session)
         .destination = &session->local,
         .leg = &session->leg[LEG_CLIENT],
         .front_tls = session->front_tls,
-        .sni = slice_from(session->tls.sni),
+        .sni = session->tls.sni ? slice_from(session->tls.sni) : SLICE(""),
         .id = slice_from(session->id)};
 
     find_local(session);

@@ -18,7 +18,7 @@ static void log_server(struct log_line *line, const struct session *session)
             slice_from(upstream->has_choice ? upstream->choice.name : session->server_name));
         log_text(line, "address", slice_from(address_text(&upstream->choice.address, address)));
     }
-    if (session->server_tls[0]) {
+    if (session->server_tls) {
         log_text(line, "server_tls", slice_from(session->server_tls));
         log_text(line, "server_resumed", session->server_resumed ? SLICE("yes") : SLICE("no"));
     }
@@ -97,7 +97,7 @@ static void log_durations(struct log_line *line, const struct session *session)
     if (session->upstream.tries == 0)
         return;
     log_number(line, "connect_ms", spent_ms[APPROACH_CONNECTING]);
-    if (session->server_tls[0])
+    if (session->server_tls)
         log_number(line, "server_tls_ms", spent_ms[APPROACH_HANDSHAKE]);
     if (session->service->protocol)
         log_number(line, "greeting_ms", spent_ms[APPROACH_OPENING]);
@@ -136,7 +136,7 @@ void session_describe(const struct session *session, struct log_line *line)
     log_text(line, "phase", slice_from(session->last_phase));
     log_text(line, "reason", slice_from(reason_text(session->reason)));
     log_text(line, "ended_by", slice_from(party_text(reason_party(session->reason))));
-    if (session->leg[LEG_CLIENT].detail[0] &&
+    if (session->leg[LEG_CLIENT].detail &&
         (!session->tls.up || session->reason == REASON_CLIENT_TLS_ERROR))
         log_text(line, "detail", slice_from(session->leg[LEG_CLIENT].detail));
     session_log_tls_failure(session, line);

@@ -230,6 +230,9 @@ void session_note_server_tls(struct session *session);
 /* Frees what session_note_tls has kept. */
 void session_forget_tls(struct session *session);
 
+/* Keeps the name that the client asks for, cut to the length of a name. Empty: it asks for none. */
+void session_keep_sni(struct session *session, struct slice name);
+
 /* Add to a line the client's TLS, and why it failed, if it has. */
 void session_log_tls(const struct session *session, struct log_line *line);
 void session_log_tls_failure(const struct session *session, struct log_line *line);

@@ -40,8 +40,7 @@ static void keep_name(struct session *session, const struct routing_choice *choi
     const struct client_hello *hello = &choice->client_hello;
 
     if (choice->hello == CLIENT_HELLO_COMPLETE)
-        (void)snprintf(
-            session->tls.sni, sizeof(session->tls.sni), "%.*s", (int)hello->sni_n, hello->sni);
+        session_keep_sni(session, slice_of(hello->sni, hello->sni_n));
 }
 
 /* The settings of the target hold from now on: protocol, TLS, rules, backend, limits of time. */

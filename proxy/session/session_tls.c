@@ -29,6 +29,19 @@ static void note_failure(struct session *session)
         stream_tls_advice(&session->leg[LEG_CLIENT], session->tls.failed);
 }
 
+/* The same name stays where it is: the way to a server borrows it. */
+void session_keep_sni(struct session *session, struct slice name)
+{
+    struct session_tls *tls = &session->tls;
+
+    if (name.n > SNI_MAX)
+        name.n = SNI_MAX;
+    if (name.n == 0 || (tls->sni && slice_equal(slice_from(tls->sni), name)))
+        return;
+    free(tls->sni);
+    tls->sni = strndup(name.p, name.n);
+}
+
 /* Keeps what the log says of the client's TLS, because the stream forgets it when it is closed. */
 void session_note_tls(struct session *session)
 {
@@ -39,14 +52,15 @@ void session_note_tls(struct session *session)
         return;
     tls->up = session->leg[LEG_CLIENT].handshaken;
     tls->lasted_ms = uv_now(session->engine->loop) - tls->began_ms;
-    copy_text(tls->sni, sizeof(tls->sni), info.sni);
+    if (info.sni)
+        session_keep_sni(session, slice_from(info.sni));
     if (!tls->up) {
         note_failure(session);
         return;
     }
-    copy_text(tls->version, sizeof(tls->version), info.version);
-    copy_text(tls->cipher, sizeof(tls->cipher), info.cipher);
-    copy_text(tls->group, sizeof(tls->group), info.group);
+    tls->version = info.version;
+    tls->cipher = info.cipher;
+    tls->group = info.group;
     tls->alpn = info.alpn;
     tls->resumed = info.resumed;
     note_certificate(tls, &info);
@@ -58,12 +72,13 @@ void session_note_server_tls(struct session *session)
 
     if (!stream_tls_info(&session->leg[LEG_SERVER], &info))
         return;
-    copy_text(session->server_tls, sizeof(session->server_tls), info.version);
+    session->server_tls = info.version;
     session->server_resumed = info.resumed;
 }
 
 void session_forget_tls(struct session *session)
 {
+    free(session->tls.sni);
     free(session->tls.client_name);
     free(session->tls.failed);
 }
@@ -92,11 +107,11 @@ void session_log_tls(const struct session *session, struct log_line *line)
     const struct session_tls *tls = &session->tls;
 
     log_text(line, "tls", tls->up ? slice_from(tls->version) : SLICE("none"));
-    if (tls->cipher[0])
+    if (tls->cipher)
         log_text(line, "cipher", slice_from(tls->cipher));
-    if (tls->group[0])
+    if (tls->group)
         log_text(line, "group", slice_from(tls->group));
-    if (tls->sni[0])
+    if (tls->sni)
         log_text(line, "sni", slice_from(tls->sni));
     if (!tls->up)
         return;

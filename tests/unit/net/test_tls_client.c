@@ -52,7 +52,7 @@ static int teardown_group(void **state)
 struct visit {
     enum io status;
     enum stream_failure failure;
-    char detail[STREAM_DETAIL_MAX];
+    char detail[160];
     enum tls_peer peer;
     enum tls_peer_fault fault;
     char sni[128]; /* as the server saw it */
@@ -104,7 +104,8 @@ static struct visit go_as(struct tls_client *client, const char *certificate, co
     if (visit.status == IO_OK)
         talk(&bench, &server, &visit);
     visit.failure = bench.stream.failure;
-    (void)snprintf(visit.detail, sizeof(visit.detail), "%s", bench.stream.detail);
+    (void)snprintf(
+        visit.detail, sizeof(visit.detail), "%s", bench.stream.detail ? bench.stream.detail : "");
     (void)stream_tls_info(&bench.stream, &info);
     visit.peer = info.peer;
     visit.fault = info.peer_fault;
