@@ -11,19 +11,8 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { DETAIL_MAX = 160, RECORD_PLAINTEXT_MAX = 16384, RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048 };
-
-static void set_detail(struct stream *stream, const char *text, const char *more)
-{
-    char detail[DETAIL_MAX];
-
-    if (stream->detail)
-        return;
-    (void)snprintf(detail, sizeof(detail), "%s%s%s", text, *more ? ": " : "", more);
-    stream->detail = strdup(detail); /* without memory the log says less */
-}
+enum { RECORD_PLAINTEXT_MAX = 16384, RECORD_MAX = RECORD_PLAINTEXT_MAX + 2048 };
 
 static enum stream_failure failure_of(const struct stream *stream, int reason)
 {
@@ -51,11 +40,12 @@ static void note_failure(struct stream *stream, int why)
     unsigned long code = ERR_peek_error();
     const char *text = ERR_reason_error_string(code);
     int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
-    const char *more = "";
+    char more[128] = "";
 
     stream->tls_reason = reason;
     if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-        more = X509_verify_cert_error_string(SSL_get_verify_result(stream->ssl));
+        (void)snprintf(more, sizeof(more), ": %s",
+            X509_verify_cert_error_string(SSL_get_verify_result(stream->ssl)));
     if (stream->failure != STREAM_FINE) {
         /* One of our callbacks has set the failure already. */
     } else if (why == SSL_ERROR_SYSCALL) {
@@ -64,7 +54,7 @@ static void note_failure(struct stream *stream, int why)
         stream->failure = failure_of(stream, reason);
         if (!stream->handshaken && reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
             text = "closed during the handshake";
-        set_detail(stream, text ? text : "the library failed without a reason", more);
+        tls_set_detail(stream, text ? text : "the library failed without a reason", more);
     }
     ERR_clear_error();
 }
@@ -246,7 +236,7 @@ enum io tls_begin(struct stream *stream, SSL_CTX *context)
         SSL_free(ssl);
         BIO_free(bio);
         ERR_clear_error();
-        set_detail(stream, "no memory for TLS", "");
+        tls_set_detail(stream, "no memory for TLS", "");
         return IO_ERR;
     }
     SSL_set_bio(ssl, bio, bio);

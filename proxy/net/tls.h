@@ -23,6 +23,12 @@ enum io tls_handshake(struct stream *stream);
 enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got);
 enum io tls_write(struct stream *stream, struct slice bytes, size_t *put);
 
+/*
+ * tls_detail.c. Keeps both texts, one behind the other, as the stream's detail if it has none.
+ * Without memory the log says less.
+ */
+void tls_set_detail(struct stream *stream, const char *text, const char *more);
+
 /* Does what stream_set_secret promises. */
 void tls_set_secret(struct stream *stream, bool is_secret);
 

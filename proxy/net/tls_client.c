@@ -283,7 +283,7 @@ enum io stream_start_tls_client(struct stream *stream, struct tls_client *client
         return IO_OK;
     /* Without a name a certificate for any name would be accepted [attack A18]. */
     stream->failure = STREAM_HANDSHAKE;
-    stream->detail = strdup("no usable name to verify");
+    tls_set_detail(stream, "no usable name to verify", "");
     ERR_clear_error();
     return IO_ERR;
 }

@@ -4,7 +4,6 @@
 #include "mailmux/check.h"
 #include "tls.h"
 #include "tls_lean_parts.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +64,7 @@ static bool seal(struct stream *stream, enum record_type type, struct slice cont
     cork->n += n;
     if (n == 0 && stream->failure == STREAM_FINE) {
         stream->failure = STREAM_TLS_PROTOCOL;
-        (void)snprintf(stream->detail, sizeof(stream->detail), "a record could not be sealed");
+        tls_set_detail(stream, "a record could not be sealed", "");
     }
     return n > 0;
 }
@@ -80,7 +79,7 @@ static void fail(struct stream *stream, unsigned char alert, const char *text)
     if (!stream->unwritable && !stream->finished)
         (void)seal(stream, RECORD_TYPE_ALERT, slice_of(record, sizeof(record)));
     stream->failure = STREAM_TLS_PROTOCOL;
-    (void)snprintf(stream->detail, sizeof(stream->detail), "%s", text);
+    tls_set_detail(stream, text, "");
 }
 
 /*
@@ -130,7 +129,7 @@ static bool heed(struct stream *stream, struct lean_verdict verdict)
         break;
     case LEAN_ALERTED:
         stream->failure = STREAM_TLS_PROTOCOL;
-        (void)snprintf(stream->detail, sizeof(stream->detail), "tlsv1.3 alert %s", verdict.text);
+        tls_set_detail(stream, "tlsv1.3 alert ", verdict.text);
         break;
     case LEAN_REFUSED:
         fail(stream, verdict.alert, verdict.text);
@@ -247,7 +246,7 @@ static enum io lose(struct stream *stream, enum io status)
     stream->lean->end = LEAN_LOST;
     stream->failure = status == IO_EOF ? STREAM_TRUNCATED : STREAM_RESET;
     if (status == IO_EOF)
-        (void)snprintf(stream->detail, sizeof(stream->detail), "unexpected eof while reading");
+        tls_set_detail(stream, "unexpected eof while reading", "");
     return IO_ERR;
 }
 

@@ -490,7 +490,7 @@ static void test_toward_a_server(void **state)
     assert_non_null(client);
     stream_bench_open(&bench);
     memory_tls_init_server(&peer, &bench.wire, certificate, key);
-    assert_int_equal(stream_start_tls_client(&bench.stream, client, NULL), IO_OK);
+    assert_int_equal(stream_start_tls_client(&bench.stream, client, NULL, NULL), IO_OK);
     assert_int_equal(stream_bench_shake(&bench, &peer), IO_OK);
     leave(&bench);
     memory_wire_set_one_byte(&bench.wire);
