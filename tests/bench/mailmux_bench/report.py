@@ -73,7 +73,7 @@ def page(run):
     lines = [
         f"mailmux {machine['commit']}; {machine['system']}, kernel {machine['kernel']}, "
         f"{machine['processors']} processors ({machine['model']}), {machine['openssl']}; "
-        f"{run['workers']} worker, {run['rounds']} rounds, {run['seconds'] / 60:.0f} minutes. "
+        f"{run['workers']} worker, up to {run['rounds']} rounds, {run['seconds'] / 60:.0f} minutes. "
         f"{run['disturbed']} measurements were disturbed by other processes and "
         f"{run['repeated']} repeated.", "",
         *summary(run["rows"]), "", *everything(run["rows"], list(run["versions"])), "",
