@@ -153,19 +153,17 @@ static void note_hold(struct pool *pool, struct pool_waiter *waiter, uint64_t no
  */
 void pool_serve_queue(struct pool *pool, uint64_t now_ms)
 {
-    struct list *fresh = pool->fresh.next;
-    struct list *refused = pool->refused.next;
+    struct pool_waiter *fresh = first_of(&pool->fresh, pool->fresh.next);
+    struct pool_waiter *refused = first_of(&pool->refused, pool->refused.next);
 
-    while (fresh != &pool->fresh || refused != &pool->refused) {
-        struct pool_waiter *one = first_of(&pool->fresh, fresh);
-        struct pool_waiter *other = first_of(&pool->refused, refused);
-        bool is_fresh = one && (!other || one->arrival < other->arrival);
-        struct pool_waiter *waiter = is_fresh ? one : other;
+    while (fresh || refused) {
+        bool is_fresh = fresh && (!refused || fresh->arrival < refused->arrival);
+        struct pool_waiter *waiter = is_fresh ? fresh : refused;
 
         if (is_fresh)
-            fresh = fresh->next;
+            fresh = first_of(&pool->fresh, waiter->node.next);
         else
-            refused = refused->next;
+            refused = first_of(&pool->refused, waiter->node.next);
         if (!serve(pool, waiter, now_ms))
             note_hold(pool, waiter, now_ms);
     }
