@@ -296,6 +296,9 @@ struct config {
 /* Returns how many addresses its listeners have together. */
 size_t config_count_addresses(const struct config *config);
 
+/* Returns whether a route passes connections on unread. */
+bool config_passes(const struct config *config);
+
 /* A problem of a configuration. An error makes the configuration unusable. */
 struct config_problem {
     bool is_error; /* else a warning */

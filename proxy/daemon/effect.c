@@ -1,13 +1,25 @@
 #include "server.h"
 
+#include "duct.h"
 #include "mailmux/log.h"
 #include <stdlib.h>
 
 enum { NAMES_PATIENCE_MS = 5000 /* a configuration waits so long for its names */ };
 
-static size_t session_limit(const struct config *config, size_t descriptors)
+/* Returns how many descriptors are not for sessions. */
+static size_t kept_descriptors(const struct server *server, const struct config *config)
 {
     size_t kept = DESCRIPTORS_KEPT + config_count_addresses(config);
+
+    if (config_passes(config))
+        kept += server->worker_count * DUCT_MAX * DUCT_DESCRIPTORS;
+    return kept;
+}
+
+static size_t session_limit(const struct server *server, const struct config *config)
+{
+    size_t kept = kept_descriptors(server, config);
+    size_t descriptors = server->descriptors;
     size_t possible = descriptors > kept + DESCRIPTORS_PER_SESSION
                           ? (descriptors - kept) / DESCRIPTORS_PER_SESSION
                           : 1;
@@ -28,7 +40,7 @@ static bool prepare(struct server *server, struct snapshot *snapshot)
     server->coming.snapshot = snapshot;
     if (!snapshot || !server->acceptor)
         return false;
-    server->session_limit = session_limit(snapshot_config(snapshot), server->descriptors);
+    server->session_limit = session_limit(server, snapshot_config(snapshot));
     server->coming.plan = acceptor_plan(server->acceptor, snapshot, server->session_limit);
     return server->coming.plan != NULL;
 }

@@ -21,8 +21,8 @@ static const char *const allowed[] = {"accept", "accept4", "access", "brk", "clo
     "readlinkat", "readv", "recvfrom", "recvmmsg", "recvmsg", "rename", "renameat", "renameat2",
     "restart_syscall", "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
     "sched_getaffinity", "sched_yield", "sendmmsg", "sendmsg", "sendto", "set_robust_list",
-    "setsockopt", "shutdown", "sigaltstack", "socketpair", "stat", "statx", "sysinfo", "time",
-    "umask", "uname", "unlink", "unlinkat", "write", "writev"};
+    "setsockopt", "shutdown", "sigaltstack", "socketpair", "splice", "stat", "statx", "sysinfo",
+    "time", "umask", "uname", "unlink", "unlinkat", "write", "writev"};
 
 /* Nothing in mailmux asks for these: one that does is no longer mailmux. */
 static const char *const deadly[] = {

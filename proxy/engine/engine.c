@@ -88,6 +88,7 @@ bool engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hoo
         (struct stream_context){&engine->cork, &engine->replies, tls_lean_tools_new()};
     buffer_pool_init(&engine->lines, ENGINE_LINE_BUFFER, ENGINE_IDLE_BUFFERS);
     buffer_pool_init(&engine->replies, ENGINE_REPLY_BUFFER, ENGINE_IDLE_BUFFERS);
+    duct_pool_init(&engine->ducts);
     list_init(&engine->next_turn);
     list_init(&engine->end_of_turn);
     list_init(&engine->post);
@@ -112,6 +113,7 @@ void engine_deinit(struct engine *engine)
     buffer_pool_deinit(&engine->lines);
     buffer_pool_deinit(&engine->replies);
     tls_lean_tools_free(engine->streams.lean);
+    duct_pool_deinit(&engine->ducts);
     (void)pthread_mutex_destroy(&engine->post_lock);
 }
 

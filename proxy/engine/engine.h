@@ -86,6 +86,7 @@ struct engine {
     struct stream_context streams;
     struct buffer_pool lines;
     struct buffer_pool replies;
+    struct duct_pool ducts;
     struct cork cork;
     char scratch[ENGINE_SCRATCH];
     struct list next_turn;

@@ -1,6 +1,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -30,14 +31,9 @@ static int fd_of(const struct wire *wire)
     return ((const struct socket *)(const void *)wire)->fd;
 }
 
-static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
+/* What the kernel's answer n to a receive means. */
+static enum io received(const struct socket *sock, ssize_t n, size_t *got)
 {
-    struct socket *sock = socket_of(wire);
-    ssize_t n;
-
-    do
-        n = recv(sock->fd, into, cap, 0);
-    while (n < 0 && errno == EINTR);
     if (n > 0) {
         *got = (size_t)n;
         return IO_OK;
@@ -53,14 +49,31 @@ static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
     return errno == EAGAIN ? IO_AGAIN : IO_ERR;
 }
 
-static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
+static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
 {
     struct socket *sock = socket_of(wire);
     ssize_t n;
 
     do
-        n = send(sock->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+        n = recv(sock->fd, into, cap, 0);
     while (n < 0 && errno == EINTR);
+    return received(sock, n, got);
+}
+
+static enum io receive_into(struct wire *wire, struct duct *duct, size_t cap, size_t *got)
+{
+    struct socket *sock = socket_of(wire);
+    ssize_t n;
+
+    do
+        n = splice(sock->fd, NULL, duct->into, NULL, cap, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    while (n < 0 && errno == EINTR);
+    return received(sock, n, got);
+}
+
+/* What the kernel's answer n to a send means. */
+static enum io transmitted(const struct socket *sock, ssize_t n, size_t *sent)
+{
     if (n >= 0) {
         *sent = (size_t)n;
         return n > 0 ? IO_OK : IO_AGAIN;
@@ -70,6 +83,29 @@ static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
     if (sock->failure != 0)
         errno = sock->failure;
     return IO_ERR;
+}
+
+static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
+{
+    struct socket *sock = socket_of(wire);
+    ssize_t n;
+
+    do
+        n = send(sock->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return transmitted(sock, n, sent);
+}
+
+/* The kernel waits for more if it is asked for more than the duct holds. */
+static enum io send_from(struct wire *wire, struct duct *duct, size_t *sent)
+{
+    struct socket *sock = socket_of(wire);
+    ssize_t n;
+
+    do
+        n = splice(duct->out, NULL, sock->fd, NULL, duct->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    while (n < 0 && errno == EINTR);
+    return transmitted(sock, n, sent);
 }
 
 /* The kernel counts an unacknowledged FIN as one octet. */
@@ -238,6 +274,8 @@ static void close_socket(struct wire *wire, bool reset)
 static const struct wire_ops socket_ops = {
     .receive = receive,
     .send = transmit,
+    .receive_into = receive_into,
+    .send_from = send_from,
     .finish = finish,
     .connect_result = connect_result,
     .local_address = local_address,

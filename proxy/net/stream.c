@@ -18,15 +18,18 @@ static bool is_reset_behind_write(const struct stream *stream)
     return stream->unwritable && stream->wire->error != EPIPE;
 }
 
-static enum io plain_read(struct stream *stream, char *into, size_t cap, size_t *got)
+static enum io note_read(struct stream *stream, enum io status)
 {
-    enum io status = wire_receive(stream->wire, into, cap, got);
-
     if (status == IO_EOF && is_reset_behind_write(stream))
         status = IO_ERR;
     if (status == IO_ERR)
         stream->failure = STREAM_RESET;
     return status;
+}
+
+static enum io plain_read(struct stream *stream, char *into, size_t cap, size_t *got)
+{
+    return note_read(stream, wire_receive(stream->wire, into, cap, got));
 }
 
 /* After a write has failed: drops all output that waits. */
@@ -37,13 +40,16 @@ static void lose_output(struct stream *stream)
     buffer_give(stream->context->pool, &stream->held);
 }
 
-static enum io plain_write(struct stream *stream, struct slice bytes, size_t *put)
+static enum io note_write(struct stream *stream, enum io status)
 {
-    enum io status = wire_send(stream->wire, bytes, put);
-
     if (status == IO_ERR)
         lose_output(stream);
     return status;
+}
+
+static enum io plain_write(struct stream *stream, struct slice bytes, size_t *put)
+{
+    return note_write(stream, wire_send(stream->wire, bytes, put));
 }
 
 static void on_wire_event(void *owner, unsigned events)
@@ -127,6 +133,22 @@ enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
     if (stream->lean)
         return tls_lean_write(stream, bytes, put);
     return stream->ssl ? tls_write(stream, bytes, put) : plain_write(stream, bytes, put);
+}
+
+enum io stream_read_into(struct stream *stream, struct duct *duct, size_t *got)
+{
+    *got = 0;
+    if (stream->failure != STREAM_FINE)
+        return IO_ERR;
+    return note_read(stream, wire_receive_into(stream->wire, duct, got));
+}
+
+enum io stream_write_from(struct stream *stream, struct duct *duct, size_t *put)
+{
+    *put = 0;
+    if (stream->failure != STREAM_FINE || stream->finished || stream->unwritable)
+        return IO_ERR;
+    return note_write(stream, wire_send_from(stream->wire, duct, put));
 }
 
 enum io stream_flush(struct stream *stream)

@@ -205,6 +205,15 @@ enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
     __attribute__((warn_unused_result));
 
 /*
+ * stream_read and stream_write by way of a duct (net/duct.h), for a stream in clear. The duct must
+ * be empty for the first, and hold something for the second, which sends what it holds.
+ */
+enum io stream_read_into(struct stream *stream, struct duct *duct, size_t *got)
+    __attribute__((warn_unused_result));
+enum io stream_write_from(struct stream *stream, struct duct *duct, size_t *put)
+    __attribute__((warn_unused_result));
+
+/*
  * Sends what is held. IO_OK: nothing is held any more. IO_AGAIN: some of it waits until the wire is
  * writable. IO_ERR: a write to the wire has failed.
  */

@@ -7,19 +7,21 @@ void wire_init(struct wire *wire, const struct wire_ops *ops, unsigned ready)
     *wire = (struct wire){.ops = ops, .ready = ready};
 }
 
-enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
+/* Returns whether a receive may bring anything. If not, *status says why. */
+static bool may_receive(const struct wire *wire, enum io *status)
 {
-    enum io status;
-
-    *got = 0;
     if (wire->ended)
-        return wire->error ? IO_ERR : IO_EOF;
-    if (!(wire->ready & WIRE_READABLE))
-        return IO_AGAIN;
-    status = wire->ops->receive(wire, into, cap, got);
+        *status = wire->error ? IO_ERR : IO_EOF;
+    else
+        *status = IO_AGAIN;
+    return !wire->ended && (wire->ready & WIRE_READABLE) != 0;
+}
+
+static void note_received(struct wire *wire, enum io status, size_t got)
+{
     if (status == IO_OK)
-        wire->received += *got;
-    if (status == IO_AGAIN || (status == IO_OK && *got < cap && !wire->is_last))
+        wire->received += got;
+    if (status == IO_AGAIN)
         wire->ready &= ~(unsigned)WIRE_READABLE;
     if (status == IO_ERR)
         wire->error = errno;
@@ -28,7 +30,45 @@ enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
         /* READABLE is no longer watched: see wire_watch. */
         wire_watch(wire, wire->watched);
     }
+}
+
+enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
+{
+    enum io status;
+
+    *got = 0;
+    if (!may_receive(wire, &status))
+        return status;
+    status = wire->ops->receive(wire, into, cap, got);
+    note_received(wire, status, *got);
+    if (status == IO_OK && *got < cap && !wire->is_last)
+        wire->ready &= ~(unsigned)WIRE_READABLE;
     return status;
+}
+
+enum io wire_receive_into(struct wire *wire, struct duct *duct, size_t *got)
+{
+    enum io status;
+
+    *got = 0;
+    if (!may_receive(wire, &status))
+        return status;
+    status = wire->ops->receive_into(wire, duct, DUCT_READ, got);
+    note_received(wire, status, *got);
+    duct->held += *got;
+    return status;
+}
+
+static void note_sent(struct wire *wire, enum io status, size_t wanted, size_t sent)
+{
+    if (status == IO_OK)
+        wire->sent += sent;
+    if (status == IO_AGAIN || (status == IO_OK && sent < wanted))
+        wire->ready &= ~(unsigned)WIRE_WRITABLE;
+    if (status == IO_ERR) {
+        wire->error = errno;
+        wire->ready |= (unsigned)WIRE_READABLE; /* last words may wait to be read */
+    }
 }
 
 enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
@@ -41,14 +81,20 @@ enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
     if (!(wire->ready & WIRE_WRITABLE))
         return IO_AGAIN;
     status = wire->ops->send(wire, bytes, sent);
-    if (status == IO_OK)
-        wire->sent += *sent;
-    if (status == IO_AGAIN || (status == IO_OK && *sent < bytes.n))
-        wire->ready &= ~(unsigned)WIRE_WRITABLE;
-    if (status == IO_ERR) {
-        wire->error = errno;
-        wire->ready |= (unsigned)WIRE_READABLE; /* last words may wait to be read */
-    }
+    note_sent(wire, status, bytes.n, *sent);
+    return status;
+}
+
+enum io wire_send_from(struct wire *wire, struct duct *duct, size_t *sent)
+{
+    enum io status;
+
+    *sent = 0;
+    if (!(wire->ready & WIRE_WRITABLE))
+        return IO_AGAIN;
+    status = wire->ops->send_from(wire, duct, sent);
+    note_sent(wire, status, *sent, *sent);
+    duct->held -= *sent;
     return status;
 }
 

@@ -11,6 +11,7 @@
 #ifndef MAILMUX_WIRE_H
 #define MAILMUX_WIRE_H
 
+#include "duct.h"
 #include "mailmux/address.h"
 #include "mailmux/slice.h"
 
@@ -35,6 +36,12 @@ struct wire;
 struct wire_ops {
     enum io (*receive)(struct wire *wire, char *into, size_t cap, size_t *got);
     enum io (*send)(struct wire *wire, struct slice bytes, size_t *sent);
+    /*
+     * The same by way of a duct: up to cap octets from the wire into one that is empty, and all
+     * that one holds to the wire.
+     */
+    enum io (*receive_into)(struct wire *wire, struct duct *duct, size_t cap, size_t *got);
+    enum io (*send_from)(struct wire *wire, struct duct *duct, size_t *sent);
     /* Ends our direction (FIN); the peer may still send. */
     void (*finish)(struct wire *wire);
     /* The result of connecting, once the wire is writable: 0 or an errno. */
@@ -89,6 +96,17 @@ struct wire {
 enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
 enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
+    __attribute__((warn_unused_result));
+
+/*
+ * The same by way of a duct, whose count they keep. It must be empty for the first, and hold
+ * something for the second. A short read or write says less than those of wire_receive and
+ * wire_send: the duct may have been full. So only IO_AGAIN clears the readiness. Not for a wire
+ * with is_last, as a splice stops at an urgent octet.
+ */
+enum io wire_receive_into(struct wire *wire, struct duct *duct, size_t *got)
+    __attribute__((warn_unused_result));
+enum io wire_send_from(struct wire *wire, struct duct *duct, size_t *sent)
     __attribute__((warn_unused_result));
 
 /*

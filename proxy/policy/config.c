@@ -159,3 +159,21 @@ size_t config_count_addresses(const struct config *config)
         count += config->listeners[i].bind_count;
     return count;
 }
+
+static bool listener_passes(const struct config_listener *listener)
+{
+    for (size_t i = 0; i < listener->route_count; i++) {
+        if (listener->routes[i].target == ROUTE_PASS)
+            return true;
+    }
+    return false;
+}
+
+bool config_passes(const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (listener_passes(&config->listeners[i]))
+            return true;
+    }
+    return false;
+}

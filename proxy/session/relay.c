@@ -5,6 +5,13 @@
 /* reads of one direction before the other one, and other sessions, have their turn */
 enum { PUMP_TURNS = 4 };
 
+/*
+ * A duct takes less of the processor if much goes through it at once, and more if little does. So
+ * it is taken where the scratch memory was filled so many times in a row, and no longer once so
+ * little has come. The numbers are in docs/developer/decisions/0027-ducts.md.
+ */
+enum { SPLICE_AFTER = 16, SPLICE_LEAST = 16 * 1024 };
+
 static void note_end(struct pipe *pipe, enum io status)
 {
     pipe->ended = true;
@@ -89,7 +96,7 @@ static struct slice write_last(
 
 void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes)
 {
-    if (buffer_held(pipe->out).n == 0)
+    if (pipe_waiting(pipe) == 0)
         bytes = write_to(pipe, sink, bytes);
     if (bytes.n > 0 && pipe->fault == PIPE_FINE && !buffer_append(pipe->out, bytes))
         pipe->fault = PIPE_NO_MEMORY;
@@ -108,15 +115,38 @@ void pipe_note_tail(struct pipe *pipe, struct slice passed)
     pipe->tail_len = kept + added;
 }
 
-static void drop_output(struct pipe *pipe, struct engine *engine)
+size_t pipe_waiting(const struct pipe *pipe)
+{
+    return buffer_held(pipe->out).n + duct_held(pipe->duct);
+}
+
+void pipe_drop_output(struct pipe *pipe, struct engine *engine)
 {
     buffer_give_cleansed(&engine->replies, &pipe->out);
+    duct_give(&engine->ducts, &pipe->duct);
+}
+
+/* Sends what the duct holds until the sink takes no more. An empty duct goes back. */
+static void empty_duct(struct pipe *pipe, struct stream *sink, struct engine *engine)
+{
+    while (duct_held(pipe->duct) > 0 && pipe->fault == PIPE_FINE) {
+        size_t put;
+        enum io status = stream_write_from(sink, pipe->duct, &put);
+
+        if (status == IO_AGAIN)
+            return;
+        if (status != IO_OK)
+            pipe->fault = PIPE_SINK_GONE;
+        pipe->sent += put;
+    }
+    duct_give(&engine->ducts, &pipe->duct);
 }
 
 bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine)
 {
     struct slice waiting = buffer_held(pipe->out);
     enum pipe_fault before = pipe->fault;
+    uint64_t sent = pipe->sent;
     struct slice rest;
     bool moved = false;
 
@@ -133,10 +163,11 @@ bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine)
     }
     rest = write_to(pipe, sink, waiting);
     if (rest.n == 0 || pipe->fault != PIPE_FINE)
-        drop_output(pipe, engine);
+        buffer_give_cleansed(&engine->replies, &pipe->out);
     else
         buffer_consume(pipe->out, waiting.n - rest.n);
-    return moved || rest.n < waiting.n || pipe->fault != before;
+    empty_duct(pipe, sink, engine);
+    return moved || pipe->sent > sent || pipe->fault != before;
 }
 
 void pipe_flush_last(struct pipe *pipe, struct stream *sink, struct engine *engine)
@@ -152,7 +183,7 @@ void pipe_flush_last(struct pipe *pipe, struct stream *sink, struct engine *engi
 bool pipe_has_output(const struct pipe *pipe, const struct stream *sink)
 {
     return pipe->fault == PIPE_FINE &&
-           (buffer_held(pipe->out).n > 0 || (stream_is_open(sink) && stream_has_held(sink)));
+           (pipe_waiting(pipe) > 0 || (stream_is_open(sink) && stream_has_held(sink)));
 }
 
 bool pipe_is_cut(const struct pipe *pipe, const struct stream *sink)
@@ -213,11 +244,51 @@ static enum io read_some(
     return first;
 }
 
+static enum io copy(
+    struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
+{
+    size_t got;
+    enum io status = read_some(pipe, source, engine, &got);
+
+    pipe->full_reads = got == sizeof(engine->scratch) ? pipe->full_reads + 1 : 0;
+    if (status != IO_OK)
+        return status;
+    pipe->bytes += got;
+    pipe_note_tail(pipe, slice_of(engine->scratch, got));
+    pass_on(pipe, sink, engine, slice_of(engine->scratch, got));
+    return IO_OK;
+}
+
+/* What the sink does not take stays in the duct. */
+static enum io splice_on(
+    struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
+{
+    size_t got;
+    enum io status = stream_read_into(source, pipe->duct, &got);
+
+    if (got < SPLICE_LEAST)
+        pipe->full_reads = 0;
+    pipe->bytes += got;
+    empty_duct(pipe, sink, engine);
+    return status;
+}
+
+static bool takes_duct(struct pipe *pipe, const struct stream *source, const struct stream *sink,
+    struct engine *engine)
+{
+    if (!pipe->may_splice || pipe->full_reads < SPLICE_AFTER || pipe->fault != PIPE_FINE ||
+        stream_is_tls(source) || stream_is_tls(sink) || stream_is_last(source))
+        return false; /* by splice an urgent octet would stand in the way of all behind it */
+    pipe->duct = duct_take(&engine->ducts);
+    if (!pipe->duct)
+        pipe->full_reads = 0; /* perhaps later */
+    return pipe->duct != NULL;
+}
+
 bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
 {
     for (int turn = 0; turn < PUMP_TURNS; turn++) {
         enum io status;
-        size_t got;
 
         (void)pipe_flush(pipe, sink, engine);
         if (pipe->fault == PIPE_NO_MEMORY || pipe_has_output(pipe, sink))
@@ -226,14 +297,12 @@ bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, st
             pass_end_on(pipe, sink);
             return false;
         }
-        status = read_some(pipe, source, engine, &got);
+        status = takes_duct(pipe, source, sink, engine) ? splice_on(pipe, source, sink, engine)
+                                                        : copy(pipe, source, sink, engine);
         if (status == IO_AGAIN)
             return false;
         if (status != IO_OK)
-            continue; /* what is held goes out before the end */
-        pipe->bytes += got;
-        pipe_note_tail(pipe, slice_of(engine->scratch, got));
-        pass_on(pipe, sink, engine, slice_of(engine->scratch, got));
+            note_end(pipe, status); /* what is held goes out before the end */
     }
     return true;
 }
@@ -241,7 +310,7 @@ bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, st
 void pipe_deinit(struct pipe *pipe, struct buffer_pool *in_pool, struct engine *engine)
 {
     buffer_give_cleansed(in_pool, &pipe->in);
-    buffer_give_cleansed(&engine->replies, &pipe->out);
+    pipe_drop_output(pipe, engine);
     explicit_bzero(pipe->tail, sizeof(pipe->tail));
     pipe->tail_len = 0;
 }

@@ -28,13 +28,16 @@ enum { PIPE_TAIL = 160 /* octets at the end of what a relay has passed that are 
 struct pipe {
     struct buffer *in;  /* read from the source, but not used by the dialog yet */
     struct buffer *out; /* waits for the sink */
+    struct duct *duct;  /* waits for the sink, in the kernel; never beside `out` */
     enum pipe_fault fault;
-    bool ended;     /* the source has ended its direction */
-    bool truncated; /* the end was not clean: RST, or TLS without close_notify */
-    bool is_plain;  /* what stands in `in` is a message, and no command that may have a secret */
-    bool is_opaque; /* a relay: it is not known where its messages end */
-    bool resets;    /* a truncated end reaches a sink in clear as RST: a FIN would look clean */
+    bool ended;      /* the source has ended its direction */
+    bool truncated;  /* the end was not clean: RST, or TLS without close_notify */
+    bool is_plain;   /* what stands in `in` is a message, and no command that may have a secret */
+    bool is_opaque;  /* a relay: it is not known where its messages end */
+    bool resets;     /* a truncated end reaches a sink in clear as RST: a FIN would look clean */
+    bool may_splice; /* nothing in it is looked at, so that it need not be copied to us */
     enum pipe_told told;
+    unsigned full_reads;  /* of a source in clear, one after the other; see relay.c */
     uint64_t bytes;       /* read from the source */
     uint64_t sent;        /* taken by the sink's stream */
     char tail[PIPE_TAIL]; /* see pipe_note_tail */
@@ -74,11 +77,18 @@ bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine);
  */
 void pipe_flush_last(struct pipe *pipe, struct stream *sink, struct engine *engine);
 
+/* Returns how many octets wait for the sink, without those that its stream holds. */
+size_t pipe_waiting(const struct pipe *pipe);
+
+/* Drops what waits for the sink, cleansed. */
+void pipe_drop_output(struct pipe *pipe, struct engine *engine);
+
 /* Returns whether something waits for the sink and may still get there. */
 bool pipe_has_output(const struct pipe *pipe, const struct stream *sink);
 
 /*
- * One turn of a relay in this direction: from source to sink, through the engine's scratch memory.
+ * One turn of a relay in this direction: from source to sink, through the engine's scratch memory,
+ * or through a duct where that takes less of the processor.
  * The end is passed on after the last byte. If the sink is gone, the source is still read and its
  * bytes are dropped, because a peer may begin to read only after it has sent all. A truncated end
  * of the server is not passed on by FIN to a client in clear, but by a reset when the client's leg

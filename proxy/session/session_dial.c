@@ -141,7 +141,7 @@ void session_begin_renewal(struct session *session)
     server->ended = server->truncated = false;
     session->pipe[LEG_CLIENT].fault = PIPE_FINE;
     /* What the old connection has not taken was meant for it alone. */
-    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
+    pipe_drop_output(&session->pipe[LEG_CLIENT], session->engine);
     upstream_restart(&session->upstream);
 }
 

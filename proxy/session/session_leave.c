@@ -61,6 +61,6 @@ void session_leave_server(struct session *session)
      * What the server has not taken is lost. That is no reason to stop reading the client, so the
      * fault is reset.
      */
-    buffer_give_cleansed(&session->engine->replies, &session->pipe[LEG_CLIENT].out);
+    pipe_drop_output(&session->pipe[LEG_CLIENT], session->engine);
     session->pipe[LEG_CLIENT].fault = PIPE_FINE;
 }

@@ -28,6 +28,7 @@ void session_begin_relay(struct session *session)
         pipe->is_opaque = true;
         stream_leave_library(&session->leg[side]);
         pipe->resets = side == LEG_SERVER || is_passed;
+        pipe->may_splice = is_passed; /* of mail the last words are read */
         buffer_give_cleansed(side == LEG_CLIENT ? &engine->lines : &engine->replies, &pipe->in);
     }
     session->active_ms = uv_now(engine->loop);

@@ -87,7 +87,7 @@ static void describe_leg(const struct session *session, struct log_line *line, i
 
 static size_t waiting_for(const struct session *session, int leg)
 {
-    size_t octets = buffer_held(session->pipe[1 - leg].out).n + stream_held(&session->leg[leg]);
+    size_t octets = pipe_waiting(&session->pipe[1 - leg]) + stream_held(&session->leg[leg]);
 
     return leg == LEG_SERVER ? octets + buffer_held(session->upstream.approach.output).n : octets;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct memory_wire *memory_of(struct wire *wire)
 {
@@ -59,24 +60,49 @@ static size_t allowed(struct memory_script *script, size_t n)
     return most < n ? most : n;
 }
 
-static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
+/* How many octets a receive gives, at most *n: IO_OK, and *n says it. */
+static enum io may_receive(struct memory_wire *memory, size_t *n)
 {
-    struct memory_wire *memory = memory_of(wire);
-    size_t n = memory->inbox.n < cap ? memory->inbox.n : cap;
-
     memory->receive_calls++;
-    if (n == 0 && memory->failure != 0) {
+    if (memory->inbox.n < *n)
+        *n = memory->inbox.n;
+    if (*n == 0 && memory->failure != 0) {
         errno = memory->failure;
         return IO_ERR;
     }
-    if (n == 0)
+    if (*n == 0)
         return memory->inbox_ended ? IO_EOF : IO_AGAIN;
-    n = allowed(&memory->receives, n);
-    if (n == 0)
-        return IO_AGAIN;
-    memcpy(into, memory->inbox.data, n);
-    drop(&memory->inbox, n);
-    *got = n;
+    *n = allowed(&memory->receives, *n);
+    return *n > 0 ? IO_OK : IO_AGAIN;
+}
+
+static enum io receive(struct wire *wire, char *into, size_t cap, size_t *got)
+{
+    struct memory_wire *memory = memory_of(wire);
+    enum io status = may_receive(memory, &cap);
+
+    if (status != IO_OK)
+        return status;
+    memcpy(into, memory->inbox.data, cap);
+    drop(&memory->inbox, cap);
+    *got = cap;
+    return IO_OK;
+}
+
+static enum io receive_into(struct wire *wire, struct duct *duct, size_t cap, size_t *got)
+{
+    struct memory_wire *memory = memory_of(wire);
+    enum io status = may_receive(memory, &cap);
+    ssize_t put;
+
+    memory->duct_calls++;
+    if (status != IO_OK)
+        return status;
+    put = write(duct->into, memory->inbox.data, cap);
+    if (put <= 0)
+        abort(); /* an empty duct takes something */
+    drop(&memory->inbox, (size_t)put);
+    *got = (size_t)put;
     return IO_OK;
 }
 
@@ -90,21 +116,51 @@ static size_t window_of(const struct memory_wire *memory)
     return memory->window > way->n ? memory->window - way->n : 0;
 }
 
-static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
+/* How many octets a send takes, at most *n: IO_OK, and *n says it. */
+static enum io may_send(struct memory_wire *memory, size_t *n)
 {
-    struct memory_wire *memory = memory_of(wire);
     size_t window = window_of(memory);
-    size_t n = bytes.n < window ? bytes.n : window;
 
     memory->send_calls++;
     if (memory->failure != 0 || memory->finished) {
         errno = memory->failure != 0 ? memory->failure : EPIPE;
         return IO_ERR;
     }
-    n = n > 0 ? allowed(&memory->sends, n) : 0;
-    if (n == 0)
-        return IO_AGAIN;
-    append(memory->peer ? &memory->peer->inbox : &memory->outbox, slice_of(bytes.p, n));
+    if (window < *n)
+        *n = window;
+    *n = *n > 0 ? allowed(&memory->sends, *n) : 0;
+    return *n > 0 ? IO_OK : IO_AGAIN;
+}
+
+static void deliver(struct memory_wire *memory, struct slice bytes)
+{
+    append(memory->peer ? &memory->peer->inbox : &memory->outbox, bytes);
+}
+
+static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
+{
+    struct memory_wire *memory = memory_of(wire);
+    enum io status = may_send(memory, &bytes.n);
+
+    if (status != IO_OK)
+        return status;
+    deliver(memory, bytes);
+    *sent = bytes.n;
+    return IO_OK;
+}
+
+static enum io send_from(struct wire *wire, struct duct *duct, size_t *sent)
+{
+    static char bytes[DUCT_READ];
+    struct memory_wire *memory = memory_of(wire);
+    size_t n = duct->held;
+    enum io status = may_send(memory, &n);
+
+    if (status != IO_OK)
+        return status;
+    if (n > sizeof(bytes) || read(duct->out, bytes, n) != (ssize_t)n)
+        abort(); /* it holds what is counted */
+    deliver(memory, slice_of(bytes, n));
     *sent = n;
     return IO_OK;
 }
@@ -163,6 +219,8 @@ static void close_memory(struct wire *wire, bool reset)
 static const struct wire_ops memory_ops = {
     .receive = receive,
     .send = transmit,
+    .receive_into = receive_into,
+    .send_from = send_from,
     .finish = finish,
     .connect_result = connect_result,
     .local_address = local_address,

@@ -47,6 +47,7 @@ struct memory_wire {
     /* What the stream has done: */
     unsigned receive_calls;
     unsigned send_calls;
+    unsigned duct_calls; /* those of the receive calls that were by way of a duct */
     unsigned watch_calls;
     uint64_t patience_ms;
     bool finished;

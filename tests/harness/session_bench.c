@@ -200,6 +200,8 @@ static const char *what_is_left(const struct session_bench *bench)
         return "a line buffer was not given back";
     if (bench->engine.replies.taken != 0)
         return "a reply buffer was not given back";
+    if (bench->engine.ducts.taken != 0)
+        return "a duct was not given back";
     if (bench->sessions.count != 0 || !list_is_empty(&bench->sessions.live))
         return "a session is in the list";
     if (bench->engine.deadlines.count != 0)
@@ -346,7 +348,7 @@ size_t session_bench_held(const struct session_bench *bench)
     const struct engine *engine = &bench->engine;
 
     return engine->lines.taken * engine->lines.cap + engine->lines.extra +
-           engine->replies.taken * engine->replies.cap;
+           engine->replies.taken * engine->replies.cap + engine->ducts.taken * DUCT_READ;
 }
 
 /*

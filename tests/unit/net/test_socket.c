@@ -442,6 +442,55 @@ static void test_one_place_in_epoll(void **state)
     assert_int_equal(epoll_calls - before, 1);
 }
 
+/* From one peer to the other through a duct; then the end, and a reset. */
+static void test_by_way_of_a_duct(void **state)
+{
+    enum { OCTETS = 100000 };
+    static char said[OCTETS], heard_by_peer[OCTETS];
+    struct listener *listener = *state;
+    struct heard heard = {0}, heard_there = {0};
+    struct duct_pool pool;
+    struct duct *duct;
+    int peer, other;
+    struct wire *from = connected(listener, &heard, &peer);
+    struct wire *to = connected(listener, &heard_there, &other);
+    size_t passed = 0, n;
+
+    for (size_t i = 0; i < OCTETS; i++)
+        said[i] = (char)(i * 31 / 7);
+    duct_pool_init(&pool);
+    duct = duct_take(&pool);
+    assert_non_null(duct);
+    assert_int_equal(send(peer, said, OCTETS, 0), OCTETS);
+    wire_watch(from, WIRE_READABLE);
+    while (passed < OCTETS) {
+        enum io status = wire_receive_into(from, duct, &n);
+
+        assert_true(status == IO_OK || status == IO_AGAIN);
+        assert_int_equal(duct->held, n);
+        while (duct->held > 0)
+            assert_int_equal(wire_send_from(to, duct, &n), IO_OK);
+        passed = to->sent;
+        (void)uv_run(&listener->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(from->received, OCTETS);
+    assert_int_equal(recv(other, heard_by_peer, OCTETS, MSG_WAITALL), OCTETS);
+    assert_memory_equal(heard_by_peer, said, OCTETS);
+    (void)shutdown(peer, SHUT_WR);
+    heard.events = 0;
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(wire_receive_into(from, duct, &n), IO_EOF);
+    socket_discard(other, true);
+    wire_watch(to, WIRE_READABLE);
+    run_until(&listener->loop, &heard_there, WIRE_READABLE);
+    assert_int_equal(wire_receive_into(to, duct, &n), IO_ERR);
+    duct_give(&pool, &duct);
+    duct_pool_deinit(&pool);
+    (void)close(peer);
+    wire_close(to, false);
+    end(listener, from, false);
+}
+
 static void test_no_connection_waits(void **state)
 {
     struct listener *listener = *state;
@@ -486,6 +535,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_octets_behind_an_urgent_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_came_before_it_was_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_place_in_epoll, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_by_way_of_a_duct, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_connection_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_from_accepted, setup, teardown),
     };
