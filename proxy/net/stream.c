@@ -198,6 +198,12 @@ void stream_set_secret(struct stream *stream, bool is_secret)
         tls_set_secret(stream, is_secret);
 }
 
+bool stream_awaits_hello(const struct stream *stream)
+{
+    return stream->ssl && stream->service && !stream->handshaken && !stream->hello &&
+           stream->failure == STREAM_FINE;
+}
+
 int stream_error(const struct stream *stream)
 {
     return stream->wire ? stream->wire->error : 0;

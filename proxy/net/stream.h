@@ -227,6 +227,9 @@ size_t stream_held(const struct stream *stream);
 
 bool stream_is_tls(const struct stream *stream);
 
+/* Returns whether TLS has begun in the server role, and the ClientHello has not come as a whole. */
+bool stream_awaits_hello(const struct stream *stream);
+
 /*
  * Returns the errno of the connection's last failure. It is 0 if there was none or if the stream is
  * not open.

@@ -207,12 +207,15 @@ static enum reason handshake_reason(const struct session *session)
     return REASON_HANDSHAKE_FAILED;
 }
 
-/* A client that has not begun its TLS has nothing to lose, and could not read a farewell. */
+/*
+ * A client whose ClientHello is not here as a whole has nothing to lose, and could not read a
+ * farewell. Nor need it ever send the rest.
+ */
 unsigned session_drain_handshake(struct session *session)
 {
-    if (stream_received(&session->leg[LEG_CLIENT]) > session->tls_from)
-        return SESSION_WAIT;
-    return session_give_up(session, REASON_SHUTDOWN);
+    return stream_awaits_hello(&session->leg[LEG_CLIENT])
+               ? session_give_up(session, REASON_SHUTDOWN)
+               : (unsigned)SESSION_WAIT;
 }
 
 /* If an alert was sent, the client gets time to read it. */

@@ -77,7 +77,6 @@ unsigned session_drain_handshake(struct session *session);
 
 unsigned session_run_sniff(struct session *session);
 unsigned session_expire_sniff(struct session *session);
-unsigned session_drain_sniff(struct session *session);
 
 /*
  * For a client whose way was chosen while it was silent: returns whether it has spoken since, and

@@ -168,7 +168,7 @@ static const struct phase phases[SESSION_PHASES] = {
         CLASS_PROXY_HEADER, REASON_TIMEOUT_PROXY_HEADER},
     [SESSION_SNIFF] = {"sniff",
         AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(DIAL) | AFTER(DELAY) | AFTER(RELAY), NULL,
-        false, session_run_sniff, session_expire_sniff, session_drain_sniff, client_reads, NULL,
+        false, session_run_sniff, session_expire_sniff, cut_for_shutdown, client_reads, NULL,
         sniff_ms, CLASS_SNIFF, REASON_NONE},
     [SESSION_HANDSHAKE] = {"handshake",
         AFTER(ACCEPTED) | AFTER(PROXY_HEADER) | AFTER(SNIFF) | AFTER(UPGRADE), NULL, true,

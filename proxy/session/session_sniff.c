@@ -213,12 +213,3 @@ unsigned session_route_anew(struct session *session)
     session->service = session->door;
     return SESSION_SNIFF;
 }
-
-/* ---- The end of the process ---- */
-
-/* A client that has begun to speak is served until it can be told that the process ends. */
-unsigned session_drain_sniff(struct session *session)
-{
-    return heard(session).n > 0 ? (unsigned)SESSION_WAIT
-                                : session_give_up(session, REASON_SHUTDOWN);
-}

@@ -199,6 +199,15 @@ def ask_for_tls(proxy, client):
     client.read_line()
 
 
+def say_half_a_hello(proxy, client):
+    client.send_raw(b"\x16\x03\x01\x02\x00\x01\x00")
+
+
+def say_half_a_hello_behind_starttls(proxy, client):
+    ask_for_tls(proxy, client)
+    say_half_a_hello(proxy, client)
+
+
 def say_half_a_header(proxy, client):
     client.send(b"PROXY TCP4 ")
 
@@ -219,6 +228,9 @@ WAITING = {
     "before TLS": ("implicit", {}, begin_nothing),
     "greeted": ("starttls", {}, read_greeting),
     "before TLS behind STARTTLS": ("starttls", {}, ask_for_tls),
+    "in a ClientHello": ("implicit", {}, say_half_a_hello),
+    "in a ClientHello behind STARTTLS": ("starttls", {}, say_half_a_hello_behind_starttls),
+    "in a ClientHello that decides": ("auto", {}, say_half_a_hello),
     "in a PROXY header": ("starttls", {"accept_proxy_from": "127.0.0.0/8"}, say_half_a_header),
     "lingering": ("starttls", {}, linger),
     "at the goodbye": ("starttls", {}, leave_an_answer_owed),

@@ -262,8 +262,11 @@ static void test_a_part_of_a_word_has_the_time_of_a_line(void **state)
     end();
 }
 
+/* What has come of its first words is no command, so that nothing is lost with it. */
 static void test_the_end_of_the_process(void **state)
 {
+    static const char *const parts[] = {"\x16\x03\x01", "EHL", "S"};
+
     (void)state;
     begin(AUTO);
     sessions_drain(&bench.sessions);
@@ -271,11 +274,29 @@ static void test_the_end_of_the_process(void **state)
     assert_ended(REASON_SHUTDOWN);
     bench.sessions.is_draining = false;
     end();
-    begin(FRONT); /* a client that has begun hears of it in its own protocol */
-    feed("EHL");
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        begin(FRONT);
+        feed(parts[i]);
+        assert_int_equal(bench.session->phase, SESSION_SNIFF);
+        sessions_drain(&bench.sessions);
+        assert_true(session_bench_run(&bench));
+        assert_ended(REASON_SHUTDOWN);
+        bench.sessions.is_draining = false;
+        end();
+    }
+}
+
+/* Nothing has been answered to a part of a ClientHello. Behind a whole one the client hears a word.
+ */
+static void test_the_end_of_the_process_in_a_handshake(void **state)
+{
+    (void)state;
+    begin(AUTO);
+    feed("\x16\x03\x01");
+    assert_int_equal(bench.session->phase, SESSION_HANDSHAKE);
     sessions_drain(&bench.sessions);
-    feed("O c.example\r\n");
-    assert_heard(BENCH_CLIENT, "421 4.3.2 proxy.example Shutting down\r\n");
+    assert_true(session_bench_run(&bench));
+    assert_ended(REASON_SHUTDOWN);
     bench.sessions.is_draining = false;
     end();
 }
@@ -538,6 +559,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_part_of_a_hello_has_the_time_of_a_handshake, fresh),
         cmocka_unit_test_setup(test_a_part_of_a_word_has_the_time_of_a_line, fresh),
         cmocka_unit_test_setup(test_the_end_of_the_process, fresh),
+        cmocka_unit_test_setup(test_the_end_of_the_process_in_a_handshake, fresh),
         cmocka_unit_test_setup(test_something_like_tls_fails_as_tls, fresh),
         cmocka_unit_test_setup(test_alpn_leads_to_a_listener, fresh),
         cmocka_unit_test_setup(test_words_lead_to_a_listener, fresh),
