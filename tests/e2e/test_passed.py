@@ -4,12 +4,14 @@ complete, ends where it ended, and stops where it is not read.
 
 import hashlib
 import os
+import signal
 import socket
 import threading
 
 import pytest
 from mailmux_e2e.client import Client
-from mailmux_e2e.steps import expect, wait_for_end
+from mailmux_e2e.ports import Ports
+from mailmux_e2e.steps import expect, hang, send, wait_for_end
 
 MEGABYTE = 1 << 20
 BLOCK = os.urandom(MEGABYTE)
@@ -131,3 +133,59 @@ def test_a_reset_in_the_middle(proxy, new_backend):
     client.reset()
     assert gone.wait(30)
     assert proxy.wait_for_event("session").fields["reason"] == "client-reset"
+
+
+# Which server, and the program that changes
+
+def pass_one(proxy):
+    """A client that is passed on, and the name that its server says."""
+    client = Client(proxy.ports["front"])
+    client.send_raw(b"\0")
+    return client, client.read_line().decode().strip()
+
+
+@pytest.mark.parametrize("balance", ["round-robin", "least-sessions", "address-hash"])
+def test_servers_share_what_is_passed_on(proxy, new_backend, balance):
+    """The first of three is down, and one more goes while others are served."""
+    dead = Ports()
+    peers = {name: new_backend([send(name.encode() + b"\r\n"), hang()]) for name in ("one", "two")}
+    serve(proxy, dead.reserve(), *(peer.port for peer in peers.values()), balance=balance)
+    clients, names = zip(*(pass_one(proxy) for _ in range(4)))
+    if balance == "address-hash":
+        assert len(set(names)) == 1
+    else:
+        assert sorted(names) == ["one", "one", "two", "two"]
+    gone = names[-1]
+    peers[gone].stop()
+    others = [pass_one(proxy) for _ in range(2)]
+    assert {name for _, name in others} == {"one", "two"} - {gone}
+    for client in [*clients, *(client for client, _ in others)]:
+        client.close()
+    proxy.wait_for_event("session", 6)
+    assert {line.fields["server"] for line in proxy.events("try-failed")} <= \
+        {"peers1", "peers2", "peers3"}
+    dead.release()
+
+
+def test_an_upgrade_keeps_what_is_passed_and_what_has_begun(proxy, new_backend):
+    """A client that has said a part of its first words says the rest to the service that it met."""
+    peer = new_backend([send(b"here\r\n"), hang()])
+    proxy.section("timeouts", handshake="10m")
+    proxy.ports["front"] = proxy._reserved.reserve()
+    proxy.section("listener front", bind=f"127.0.0.1:{proxy.ports['front']}", protocol="auto",
+                  sniff="60s", route=["alpn none -> refuse", f"default -> pass 127.0.0.1:{peer.port}"])
+    proxy.start()
+    passed, _ = pass_one(proxy)
+    begun = Client(proxy.ports["front"])
+    begun.send_raw(b"\x16\x03\x01\x00\x04")
+    proxy.send_signal(signal.SIGUSR2)
+    assert proxy.wait_for_event("ready", 2).fields["why"] == "upgrade"
+    late, _ = pass_one(proxy)
+    begun.send_raw(b"\x02\x00\x00\x00")  # no ClientHello after all
+    assert begun.read_line() == b"here\r\n"
+    for number, client in enumerate((passed, late, begun)):
+        client.send_raw(b"more")
+        assert peer.connection(number).wait_for(b"more")
+        client.close()
+    sessions = [proxy.wait_for_event("session", n + 1) for n in range(3)]
+    assert {line.fields["reason"] for line in sessions} == {"client-closed"}
