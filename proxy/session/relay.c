@@ -8,7 +8,7 @@ enum { PUMP_TURNS = 4 };
 /*
  * A duct takes less of the processor if much goes through it at once, and more if little does. So
  * it is taken where the scratch memory was filled so many times in a row, and no longer once so
- * little has come. The numbers are in docs/developer/decisions/0027-ducts.md.
+ * little has come. The numbers are in docs/developer/decisions/0029-ducts.md.
  */
 enum { SPLICE_AFTER = 16, SPLICE_LEAST = 16 * 1024 };
 
