@@ -45,8 +45,10 @@ struct acceptor {
     struct tallies tallies; /* whom it turns away; its own thread writes them */
     int reserve; /* a descriptor that is closed to have one when there are none; -1: it is lost */
     struct list doors;
-    pthread_mutex_t lock; /* guards inbox and stop_ordered */
-    struct list inbox;    /* plans */
+    pthread_mutex_t lock;    /* guards inbox, is_carried_out and stop_ordered */
+    pthread_cond_t has_done; /* is_carried_out has become true */
+    struct list inbox;       /* plans */
+    bool is_carried_out;     /* all of them */
     bool stop_ordered;
     enum acceptor_end end;
     struct plan_open open; /* as of the last plan; only the main thread uses it and the binder */
@@ -98,6 +100,7 @@ struct acceptor *acceptor_new(struct totals *totals, const struct plan_binder *b
     list_init(&acceptor->doors);
     list_init(&acceptor->inbox);
     (void)pthread_mutex_init(&acceptor->lock, NULL);
+    (void)pthread_cond_init(&acceptor->has_done, NULL);
     take_reserve(acceptor);
     return acceptor;
 }
@@ -412,6 +415,10 @@ static void on_wake(uv_async_t *wake)
     do {
         (void)pthread_mutex_lock(&acceptor->lock);
         plan = next_plan(acceptor);
+        if (!plan) {
+            acceptor->is_carried_out = true;
+            (void)pthread_cond_signal(&acceptor->has_done);
+        }
         stop = acceptor->stop_ordered;
         (void)pthread_mutex_unlock(&acceptor->lock);
         if (plan)
@@ -445,9 +452,12 @@ void acceptor_switch(struct acceptor *acceptor, struct plan **plan)
     plan_note_open(&acceptor->open, *plan);
     (void)pthread_mutex_lock(&acceptor->lock);
     list_append(&acceptor->inbox, &(*plan)->node);
-    (void)pthread_mutex_unlock(&acceptor->lock);
     *plan = NULL;
+    acceptor->is_carried_out = false;
     (void)uv_async_send(&acceptor->wake);
+    while (!acceptor->is_carried_out)
+        (void)pthread_cond_wait(&acceptor->has_done, &acceptor->lock);
+    (void)pthread_mutex_unlock(&acceptor->lock);
 }
 
 void acceptor_stop(struct acceptor **pointer, enum acceptor_end end)
@@ -472,6 +482,7 @@ void acceptor_stop(struct acceptor **pointer, enum acceptor_end end)
         (void)close(acceptor->reserve);
     (void)uv_loop_close(&acceptor->loop);
     (void)pthread_mutex_destroy(&acceptor->lock);
+    (void)pthread_cond_destroy(&acceptor->has_done);
     snapshot_unref(&acceptor->snapshot);
     acceptor->totals->doors = NULL;
     tallies_deinit(&acceptor->tallies);

@@ -41,10 +41,10 @@ bool acceptor_start(struct acceptor *acceptor, struct worker *const *workers, si
     struct plan **plan);
 
 /*
- * Changes to another plan, which must be the last one made. Takes it and sets *plan to NULL. The
- * acceptor's thread carries the plan out soon: from then on the plan's snapshot serves new
- * connections. Sockets that the plan does not have are closed after the connections in their queues
- * have been accepted.
+ * Changes to another plan, which must be the last one made. Takes it and sets *plan to NULL, and
+ * waits until the acceptor's thread has carried it out: then the plan's snapshot serves new
+ * connections. Sockets that the plan does not have were closed after the connections in their
+ * queues had been accepted, so that the next plan may bind what collides with them.
  */
 void acceptor_switch(struct acceptor *acceptor, struct plan **plan);
 

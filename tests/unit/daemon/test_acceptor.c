@@ -327,6 +327,20 @@ static void test_a_door_that_closes_serves_who_waits(void **state)
     assert_false(is_listening(PORT));
 }
 
+/* Else the next plan could not bind an address that collides with one of the last. */
+static void test_a_switch_is_over_when_it_returns(void **state)
+{
+    enum { ROUNDS = 50 };
+
+    start(text, 10);
+    for (int i = 0; i < ROUNDS; i++) {
+        switch_to(IMAP("two", "1002", "good") GOOD, 10);
+        assert_false(is_listening(PORT));
+        switch_to(text, 10);
+        assert_true(is_listening(PORT));
+    }
+}
+
 static void test_stops(void **state)
 {
     start(text, 10);
@@ -383,6 +397,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_limit_is_that_of_the_plan, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             test_a_door_that_closes_serves_who_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_switch_is_over_when_it_returns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stops, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leaves_the_queue_to_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stops_before_it_has_started, set_up, tear_down),
