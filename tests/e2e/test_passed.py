@@ -18,7 +18,8 @@ BLOCK = os.urandom(MEGABYTE)
 
 
 def serve(proxy, *ports, timeouts={}, **settings):
-    proxy.section("timeouts", **{"drain": "2s", **timeouts})
+    # Both sides may be slow to take the rest when one of them has ended.
+    proxy.section("timeouts", **{"drain": "2s", "half_closed": "30s", **timeouts})
     proxy.backend("peers", *ports, check="none", **settings)
     proxy.ports["front"] = proxy._reserved.reserve()
     proxy.section("listener front", bind=f"127.0.0.1:{proxy.ports['front']}", protocol="auto",
@@ -90,6 +91,7 @@ def stop_reading(proxy, new_backend, *steps):
 
     def flood(connection):
         sock, view = connection._socket, memoryview(BLOCK * 64)
+        patience = sock.gettimeout()
         sock.settimeout(1)
         sent = 0
         while sent < len(view):
@@ -100,6 +102,7 @@ def stop_reading(proxy, new_backend, *steps):
             except (ConnectionResetError, BrokenPipeError):
                 gone.set()
                 return
+        sock.settimeout(patience)
 
     peer = new_backend([expect(b"go"), flood, *steps])
     serve(proxy, peer.port)
