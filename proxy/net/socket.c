@@ -17,6 +17,7 @@ struct socket {
     int fd;
     unsigned ends;     /* FIN, HANGUP: they have come */
     unsigned reported; /* those of them that were reported, each once */
+    bool is_finished;  /* our direction has ended */
     int failure;       /* errno found by a poll, since the kernel gives each error once */
     uint64_t patience_ms;
 };
@@ -144,6 +145,7 @@ static void finish(struct wire *wire)
 {
     /* It fails only if the connection is gone already, and receive finds that. */
     (void)shutdown(fd_of(wire), SHUT_WR);
+    socket_of(wire)->is_finished = true;
 }
 
 /* Returns the socket's error and clears it: the next call would see a mere end. */
@@ -178,6 +180,15 @@ static unsigned due_events(const struct socket *sock)
     return sock->wire.watched & ready;
 }
 
+/*
+ * Returns whether the peer is gone. Behind our own end a hang-up is its FIN alone, and what it has
+ * sent before may still wait to be read.
+ */
+static bool is_gone(const struct socket *sock, unsigned events)
+{
+    return (events & (unsigned)EPOLLERR) || ((events & (unsigned)EPOLLHUP) && !sock->is_finished);
+}
+
 /* Keeps what the kernel tells, as it tells it once, whatever is watched at this time. */
 static void note_events(struct socket *sock, unsigned events)
 {
@@ -189,9 +200,9 @@ static void note_events(struct socket *sock, unsigned events)
         sock->wire.ready |= (unsigned)WIRE_WRITABLE;
     if (events & (unsigned)(LAST | GONE))
         sock->wire.is_last = true;
-    if (events & (unsigned)GONE)
+    if (is_gone(sock, events))
         sock->ends |= (unsigned)WIRE_HANGUP;
-    else if (events & (unsigned)EPOLLRDHUP)
+    else if (events & (unsigned)(EPOLLRDHUP | EPOLLHUP))
         sock->ends |= (unsigned)WIRE_FIN;
 }
 

@@ -364,6 +364,29 @@ static void test_the_end_behind_octets(void **state)
     end(listener, wire, false);
 }
 
+/* The kernel says that it hangs up when both have ended, though octets wait to be read. */
+static void test_both_ends_behind_octets(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    char bytes[16];
+    size_t n;
+    int fd;
+    struct wire *wire = connected(listener, &heard, &fd);
+
+    wire_watch(wire, WIRE_HANGUP);
+    wire->ops->finish(wire);
+    assert_int_equal(send(fd, "bye", 3, MSG_NOSIGNAL), 3);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    run_until(&listener->loop, &heard, WIRE_FIN);
+    assert_int_equal(heard.events & (unsigned)WIRE_HANGUP, 0);
+    assert_int_equal(wire_receive(wire, bytes, sizeof(bytes), &n), IO_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(wire_receive(wire, bytes, sizeof(bytes), &n), IO_EOF);
+    (void)close(fd);
+    end(listener, wire, false);
+}
+
 /* A read stops at the place of an urgent octet, and what stands behind it is not told anew. */
 static void test_octets_behind_an_urgent_one(void **state)
 {
@@ -535,6 +558,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_octets_behind_an_urgent_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_came_before_it_was_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_place_in_epoll, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_both_ends_behind_octets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_by_way_of_a_duct, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_connection_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_from_accepted, setup, teardown),
