@@ -207,7 +207,7 @@ unsigned session_route_anew(struct session *session)
     free(session->server_name);
     session->server_name = NULL;
     session->upstream = (struct upstream){0};
-    tally_add(session->route_tally, TALLY_ENDED, 1);
+    tally_take_back(session->route_tally, TALLY_BEGUN);
     session->route_tally = NULL;
     session->target = NULL;
     session->service = session->door;

@@ -70,6 +70,11 @@ void tally_add(struct tally *tally, enum tally_kind kind, uint64_t number)
         count, atomic_load_explicit(count, memory_order_relaxed) + number, memory_order_relaxed);
 }
 
+void tally_take_back(struct tally *tally, enum tally_kind kind)
+{
+    tally_add(tally, kind, UINT64_MAX); /* which is minus one */
+}
+
 void tallies_sum(const struct tallies *tallies, const char *listener, uint64_t sum[TALLY_KINDS])
 {
     const struct tally *tally = atomic_load_explicit(&tallies->first, memory_order_acquire);

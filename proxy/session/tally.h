@@ -39,6 +39,9 @@ struct tally *tallies_of(struct tallies *tallies, const char *listener);
 /* Adds to a count. By the thread of the tallies alone. */
 void tally_add(struct tally *tally, enum tally_kind kind, uint64_t number);
 
+/* Takes one off a count to which the thread has added it. */
+void tally_take_back(struct tally *tally, enum tally_kind kind);
+
 /* Adds the counts of a listener to sum. Any thread. */
 void tallies_sum(const struct tallies *tallies, const char *listener, uint64_t sum[TALLY_KINDS]);
 

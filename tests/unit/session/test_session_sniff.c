@@ -433,16 +433,28 @@ static void test_silence_is_passed_on(void **state)
     end();
 }
 
+static uint64_t begun(const char *label)
+{
+    uint64_t sum[TALLY_KINDS] = {0};
+
+    tallies_sum(&bench.sessions.tallies, label, sum);
+    return sum[TALLY_BEGUN];
+}
+
 /* Its first segment was lost, and came a second later. The server has said nothing, and is left. */
 static void assert_thinks_again(bool is_connected)
 {
     struct memory_wire *left;
+    const char *guess;
+    uint64_t before;
 
     bench.has_no_answer = !is_connected;
     begin(FRONT);
     assert_true(session_bench_pass(&bench, SNIFF_MS));
     assert_int_equal(bench.session->phase, is_connected ? SESSION_RELAY : SESSION_DIAL);
     left = bench.server;
+    guess = bench.session->target->label;
+    before = begun(guess);
     bench.has_no_answer = false;
     session_bench_start_tls(&bench);
     offer("imap");
@@ -451,6 +463,8 @@ static void assert_thinks_again(bool is_connected)
     assert_true(left->closed);
     assert_int_equal(left->outbox.n, 0);
     assert_string_equal(bench.session->target->text, "alpn imap -> imaps");
+    assert_int_equal(begun(guess), before - 1);
+    assert_true(begun(bench.session->target->label) > 0);
     say(BENCH_SERVER, "* OK ready\r\n");
     assert_heard(BENCH_CLIENT, "* OK ready\r\n");
     end();
