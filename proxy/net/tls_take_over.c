@@ -88,6 +88,13 @@ static bool is_within_record(const SSL *ssl)
     return SSL_has_pending(ssl) || strcmp(SSL_rstate_string(ssl), "RH") != 0;
 }
 
+/* Returns whether the client has asked for smaller records [RFC 6066 4]. */
+static bool has_small_records(const SSL *ssl)
+{
+    return SSL_SESSION_get_max_fragment_length(SSL_get0_session(ssl)) !=
+           TLSEXT_max_fragment_length_DISABLED;
+}
+
 /* Returns whether the library holds nothing of the connection that a stream would miss. */
 static bool may_leave(const struct stream *stream)
 {
@@ -96,8 +103,9 @@ static bool may_leave(const struct stream *stream)
     return stream->ssl && stream->handshaken && stream->context->lean && secrets &&
            secrets->has_client && secrets->has_server && !secrets->is_updated &&
            stream->failure == STREAM_FINE && !stream->end_due && !stream->prefix &&
-           SSL_version(stream->ssl) == TLS1_3_VERSION && !is_within_record(stream->ssl) &&
-           !SSL_want_write(stream->ssl) && SSL_get_shutdown(stream->ssl) == 0;
+           SSL_version(stream->ssl) == TLS1_3_VERSION && !has_small_records(stream->ssl) &&
+           !is_within_record(stream->ssl) && !SSL_want_write(stream->ssl) &&
+           SSL_get_shutdown(stream->ssl) == 0;
 }
 
 /* Copies what is known of the session. The name of the group may belong to the library's context.
