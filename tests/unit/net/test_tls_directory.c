@@ -60,7 +60,13 @@ static void put(const char *path, const char *name, const char *suffix)
 
 static void append(const char *path, const char *other)
 {
-    (void)strcat(find(path)->bytes, find(other)->bytes);
+    struct entry *to = find(path);
+    const struct entry *from = find(other);
+
+    if (to && from)
+        (void)strcat(to->bytes, from->bytes);
+    else
+        fail_msg("%s or %s is not in the tree", path, other);
 }
 
 static void drop(const char *path)
