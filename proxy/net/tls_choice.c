@@ -54,7 +54,9 @@ static const struct tls_set *find_claim(const struct tls_service *service, const
     for (int by_wildcard = 0; by_wildcard <= 1; by_wildcard++) {
         const char *pattern = pattern_of(name, by_wildcard == 1, room);
 
-        for (size_t i = 0; pattern && i < service->set_count; i++) {
+        if (!pattern)
+            break;
+        for (size_t i = 0; i < service->set_count; i++) {
             if (table_get(&service->sets[i]->by_claim, slice_from(pattern)))
                 return service->sets[i];
         }

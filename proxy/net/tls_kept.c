@@ -80,16 +80,23 @@ static SSL_SESSION *take_out(struct kept_session *one)
     return session;
 }
 
-static void drop_oldest_of(struct list *sessions_by_age)
+/* Returns false if there is none. */
+static bool drop_oldest_of(struct list *sessions_by_age)
 {
-    SSL_SESSION_free(take_out(LIST_ENTRY(sessions_by_age->next, struct kept_session, by_age)));
+    struct list *node = list_shift(sessions_by_age);
+
+    if (node)
+        SSL_SESSION_free(take_out(LIST_ENTRY(node, struct kept_session, by_age)));
+    return node != NULL;
 }
 
 static void drop_all(struct tls_place *place)
 {
+    struct list *node;
+
     place->users++; /* so that it stays */
-    while (!list_is_empty(&place->sessions))
-        SSL_SESSION_free(take_out(LIST_ENTRY(place->sessions.next, struct kept_session, at_place)));
+    while ((node = list_shift(&place->sessions)) != NULL)
+        SSL_SESSION_free(take_out(LIST_ENTRY(node, struct kept_session, at_place)));
     place->users--;
 }
 
@@ -100,8 +107,8 @@ void tls_kept_free(struct tls_kept **pointer)
     *pointer = NULL;
     if (!kept)
         return;
-    while (!list_is_empty(&kept->by_age))
-        drop_oldest_of(&kept->by_age);
+    while (drop_oldest_of(&kept->by_age))
+        continue;
     for (size_t i = 0; i < BUCKETS; i++) {
         struct list *node;
 
@@ -201,10 +208,11 @@ SSL_SESSION *tls_place_take(struct tls_place *place)
 {
     SSL_SESSION *session = NULL;
     int64_t now_s = time(NULL);
+    struct list *node;
 
     (void)pthread_mutex_lock(&place->kept->lock);
-    while (!session && !list_is_empty(&place->sessions)) {
-        session = take_out(LIST_ENTRY(place->sessions.next, struct kept_session, at_place));
+    while (!session && (node = list_shift(&place->sessions)) != NULL) {
+        session = take_out(LIST_ENTRY(node, struct kept_session, at_place));
         if (tls_session_end(session, false) <= now_s) {
             SSL_SESSION_free(session);
             session = NULL;
@@ -228,7 +236,7 @@ static void put(struct tls_place *place, struct kept_session *one)
     if (place->count > TLS_KEPT_AT_A_PLACE)
         SSL_SESSION_free(take_out(LIST_ENTRY(place->sessions.prev, struct kept_session, at_place)));
     if (kept->count > TLS_KEPT_MAX)
-        drop_oldest_of(&kept->by_age);
+        (void)drop_oldest_of(&kept->by_age);
 }
 
 /* A copy, since the library spoils its own one where a connection ends without close_notify. */
