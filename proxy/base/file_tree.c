@@ -78,16 +78,15 @@ static void open_and_take(struct way *way, const char *path, unsigned depth)
 static void take(
     struct way *way, int at, const struct dirent *entry, const char *path, unsigned depth)
 {
-    struct stat info;
+    bool leads_on = entry->d_type == DT_DIR || entry->d_type == DT_LNK; /* if that is known */
+    struct stat info = {0};
 
-    if (entry->d_type == DT_DIR || entry->d_type == DT_LNK)
-        open_and_take(way, path, depth);
-    else if (fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+    if (!leads_on && fstatat(at, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
         return;
+    if (leads_on || S_ISDIR(info.st_mode) || S_ISLNK(info.st_mode))
+        open_and_take(way, path, depth);
     else if (S_ISREG(info.st_mode))
         add_file(way, path, &info);
-    else if (S_ISDIR(info.st_mode) || S_ISLNK(info.st_mode)) /* its type was not known */
-        open_and_take(way, path, depth);
 }
 
 /* Takes the descriptor. Returns 0 or a negative errno. */
