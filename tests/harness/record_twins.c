@@ -105,7 +105,9 @@ static void seal_odd(struct twins *twins)
     unsigned type = 20 + next_octet(twins) % 6;
     size_t n = next_octet(twins) % sizeof(content);
 
-    n += n == 4; /* the library judges a header that fills its record only with the next record */
+    /* A header that fills its record the library judges only with the next one. */
+    if (type == RECORD_TYPE_HANDSHAKE && n > 0 && n <= 4)
+        n = 4 + 1;
     twins->is_loose =
         twins->is_loose || (type == RECORD_TYPE_HANDSHAKE && twins->answer != ANSWERED);
     for (size_t i = 0; i < n; i++)
