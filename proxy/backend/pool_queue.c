@@ -133,8 +133,8 @@ void pool_serve_places(struct pool *pool, size_t slot, uint64_t now_ms)
 /* ---- Any change ---- */
 
 /*
- * The waiter stays. It is told if the end of the next hold-back has changed, because its deadline
- * depends on that.
+ * The waiter stays. It hears of it if the end of the next hold-back has changed, because its
+ * deadline depends on that.
  */
 static void note_hold(struct pool *pool, struct pool_waiter *waiter, uint64_t now_ms)
 {

@@ -77,7 +77,7 @@ static void begin_session(struct worker *worker, struct connection *connection)
 {
     const struct service *service = snapshot_service(connection->snapshot, connection->listener);
     const struct socket_options options = service_client_options(service);
-    const struct address local = {0}; /* the session asks for it if a server is told */
+    const struct address local = {0}; /* the session asks for it if a server gets it */
     struct wire *wire = socket_from_accepted(&worker->engine.poller, connection->fd, &options);
 
     if (!wire || !session_start(&worker->sessions, service, wire, &connection->client, &local,

@@ -1,15 +1,16 @@
 /*
  * Tells one thread which of its descriptors can be read or written: an epoll descriptor of its own,
- * in which each of them stands once, from its beginning to its close. What is ready is told when it
- * becomes so, and not again (EPOLLET), so to wait for something else costs no system call. The
- * owner of a descriptor remembers what it is told, and asks by poller_call for another turn if it
- * has left something undone.
+ * in which each of them stands once, from its beginning to its close. The kernel reports a change
+ * once (EPOLLET), so to wait for something else costs no system call. The owner of a descriptor
+ * keeps what on_ready has reported, and asks by poller_call for another turn if it has left
+ * something undone.
  *
  * At first a poller is a guest in a loop of libuv, as one descriptor of it. After poller_drive it
  * is the other way round: the thread calls poller_turn, which also says when the loop has work. So
  * a wait is one system call.
  *
- * One thread. In a turn each descriptor is told once, and what was asked for is called once.
+ * One thread. A turn calls on_ready once for each descriptor that has events, and once for each
+ * that has asked for a call.
  */
 #ifndef MAILMUX_POLLER_H
 #define MAILMUX_POLLER_H
@@ -63,15 +64,15 @@ bool poller_drive(struct poller *poller);
 bool poller_turn(struct poller *poller, int timeout_ms);
 
 /*
- * Adds a non-blocking descriptor. What holds at this moment is told in the next turn. Returns false
+ * Adds a non-blocking descriptor. The next turn reports what holds at this moment. Returns false
  * with errno set.
  */
 bool poller_add(struct poller *poller, struct polled *polled, int fd)
     __attribute__((warn_unused_result));
 
 /*
- * Removes it. Nothing is told afterwards. The caller closes the descriptor now, of which there may
- * be no duplicate.
+ * Removes it. Nothing is reported afterwards. The caller closes the descriptor now, of which there
+ * may be no duplicate.
  */
 void poller_remove(struct poller *poller, struct polled *polled);
 

@@ -3,7 +3,7 @@
 
 /* ---- The first time ---- */
 
-/* Finds our address of the client's connection, if the server is told and no header has said it. */
+/* Finds our address of the client's connection, if the server gets it and no header has it. */
 static void find_local(struct session *session)
 {
     if (session->service->route.backend->send_client_address != SEND_ADDRESS_NONE &&
