@@ -9,9 +9,9 @@
  * own identity, and the least lot wins; so a server that comes or goes moves only its own keys.
  *
  * The servers are the leaves of a tree. Each node has in one place what is asked of all servers
- * below it: whose turn it is, who is the last resort, how many are full. So a choice and a change
- * visit as many nodes as the binary logarithm of the number of servers; address-hash alone looks at
- * each server, for a client that it has not seen of late.
+ * below it: which one has its turn, which one is the last resort, how many are full. So a choice
+ * and a change visit as many nodes as the binary logarithm of the number of servers; address-hash
+ * alone looks at each server, for a client that it has not seen of late.
  *
  * Backups are chosen only when no other server is up or due for a trial. While one is up and full,
  * the session waits for a place there. When no backup is left either, servers that are marked down
