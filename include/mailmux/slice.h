@@ -108,7 +108,7 @@ bool slice_split(struct slice *rest, char separator, struct slice *part);
 bool slice_number(struct slice s, uint64_t max, uint64_t *value);
 
 /* Writes the number in decimal into `memory`, which the returned slice borrows. */
-enum { SLICE_DECIMAL_MAX = 10 };
-struct slice slice_decimal(uint32_t number, char memory[SLICE_DECIMAL_MAX]);
+enum { SLICE_DECIMAL_MAX = 20 };
+struct slice slice_decimal(uint64_t number, char memory[SLICE_DECIMAL_MAX]);
 
 #endif

@@ -188,16 +188,36 @@ static const char *local_text(const struct sockaddr_un *local, char out[ADDRESS_
     return out;
 }
 
+static char *put_decimal(char *out, unsigned number)
+{
+    char digits[SLICE_DECIMAL_MAX];
+    struct slice text = slice_decimal(number, digits);
+
+    memcpy(out, text.p, text.n);
+    return out + text.n;
+}
+
+static const char *v4_text(const struct in_addr *ip, char out[ADDRESS_TEXT_MAX])
+{
+    const unsigned char *octets = (const unsigned char *)&ip->s_addr;
+    char *end = put_decimal(out, octets[0]);
+
+    for (int i = 1; i < 4; i++) {
+        *end++ = '.';
+        end = put_decimal(end, octets[i]);
+    }
+    *end = '\0';
+    return out;
+}
+
 const char *address_ip_text(const struct address *address, char out[ADDRESS_TEXT_MAX])
 {
-    const void *ip = address_family(address) == AF_INET6
-                         ? (const void *)&address->socket.v6.sin6_addr
-                         : (const void *)&address->socket.v4.sin_addr;
-
     if (address_family(address) == AF_UNIX)
         return local_text(&address->socket.local, out);
-    if (address_family(address) == 0 ||
-        !inet_ntop(address_family(address), ip, out, ADDRESS_TEXT_MAX))
+    if (address_family(address) == AF_INET)
+        return v4_text(&address->socket.v4.sin_addr, out);
+    if (address_family(address) != AF_INET6 ||
+        !inet_ntop(AF_INET6, &address->socket.v6.sin6_addr, out, ADDRESS_TEXT_MAX))
         (void)snprintf(out, ADDRESS_TEXT_MAX, "unknown");
     return out;
 }
@@ -205,12 +225,17 @@ const char *address_ip_text(const struct address *address, char out[ADDRESS_TEXT
 const char *address_text(const struct address *address, char out[ADDRESS_TEXT_MAX])
 {
     char ip[ADDRESS_TEXT_MAX];
+    char *end;
 
+    if (address_family(address) == AF_INET) {
+        end = out + strlen(address_ip_text(address, out));
+        *end++ = ':';
+        *put_decimal(end, address_port(address)) = '\0';
+        return out;
+    }
     (void)address_ip_text(address, ip);
     if (address_family(address) == AF_INET6)
         (void)snprintf(out, ADDRESS_TEXT_MAX, "[%.70s]:%hu", ip, address_port(address));
-    else if (address_family(address) == AF_INET)
-        (void)snprintf(out, ADDRESS_TEXT_MAX, "%.70s:%hu", ip, address_port(address));
     else if (address_family(address) == AF_UNIX)
         (void)snprintf(out, ADDRESS_TEXT_MAX, "unix:%.*s", ADDRESS_PATH_MAX, ip);
     else

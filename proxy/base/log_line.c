@@ -69,6 +69,12 @@ static bool put_string(struct log_line *line, const char *text)
     return put(line, text, strlen(text));
 }
 
+/* Returns whether the byte stands for itself inside of quotes. */
+static bool is_plain(char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 static bool put_escaped_byte(struct log_line *line, unsigned char byte)
 {
     char escaped[8];
@@ -77,10 +83,6 @@ static bool put_escaped_byte(struct log_line *line, unsigned char byte)
         escaped[0] = '\\';
         escaped[1] = (char)byte;
         return put(line, escaped, 2);
-    }
-    if (byte >= 0x20 && byte < 0x7f) {
-        escaped[0] = (char)byte;
-        return put(line, escaped, 1);
     }
     (void)snprintf(
         escaped, sizeof(escaped), log_format == LOG_FORMAT_JSON ? "\\u%04x" : "\\x%02x", byte);
@@ -128,23 +130,48 @@ static bool put_character(struct log_line *line, struct slice bytes, uint32_t co
     return put_string(line, escaped);
 }
 
+/* Puts what fits of it. Returns false if that is not all. */
+static bool put_plain(struct log_line *line, struct slice text)
+{
+    size_t room = sizeof(line->text) - LOG_TAIL - line->n;
+    bool fits = text.n <= room;
+
+    return put(line, text.p, fits ? text.n : room) && fits;
+}
+
+/* Returns how many bytes at the start of the text stand for themselves. */
+static size_t count_plain(struct slice text)
+{
+    size_t n = 0;
+
+    while (n < text.n && is_plain(text.p[n]))
+        n++;
+    return n;
+}
+
 /* Puts the first max bytes of the text at most. Returns false if the line is full. */
 static bool put_escaped(struct log_line *line, struct slice text, size_t max)
 {
+    struct slice left = slice_of(text.p, text.n < max ? text.n : max);
     bool fits = true;
     uint32_t code;
     size_t n;
 
-    for (size_t at = 0; fits && at < text.n && at < max; at += n) {
-        n = log_format == LOG_FORMAT_JSON ? decode(slice_after(text, at), &code) : 0;
-        if (at + n > max)
+    while (fits && left.n > 0) {
+        n = count_plain(left);
+        fits = n == 0 || put_plain(line, slice_of(left.p, n));
+        left = slice_after(left, n);
+        if (!fits || left.n == 0)
             break;
-        if (n > 0) {
-            fits = put_character(line, slice_of(text.p + at, n), code);
-        } else {
-            fits = put_escaped_byte(line, (unsigned char)text.p[at]);
-            n = 1;
-        }
+        /* A character of which a part lies behind max is left out. */
+        n = log_format == LOG_FORMAT_JSON
+                ? decode(slice_of(left.p, text.n - (size_t)(left.p - text.p)), &code)
+                : 0;
+        if (n > left.n)
+            break;
+        fits = n > 0 ? put_character(line, slice_of(left.p, n), code)
+                     : put_escaped_byte(line, (unsigned char)*left.p);
+        left = slice_after(left, n > 0 ? n : 1);
     }
     return fits;
 }
@@ -154,7 +181,7 @@ static bool needs_quotes(struct slice value)
     if (value.n == 0)
         return true;
     for (size_t i = 0; i < value.n; i++) {
-        if (value.p[i] <= ' ' || value.p[i] >= 0x7f || strchr("\"\\=", value.p[i]))
+        if (!is_plain(value.p[i]) || value.p[i] == ' ' || value.p[i] == '=')
             return true;
     }
     return false;
@@ -162,11 +189,9 @@ static bool needs_quotes(struct slice value)
 
 static bool put_value(struct log_line *line, struct slice value)
 {
-    bool quotes = log_format == LOG_FORMAT_JSON || needs_quotes(value);
-    bool fits = !quotes || put(line, "\"", 1);
-
-    fits = fits && put_escaped(line, value, LOG_FIELD_MAX);
-    return fits && (!quotes || put(line, "\"", 1));
+    if (log_format == LOG_FORMAT_TEXT && !needs_quotes(value))
+        return put(line, value.p, value.n < LOG_FIELD_MAX ? value.n : LOG_FIELD_MAX);
+    return put(line, "\"", 1) && put_escaped(line, value, LOG_FIELD_MAX) && put(line, "\"", 1);
 }
 
 static bool put_key(struct log_line *line, const char *key)
@@ -216,13 +241,13 @@ void log_text(struct log_line *line, const char *key, struct slice value)
 
 void log_number(struct log_line *line, const char *key, uint64_t value)
 {
-    char digits[24];
+    char memory[SLICE_DECIMAL_MAX];
+    struct slice digits = slice_decimal(value, memory);
     size_t before = line->n;
 
     if (!line->wanted)
         return;
-    (void)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
-    if (!put_key(line, key) || !put_string(line, digits))
+    if (!put_key(line, key) || !put(line, digits.p, digits.n))
         line->n = before;
 }
 

@@ -163,7 +163,7 @@ bool slice_number(struct slice s, uint64_t max, uint64_t *value)
     return true;
 }
 
-struct slice slice_decimal(uint32_t number, char memory[SLICE_DECIMAL_MAX])
+struct slice slice_decimal(uint64_t number, char memory[SLICE_DECIMAL_MAX])
 {
     size_t at = SLICE_DECIMAL_MAX;
 
