@@ -1,9 +1,10 @@
 /*
  * One structured line per event on standard error, as text or JSON. A line is written in one call,
- * so that lines of several threads and processes never mix. Any thread.
+ * alone or with others, so that lines of several threads and processes never mix. Any thread.
  *
  * A reader that stops delays no session. A process with threads has a writer, one more thread, for
- * which lines wait in a ring. A process without one (the keeper; a program before and behind its
+ * which lines wait in a ring; those that come right behind others wait 10 ms, and are written
+ * together. A process without one (the keeper; a program before and behind its
  * service) writes itself, and waits for a reader that is behind one second at most, in all of its
  * life. Lines without room are lost, and where they are missing stands `log-lost lines=N`.
  *

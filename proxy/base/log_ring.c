@@ -23,12 +23,17 @@ static void copy_in(struct log_ring *ring, const void *from, size_t n)
     ring->used += n;
 }
 
-static void copy_out(struct log_ring *ring, void *to, size_t n)
+static void look_at_first(const struct log_ring *ring, void *to, size_t n)
 {
     size_t head = n < ring->size - ring->first ? n : ring->size - ring->first;
 
     memcpy(to, ring->bytes + ring->first, head);
     memcpy((char *)to + head, ring->bytes, n - head);
+}
+
+static void copy_out(struct log_ring *ring, void *to, size_t n)
+{
+    look_at_first(ring, to, n);
     ring->first = (ring->first + n) % ring->size;
     ring->used -= n;
 }
@@ -61,4 +66,16 @@ size_t log_ring_take(struct log_ring *ring, char *out, uint64_t *lost)
         ring->first = 0; /* memory that was never needed is never touched */
     *lost += record.lost;
     return record.n;
+}
+
+size_t log_ring_take_more(struct log_ring *ring, char *out, size_t room)
+{
+    struct record record = {0, 0};
+    uint64_t lost = 0;
+
+    if (ring->used > 0)
+        look_at_first(ring, &record, sizeof(record));
+    if (record.n == 0 || record.n > room || record.lost > 0)
+        return 0;
+    return log_ring_take(ring, out, &lost);
 }

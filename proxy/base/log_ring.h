@@ -32,4 +32,10 @@ void log_ring_put(struct log_ring *ring, struct slice line);
  */
 size_t log_ring_take(struct log_ring *ring, char *out, uint64_t *lost);
 
+/*
+ * Takes the oldest line out like log_ring_take, if it fits into `room` octets and no line was lost
+ * before it. Returns 0 if not, or when no line waits.
+ */
+size_t log_ring_take_more(struct log_ring *ring, char *out, size_t room);
+
 #endif

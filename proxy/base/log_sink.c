@@ -7,6 +7,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool is_stream(int fd)
+{
+    int type = 0;
+    socklen_t n = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM;
+}
+
 /*
  * A pipe or a terminal is opened once more, for a description that alone is non-blocking. This
  * needs /proc and the right to open it, which a process that has become another user may lack. A
@@ -20,7 +28,9 @@ void log_sink_open(struct log_sink *sink)
     *sink = (struct log_sink){.fd = STDERR_FILENO};
     if (fstat(STDERR_FILENO, &info) != 0)
         return;
+    sink->is_file = S_ISREG(info.st_mode);
     sink->is_socket = S_ISSOCK(info.st_mode);
+    sink->is_by_line = sink->is_socket && !is_stream(STDERR_FILENO);
     if (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode))
         fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     sink->is_own = fd >= 0;
@@ -51,7 +61,7 @@ enum log_sink_result log_sink_write(const struct log_sink *sink, struct slice li
     struct pollfd room = {.fd = sink->fd, .events = POLLOUT};
     ssize_t n;
 
-    if (poll(&room, 1, 0) == 0)
+    if (!sink->is_file && poll(&room, 1, 0) == 0)
         return LOG_SINK_FULL;
     do {
         n = sink->is_socket ? send(sink->fd, line.p, line.n, MSG_DONTWAIT | MSG_NOSIGNAL)

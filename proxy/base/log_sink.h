@@ -10,12 +10,14 @@
 
 struct log_sink {
     int fd; /* standard error, or a file description of our own for the same pipe or terminal */
-    bool is_socket; /* of a journal, for example */
-    bool is_own;    /* fd is to be closed */
+    bool is_file;    /* a file always takes what is written */
+    bool is_socket;  /* of a journal, for example */
+    bool is_by_line; /* each write is a message of its own */
+    bool is_own;     /* fd is to be closed */
 };
 
 enum log_sink_result {
-    LOG_SINK_TOOK, /* the whole line */
+    LOG_SINK_TOOK, /* the whole */
     LOG_SINK_FULL, /* nothing, since the reader is behind */
     LOG_SINK_FAILED
 };
@@ -25,7 +27,8 @@ void log_sink_open(struct log_sink *sink);
 void log_sink_close(struct log_sink *sink);
 
 /*
- * Writes a line in one call, so that it mixes with no line of another process. Does not block,
+ * Writes a line, or several that are LOG_LINE_MAX long together, in one call, so that they mix with
+ * no line of another process: a pipe takes so much as a whole or not at all. Does not block,
  * except when another process fills the last room of a pipe that could not be opened anew, between
  * the question and the write.
  */

@@ -13,6 +13,12 @@ enum {
     RING_SIZE = 4 * 1024 * 1024,
     /* The writer looks so often whether it is to end although its reader stands still. */
     LOOK_MS = 100,
+    /*
+     * So long the writer lets lines gather that come right behind others: to wake it for each costs
+     * more than the line.
+     */
+    GATHER_MS = 10,
+    GATHER_MAX = RING_SIZE / 4,
     /* A process without a writer waits for its reader so long, in all of its life. */
     PATIENCE_MS = 1000
 };
@@ -33,6 +39,7 @@ static struct {
     pthread_cond_t over;
     pthread_t thread;
     enum writer_state state;
+    bool is_asleep; /* the next line is to wake it */
     struct log_ring ring;
     struct log_sink sink;
     uint64_t unsaid; /* lines that were lost, and log-lost has not told of them */
@@ -62,8 +69,10 @@ static bool write_out(const struct log_sink *sink, struct slice line, wait_for_r
     return result == LOG_SINK_TOOK;
 }
 
-/* Writes a line, if it is not empty, and before it how many were lost in its front. */
-static void say(const struct log_sink *sink, struct slice text, wait_for_room *wait)
+/*
+ * Writes so many lines, if there is any, and before them how many were lost in their front.
+ */
+static void say(const struct log_sink *sink, struct slice text, unsigned lines, wait_for_room *wait)
 {
     struct log_line gap;
     struct slice gap_text;
@@ -76,7 +85,7 @@ static void say(const struct log_sink *sink, struct slice text, wait_for_room *w
             writer.unsaid = 0;
     }
     if (text.n > 0 && (writer.unsaid > 0 || !write_out(sink, text, wait)))
-        writer.unsaid++;
+        writer.unsaid += lines;
 }
 
 /* ---- Without a writer ---- */
@@ -99,14 +108,23 @@ static void write_directly(struct slice line)
     struct log_sink sink;
 
     log_sink_open(&sink);
-    say(&sink, line, wait_a_little);
+    say(&sink, line, 1, wait_a_little);
     log_sink_close(&sink);
+}
+
+/* Returns whether the thread is to look at the ring now. It wakes once for all that then wait. */
+static bool must_wake(void)
+{
+    bool is_asleep = writer.is_asleep;
+
+    writer.is_asleep = false;
+    return is_asleep || writer.ring.used >= GATHER_MAX;
 }
 
 /* The signal comes behind the lock, which the thread takes as soon as it wakes. */
 void log_writer_take(struct slice line)
 {
-    bool is_put = false;
+    bool wakes = false;
 
     (void)pthread_mutex_lock(&writer.lock);
     switch (writer.state) {
@@ -116,13 +134,13 @@ void log_writer_take(struct slice line)
     case WRITER_RUNS:
     case WRITER_ENDS:
         log_ring_put(&writer.ring, line);
-        is_put = true;
+        wakes = must_wake();
         break;
     case WRITER_GIVES_UP:
         break; /* the process ends */
     }
     (void)pthread_mutex_unlock(&writer.lock);
-    if (is_put)
+    if (wakes)
         (void)pthread_cond_signal(&writer.filled);
 }
 
@@ -134,20 +152,74 @@ static bool wait_for_reader(const struct log_sink *sink)
     return state_now() != WRITER_GIVES_UP;
 }
 
-/*
- * Waits for a line and takes it. Adds the lines that were lost before it to writer.unsaid. Returns
- * false when there is nothing left to do.
- */
-static bool take_next(char text[LOG_LINE_MAX], size_t *n)
+static struct timespec moment_after(unsigned ms)
+{
+    struct timespec moment;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &moment);
+    moment.tv_sec += ms / 1000;
+    moment.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (moment.tv_nsec >= 1000000000) {
+        moment.tv_sec++;
+        moment.tv_nsec -= 1000000000;
+    }
+    return moment;
+}
+
+/* Lets lines gather for GATHER_MS. */
+static void rest(void)
+{
+    const struct timespec end = moment_after(GATHER_MS);
+    int result = 0;
+
+    while (writer.ring.used < GATHER_MAX && writer.state == WRITER_RUNS && result == 0)
+        result = pthread_cond_timedwait(&writer.filled, &writer.lock, &end);
+}
+
+static void wait_for_line(void)
+{
+    while (writer.ring.used == 0 && writer.ring.lost == 0 && writer.state == WRITER_RUNS) {
+        writer.is_asleep = true;
+        (void)pthread_cond_wait(&writer.filled, &writer.lock);
+    }
+    writer.is_asleep = false;
+}
+
+/* What is written in one call. */
+struct piece {
+    char text[LOG_LINE_MAX];
+    size_t n;
+    unsigned lines;
+};
+
+/* Adds the lines that were lost before the piece to writer.unsaid. */
+static void take_piece(struct piece *piece)
+{
+    size_t n = log_ring_take(&writer.ring, piece->text, &writer.unsaid);
+
+    piece->n = n;
+    piece->lines = n > 0 ? 1 : 0;
+    while (n > 0 && !writer.sink.is_by_line) {
+        n = log_ring_take_more(
+            &writer.ring, piece->text + piece->n, sizeof(piece->text) - piece->n);
+        piece->n += n;
+        piece->lines += n > 0 ? 1 : 0;
+    }
+}
+
+/* Waits for lines and takes some. Returns false when there is nothing left to do. */
+static bool take_next(struct piece *piece)
 {
     bool goes_on;
 
     (void)pthread_mutex_lock(&writer.lock);
-    while (writer.ring.used == 0 && writer.ring.lost == 0 && writer.state == WRITER_RUNS)
-        (void)pthread_cond_wait(&writer.filled, &writer.lock);
+    if (writer.ring.used == 0 && piece->lines > 0)
+        rest();
+    wait_for_line();
     goes_on = writer.state != WRITER_GIVES_UP && (writer.ring.used > 0 || writer.ring.lost > 0);
-    *n = goes_on ? log_ring_take(&writer.ring, text, &writer.unsaid) : 0;
-    if (!goes_on) {
+    if (goes_on) {
+        take_piece(piece);
+    } else {
         writer.state = WRITER_NONE;
         (void)pthread_cond_signal(&writer.over);
     }
@@ -157,11 +229,11 @@ static bool take_next(char text[LOG_LINE_MAX], size_t *n)
 
 static void *run(void *nothing)
 {
-    char text[LOG_LINE_MAX];
-    size_t n;
+    struct piece piece;
 
-    while (take_next(text, &n))
-        say(&writer.sink, slice_of(text, n), wait_for_reader);
+    piece.lines = 0;
+    while (take_next(&piece))
+        say(&writer.sink, slice_of(piece.text, piece.n), piece.lines, wait_for_reader);
     return NULL;
 }
 
@@ -189,7 +261,7 @@ bool log_writer_start(void)
         return false;
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&writer.filled, NULL);
+    (void)pthread_cond_init(&writer.filled, &monotonic);
     (void)pthread_cond_init(&writer.over, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     log_ring_init(&writer.ring, ring_bytes, sizeof(ring_bytes));
@@ -200,20 +272,6 @@ bool log_writer_start(void)
     writer.state = WRITER_NONE;
     log_sink_close(&writer.sink);
     return false;
-}
-
-static struct timespec moment_after(unsigned ms)
-{
-    struct timespec moment;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &moment);
-    moment.tv_sec += ms / 1000;
-    moment.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (moment.tv_nsec >= 1000000000) {
-        moment.tv_sec++;
-        moment.tv_nsec -= 1000000000;
-    }
-    return moment;
 }
 
 /* Returns whether the thread has written all and ended. */

@@ -116,6 +116,32 @@ static void test_a_gap_lasts_until_a_quarter_is_free(void **state)
     assert_int_equal(assert_next(2000), 2);
 }
 
+/* Lines that go out together: as many as fit, and none behind a gap. */
+static void test_more_lines_of_a_piece(void **state)
+{
+    char line[SIZE];
+
+    assert_int_equal(log_ring_take_more(&ring, line, sizeof(line)), 0);
+    put(1);
+    put(2);
+    assert_int_equal(log_ring_take_more(&ring, line, strlen("line 1") - 1), 0);
+    assert_int_equal(log_ring_take_more(&ring, line, strlen("line 1")), strlen("line 1"));
+    assert_memory_equal(line, "line 1", strlen("line 1"));
+    assert_int_equal(assert_next(2), 0);
+}
+
+static void test_a_piece_ends_at_a_gap(void **state)
+{
+    unsigned kept = fill(1);
+    char line[SIZE];
+
+    for (unsigned number = 0; number < kept; number++)
+        assert_int_equal(assert_next(number), 0);
+    put(7);
+    assert_int_equal(log_ring_take_more(&ring, line, sizeof(line)), 0);
+    assert_int_equal(assert_next(7), 1);
+}
+
 /* It begins anew whenever it is empty, so a ring that is hardly used stays small in memory. */
 static void test_an_empty_ring_begins_anew(void **state)
 {
@@ -135,6 +161,8 @@ int main(void)
         TEST(test_what_was_lost_is_told_where_it_is_missing),
         TEST(test_what_was_lost_last_is_told_behind_all),
         TEST(test_a_gap_lasts_until_a_quarter_is_free),
+        TEST(test_more_lines_of_a_piece),
+        TEST(test_a_piece_ends_at_a_gap),
         TEST(test_an_empty_ring_begins_anew),
     };
 
