@@ -89,10 +89,11 @@ static enum io transmitted(const struct socket *sock, ssize_t n, size_t *sent)
 static enum io transmit(struct wire *wire, struct slice bytes, size_t *sent)
 {
     struct socket *sock = socket_of(wire);
+    const int flags = MSG_NOSIGNAL | (wire->ends_next ? MSG_MORE : 0);
     ssize_t n;
 
     do
-        n = send(sock->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+        n = send(sock->fd, bytes.p, bytes.n, flags);
     while (n < 0 && errno == EINTR);
     return transmitted(sock, n, sent);
 }

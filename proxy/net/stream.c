@@ -266,10 +266,12 @@ void stream_shutdown(struct stream *stream, bool truncated)
 {
     if (stream->finished)
         return;
+    stream->wire->ends_next = true;
     if (!truncated && stream->failure == STREAM_FINE && stream->lean)
         tls_lean_shut_down(stream);
     else if (!truncated && stream->failure == STREAM_FINE && stream->handshaken)
         tls_shut_down(stream);
+    stream->wire->ends_next = false;
     stream->finished = true;
     stream->finish_due = true;
     /* IO_AGAIN: stream_flush sends the FIN later. IO_ERR: no peer is left to read it. */
@@ -282,10 +284,12 @@ enum io stream_write_last(struct stream *stream, struct slice bytes, bool trunca
     enum io status;
 
     stream->gathers = stream_is_tls(stream);
+    stream->wire->ends_next = true;
     status = stream_write(stream, bytes, put);
     stream->gathers = false;
     if (stream_is_tls(stream) && (truncated || status != IO_OK || *put < bytes.n))
         (void)tls_cork_flush(stream); /* the stream notes a failure */
+    stream->wire->ends_next = false;
     if (status == IO_OK && *put == bytes.n)
         stream_shutdown(stream, truncated);
     return status;

@@ -80,6 +80,7 @@ struct wire {
     unsigned watched; /* what ops->watch was last given */
     bool ended;       /* receive has said IO_EOF or IO_ERR */
     bool is_last;     /* the peer has ended, or marked octets as urgent: see wire_receive */
+    bool ends_next;   /* our end follows what is sent: it may wait for that, to go with it */
     int error;        /* errno of the last failure, or 0 */
     uint64_t received;
     uint64_t sent;
