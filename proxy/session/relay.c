@@ -98,6 +98,11 @@ void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes)
 {
     if (pipe_waiting(pipe) == 0)
         bytes = write_to(pipe, sink, bytes);
+    pipe_hold(pipe, bytes);
+}
+
+void pipe_hold(struct pipe *pipe, struct slice bytes)
+{
     if (bytes.n > 0 && pipe->fault == PIPE_FINE && !buffer_append(pipe->out, bytes))
         pipe->fault = PIPE_NO_MEMORY;
 }

@@ -62,6 +62,9 @@ bool pipe_reserve(struct pipe *pipe, struct engine *engine, size_t octets);
 /* Writes or queues the bytes. There must be room for them (pipe_reserve). */
 void pipe_send(struct pipe *pipe, struct stream *sink, struct slice bytes);
 
+/* Queues the bytes, so that pipe_flush writes them with what follows them. As pipe_send. */
+void pipe_hold(struct pipe *pipe, struct slice bytes);
+
 /*
  * Keeps the last octets of what the relay passes on, for they tell how a session has ended. The
  * cost does not grow with the octets.

@@ -50,8 +50,11 @@ static unsigned carry_out(struct session *session, const struct actions *actions
     session_tell_logins(session);
     if (log_is_on(LOG_DEBUG))
         session_trace_actions(session, actions);
-    if (actions->leave_server)
+    if (actions->leave_server) {
+        /* What it was passed before is no part of what it must not get. */
+        (void)pipe_flush(&session->pipe[LEG_CLIENT], &session->leg[LEG_SERVER], session->engine);
         session_leave_server(session);
+    }
     switch (actions->next) {
     case DIALOG_NOTHING:
         break;
@@ -242,7 +245,9 @@ static unsigned feed(struct session *session, int side, bool *moved)
             break;
         *moved = true;
         session_tell_news(session, &actions.news);
-        if (actions.pass)
+        if (actions.pass && actions.used < in.n)
+            pipe_hold(pipe, slice_of(in.p, actions.used)); /* what follows goes out with it */
+        else if (actions.pass)
             pipe_send(pipe, &session->leg[1 - side], slice_of(in.p, actions.used));
         if (actions.used > 0)
             buffer_consume(pipe->in, actions.used);
