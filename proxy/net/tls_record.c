@@ -129,18 +129,6 @@ bool traffic_begin(struct traffic *traffic, struct record_tools *tools, enum tra
     return make_keys(traffic, tools);
 }
 
-bool traffic_update(struct traffic *traffic, struct record_tools *tools)
-{
-    unsigned char next[TRAFFIC_SECRET_MAX] = {0};
-    size_t n = suites[traffic->suite].secret_n;
-    bool is_made = expand(tools, traffic, "traffic upd", next, n);
-
-    memcpy(traffic->secret, next, n);
-    OPENSSL_cleanse(next, sizeof(next));
-    traffic->sequence = 0;
-    return is_made && make_keys(traffic, tools);
-}
-
 bool traffic_is_worn(const struct traffic *traffic)
 {
     return traffic->suite != TRAFFIC_CHACHA20 && traffic->sequence >= AES_RECORDS_MAX;
@@ -157,12 +145,35 @@ static void forget(EVP_CIPHER_CTX *cipher, uint64_t *key_id, uint64_t gone)
     (void)EVP_CipherInit_ex2(cipher, NULL, nothing, nothing, -1, NULL);
 }
 
+/* Overwrites the key of the direction in both ciphers of its suite. */
+static void forget_key(const struct traffic *traffic, struct record_tools *tools)
+{
+    if (traffic->key_id == 0)
+        return;
+    forget(tools->seal[traffic->suite], &tools->seal_key[traffic->suite], traffic->key_id);
+    forget(tools->open[traffic->suite], &tools->open_key[traffic->suite], traffic->key_id);
+}
+
+bool traffic_update(struct traffic *traffic, struct record_tools *tools)
+{
+    unsigned char next[TRAFFIC_SECRET_MAX] = {0};
+    size_t n = suites[traffic->suite].secret_n;
+    bool is_made = expand(tools, traffic, "traffic upd", next, n);
+
+    forget_key(traffic, tools);
+    memcpy(traffic->secret, next, n);
+    OPENSSL_cleanse(next, sizeof(next));
+    traffic->sequence = 0;
+    if (is_made && make_keys(traffic, tools))
+        return true;
+    /* No record more: the old key with the number 0 would be a nonce that is used twice. */
+    traffic->sequence = UINT64_MAX;
+    return false;
+}
+
 void traffic_end(struct traffic *traffic, struct record_tools *tools)
 {
-    if (traffic->key_id != 0) {
-        forget(tools->seal[traffic->suite], &tools->seal_key[traffic->suite], traffic->key_id);
-        forget(tools->open[traffic->suite], &tools->open_key[traffic->suite], traffic->key_id);
-    }
+    forget_key(traffic, tools);
     OPENSSL_cleanse(traffic, sizeof(*traffic));
 }
 

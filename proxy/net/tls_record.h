@@ -69,7 +69,10 @@ size_t traffic_secret_size(enum traffic_suite suite);
  */
 bool traffic_begin(struct traffic *traffic, struct record_tools *tools, enum traffic_suite suite,
     const unsigned char *secret, uint64_t sequence);
-/* Goes on to the next keys, after a KeyUpdate. Returns false if the library fails. */
+/*
+ * Goes on to the next keys, after a KeyUpdate, and overwrites the old ones, in the ciphers, too.
+ * Returns false if the library fails; no record is sealed or opened any more then.
+ */
 bool traffic_update(struct traffic *traffic, struct record_tools *tools);
 /* Returns whether so many records have been sealed with the key that it is time for the next. */
 bool traffic_is_worn(const struct traffic *traffic);

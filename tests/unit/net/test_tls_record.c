@@ -6,10 +6,27 @@
 #include <cmocka.h>
 
 #include "tls_record.h"
+#include <openssl/kdf.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct record_tools tools;
+static int derivations_left = -1; /* until one fails; negative: none does */
+
+int __real_EVP_KDF_derive(
+    EVP_KDF_CTX *context, unsigned char *key, size_t n, const OSSL_PARAM parameters[]);
+int __wrap_EVP_KDF_derive(
+    EVP_KDF_CTX *context, unsigned char *key, size_t n, const OSSL_PARAM parameters[]);
+
+/* A library that fails (--wrap, tests/unit/CMakeLists.txt). */
+int __wrap_EVP_KDF_derive(
+    EVP_KDF_CTX *context, unsigned char *key, size_t n, const OSSL_PARAM parameters[])
+{
+    if (derivations_left == 0)
+        return 0;
+    derivations_left -= derivations_left > 0;
+    return __real_EVP_KDF_derive(context, key, n, parameters);
+}
 
 static int setup_group(void **state)
 {
@@ -198,17 +215,71 @@ static void test_a_key_is_used_for_so_long(void **state)
 {
     struct traffic a;
     struct traffic b;
+    enum record_type type;
+    struct slice opened;
     char wire[64];
+    char out[64];
+    size_t n;
 
     (void)state;
     begin_pair(&a, &b, TRAFFIC_AES_128_GCM);
+    assert_false(traffic_is_worn(&a));
+    a.sequence = (1 << 24) - 1;
     assert_false(traffic_is_worn(&a));
     a.sequence = 1 << 24;
     assert_true(traffic_is_worn(&a));
     assert_true(traffic_update(&a, &tools));
     assert_false(traffic_is_worn(&a));
-    a.sequence = UINT64_MAX;
+    a.sequence = b.sequence = UINT64_MAX - 1; /* the last one */
+    n = record_seal(&a, &tools, RECORD_TYPE_DATA, SLICE("x"), wire);
+    assert_int_equal(n, 1 + RECORD_OVERHEAD);
+    assert_true(traffic_update(&b, &tools));
+    b.sequence = UINT64_MAX - 1;
+    assert_int_equal(record_open(&b, &tools, wire, n, out, &type, &opened), RECORD_FINE);
     assert_int_equal(record_seal(&a, &tools, RECORD_TYPE_DATA, SLICE("x"), wire), 0);
+    assert_int_equal(record_open(&b, &tools, wire, n, out, &type, &opened), RECORD_BROKEN);
+    end_pair(&a, &b);
+}
+
+/* The old key with the number 0 again would be a nonce that is used twice. */
+static void test_nothing_is_sealed_after_a_failed_update(void **state)
+{
+    struct traffic a;
+    struct traffic b;
+    char wire[64];
+
+    (void)state;
+    for (int fails_at = 0; fails_at < 3; fails_at++) { /* the secret, the key, the IV */
+        begin_pair(&a, &b, TRAFFIC_AES_128_GCM);
+        assert_true(record_seal(&a, &tools, RECORD_TYPE_DATA, SLICE("first"), wire) > 0);
+        derivations_left = fails_at;
+        assert_false(traffic_update(&a, &tools));
+        derivations_left = -1;
+        assert_int_equal(record_seal(&a, &tools, RECORD_TYPE_ALERT, SLICE("\2\120"), wire), 0);
+        end_pair(&a, &b);
+    }
+}
+
+/* Forward secrecy: no cipher keeps a key that is over [RFC 8446 7.2]. */
+static void test_an_update_leaves_no_key(void **state)
+{
+    struct traffic a;
+    struct traffic b;
+    enum record_type type;
+    struct slice opened;
+    char wire[64];
+    char out[64];
+    size_t n;
+
+    (void)state;
+    begin_pair(&a, &b, TRAFFIC_AES_256_GCM);
+    n = record_seal(&a, &tools, RECORD_TYPE_DATA, SLICE("x"), wire);
+    assert_int_equal(record_open(&b, &tools, wire, n, out, &type, &opened), RECORD_FINE);
+    assert_int_not_equal(tools.seal_key[TRAFFIC_AES_256_GCM], 0);
+    assert_int_not_equal(tools.open_key[TRAFFIC_AES_256_GCM], 0);
+    assert_true(traffic_update(&a, &tools) && traffic_update(&b, &tools));
+    assert_int_equal(tools.seal_key[TRAFFIC_AES_256_GCM], 0);
+    assert_int_equal(tools.open_key[TRAFFIC_AES_256_GCM], 0);
     end_pair(&a, &b);
 }
 
@@ -221,6 +292,8 @@ int main(void)
         cmocka_unit_test(test_every_changed_bit_is_seen),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_a_key_is_used_for_so_long),
+        cmocka_unit_test(test_nothing_is_sealed_after_a_failed_update),
+        cmocka_unit_test(test_an_update_leaves_no_key),
     };
 
     return cmocka_run_group_tests(tests, setup_group, teardown_group);
