@@ -12,6 +12,7 @@ struct tls_secrets {
     bool has_client; /* the client's secret has come */
     bool has_server;
     bool is_updated; /* a KeyUpdate has made them useless */
+    bool is_within;  /* the peer's last record may have ended within a message */
     unsigned char client[TRAFFIC_SECRET_MAX];
     unsigned char server[TRAFFIC_SECRET_MAX];
     uint64_t read; /* records since the peer's Finished */
@@ -79,9 +80,11 @@ void tls_take_over(struct stream *stream);
 
 /*
  * Notes a record or a message that the library has read or written, as SSL_CTX_set_msg_callback
- * has it. message: the type of a handshake message.
+ * has it. type: of a handshake message, or of what a record holds. has_more: the library has octets
+ * that it has not read.
  */
-void tls_secrets_note(struct tls_secrets *secrets, bool is_written, int content_type, int message);
+void tls_secrets_note(
+    struct tls_secrets *secrets, bool is_written, int content_type, int type, bool has_more);
 
 /* Frees the secrets, overwritten. NULL is allowed. */
 void tls_secrets_free(struct tls_secrets **secrets);

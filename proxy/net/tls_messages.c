@@ -21,7 +21,8 @@ void tls_message_seen(int is_written, int version, int content_type, const void 
     if (n == 0 || !stream)
         return;
     if (stream->secrets)
-        tls_secrets_note(stream->secrets, is_written != 0, content_type, *p);
+        tls_secrets_note(
+            stream->secrets, is_written != 0, content_type, *p, SSL_has_pending(ssl) == 1);
     if (is_written || content_type != SSL3_RT_HANDSHAKE)
         return;
     if (*p == SSL3_MT_SERVER_HELLO && n >= SERVER_HELLO_VERSION + 2)

@@ -67,16 +67,26 @@ void tls_lean_prepare(SSL_CTX *context)
     SSL_CTX_set_keylog_callback(context, on_secret);
 }
 
-void tls_secrets_note(struct tls_secrets *secrets, bool is_written, int content_type, int message)
+void tls_secrets_note(
+    struct tls_secrets *secrets, bool is_written, int content_type, int type, bool has_more)
 {
     uint64_t *count = is_written ? &secrets->written : &secrets->read;
+    bool is_message = content_type == SSL3_RT_HANDSHAKE;
 
     if (content_type == SSL3_RT_HEADER)
         ++*count;
-    else if (content_type == SSL3_RT_HANDSHAKE && message == SSL3_MT_FINISHED)
+    else if (is_message && type == SSL3_MT_FINISHED)
         *count = 0; /* the secrets of the session begin behind it [RFC 8446 7.2] */
-    else if (content_type == SSL3_RT_HANDSHAKE && message == SSL3_MT_KEY_UPDATE)
+    else if (is_message && type == SSL3_MT_KEY_UPDATE)
         secrets->is_updated = true;
+    /*
+     * A message may be cut at any octet [RFC 8446 5.1]. A record of messages is over when the one
+     * that was read last ends all that is there, or when a record of another type comes.
+     */
+    if (!is_written && is_message)
+        secrets->is_within = has_more;
+    else if (!is_written && content_type == SSL3_RT_INNER_CONTENT_TYPE)
+        secrets->is_within = type == SSL3_RT_HANDSHAKE;
 }
 
 /*
@@ -102,10 +112,10 @@ static bool may_leave(const struct stream *stream)
 
     return stream->ssl && stream->handshaken && stream->context->lean && secrets &&
            secrets->has_client && secrets->has_server && !secrets->is_updated &&
-           stream->failure == STREAM_FINE && !stream->end_due && !stream->prefix &&
-           SSL_version(stream->ssl) == TLS1_3_VERSION && !has_small_records(stream->ssl) &&
-           !is_within_record(stream->ssl) && !SSL_want_write(stream->ssl) &&
-           SSL_get_shutdown(stream->ssl) == 0;
+           !secrets->is_within && stream->failure == STREAM_FINE && !stream->end_due &&
+           !stream->prefix && SSL_version(stream->ssl) == TLS1_3_VERSION &&
+           !has_small_records(stream->ssl) && !is_within_record(stream->ssl) &&
+           !SSL_want_write(stream->ssl) && SSL_get_shutdown(stream->ssl) == 0;
 }
 
 /* Copies what is known of the session. The name of the group may belong to the library's context.
