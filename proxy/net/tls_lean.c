@@ -240,13 +240,19 @@ static void open_records(
     (void)keep(stream, slice_of(wire + at, n - at));
 }
 
-/* Notes that the wire gives no more. Only close_notify would have been a clean end. */
+/*
+ * Notes that the wire gives no more. Only close_notify would have been a clean end, and the peer
+ * gets the alert of the library. An end behind a write that has failed is a reset.
+ */
 static enum io lose(struct stream *stream, enum io status)
 {
     stream->lean->end = LEAN_LOST;
-    stream->failure = status == IO_EOF ? STREAM_TRUNCATED : STREAM_RESET;
-    if (status == IO_EOF)
-        tls_set_detail(stream, "unexpected eof while reading", "");
+    if (status == IO_EOF && stream->wire->error == 0) {
+        fail(stream, SSL_AD_DECODE_ERROR, "unexpected eof while reading");
+        stream->failure = STREAM_TRUNCATED;
+    } else {
+        stream->failure = STREAM_RESET;
+    }
     return IO_ERR;
 }
 

@@ -19,14 +19,14 @@ static void end(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     const char *difference;
-    size_t records = 0;
+    struct record_count count = {0};
 
     if (!tls.set) {
         FUZZ_REQUIRE(tls_bench_init(&tls));
         tls_lean_prepare(tls.set->context);
         (void)atexit(end);
     }
-    difference = record_twins_play(&tls, data, n, &records);
+    difference = record_twins_play(&tls, data, n, &count);
     if (difference)
         (void)fprintf(stderr, "%s differs\n", difference);
     FUZZ_REQUIRE(!difference);

@@ -1,142 +1,95 @@
-#include "record_twins.h"
+#include "record_twins_parts.h"
 
-#include "tls_lean_parts.h"
+#include "certificates.h"
+#include "tls_client.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { TWINS = 2, BATCH = 200000, READ = 40000, FLOOD = 17000 };
-
-enum { LIBRARY, OWN };
-
-struct twin {
-    struct stream_bench bench;
-    enum io status;  /* of its last read */
-    uint64_t heard;  /* a hash of all plaintext */
-    uint64_t octets; /* of plaintext */
-};
-
-struct twins {
-    struct twin twin[TWINS];
-    struct record_tools tools;
-    struct traffic peer; /* seals what both get */
-    struct memory_bytes batch;
-    const uint8_t *script;
-    size_t left;
-    uint64_t random;
-    enum { ANSWERED, ASKED, DUE } answer; /* to a KeyUpdate; DUE when they have it */
-    bool is_loose;                        /* what they send is not compared any more */
-    size_t *records;
-};
-
-static unsigned next_octet(struct twins *twins)
-{
-    if (twins->left == 0)
-        return 0;
-    twins->left--;
-    return *twins->script++;
-}
-
-static size_t next_size(struct twins *twins)
-{
-    size_t high = next_octet(twins);
-
-    return high << 8 | next_octet(twins);
-}
-
 /* ---- What both get ---- */
 
-static void seal(struct twins *twins, enum record_type type, struct slice content)
+void twins_seal(struct twins *twins, enum record_type type, struct slice content)
 {
     size_t n = 0;
 
-    if (BATCH - twins->batch.n >= RECORD_WIRE_MAX)
+    if (TWINS_BATCH - twins->batch.n >= RECORD_WIRE_MAX)
         n = record_seal(
             &twins->peer, &twins->tools, type, content, twins->batch.data + twins->batch.n);
     twins->batch.n += n;
-    *twins->records += n > 0;
+    twins->count->read += n > 0;
 }
 
-static void seal_data(struct twins *twins, size_t n)
+void twins_seal_data(struct twins *twins, size_t n)
 {
     static char bytes[RECORD_CONTENT_MAX];
 
-    while (n > 0) {
+    do {
         size_t some = n < RECORD_CONTENT_MAX ? n : RECORD_CONTENT_MAX;
 
         for (size_t i = 0; i < some; i++)
             bytes[i] = (char)(n + i * 31);
-        seal(twins, RECORD_TYPE_DATA, slice_of(bytes, some));
+        twins_seal(twins, RECORD_TYPE_DATA, slice_of(bytes, some));
         n -= some;
-    }
+    } while (n > 0);
 }
 
-static void seal_key_update(struct twins *twins, char request, bool is_cut)
+void twins_seal_padded(struct twins *twins, size_t n, size_t zeros)
+{
+    static char inner[RECORD_CONTENT_MAX];
+
+    memset(inner, 'p', n);
+    inner[n] = RECORD_TYPE_DATA;
+    memset(inner + n + 1, 0, zeros);
+    /* The type of the record that seals it is one more zero. */
+    twins_seal(twins, (enum record_type)0, slice_of(inner, n + 1 + zeros));
+}
+
+/* Seals a message in one record or in two. */
+static void seal_cut(struct twins *twins, struct slice message, size_t first)
+{
+    if (first == 0 || first >= message.n) {
+        twins_seal(twins, RECORD_TYPE_HANDSHAKE, message);
+        return;
+    }
+    twins_seal(twins, RECORD_TYPE_HANDSHAKE, slice_of(message.p, first));
+    twins_seal(twins, RECORD_TYPE_HANDSHAKE, slice_after(message, first));
+}
+
+void twins_seal_key_update(struct twins *twins, char request, size_t first)
 {
     const char message[] = {SSL3_MT_KEY_UPDATE, 0, 0, 1, request};
-    size_t first = is_cut ? 1 + twins->random % 4 : sizeof(message);
 
     /*
      * Of our answer the library says the same, but not at the same time, if another message of the
      * handshake protocol comes before it.
      */
-    twins->is_loose = twins->is_loose || is_cut || twins->answer != ANSWERED;
+    twins->is_loose = twins->is_loose || first > 0 || twins->answer != ANSWERED;
     if (request == SSL_KEY_UPDATE_REQUESTED)
         twins->answer = ASKED;
-    seal(twins, RECORD_TYPE_HANDSHAKE, slice_of(message, first));
-    if (first < sizeof(message))
-        seal(twins, RECORD_TYPE_HANDSHAKE, slice_of(message + first, sizeof(message) - first));
+    seal_cut(twins, slice_of(message, sizeof(message)), first);
     if (!traffic_update(&twins->peer, &twins->tools))
         abort();
 }
 
-/* Content of any type, followed by the type itself and zeros [RFC 8446 5.4]. */
-static void seal_padded(struct twins *twins, size_t n, size_t zeros)
+void twins_seal_ticket(struct twins *twins, unsigned char n, size_t first)
 {
-    char inner[256 + 1 + 256] = {0};
+    enum { BEFORE = 16, AROUND = 14 };
+    static char message[BEFORE + UINT8_MAX + 2];
+    const unsigned char begin[BEFORE] = {SSL3_MT_NEWSESSION_TICKET, 0,
+        (unsigned char)((n + AROUND) >> 8), (unsigned char)((n + AROUND) & 0xff), 0, 0, 0,
+        9 /* seconds */, 1, 2, 3, 4, 1, 7 /* nonce */, 0, n};
 
-    memset(inner, 'p', n);
-    inner[n] = RECORD_TYPE_DATA;
-    seal(twins, (enum record_type)0, slice_of(inner, n + 1 + zeros));
-}
-
-static void seal_odd(struct twins *twins)
-{
-    char content[64];
-    unsigned type = 20 + next_octet(twins) % 6;
-    size_t n = next_octet(twins) % sizeof(content);
-
-    /* A header that fills its record the library judges only with the next one. */
-    if (type == RECORD_TYPE_HANDSHAKE && n > 0 && n <= 4)
-        n = 4 + 1;
-    twins->is_loose =
-        twins->is_loose || (type == RECORD_TYPE_HANDSHAKE && twins->answer != ANSWERED);
-    for (size_t i = 0; i < n; i++)
-        content[i] = (char)next_octet(twins);
-    seal(twins, (enum record_type)type, slice_of(content, n));
-}
-
-static void damage(struct twins *twins)
-{
-    size_t at = next_size(twins);
-    unsigned bit = next_octet(twins) % 8;
-
-    if (twins->batch.n > 0)
-        twins->batch.data[at % twins->batch.n] ^= (char)(1u << bit);
-}
-
-static void add_raw(struct twins *twins, size_t n, int octet)
-{
-    if (n > BATCH - twins->batch.n)
-        return;
-    memset(twins->batch.data + twins->batch.n, octet, n);
-    twins->batch.n += n;
+    memcpy(message, begin, BEFORE);
+    memset(message + BEFORE, 't', n);
+    memset(message + BEFORE + n, 0, 2);
+    twins->is_loose = twins->is_loose || twins->answer != ANSWERED;
+    seal_cut(twins, slice_of(message, (size_t)BEFORE + n + 2), first);
 }
 
 /* ---- What they do with it ---- */
 
 static void read_all(struct twin *twin, size_t cap)
 {
-    static char bytes[READ];
+    static char bytes[TWINS_READ];
 
     memory_wire_refresh(&twin->bench.wire);
     do {
@@ -149,29 +102,15 @@ static void read_all(struct twin *twin, size_t cap)
     } while (twin->status == IO_OK);
 }
 
-/* Feeds the batch in pieces, and lets both read after each. */
-static void deliver(struct twins *twins)
+void twins_feed(struct twins *twins, size_t at, size_t n, size_t cap)
 {
-    size_t most = twins->random % 3 == 0 ? 40 : 20000;
-
-    for (size_t at = 0; at < twins->batch.n;) {
-        size_t piece = 1 + memory_random(&twins->random) % most;
-        size_t cap = 1 + memory_random(&twins->random) % (most == 40 ? 100 : READ);
-
-        if (piece > twins->batch.n - at)
-            piece = twins->batch.n - at;
-        for (int i = 0; i < TWINS; i++) {
-            memory_wire_feed(&twins->twin[i].bench.wire, slice_of(twins->batch.data + at, piece));
-            read_all(&twins->twin[i], cap);
-        }
-        at += piece;
+    for (int i = 0; i < TWINS; i++) {
+        memory_wire_feed(&twins->twin[i].bench.wire, slice_of(twins->batch.data + at, n));
+        read_all(&twins->twin[i], cap);
     }
-    twins->batch.n = 0;
-    if (twins->answer == ASKED)
-        twins->answer = DUE;
 }
 
-static void write_both(struct twins *twins, size_t n)
+void twins_write(struct twins *twins, size_t n)
 {
     static char bytes[65536];
 
@@ -181,16 +120,22 @@ static void write_both(struct twins *twins, size_t n)
         bytes[i] = (char)(i * 7);
     for (int i = 0; i < TWINS; i++)
         (void)stream_bench_write(&twins->twin[i].bench, NULL, slice_of(bytes, n));
+    twins->count->written += (n + RECORD_CONTENT_MAX - 1) / RECORD_CONTENT_MAX;
 }
 
-/* Returns what differs, or NULL. */
-static const char *compare(const struct twins *twins)
-{
-    const struct twin *a = &twins->twin[LIBRARY];
-    const struct twin *b = &twins->twin[OWN];
-    struct slice sent = memory_wire_sent(&a->bench.wire);
-    struct slice own = memory_wire_sent(&b->bench.wire);
+/* ---- What they have done ---- */
 
+const char *twins_compare(struct twins *twins)
+{
+    struct twin *a = &twins->twin[LIBRARY];
+    struct twin *b = &twins->twin[OWN];
+    struct slice sent;
+    struct slice own;
+
+    for (int i = 0; i < TWINS; i++)
+        (void)stream_bench_write(&twins->twin[i].bench, NULL, slice_of("", 0));
+    sent = memory_wire_sent(&a->bench.wire);
+    own = memory_wire_sent(&b->bench.wire);
     if (a->octets != b->octets || a->heard != b->heard)
         return "the plaintext";
     if (a->bench.stream.failure != b->bench.stream.failure)
@@ -204,49 +149,91 @@ static const char *compare(const struct twins *twins)
     return NULL;
 }
 
-static bool is_over(const struct twins *twins)
+/* What one of them has sent. */
+struct meaning {
+    uint64_t data; /* a hash */
+    uint64_t octets;
+    uint64_t alerts; /* a hash */
+    bool is_good;
+};
+
+/* Opens all that was sent. A KeyUpdate changes the key. */
+static struct meaning understand(struct twins *twins, int which)
+{
+    static char opened[RECORD_WIRE_MAX];
+    struct slice rest = memory_wire_sent(&twins->twin[which].bench.wire);
+    struct traffic traffic = twins->sent;
+    struct meaning meaning = {.is_good = true};
+    size_t n;
+
+    while (rest.n > 0 && meaning.is_good && record_measure(rest, &n) == RECORD_FINE) {
+        enum record_type type;
+        struct slice content;
+
+        meaning.is_good =
+            record_open(&traffic, &twins->tools, rest.p, n, opened, &type, &content) == RECORD_FINE;
+        rest = slice_after(rest, n);
+        if (!meaning.is_good)
+            break;
+        for (size_t i = 0; type == RECORD_TYPE_DATA && i < content.n; i++)
+            meaning.data = (meaning.data ^ (unsigned char)content.p[i]) * 1099511628211u;
+        for (size_t i = 0; type == RECORD_TYPE_ALERT && i < content.n; i++)
+            meaning.alerts = (meaning.alerts + 1 + (unsigned char)content.p[i]) * 1099511628211u;
+        meaning.octets += type == RECORD_TYPE_DATA ? content.n : 0;
+        if (type == RECORD_TYPE_HANDSHAKE) /* a KeyUpdate has a key of its own in the tools, too */
+            meaning.is_good = traffic_update(&traffic, &twins->tools);
+    }
+    meaning.is_good = meaning.is_good && rest.n == 0;
+    traffic_end(&traffic, &twins->tools);
+    return meaning;
+}
+
+const char *twins_compare_all(struct twins *twins)
+{
+    const char *difference = twins_compare(twins);
+    struct meaning a;
+    struct meaning b;
+
+    if (difference)
+        return difference;
+    a = understand(twins, LIBRARY);
+    b = understand(twins, OWN);
+    if (!a.is_good || !b.is_good)
+        return "whether what is sent can be opened";
+    if (a.octets != b.octets || a.data != b.data)
+        return "the data that is sent";
+    return a.alerts != b.alerts ? "the alert that is sent" : NULL;
+}
+
+bool twins_are_over(const struct twins *twins)
 {
     return twins->twin[LIBRARY].status == IO_ERR || twins->twin[LIBRARY].status == IO_EOF;
 }
 
-static void step(struct twins *twins)
-{
-    unsigned op = next_octet(twins);
-
-    switch (op % 12) {
-    case 0:
-    case 1:
-    case 2:
-        seal_data(twins, next_size(twins) % (op < 128 ? 300 : 40000));
-        break;
-    case 3:
-        seal_key_update(twins, (char)(op / 12 % 2), op / 24 % 4 == 3);
-        break;
-    case 4:
-    case 5:
-        seal_odd(twins);
-        break;
-    case 6:
-        seal_padded(twins, next_octet(twins), next_octet(twins));
-        break;
-    case 7:
-        if (op > 200)
-            damage(twins);
-        break;
-    case 8:
-        if (op > 240)
-            add_raw(twins, next_octet(twins), (int)next_octet(twins));
-        break;
-    case 9:
-        write_both(twins, next_size(twins));
-        break;
-    default:
-        deliver(twins);
-        break;
-    }
-}
-
 /* ---- Beginning and end ---- */
+
+/* Begins the handshake of the first. A client knows nothing of its server, and does not ask. */
+static void begin_first(struct twins *twins, const struct tls_bench *bench, struct memory_tls *peer)
+{
+    struct stream_bench *first = &twins->twin[LIBRARY].bench;
+    struct tls_fault fault;
+
+    if (!twins->is_client) {
+        if (!tls_bench_begin(bench, first, peer))
+            abort();
+        return;
+    }
+    twins->client = tls_client_new(&(struct tls_client_parameters){.no_verify = true,
+                                       .rules = {.policy = TLS_INTERMEDIATE, .own_records = true}},
+        &fault);
+    if (!twins->client)
+        abort();
+    stream_bench_open(first);
+    memory_tls_init_server(peer, &first->wire, certificates_path(bench->directory, "a", "pem"),
+        certificates_path(bench->directory, "a", "key"));
+    if (stream_start_tls_client(&first->stream, twins->client, NULL, NULL) != IO_OK)
+        abort();
+}
 
 /* Gives the second stream the keys of the first. */
 static void make_twin(struct twins *twins, enum traffic_suite suite)
@@ -254,61 +241,61 @@ static void make_twin(struct twins *twins, enum traffic_suite suite)
     const struct tls_secrets *secrets = twins->twin[LIBRARY].bench.stream.secrets;
     struct stream_bench *bench = &twins->twin[OWN].bench;
     struct tls_lean *lean = calloc(1, sizeof(*lean));
+    const unsigned char *in;
+    const unsigned char *out;
     struct record_tools *tools;
 
+    if (!lean || !secrets)
+        abort();
+    in = twins->is_client ? secrets->server : secrets->client;
+    out = twins->is_client ? secrets->client : secrets->server;
     stream_bench_open(bench);
     tools = &bench->context.lean->records;
-    if (!lean || !secrets ||
-        !traffic_begin(&lean->in, tools, suite, secrets->client, secrets->read) ||
-        !traffic_begin(&lean->out, tools, suite, secrets->server, secrets->written) ||
-        !traffic_begin(&twins->peer, &twins->tools, suite, secrets->client, secrets->read))
+    if (!traffic_begin(&lean->in, tools, suite, in, secrets->read) ||
+        !traffic_begin(&lean->out, tools, suite, out, secrets->written) ||
+        !traffic_begin(&twins->peer, &twins->tools, suite, in, secrets->read) ||
+        !traffic_begin(&twins->sent, &twins->tools, suite, out, secrets->written))
         abort();
+    lean->is_client = twins->is_client;
+    twins->twin[OWN].status = IO_AGAIN;
     bench->stream.lean = lean;
     bench->stream.handshaken = true;
 }
 
-static const char *play(struct twins *twins)
-{
-    const char *difference = NULL;
-
-    while (twins->left > 0 && !is_over(twins) && !difference) {
-        step(twins);
-        if (twins->batch.n == 0 && !is_over(twins))
-            difference = compare(twins);
-    }
-    /* What is incomplete becomes complete, so that both must judge it. */
-    if (!difference && !is_over(twins)) {
-        deliver(twins);
-        add_raw(twins, FLOOD, 0);
-        deliver(twins);
-    }
-    return difference ? difference : compare(twins);
-}
-
-const char *record_twins_play(
-    const struct tls_bench *bench, const uint8_t *octets, size_t n, size_t *records)
+void twins_begin(
+    struct twins *twins, const struct tls_bench *bench, bool is_client, enum traffic_suite suite)
 {
     static const char *const suites[TRAFFIC_SUITES] = {
         "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"};
-    struct twins twins = {.script = octets, .left = n, .records = records};
+    struct twin *first = &twins->twin[LIBRARY];
+    struct record_count *count = twins->count;
     struct memory_tls peer;
-    enum traffic_suite suite = (enum traffic_suite)(next_octet(&twins) % TRAFFIC_SUITES);
-    const char *difference;
 
-    twins.random = next_size(&twins) | 1;
-    twins.batch.data = malloc(BATCH);
-    if (!twins.batch.data || !record_tools_init(&twins.tools) ||
-        !tls_bench_begin(bench, &twins.twin[LIBRARY].bench, &peer) ||
-        SSL_set_ciphersuites(peer.ssl, suites[suite]) != 1 ||
-        stream_bench_shake(&twins.twin[LIBRARY].bench, &peer) != IO_OK)
+    *twins = (struct twins){.is_client = is_client, .count = count};
+    twins->batch.data = malloc(TWINS_BATCH);
+    if (!twins->batch.data || !record_tools_init(&twins->tools))
         abort();
-    make_twin(&twins, suite);
-    difference = play(&twins);
-    traffic_end(&twins.peer, &twins.tools);
-    record_tools_deinit(&twins.tools);
-    free(twins.batch.data);
-    if (!tls_bench_end(&twins.twin[LIBRARY].bench, &peer) ||
-        !stream_bench_close(&twins.twin[OWN].bench))
-        return "a buffer that was not given back";
-    return difference;
+    begin_first(twins, bench, &peer);
+    if (SSL_set_ciphersuites(peer.ssl, suites[suite]) != 1 ||
+        stream_bench_shake(&first->bench, &peer) != IO_OK)
+        abort();
+    read_all(first, 1); /* the tickets of a server */
+    if (first->status != IO_AGAIN)
+        abort();
+    make_twin(twins, suite);
+    memory_tls_deinit(&peer);
+}
+
+bool twins_end(struct twins *twins)
+{
+    bool is_clean = stream_bench_close(&twins->twin[LIBRARY].bench);
+
+    is_clean = stream_bench_close(&twins->twin[OWN].bench) && is_clean;
+    traffic_end(&twins->peer, &twins->tools);
+    traffic_end(&twins->sent, &twins->tools);
+    record_tools_deinit(&twins->tools);
+    if (twins->client)
+        tls_client_unref(&twins->client);
+    free(twins->batch.data);
+    return is_clean;
 }
