@@ -19,7 +19,8 @@ struct way {
     const struct file_tree_walk *walk;
     int out;
     size_t files;
-    int failure; /* which ends it; 0: none */
+    int failure;                                /* which ends it; 0: none */
+    struct stat above[FILE_TREE_DEPTH_MAX + 1]; /* the directories that it is in */
 };
 
 static int enter(struct way *way, int fd, const char *path, unsigned depth);
@@ -56,6 +57,16 @@ static void tell(struct way *way, int fd)
         way->failure = -ENOSPC;
 }
 
+/* Returns whether a link has led back to a directory that the walk is in. */
+static bool is_round(const struct way *way, const struct stat *info, unsigned depth)
+{
+    for (unsigned i = 0; i <= depth; i++) {
+        if (way->above[i].st_dev == info->st_dev && way->above[i].st_ino == info->st_ino)
+            return true;
+    }
+    return false;
+}
+
 /* Takes what a link leads to, or a directory. One that cannot be opened is a file: it is named. */
 static void open_and_take(struct way *way, const char *path, unsigned depth)
 {
@@ -63,7 +74,7 @@ static void open_and_take(struct way *way, const char *path, unsigned depth)
     int fd = way->walk->open(way->walk->open_owner, path);
     bool is_directory = fd >= 0 && fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
 
-    if (is_directory && depth < FILE_TREE_DEPTH_MAX) {
+    if (is_directory && depth < FILE_TREE_DEPTH_MAX && !is_round(way, &info, depth)) {
         (void)enter(way, fd, path, depth + 1);
         return;
     }
@@ -101,6 +112,7 @@ static int enter(struct way *way, int fd, const char *path, unsigned depth)
         (void)close(fd);
         return failure;
     }
+    (void)fstat(fd, &way->above[depth]);
     tell(way, fd);
     while (way->failure == 0 && (entry = readdir(directory)) != NULL) {
         if (!is_passed_over(entry->d_name) &&
