@@ -1,6 +1,7 @@
 #include "directory_watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 static const uint32_t CHANGES = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
                                 IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
+enum { LINKS_MAX = 40 }; /* as in the kernel */
+
 /* By its descriptor: the path could be another one by now. */
 static bool add(void *owner, int fd)
 {
@@ -18,6 +21,36 @@ static bool add(void *owner, int fd)
 
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     return inotify_add_watch(*watch, path, CHANGES) >= 0;
+}
+
+/*
+ * Hears of it when the path comes to lead elsewhere: a directory on its way is renamed or removed,
+ * or a link on it, and behind that, is made anew. What happens in those directories is not heard.
+ * *links were followed.
+ */
+static void watch_way(int watch, const char *path, unsigned *links)
+{
+    char name[PATH_MAX];
+    char target[PATH_MAX];
+
+    for (size_t end = 1; path[end - 1]; end++) {
+        ssize_t n = -1;
+        size_t from;
+
+        if (path[end] && path[end] != '/')
+            continue;
+        (void)snprintf(name, sizeof(name), "%.*s", (int)end, path);
+        if (inotify_add_watch(
+                watch, name, IN_DELETE_SELF | IN_MOVE_SELF | IN_DONT_FOLLOW | IN_MASK_ADD) >= 0)
+            n = readlinkat(AT_FDCWD, name, target, sizeof(target) - 1);
+        if (n <= 0 || *links == LINKS_MAX)
+            continue;
+        ++*links;
+        target[n] = '\0';
+        from = target[0] == '/' ? 0 : (size_t)(strrchr(name, '/') - name) + 1;
+        (void)snprintf(name + from, sizeof(name) - from, "%s", target);
+        watch_way(watch, name, links);
+    }
 }
 
 /* Returns the descriptor, or closes it and returns the failure. */
@@ -33,9 +66,12 @@ static int finish(int watch, int failure)
 int directory_watch_open(const char *directory, file_tree_open *open, void *owner)
 {
     int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    unsigned links = 0;
     const struct file_tree_walk walk = {
         .open = open, .open_owner = owner, .on_opened = add, .owner = &watch};
 
+    if (watch >= 0)
+        watch_way(watch, directory, &links);
     return finish(watch, watch < 0 ? -errno : file_tree_walk(&walk, directory, -1));
 }
 

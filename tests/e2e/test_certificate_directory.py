@@ -147,6 +147,41 @@ def test_a_directory_that_is_new_is_heard_of(front, certificates, tmp_path):
         assert proxy.wait_for_event("certificates-changed", count)
 
 
+def relink(link, target):
+    draft = link.with_name("draft")
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
+@pytest.mark.parametrize("way", ["link", "link behind a link", "link above", "directory above"])
+def test_the_way_to_the_directory_may_lead_elsewhere(front, certificates, tmp_path, way):
+    """As those do it who lay a whole new tree beside the one in use, and swap the two."""
+    old, new = (pair_of(certificates, "a.test", turn=turn) for turn in (0, 1))
+    for place, pair in (("1", old), ("2", new)):
+        traefik(tmp_path / place / "live", "a.test", pair, certificates.authority)
+    if way == "directory above":
+        (tmp_path / "1").rename(tmp_path / "now")
+    elif way == "link":
+        relink(tmp_path / "now", "1/live")
+    else:
+        relink(tmp_path / "now", "1")
+    if way == "link behind a link":
+        relink(tmp_path / "live", "now/live")
+    proxy = front({"link": tmp_path / "now", "link behind a link": tmp_path / "live"}.get(
+        way, tmp_path / "now/live"))
+    assert gets(proxy, "a.test", old)
+    # The first reading after the start would hide that nothing is heard.
+    traefik(tmp_path / "now" if way == "link" else tmp_path / "now/live", "b.test",
+            pair_of(certificates, "b.test"), certificates.authority)
+    proxy.wait_for_event("certificates-changed")
+    if way == "directory above":
+        (tmp_path / "now").rename(tmp_path / "1")
+        (tmp_path / "2").rename(tmp_path / "now")
+    else:
+        relink(tmp_path / "now", "2/live" if way == "link" else "2")
+    until(lambda: gets(proxy, "a.test", new))
+
+
 def test_one_that_is_removed_is_served_no_more(front, certificates, tmp_path):
     live = tmp_path / "live"
     for name in ("a.test", "b.test"):
