@@ -55,7 +55,12 @@ static bool refresh_directories(const struct config_tls *tls, const struct confi
     struct tls_directory *now = certificate_directory_read(
         config, tls, before, CERTIFICATE_DIRECTORY_CHANGE, &failed, error);
     bool is_enough = now && (tls_directory_count(now) > 0 || tls->certificates.count > 0);
+    struct error why;
 
+    if (!now) {
+        why = *error;
+        error_set(error, "%s: %s", tls->directories.text[failed], why.text);
+    }
     if (now && !is_enough)
         error_set(error, "no certificate with its private key is left in it, and those from "
                          "before stay in service");

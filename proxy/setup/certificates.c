@@ -323,6 +323,18 @@ static struct tls_set *load(const struct config *config, struct place *place)
     return try_all(parameters, place);
 }
 
+/* Returns which of the directories a problem, which begins with a path, is in. */
+static size_t directory_of(const struct config_strings *directories, const char *problem)
+{
+    for (size_t i = 0; i < directories->count; i++) {
+        size_t n = strlen(directories->text[i]);
+
+        if (strncmp(problem, directories->text[i], n) == 0 && problem[n] == '/')
+            return i;
+    }
+    return 0;
+}
+
 /*
  * Reads the directories of the set. Returns false, having reported why, if they cannot be read or
  * leave the set without a certificate.
@@ -345,7 +357,8 @@ static bool read_directories(
         return false;
     }
     for (size_t i = 0; (problem = tls_directory_problem(place->directory, i)) != NULL; i++)
-        config_report_setting(place->report, false, SECTION_TLS, tls, field, 0, problem);
+        config_report_setting(place->report, false, SECTION_TLS, tls, field,
+            directory_of(&tls->directories, problem), problem);
     if (tls->certificates.count > 0 || tls_directory_count(place->directory) > 0)
         return true;
     config_report_setting(place->report, true, SECTION_TLS, tls, field, 0,

@@ -196,6 +196,16 @@ def test_one_that_is_removed_is_served_no_more(front, certificates, tmp_path):
     assert gets(proxy, "a.test", pair_of(certificates, "a.test"))
 
 
+def test_a_directory_that_is_gone_is_named(front, certificates, tmp_path):
+    live = tmp_path / "live"
+    haproxy(live, "a.test", pair_of(certificates, "a.test"), certificates.authority)
+    proxy = front(live)
+    live.rename(tmp_path / "away")
+    problem = proxy.wait_for_event("certificate-problem").fields
+    assert problem["why"] == f"{live}: it cannot be read: No such file or directory"
+    assert gets(proxy, "a.test", pair_of(certificates, "a.test"))
+
+
 DAMAGES = {
     "half written": (lambda live, new: (live / "a.test.crt").write_bytes(
         new.certificate.read_bytes()[:300]), "not written to its end"),
@@ -285,6 +295,22 @@ def test_check_judges_the_directory(new_proxy, new_backend, certificates, tmp_pa
     assert f"{live}/alone.crt: no private key in its directory belongs to it" in words
     assert f"{live}/broken.pem: it is damaged" in words
     assert "a.test.crt" not in words.replace("old.test.crt", "")
+
+
+def test_check_names_the_line_of_each_directory(new_proxy, new_backend, certificates, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    proxy = new_proxy(with_certificate=False)
+    proxy.section("tls", certificate_directory=[one, two])
+    add_listeners(proxy, new_backend)
+    proxy.write()
+    for live in (one, two):
+        traefik(live, "a.test", pair_of(certificates, "a.test"), certificates.authority)
+        put(live / "broken.pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n")
+    lines = proxy.ini.read_text().splitlines()
+    words = check(proxy).stderr
+    for live in (one, two):
+        at = lines.index(f"certificate_directory = {live}") + 1
+        assert f":{at}: [tls] certificate_directory = {live}: {live}/broken.pem: it is damaged" in words
 
 
 def test_check_warns_of_keys_that_all_users_can_read(new_proxy, new_backend, certificates, tmp_path):
