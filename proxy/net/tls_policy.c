@@ -102,7 +102,8 @@ static void warn(const struct tls_warning *warning, enum tls_culprit culprit, co
 /*
  * Tries each group alone and keeps those that the library knows, because OpenSSL 3.0 refuses a
  * whole list for one unknown name. From 3.3 on a name may have a ? before it, with which it may be
- * unknown; 3.0 would not know such a name at all. Returns whether any is left.
+ * unknown; 3.0 would not know such a name at all. It refuses a group that comes twice, too, which
+ * it may do under two names. Returns whether any is left.
  */
 static bool keep_known_groups(SSL_CTX *context, struct slice list,
     const struct tls_warning *warning, struct tls_applied *applied)
@@ -115,6 +116,7 @@ static bool keep_known_groups(SSL_CTX *context, struct slice list,
         bool is_optional = slice_starts(name, SLICE("?"));
         char alone[64];
         char text[160];
+        size_t added;
 
         name = slice_after(name, is_optional ? 1 : 0);
         if (name.n == 0 || used + name.n + 2 > sizeof(applied->groups))
@@ -128,8 +130,12 @@ static bool keep_known_groups(SSL_CTX *context, struct slice list,
             warn(warning, TLS_CULPRIT_GROUPS, text);
             continue;
         }
-        used += (size_t)snprintf(applied->groups + used, sizeof(applied->groups) - used, "%s%s",
+        added = (size_t)snprintf(applied->groups + used, sizeof(applied->groups) - used, "%s%s",
             used == 0 ? "" : ":", alone);
+        if (SSL_CTX_set1_groups_list(context, applied->groups) == 1)
+            used += added;
+        else
+            applied->groups[used] = '\0';
     }
     ERR_clear_error();
     return used > 0;

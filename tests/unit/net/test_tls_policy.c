@@ -120,6 +120,15 @@ static void test_groups_that_may_be_unknown(void **state)
     assert_int_equal(fault.culprit, TLS_CULPRIT_GROUPS);
 }
 
+/* Under another name it is the same group. */
+static void test_groups_that_come_twice(void **state)
+{
+    assert_true(apply((struct tls_rules){
+        .policy = TLS_INTERMEDIATE, .groups = "prime256v1:X25519:P-256:?X25519:secp384r1:P-384"}));
+    assert_string_equal(applied.groups, "prime256v1:X25519:secp384r1");
+    assert_string_equal(warned, "");
+}
+
 /* Post-quantum first, with a library that has it: of policies, and as a setting puts it. */
 static void test_the_hybrid_group_is_first(void **state)
 {
@@ -163,6 +172,7 @@ int main(void)
         TEST(test_ciphers_by_name),
         TEST(test_groups),
         TEST(test_groups_that_may_be_unknown),
+        TEST(test_groups_that_come_twice),
         TEST(test_the_hybrid_group_is_first),
         TEST(test_our_own_groups_are_left_out_without_a_word),
         TEST(test_manners),
