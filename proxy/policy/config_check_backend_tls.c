@@ -30,14 +30,16 @@ static void check_is_used(struct build *build, const struct config_backend *back
         {"tls_policy", backend->tls_policy == TLS_INTERMEDIATE},
     };
 
+    bool is_passed_to = backend->protocol == CONFIG_PROTOCOL_NONE; /* and takes no TLS of ours */
+
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         const char *key = settings[i].key;
 
         if (is_given(backend, key) && !settings[i].is_default)
             config_report_add(build->report, true, origin_of(backend, key),
-                "[backend %s] %s: it has no meaning with tls = none; write tls = starttls or tls = "
-                "implicit, or remove the line",
-                backend->name, key);
+                "[backend %s] %s: it has no meaning with tls = none; %sremove the line",
+                backend->name, key,
+                is_passed_to ? "" : "write tls = starttls or tls = implicit, or ");
     }
 }
 
@@ -88,7 +90,8 @@ static void check_names(struct build *build, const struct config_backend *backen
 
 static void check_check(struct build *build, const struct config_backend *backend)
 {
-    if (backend->check == OPENING_TLS && backend->tls != BACKEND_TLS_STARTTLS)
+    if (backend->check == OPENING_TLS && backend->tls != BACKEND_TLS_STARTTLS &&
+        backend->protocol != CONFIG_PROTOCOL_NONE)
         config_report_add(build->report, true, origin_of(backend, "check"),
             "[backend %s] check = starttls: it needs tls = starttls; write that, or check = "
             "capabilities%s",

@@ -127,6 +127,22 @@ static bool wants_default(
     return false;
 }
 
+/* Where others have routes, one of them was perhaps to lead here. */
+static void report_no_way(struct build *build, const struct config_listener *listener)
+{
+    for (size_t i = 0; i < build->config->listener_count; i++) {
+        if (build->config->listeners[i].route_count == 0)
+            continue;
+        config_setting_find(listener->settings, SECTION_LISTENER, "bind")->state = SETTING_BAD;
+        config_report_add(build->report, true, listener->section,
+            "[listener %s]: bind is missing, and no route leads here; write bind, or route = "
+            "CONDITION -> %s in [listener %s]",
+            listener->name, listener->name, build->config->listeners[i].name);
+        return;
+    }
+    report_absent(build, listener, "bind");
+}
+
 /* Returns whether a route names the listener, or may do so in a line that is wrong or lost. */
 static bool may_be_routed_to(const struct build *build, const struct config_listener *listener)
 {
@@ -153,8 +169,12 @@ static void require(struct build *build, struct config_listener *listener, bool 
                   listener->protocol == CONFIG_PROTOCOL_AUTO;
     bool needs_bind = routes || !may_be_routed_to(build, listener);
 
-    if (needs_bind && wants_default(listener, "bind", has_bad_lines))
-        report_absent(build, listener, "bind");
+    if (needs_bind && wants_default(listener, "bind", has_bad_lines)) {
+        if (routes)
+            report_absent(build, listener, "bind");
+        else
+            report_no_way(build, listener);
+    }
     if (!routes && wants_default(listener, "backend", has_bad_lines))
         report_absent(build, listener, "backend");
 }
@@ -165,10 +185,12 @@ static void default_listener(
     require(build, listener, has_bad_lines);
     if (wants_default(listener, "protocol", has_bad_lines))
         default_protocol(build, listener);
-    if (listener->protocol == CONFIG_PROTOCOL_AUTO)
-        listener->tls = LISTENER_TLS_NONE; /* it speaks to no client itself */
-    else if (wants_default(listener, "tls", has_bad_lines))
+    if (listener->protocol == CONFIG_PROTOCOL_AUTO) { /* it speaks to no client itself */
+        listener->tls = LISTENER_TLS_NONE;
+        listener->backend = CONFIG_NO_BACKEND;
+    } else if (wants_default(listener, "tls", has_bad_lines)) {
         default_tls(build, listener);
+    }
     if (state_of(listener, "require_tls") == SETTING_DEFAULT)
         listener->require_tls =
             listener->tls == LISTENER_TLS_STARTTLS || listener->tls == LISTENER_TLS_AUTO

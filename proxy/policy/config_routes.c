@@ -64,15 +64,18 @@ static bool parse_sni(struct route_line *line, struct slice word)
 /* The words that name a protocol; behind its own name, which is the first, those of its clients. */
 static const struct first_words {
     enum routing_first first;
-    const char *words[12];
+    const char *words[24];
 } first_words[] = {
     {ROUTING_FIRST_SMTP, {"smtp", "submission", "EHLO", "HELO", NULL}},
     {ROUTING_FIRST_LMTP, {"lmtp", "LHLO", NULL}},
     {ROUTING_FIRST_IMAP, {"imap", NULL}},
-    {ROUTING_FIRST_POP3, {"pop3", "CAPA", "USER", "APOP", "AUTH", "STLS", NULL}},
+    {ROUTING_FIRST_POP3, {"pop3", "CAPA", "USER", "APOP", "AUTH", "STLS", "UTF8", "LANG", NULL}},
     {ROUTING_FIRST_MANAGESIEVE,
         {"managesieve", "sieve", "AUTHENTICATE", "STARTTLS", "CAPABILITY", NULL}},
-    {ROUTING_FIRST_HTTP, {"http", "GET", "HEAD", "POST", "PUT", "OPTIONS", "CONNECT", NULL}},
+    {ROUTING_FIRST_HTTP,
+        {"http", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH",
+            "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH",
+            "MKCALENDAR", "ACL", "PRI", NULL}},
     {ROUTING_FIRST_SSH, {"ssh", "SSH-", NULL}},
 };
 enum { FIRST_WORDS = sizeof(first_words) / sizeof(first_words[0]) };

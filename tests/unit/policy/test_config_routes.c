@@ -105,7 +105,21 @@ static void test_a_listener_without_bind(void **state)
         "imap, managesieve, auto");
     assert_error("[listener door]\nbind = *:443\nroute = default -> refuse\n"
                  "[listener imap]\nbackend = 127.0.0.1:110\n",
-        "x.ini:4: [listener imap]: bind is missing; write bind = IP:PORT, [IPV6]:PORT or *:PORT");
+        "x.ini:4: [listener imap]: bind is missing, and no route leads here; write bind, or route "
+        "= CONDITION -> imap in [listener door]");
+}
+
+/* A line without effect does no more than that. */
+static void test_a_backend_of_a_listener_with_routes(void **state)
+{
+    (void)state;
+    assert_problem("[listener door]\nbind = *:443\nprotocol = auto\nbackend = mail\n"
+                   "route = default -> imaps\n"
+                   "[listener imaps]\nbackend = mail\n[backend mail]\nserver = 192.0.2.1:143\n",
+        false,
+        "x.ini:4: [listener door] backend: it has no effect where protocol = auto, but in the "
+        "listeners that the routes name; remove the line");
+    assert_int_equal(report.count, 1);
 }
 
 static void assert_refused(const char *route_line, const char *why)
@@ -236,6 +250,8 @@ static void test_routes_that_can_never_match(void **state)
     assert_shadowed("sni *.example.org", "sni *.a.example.org");
     assert_is_same("sni A.example.org", "sni a.example.org");
     assert_is_same("first smtp", "first EHLO");
+    assert_is_same("first http", "first DELETE");
+    assert_is_same("first pop3", "first LANG");
     assert_shadowed("from 10.0.0.0/8", "from 10.1.0.0/16");
     assert_shadowed("from 10.0.0.0/8", "from 10.1.1.1");
     assert_shadowed("default", "tls");
@@ -338,6 +354,14 @@ static void test_backends_that_are_passed_to(void **state)
                       "check = greeting\n",
         "x.ini:7: [backend b] check: connections are passed to it unread, and so it is not known "
         "what it speaks; write check = connect");
+    assert_error(DOOR "route = default -> pass backend b\n[backend b]\nserver = 192.0.2.1:443\n"
+                      "check = starttls\n",
+        "x.ini:7: [backend b] check: connections are passed to it unread, and so it is not known "
+        "what it speaks; write check = connect");
+    assert_int_equal(report.error_count, 1);
+    assert_error(DOOR "route = default -> pass backend b\n[backend b]\nserver = 192.0.2.1:443\n"
+                      "verify = no\n",
+        "x.ini:7: [backend b] verify: it has no meaning with tls = none; remove the line");
     assert_error(DOOR "route = default -> pass 127.0.0.1:443\n",
         "x.ini:4: [backend 127.0.0.1:443] server = 127.0.0.1:443: this is mailmux's own [listener "
         "door], and every session would come back to it; name the mail server's address");
@@ -379,6 +403,7 @@ int main(void)
         cmocka_unit_test_teardown(test_every_condition_is_read, clean_up),
         cmocka_unit_test_teardown(test_an_address_is_a_backend, clean_up),
         cmocka_unit_test_teardown(test_a_listener_without_bind, clean_up),
+        cmocka_unit_test_teardown(test_a_backend_of_a_listener_with_routes, clean_up),
         cmocka_unit_test_teardown(test_what_is_wrong_with_a_line, clean_up),
         cmocka_unit_test_teardown(test_what_is_wrong_with_a_target, clean_up),
         cmocka_unit_test_teardown(test_a_misspelt_protocol, clean_up),
