@@ -7,6 +7,7 @@
 
 #include "mailmux/check.h"
 #include "tls_client.h"
+#include "tls_context.h"
 #include "tls_kept.h"
 #include <openssl/err.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ enum io tls_handshake(struct stream *stream)
         note_outcome(stream, status);
     if (status == IO_OK) {
         stream->handshaken = true;
+        stream->tickets_due = stream->service && stream->service->tickets;
         tls_set_secret(stream, stream->service != NULL);
         free(stream->hello);
         stream->hello = NULL;
@@ -196,6 +198,8 @@ enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
 
     if (status != IO_OK)
         return status;
+    if (stream->tickets_due)
+        tls_issue_tickets(stream);
     /* Whole records go into the cork as long as one more is sure to fit. */
     while (*put < bytes.n && CORK_SIZE - stream->context->cork->n >= RECORD_MAX) {
         size_t rest = bytes.n - *put;

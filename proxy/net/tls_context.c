@@ -138,7 +138,6 @@ static bool load_pairs(
 static void set_tickets(struct tls_set *set, unsigned tickets)
 {
     set->tickets = tickets;
-    (void)SSL_CTX_set_num_tickets(set->context, tickets);
     if (tickets == 0)
         (void)SSL_CTX_set_options(set->context, SSL_OP_NO_TICKET);
 }

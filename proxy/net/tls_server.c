@@ -111,13 +111,10 @@ static bool set_session_context(
     return is_fine;
 }
 
-static bool set_tickets(SSL *ssl, const struct tls_service *service, const struct tls_set *set)
+static void set_tickets(SSL *ssl, const struct tls_service *service, const struct tls_set *set)
 {
-    unsigned tickets = service->tickets ? set->tickets : 0;
-
-    if (tickets == 0)
+    if (!service->tickets || set->tickets == 0)
         (void)SSL_set_options(ssl, SSL_OP_NO_TICKET);
-    return SSL_set_num_tickets(ssl, tickets) == 1;
 }
 
 /*
@@ -141,8 +138,9 @@ static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_
         (void)SSL_clear_options(ssl, OPTIONS_OF_A_SET);
         (void)SSL_set_options(ssl, options);
     }
+    set_tickets(ssl, service, set);
     return (!choice->served || tls_served_use(choice->served, ssl)) &&
-           set_tickets(ssl, service, set) && set_session_context(ssl, service, choice);
+           set_session_context(ssl, service, choice);
 }
 
 static int take_choice(SSL *ssl, struct stream *stream, const struct tls_choice *choice, int *alert)
@@ -267,8 +265,20 @@ static int on_ticket_made(SSL *ssl, void *unused)
     return 1;
 }
 
+void tls_issue_tickets(struct stream *stream)
+{
+    unsigned count = stream->set->tickets;
+
+    stream->tickets_due = false;
+    if (count > 0 && SSL_session_reused(stream->ssl) == 1)
+        count = 1;
+    for (; count > 0; count--)
+        (void)SSL_new_session_ticket(stream->ssl); /* without one the client cannot resume */
+}
+
 void tls_server_prepare(SSL_CTX *context)
 {
+    (void)SSL_CTX_set_num_tickets(context, 0); /* the handshake sends none: see tls_issue_tickets */
     SSL_CTX_set_client_hello_cb(context, on_client_hello, NULL);
     (void)SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);

@@ -101,7 +101,7 @@ static bool visit(struct tls_tickets *tickets, SSL_SESSION **session, int versio
     }
     assert_int_equal(stream_start_tls_server(&bench.stream, &service, NULL), IO_OK);
     assert_int_equal(stream_bench_shake(&bench, &peer), IO_OK);
-    (void)memory_tls_step(&peer);
+    assert_int_equal(stream_bench_write(&bench, &peer, SLICE("* OK\r\n")), IO_OK);
     memory_tls_end(&peer);
     assert_true(stream_tls_info(&bench.stream, &info));
     /* A renewed ticket of TLS 1.2 is not announced, but the session has it. */
@@ -112,6 +112,47 @@ static bool visit(struct tls_tickets *tickets, SSL_SESSION **session, int versio
     memory_tls_deinit(&peer);
     assert_true(stream_bench_close(&bench));
     return info.resumed;
+}
+
+/* Writes once to a client of TLS 1.3. Its ticket comes with the octets and costs no other send. */
+static void write_first(bool by_octets)
+{
+    struct error error;
+    struct tls_tickets *tickets = tls_tickets_new(PERIOD_MS, &error);
+    const struct tls_service service = {
+        .listener = "l", .protocol = "imap", .set_count = 1, .sets = &set, .tickets = tickets};
+    struct stream_bench bench;
+    struct memory_tls peer;
+    unsigned sends;
+
+    assert_non_null(tickets);
+    stream_bench_open(&bench);
+    memory_tls_init_client(&peer, &bench.wire, NULL);
+    assert_int_equal(stream_start_tls_server(&bench.stream, &service, NULL), IO_OK);
+    assert_int_equal(stream_bench_shake(&bench, &peer), IO_OK);
+    (void)memory_tls_step(&peer);
+    assert_true(peer.is_up);
+    assert_null(peer.session);
+    if (by_octets)
+        memory_wire_set_one_byte(&bench.wire);
+    sends = bench.wire.send_calls;
+    assert_int_equal(stream_bench_write(&bench, &peer, SLICE("* OK\r\n")), IO_OK);
+    (void)memory_tls_step(&peer);
+    assert_true(slice_equal(memory_tls_heard(&peer), SLICE("* OK\r\n")));
+    assert_non_null(peer.session);
+    if (!by_octets)
+        assert_int_equal(bench.wire.send_calls, sends + 1);
+    memory_tls_deinit(&peer);
+    assert_true(stream_bench_close(&bench));
+    tls_tickets_unref(&tickets);
+}
+
+/* C89. A client that goes before it has heard anything gets no ticket, which would cost us most. */
+static void test_a_ticket_comes_with_the_first_octets(void **state)
+{
+    (void)state;
+    write_first(false);
+    write_first(true);
 }
 
 /* C89. The clock is put forward, nobody waits for it. */
@@ -378,6 +419,7 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_ticket_comes_with_the_first_octets),
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_long_silence),
         cmocka_unit_test(test_renewals_end),
