@@ -21,6 +21,7 @@
 #include "tls_policy.h"
 
 struct tls_set;
+struct tls_scope;
 struct tls_tickets;
 
 /* tls_set_new copies or reads everything; it borrows nothing afterwards. */
@@ -112,6 +113,16 @@ struct tls_service {
     bool smtp_fallback; /* an unknown name gets the fallback even with strict_sni: a mail exchanger
                            must not insist */
     struct tls_tickets *tickets; /* NULL: no resumption */
+    struct tls_scope *scopes;    /* see tls_scopes_make; NULL: made for each handshake */
 };
+
+/*
+ * tls_scope.c. Makes beforehand what every handshake with a set's own certificates needs of the
+ * names of listener, protocol and set, which must not change then. Returns false without memory.
+ * Main thread, before the service is used. tls_scopes_free frees it, and does nothing if there is
+ * none.
+ */
+bool tls_scopes_make(struct tls_service *service);
+void tls_scopes_free(struct tls_service *service);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "tls.h"
 #include "tls_hello.h"
+#include "tls_scope.h"
 #include "tls_served.h"
 #include "tls_session.h"
 #include "tls_set.h"
@@ -73,44 +74,6 @@ static struct tls_choice choose(struct stream *stream, SSL *ssl)
     return choice;
 }
 
-/* Returns what tells the certificates of a directory apart, and is the same after a renewal. */
-static const char *first_name(const struct tls_served *served)
-{
-    for (size_t i = 0; served && i < TLS_KEY_KINDS; i++) {
-        if (served->by_kind[i])
-            return tls_identity_name(served->by_kind[i], 0);
-    }
-    return "";
-}
-
-/*
- * Sets the session-id context from names, so that a TLS session can be resumed by other instances
- * and after reloads. It includes how client certificates are asked for: a session from before a
- * change of that rule must not evade it.
- */
-static bool set_session_context(
-    SSL *ssl, const struct tls_service *service, const struct tls_choice *choice)
-{
-    const struct tls_set *set = choice->set;
-    const char *name = first_name(choice->served);
-    unsigned char context[TLS_DIGEST_SIZE];
-    unsigned char mode = (unsigned char)set->client_certificate;
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    bool is_fine =
-        digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-        EVP_DigestUpdate(digest, service->listener, strlen(service->listener) + 1) == 1 &&
-        EVP_DigestUpdate(digest, service->protocol, strlen(service->protocol) + 1) == 1 &&
-        EVP_DigestUpdate(digest, set->name, strlen(set->name) + 1) == 1 &&
-        EVP_DigestUpdate(digest, &mode, sizeof(mode)) == 1 &&
-        EVP_DigestUpdate(digest, set->ca_digest, sizeof(set->ca_digest)) == 1 &&
-        EVP_DigestUpdate(digest, name, strlen(name)) == 1 &&
-        EVP_DigestFinal_ex(digest, context, NULL) == 1 &&
-        SSL_set_session_id_context(ssl, context, sizeof(context)) == 1;
-
-    EVP_MD_CTX_free(digest);
-    return is_fine;
-}
-
 static void set_tickets(SSL *ssl, const struct tls_service *service, const struct tls_set *set)
 {
     if (!service->tickets || set->tickets == 0)
@@ -140,7 +103,7 @@ static bool apply(SSL *ssl, const struct tls_service *service, const struct tls_
     }
     set_tickets(ssl, service, set);
     return (!choice->served || tls_served_use(choice->served, ssl)) &&
-           set_session_context(ssl, service, choice);
+           tls_scope_set(ssl, service, choice);
 }
 
 static int take_choice(SSL *ssl, struct stream *stream, const struct tls_choice *choice, int *alert)

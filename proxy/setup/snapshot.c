@@ -59,7 +59,7 @@ static bool build_tls(struct snapshot *snapshot, size_t i)
         .strict_sni = listener->strict_sni != 0,
         .smtp_fallback = config_protocol_row(listener->protocol)->is_exchange,
         .tickets = snapshot->tickets};
-    return true;
+    return tls_scopes_make(&part->tls);
 }
 
 static bool build_part(struct snapshot *snapshot, size_t i)
@@ -290,6 +290,7 @@ void snapshot_unref(struct snapshot **pointer)
     for (size_t i = 0; snapshot->server_tls && i < snapshot->config->backend_count; i++)
         tls_client_unref(&snapshot->server_tls[i]);
     for (size_t i = 0; snapshot->parts && i < snapshot->config->listener_count; i++) {
+        tls_scopes_free(&snapshot->parts[i].tls);
         free((void *)snapshot->parts[i].sets);
         front_deinit(&snapshot->parts[i].front);
     }

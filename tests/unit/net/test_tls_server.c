@@ -343,6 +343,29 @@ static void test_sessions_of_services(void **state)
     tls_set_free(&guarded);
 }
 
+/* Nothing of that changes where the contexts are made beforehand, for each set its own. */
+static void test_contexts_that_are_made_beforehand(void **state)
+{
+    struct tls_service same = service;
+    struct tls_service other = service;
+
+    (void)state;
+    other.listener = "two";
+    assert_true(tls_scopes_make(&same));
+    assert_true(tls_scopes_make(&other));
+    assert_true(crosses(&same, TLS1_3_VERSION));
+    assert_false(crosses(&other, TLS1_3_VERSION));
+    for (size_t i = 0; i < 2; i++) {
+        const struct tls_visit home = {.sni = i == 0 ? "default.example" : "mail.b.example"};
+        const struct tls_visit there = {.sni = i == 1 ? "default.example" : "mail.b.example"};
+
+        assert_true(tls_visit_resumes(&same, home, home));
+        assert_false(tls_visit_resumes(&same, home, there));
+    }
+    tls_scopes_free(&same);
+    tls_scopes_free(&other);
+}
+
 /* A set without tickets beside one with; a listener without keys. */
 static void test_no_tickets(void **state)
 {
@@ -390,6 +413,7 @@ int main(void)
         cmocka_unit_test_setup(test_client_certificates, setup),
         cmocka_unit_test_setup(test_sessions_of_sets, setup),
         cmocka_unit_test_setup(test_sessions_of_services, setup),
+        cmocka_unit_test_setup(test_contexts_that_are_made_beforehand, setup),
         cmocka_unit_test_setup(test_no_tickets, setup),
     };
 
