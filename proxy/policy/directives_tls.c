@@ -59,7 +59,7 @@ static const struct directive rows[] = {
         .help = "Groups for the key exchange, the preferred first, with colons between them. A "
                 "group that the library does not know is left out, with a note in the log."},
     {SECTION_TLS, "tickets", VALUE_NUMBER, FIELD(config_tls, tickets), .is_inherited = true,
-        .max = 16, .fallback = "2",
+        .max = 16, .fallback = "1",
         .help = "Session tickets that a client gets with each full handshake of TLS 1.3, to resume "
                 "its session later; it gets one more for each that it uses. With 0 no client can "
                 "resume."},
