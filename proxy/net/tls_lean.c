@@ -153,20 +153,23 @@ static bool keep(struct stream *stream, struct slice bytes)
     return false;
 }
 
-/* Gives content that had no room at the read before. */
+/* Gives content that had no room at the read before. Nothing of it stays behind. */
 static void give_ready(struct stream *stream, char *into, size_t cap, size_t *got)
 {
     struct tls_lean *lean = stream->lean;
     size_t n = lean->ready < cap - *got ? lean->ready : cap - *got;
+    char *content;
 
     if (n == 0)
         return;
-    memcpy(into + *got, buffer_held(lean->rest).p, n);
+    content = lean->rest->data + lean->rest->head;
+    memcpy(into + *got, content, n);
+    explicit_bzero(content, n);
     buffer_consume(lean->rest, n);
     *got += n;
     lean->ready -= n;
     if (buffer_held(lean->rest).n == 0)
-        buffer_give_cleansed(&stream->context->lean->rests, &lean->rest);
+        buffer_give(&stream->context->lean->rests, &lean->rest);
 }
 
 /* Takes content of the type data: as much as there is room for, and keeps the rest. */
@@ -175,8 +178,6 @@ static bool take_data(
 {
     size_t n = content.n < cap - *got ? content.n : cap - *got;
 
-    if (content.n > 0)
-        stream->lean->empty = 0;
     if (content.p != into + *got && n > 0)
         memcpy(into + *got, content.p, n);
     *got += n;
@@ -203,7 +204,8 @@ static bool open_record(
         refuse(stream, result);
         return false;
     }
-    if (++stream->lean->empty > EMPTY_RECORDS_MAX) {
+    stream->lean->empty = type == RECORD_TYPE_DATA && content.n > 0 ? 0 : stream->lean->empty + 1;
+    if (stream->lean->empty > EMPTY_RECORDS_MAX) {
         fail(stream, SSL_AD_UNEXPECTED_MESSAGE, "too many records without data");
         return false;
     }

@@ -43,13 +43,27 @@ void twins_seal_data(struct twins *twins, size_t n);
 void twins_seal_padded(struct twins *twins, size_t n, size_t zeros);
 /* Seals a KeyUpdate, cut after `first` octets (0: not). What follows has the next key. */
 void twins_seal_key_update(struct twins *twins, char request, size_t first);
-/* Seals a ticket of a server with `n` octets in it, cut after `first` octets (0: not). */
+/* Seals a ticket of a server with `n` octets in it (not 0), cut after `first` octets (0: not). */
 void twins_seal_ticket(struct twins *twins, unsigned char n, size_t first);
 
 /* Gives both some of the batch, and lets them read `cap` octets at a time. */
 void twins_feed(struct twins *twins, size_t at, size_t n, size_t cap);
 /* Lets both write. */
 void twins_write(struct twins *twins, size_t n);
+
+/* What one of them has sent. */
+struct twins_sent {
+    bool is_good;    /* all of it could be opened */
+    uint64_t data;   /* a hash */
+    uint64_t octets; /* of data */
+    uint64_t alerts; /* a hash */
+    int alert;       /* the last one, but close_notify; 0: none */
+    bool is_closed;  /* close_notify was sent */
+    unsigned updates;
+};
+
+/* Opens all that one has sent, with the keys that its KeyUpdates have made. */
+struct twins_sent twins_open_sent(struct twins *twins, int which);
 
 /* Returns what differs, or NULL. */
 const char *twins_compare(struct twins *twins);

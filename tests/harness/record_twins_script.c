@@ -135,10 +135,13 @@ static void step(struct script *script)
         twins_seal_key_update(twins, (char)(op / 14 % 2), cut % 5);
         break;
     case 4:
-        seal_odd(script);
+        if (op > 200) /* it ends most of them */
+            seal_odd(script);
+        else
+            twins_seal_data(twins, next_octet(script) % 3);
         break;
     case 5:
-        twins_seal_ticket(twins, (unsigned char)next_octet(script), cut > 4 ? cut : 0);
+        twins_seal_ticket(twins, (unsigned char)(next_octet(script) | 1), cut > 4 ? cut : 0);
         break;
     case 6:
         twins_seal_padded(twins, next_octet(script), next_size(script) % (op < 200 ? 300 : 16000));

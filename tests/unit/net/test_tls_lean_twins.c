@@ -14,7 +14,7 @@
 #include "tls_set.h"
 #include <stdlib.h>
 
-enum { SCRIPT = 600, RECORDS = 3000 };
+enum { SCRIPT = 1200, RECORDS = 3000 };
 
 static struct tls_bench tls;
 
