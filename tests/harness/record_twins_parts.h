@@ -26,6 +26,7 @@ struct twins {
     struct memory_bytes batch;
     enum { ANSWERED, ASKED, DUE } answer; /* to a KeyUpdate; DUE when they have it */
     bool is_loose;                        /* what they send has no fixed order any more */
+    size_t compared;                      /* octets of what was sent */
     struct record_count *count;
 };
 

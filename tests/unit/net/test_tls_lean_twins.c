@@ -1,7 +1,7 @@
 /*
- * Records of our own beside the library's, with random scripts and cut at every place. RECORD_TWINS
- * in the environment says how many records each way there are at least, for a longer run, in which
- * every cut is tried; RECORD_SEED which scripts.
+ * Records of our own beside the library's, with random scripts and cut at every place. For a longer
+ * run RECORD_TWINS in the environment says how many records each way there are at least, and
+ * RECORD_SEED which scripts; with RECORD_CUTS every cut is tried.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,6 @@ static int teardown_group(void **state)
     return 0;
 }
 
-/* How many records, and of how many cuts one is tried: all of them in a longer run. */
 static size_t wanted(void)
 {
     const char *text = getenv("RECORD_TWINS");
@@ -42,9 +41,10 @@ static size_t wanted(void)
     return text ? strtoul(text, NULL, 10) : RECORDS;
 }
 
+/* Of how many cuts one is tried. */
 static size_t step(size_t otherwise)
 {
-    return getenv("RECORD_TWINS") ? 1 : otherwise;
+    return getenv("RECORD_CUTS") ? 1 : otherwise;
 }
 
 static void test_the_same_as_the_library(void **state)
