@@ -18,11 +18,14 @@ bool control_socket_path(const char *directory, struct sockaddr_un *out)
     return n > 0 && (size_t)n < sizeof(out->sun_path);
 }
 
-int control_socket_connect(const struct sockaddr_un *at)
+int control_socket_connect(const struct sockaddr_un *at, unsigned patience_s)
 {
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | (patience_s ? 0 : SOCK_NONBLOCK), 0);
+    const struct timeval most = {.tv_sec = patience_s};
     int failure;
 
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
     if (fd < 0 || connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
         return fd;
     failure = errno;
@@ -31,14 +34,23 @@ int control_socket_connect(const struct sockaddr_un *at)
     return -1;
 }
 
-/* The socket of a keeper that is gone. One that answers stays. */
+void control_socket_limit(int fd, unsigned patience_s)
+{
+    const struct timeval most = {.tv_sec = patience_s};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+}
+
+/* The socket of a keeper that is gone. One that answers stays, and so does what is no socket. */
 static void remove_dead(const struct sockaddr_un *at)
 {
-    int fd = control_socket_connect(at);
+    int fd = control_socket_connect(at, 0);
+    bool is_dead = fd < 0 && errno == ECONNREFUSED;
+    struct stat info;
 
     if (fd >= 0)
         (void)close(fd);
-    else if (errno == ECONNREFUSED)
+    if (is_dead && lstat(at->sun_path, &info) == 0 && S_ISSOCK(info.st_mode))
         (void)unlink(at->sun_path);
 }
 

@@ -20,8 +20,14 @@ bool control_socket_path(const char *directory, struct sockaddr_un *out);
  */
 int control_socket_listen(const struct sockaddr_un *at);
 
-/* Connects. Returns a descriptor, or -1 with errno set. */
-int control_socket_connect(const struct sockaddr_un *at);
+/*
+ * Connects, and waits so many seconds at most for a keeper that is busy: 0 does not wait. Returns a
+ * descriptor, or -1 with errno set: EAGAIN if that time is over.
+ */
+int control_socket_connect(const struct sockaddr_un *at, unsigned patience_s);
+
+/* From now on what is received from the descriptor is waited for so many seconds at most. */
+void control_socket_limit(int fd, unsigned patience_s);
 
 /*
  * Returns whether the other side of the connection is root, this process's own account, or `also`

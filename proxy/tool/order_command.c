@@ -3,9 +3,16 @@
 #include "mailmux/config.h"
 #include "words.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum {
+    PATIENCE_S = 10, /* for a keeper that is reading its configuration */
+    /* A reload that follows an upgrade is answered behind it, and both wait for services. */
+    CHANGE_PATIENCE_S = 300
+};
 
 static int fail(const char *directory, const char *why, const char *remedy)
 {
@@ -14,10 +21,14 @@ static int fail(const char *directory, const char *why, const char *remedy)
     return 1;
 }
 
+static const char hangs[] = "the process there does not answer; it hangs, or is stopped";
+
 static int fail_to_connect(const char *directory)
 {
     int failure = errno;
 
+    if (failure == EAGAIN)
+        return fail(directory, hangs, "");
     return fail(directory, strerror(failure),
         failure == EACCES ? "; only root and its own account may ask"
                           : "; is it running, and with this file? If state_directory has just been "
@@ -40,11 +51,11 @@ static int ask(const char *directory, const char *user, enum control_order order
     struct sockaddr_un at;
     struct word answer;
     int fd = -1;
-    bool is_answered;
+    enum word_received received = WORD_GONE;
 
     errno = ENAMETOOLONG;
     if (control_socket_path(directory, &at))
-        fd = control_socket_connect(&at);
+        fd = control_socket_connect(&at, PATIENCE_S);
     if (fd < 0)
         return fail_to_connect(directory);
     if (!control_socket_is_trusted(fd, user)) {
@@ -52,9 +63,13 @@ static int ask(const char *directory, const char *user, enum control_order order
         return fail(directory, "it is of another account than root and user of this file",
             "; give the order as that account, or name it in user");
     }
-    is_answered = word_send(fd, (char)order, "", -1) && word_receive(fd, true, &answer) == WORD_OK;
+    control_socket_limit(fd, order == CONTROL_STATUS ? PATIENCE_S : CHANGE_PATIENCE_S);
+    if (word_send(fd, (char)order, "", -1))
+        received = word_receive(fd, true, &answer);
     (void)close(fd);
-    if (!is_answered)
+    if (received == WORD_AGAIN)
+        return fail(directory, hangs, "");
+    if (received != WORD_OK)
         return fail(directory, "it gave no answer; only root and its own account may ask", "");
     if (answer.fd >= 0)
         (void)close(answer.fd);
@@ -68,7 +83,8 @@ int order_command(const char *file, enum control_order order)
     struct config *config;
     int status;
 
-    if (access(file, R_OK) != 0) {
+    /* With the rights of this process, which access() leaves out: a capability may be enough. */
+    if (faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) != 0) {
         (void)fprintf(stderr, "mailmux: cannot read %s: %s\n", file, strerror(errno));
         return 1;
     }

@@ -1,0 +1,91 @@
+"""What could keep the keeper or an administrator waiting: orders that no process takes.
+"""
+
+import errno
+import signal
+import socket
+import subprocess
+
+import pytest
+from mailmux_e2e import CEILING, until
+from mailmux_e2e.accounts import as_root, use_account
+from mailmux_e2e.client import Client
+from mailmux_e2e.proxy import binary
+from mailmux_e2e.servers import server
+
+
+@pytest.fixture
+def front(proxy, new_backend, certificates):
+    use_account(proxy)
+    proxy.backend("server", new_backend(server("imap")).port)
+    proxy.listener("imap", "imap", "starttls", "server")
+    proxy.start()
+    return proxy
+
+
+def connect(front):
+    client = Client(front.ports["imap"])
+    assert client.read_line().startswith(b"* OK")
+    return client
+
+
+def ask(front, order, prefix=()):
+    return subprocess.run([*prefix, binary(), "-c", front.ini, order], capture_output=True, text=True,
+                          timeout=CEILING)
+
+
+# Orders
+
+
+def test_a_keeper_that_does_not_answer_is_not_waited_for(front):
+    """Orders that wait fill its queue, so that one more cannot even connect."""
+    path = str(front.directory / "state/control")
+    waiting = []
+    front.send_signal(signal.SIGSTOP)
+    try:
+        asking = subprocess.Popen([binary(), "-c", front.ini, "--status"], stderr=subprocess.PIPE,
+                                  text=True)
+        while True:
+            one = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            waiting.append(one)
+            one.setblocking(False)
+            if one.connect_ex(path) == errno.EAGAIN:
+                break
+        late = ask(front, "--reload")
+        early = asking.communicate(timeout=CEILING)[1]
+    finally:
+        front.send_signal(signal.SIGCONT)
+        for one in waiting:
+            one.close()
+    for code, said in ((asking.returncode, early), (late.returncode, late.stderr)):
+        assert code == 1 and "the process there does not answer; it hangs, or is stopped" in said, said
+
+
+def test_a_file_in_the_place_of_the_control_socket_stays(front):
+    front.stop()
+    control = front.directory / "state/control"
+    control.write_text("a file of another program\n")
+    front.start()
+    assert "Address already in use" in front.wait_for_event("control").fields["message"]
+    assert control.read_text() == "a file of another program\n"
+
+
+@as_root
+@pytest.mark.conformance("C139")
+def test_orders_with_the_rights_of_the_unit(front):
+    """An account that can read the file by a capability alone, as the package's can."""
+    front.directory.chmod(0o755)
+    front.stop()
+    front.ini.chmod(0o600)
+    rights = "-all,+net_bind_service,+dac_read_search"
+    prefix = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
+              f"--bounding-set={rights}", f"--inh-caps={rights}",
+              "--ambient-caps=" + rights.removeprefix("-all,")]
+    keeper = subprocess.Popen([*prefix, binary(), "-c", front.ini], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: (front.directory / "state/control").exists())
+        done = ask(front, "--reload", prefix)
+        assert done.returncode == 0 and "in effect" in done.stdout, done
+    finally:
+        keeper.terminate()
+        keeper.wait(CEILING)
