@@ -32,8 +32,8 @@ void files_set_source(files_get *get, void *owner);
 /*
  * Opens a file for reading, or lists the names that match a pattern, sorted. Returns a descriptor
  * at its first byte (close-on-exec), which the caller closes, or a negative errno: -ENOENT when
- * nothing matches a pattern. A FIFO without a writer is waited for if it is a FILE_CONFIG, and else
- * empty.
+ * nothing matches a pattern. A FIFO without a writer is waited for if it is a FILE_CONFIG (by a
+ * keeper for 5 seconds: config_open.h), and else empty.
  */
 int files_open(enum file_kind kind, const char *name);
 

@@ -1,5 +1,6 @@
 #include "named_open.h"
 
+#include "config_open.h"
 #include "directory_watch.h"
 #include "guarded_open.h"
 #include <errno.h>
@@ -67,6 +68,7 @@ int named_open(const struct file_names *names, uid_t account, enum file_kind kin
     case FILE_NAMED:
         return open_one(&allowed, name);
     case FILE_CONFIG:
+        return config_open(name);
     case FILE_LIST:
     case FILE_WATCH:
         break;

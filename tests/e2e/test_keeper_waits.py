@@ -1,7 +1,9 @@
-"""What could keep the keeper or an administrator waiting: orders that no process takes.
+"""What could keep the keeper or an administrator waiting: files that have no end, and
+orders that no process takes.
 """
 
 import errno
+import os
 import signal
 import socket
 import subprocess
@@ -32,6 +34,23 @@ def connect(front):
 def ask(front, order, prefix=()):
     return subprocess.run([*prefix, binary(), "-c", front.ini, order], capture_output=True, text=True,
                           timeout=CEILING)
+
+
+# Files of a configuration that have no end
+
+
+def test_a_pipe_that_is_included_holds_up_nothing(front):
+    """No process writes into it."""
+    more = front.directory / "more"
+    more.mkdir()
+    os.mkfifo(more / "pipe.ini")
+    text = front.ini.read_text()
+    front.ini.write_text(f"include = {more}/*.ini\n{text}")
+    front.send_signal(signal.SIGHUP)
+    line = front.wait_for_event("reload-failed")
+    assert f"{more}/pipe.ini: No data available" in front.log(), line
+    connect(front).close()
+    front.ini.write_text(text)
 
 
 # Orders
