@@ -72,7 +72,10 @@ static void drop_coming(struct keeper *keeper)
 static void give_up(struct keeper *keeper, const char *why)
 {
     drop_coming(keeper);
-    log_message(LOG_ERROR, keeper->why == GENERATION_UPGRADE ? "upgrade-failed" : "reload-failed",
+    log_message(LOG_ERROR,
+        keeper->why == GENERATION_UPGRADE  ? "upgrade-failed"
+        : keeper->why == GENERATION_RELOAD ? "reload-failed"
+                                           : "start-failed",
         "%s", why);
     if (services_find(keeper, GENERATION_SERVING))
         settle(keeper, CONTROL_FAILED, keeper->errors);
@@ -208,10 +211,10 @@ static void begin_trial(struct keeper *keeper)
     keeper->why = GENERATION_UPGRADE;
     control_run(&keeper->control, CONTROL_UPGRADE);
     systemd_notify_reloading();
-    keeper->trial = child_try(keeper->program);
+    keeper->trial = child_try(keeper->program, keeper->file);
     keeper->state = KEEPER_TRYING;
     wait_at_most(keeper, TRIAL_MAX_MS);
-    if (keeper->trial < 0)
+    if (keeper->trial.pid < 0)
         give_up(keeper, "no process could be started; nothing has changed");
 }
 
@@ -228,12 +231,11 @@ void changes_trial_over(struct keeper *keeper, int status)
 {
     char end[CHILD_END_MAX];
     char why[PATH_MAX + 2 * CHILD_END_MAX];
+    bool runs = child_trial_end(&keeper->trial, status, end);
 
-    keeper->trial = 0;
     if (keeper->state != KEEPER_TRYING)
         return;
-    (void)child_trial_end(status, end);
-    if (status == 0) {
+    if (runs) {
         handover_execute(keeper);
         (void)snprintf(end, sizeof(end), "%s", strerror(errno));
     }
@@ -271,7 +273,10 @@ static void log_death(const struct keeper *keeper, const struct generation *gene
 static void start_failed(struct keeper *keeper, int status)
 {
     if (keeper->state == KEEPER_REPLACING || (keeper->coming && keeper->has_served)) {
-        give_up(keeper, "the new service could not start, see its messages; nothing has changed");
+        give_up(
+            keeper, services_find(keeper, GENERATION_SERVING)
+                        ? "the new service could not start, see its messages; nothing has changed"
+                        : "no service could be started, see its messages; another try follows");
     } else if (keeper->has_served) {
         come_back(keeper, true);
     } else {
@@ -347,7 +352,7 @@ void changes_due(struct keeper *keeper)
 {
     keeper->due_ms = UINT64_MAX;
     if (keeper->state == KEEPER_TRYING)
-        (void)kill(keeper->trial, SIGKILL); /* its end comes as for any other reason */
+        (void)kill(keeper->trial.pid, SIGKILL); /* its end comes as for any other reason */
     else if (keeper->state == KEEPER_DOWN)
         start_again(keeper);
     else if (keeper->state == KEEPER_RELOADING)
@@ -363,8 +368,8 @@ void changes_end(struct keeper *keeper, enum word_order order)
         listening_set_close(&keeper->sockets); /* the services close theirs at the order */
         keeper->state = KEEPER_ENDING;
         keeper->due_ms = UINT64_MAX;
-        if (keeper->trial > 0)
-            (void)kill(keeper->trial, SIGKILL);
+        if (keeper->trial.pid > 0)
+            (void)kill(keeper->trial.pid, SIGKILL);
     } else if (keeper->due_ms == UINT64_MAX) {
         wait_at_most(keeper, CUT_MAX_MS);
     }

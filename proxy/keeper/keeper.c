@@ -70,7 +70,7 @@ static void reap(struct keeper *keeper)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         struct generation *generation = find_process(keeper, pid);
 
-        if (pid == keeper->trial)
+        if (pid == keeper->trial.pid)
             changes_trial_over(keeper, status);
         if (!generation)
             continue;

@@ -2,6 +2,7 @@
 #ifndef MAILMUX_KEEPER_STATE_H
 #define MAILMUX_KEEPER_STATE_H
 
+#include "child.h"
 #include "control.h"
 #include "generation.h"
 #include "permit.h"
@@ -39,7 +40,7 @@ struct keeper {
     bool reload_wanted; /* came while something else was going on */
     bool upgrade_wanted;
     char errors[WORD_MAX]; /* what went wrong in the change that goes on, in lines */
-    pid_t trial;
+    struct child_trial trial;
     int exit_status;
     bool is_over;
     struct control control;

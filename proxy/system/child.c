@@ -1,5 +1,6 @@
 #include "child.h"
 
+#include "mailmux/log.h"
 #include "signals.h"
 #include "words.h"
 #include <errno.h>
@@ -7,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,8 +18,11 @@
 /* Where the two sockets are in a child. All descriptors behind them are closed there. */
 enum { REQUESTS_FD = 3, ORDERS_FD, FIRST_FREE_FD };
 
-/* The exit status of a trial is above this where the program could not be executed: by errno. */
-enum { NOT_EXECUTED = 120 };
+enum {
+    NOT_EXECUTED = 255, /* the exit status of a trial whose words say why */
+    TRIAL_WORDS_MAX = 64 * 1024 * 1024,
+    TRIAL_READ_MAX = 8192 /* of them, where they are no configuration */
+};
 
 static void close_pair(const int pair[2])
 {
@@ -73,26 +79,92 @@ pid_t child_start(const char *title, child_run *run, void *argument, struct chil
     return pid;
 }
 
-pid_t child_try(const char *program)
+/* What it says goes into the file, which it cannot fill the memory with. */
+static _Noreturn void be_trial(const char *program, const char *configuration, int words)
 {
-    pid_t pid = fork();
+    const struct rlimit most = {TRIAL_WORDS_MAX, TRIAL_WORDS_MAX};
 
-    if (pid != 0)
-        return pid;
     signals_release(false);
-    (void)close(STDOUT_FILENO);
-    (void)open("/dev/null", O_WRONLY); /* it takes that place */
+    (void)setrlimit(RLIMIT_FSIZE, &most);
+    (void)dup2(words, STDOUT_FILENO);
+    (void)dup2(words, STDERR_FILENO);
     (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-    (void)execl(program, program, "--version", (char *)NULL);
-    _exit(NOT_EXECUTED + errno);
+    (void)execl(program, program, "-c", configuration, "--dump", (char *)NULL);
+    (void)dprintf(STDERR_FILENO, "%s", strerror(errno));
+    _exit(NOT_EXECUTED);
 }
 
-const char *child_trial_end(int status, char out[CHILD_END_MAX])
+struct child_trial child_try(const char *program, const char *configuration)
 {
-    if (!WIFEXITED(status) || WEXITSTATUS(status) <= NOT_EXECUTED)
-        return child_end(status, out);
-    (void)snprintf(out, CHILD_END_MAX, "%s", strerror(WEXITSTATUS(status) - NOT_EXECUTED));
-    return out;
+    struct child_trial trial = {.words = memfd_create("trial", MFD_CLOEXEC)};
+
+    trial.pid = trial.words < 0 ? -1 : fork();
+    if (trial.pid == 0)
+        be_trial(program, configuration, trial.words);
+    if (trial.pid < 0 && trial.words >= 0)
+        (void)close(trial.words);
+    return trial;
+}
+
+/* The mistakes of the configuration, as --dump reports them. Returns whether there are any. */
+static bool log_mistakes(const char *words)
+{
+    static const char mark[] = "error: ";
+    bool any = false;
+
+    for (const char *at = words; *at; at += strcspn(at, "\n"), at += *at ? 1 : 0) {
+        if (strncmp(at, mark, sizeof(mark) - 1) != 0)
+            continue;
+        at += sizeof(mark) - 1;
+        log_message(LOG_ERROR, "config", "%.*s", (int)strcspn(at, "\n"), at);
+        any = true;
+    }
+    return any;
+}
+
+/* Writes why a program that has ended so does not run. */
+static void tell_end(int status, const char *words, char out[CHILD_END_MAX])
+{
+    size_t n = strcspn(words, "\n");
+    char end[CHILD_END_MAX];
+
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_EXECUTED && n > 0)
+        (void)snprintf(out, CHILD_END_MAX, "%.*s", (int)n, words);
+    else if (status == 0)
+        (void)snprintf(out, CHILD_END_MAX, "it is no mailmux");
+    else
+        (void)snprintf(
+            out, CHILD_END_MAX, "%s%s%.*s", child_end(status, end), n ? ": " : "", (int)n, words);
+}
+
+/* Returns whether the file has a line that begins as a section of a configuration does. */
+static bool has_section(int words)
+{
+    off_t n = lseek(words, 0, SEEK_END);
+    void *at = n > 0 ? mmap(NULL, (size_t)n, PROT_READ, MAP_PRIVATE, words, 0) : MAP_FAILED;
+    bool is_there = at != MAP_FAILED && memmem(at, (size_t)n, "[listener ", 10) != NULL;
+
+    if (at != MAP_FAILED)
+        (void)munmap(at, (size_t)n);
+    return is_there;
+}
+
+bool child_trial_end(struct child_trial *trial, int status, char out[CHILD_END_MAX])
+{
+    char words[TRIAL_READ_MAX];
+    ssize_t n = pread(trial->words, words, sizeof(words) - 1, 0);
+    bool runs = status == 0 && has_section(trial->words);
+
+    words[n > 0 ? n : 0] = '\0';
+    (void)close(trial->words);
+    *trial = (struct child_trial){.words = -1};
+    if (runs)
+        return true;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && log_mistakes(words))
+        (void)snprintf(out, CHILD_END_MAX, "it finds mistakes in the configuration");
+    else
+        tell_end(status, words, out);
+    return false;
 }
 
 const char *child_end(int status, char out[CHILD_END_MAX])

@@ -6,6 +6,7 @@
 #define MAILMUX_CHILD_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* The two sockets of a child (see words.h), on either side. */
@@ -24,19 +25,27 @@ typedef int child_run(const struct child_sockets *sockets, void *argument);
  */
 pid_t child_start(const char *title, child_run *run, void *argument, struct child_sockets *out);
 
-/*
- * Starts the program with --version, to learn whether it runs: what it says on standard error is
- * heard. Returns its pid, or -1 with errno set.
- */
-pid_t child_try(const char *program);
+struct child_trial {
+    pid_t pid; /* 0: none */
+    int words; /* a file of what it says */
+};
 
-enum { CHILD_END_MAX = 128 };
+/*
+ * Starts the program with --dump, to learn whether it runs and takes the configuration. On failure
+ * pid is -1, and errno is set.
+ */
+struct child_trial child_try(const char *program, const char *configuration);
+
+enum { CHILD_END_MAX = 512 };
 
 /* Writes how a child has ended, from the status of waitpid. Returns out. */
 const char *child_end(int status, char out[CHILD_END_MAX]);
 
-/* The same of a trial: also why the program could not be executed. */
-const char *child_trial_end(int status, char out[CHILD_END_MAX]);
+/*
+ * Takes the trial, which has ended so. Returns true if the program runs, or false with the reason
+ * in out; mistakes in the configuration have been logged.
+ */
+bool child_trial_end(struct child_trial *trial, int status, char out[CHILD_END_MAX]);
 
 /*
  * Writes the path of the program that this process runs: the name that it was started with, if this

@@ -1,16 +1,17 @@
-"""What could keep the keeper or an administrator waiting: files that have no end, and
-orders that no process takes.
+"""What could keep the keeper or an administrator waiting: programs that end at once, files that have
+no end, and orders that no process takes.
 """
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
 
 import pytest
 from mailmux_e2e import CEILING, until
-from mailmux_e2e.accounts import as_root, use_account
+from mailmux_e2e.accounts import as_root, is_alive, use_account
 from mailmux_e2e.client import Client
 from mailmux_e2e.proxy import binary
 from mailmux_e2e.servers import server
@@ -34,6 +35,51 @@ def connect(front):
 def ask(front, order, prefix=()):
     return subprocess.run([*prefix, binary(), "-c", front.ini, order], capture_output=True, text=True,
                           timeout=CEILING)
+
+
+# Programs that an upgrade finds
+
+
+PROGRAMS = {
+    "another": ("#!/bin/sh\nexit 0\n", "it is no mailmux"),
+    "lacks a library": ("#!/bin/sh\necho 'cannot open shared object file' >&2\nexit 127\n",
+                        "exit status 127: cannot open shared object file"),
+    "knows its version": ('#!/bin/sh\n[ "$1" = --version ] && echo mailmux 9 && exit 0\nexit 3\n',
+                          "exit status 3"),
+}
+
+
+@pytest.mark.conformance("C140")
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_a_program_that_would_end_at_once_changes_nothing(front, monkeypatch, kind):
+    text, why = PROGRAMS[kind]
+    copy = front.directory / "mailmux"
+    front.stop()
+    shutil.copy(binary(), copy)
+    monkeypatch.setattr("mailmux_e2e.proxy.BINARY", copy)
+    front.lines.clear()
+    front.start()
+    monkeypatch.undo()
+    client = connect(front)
+    before = front.pid
+    copy.unlink()
+    copy.write_text(text)
+    copy.chmod(0o755)
+    done = ask(front, "--upgrade")
+    assert done.returncode == 1 and f"cannot be run: {why}; nothing has changed" in done.stderr, done
+    assert front.pid == before and is_alive(client)
+    client.close()
+
+
+@pytest.mark.conformance("C140")
+def test_a_service_that_dies_after_an_upgrade_into_mistakes_comes_back(front):
+    with front.ini.open("a") as ini:
+        ini.write("nonsense\n")
+    done = ask(front, "--upgrade")
+    assert done.returncode == 1 and '"nonsense": there is no \'=\'' in done.stderr, done
+    os.kill(front.pid, signal.SIGKILL)
+    assert front.wait_for_event("ready", 2).fields["why"] == "restart"
+    connect(front).close()
 
 
 # Files of a configuration that have no end
