@@ -131,12 +131,16 @@ bool serve_has_descriptors(const char *file)
 /* The account is changed first: everything else is done without the rights of the keeper. */
 static bool change_account(const struct service_start *from)
 {
+    const struct config_proxy *proxy = &from->config->proxy;
+    struct config_report report = {0};
     struct error error;
 
-    if (privileges_drop(from->config->proxy.user, &error))
+    if (privileges_drop(proxy->user, &error))
         return true;
-    log_message(LOG_ERROR, "start-failed", "%s: [proxy] user = %s: %s", from->file,
-        from->config->proxy.user, error.text);
+    config_report_setting(
+        &report, true, SECTION_PROXY, proxy, offsetof(struct config_proxy, user), 0, error.text);
+    config_report_log(&report);
+    config_report_free(&report);
     return false;
 }
 

@@ -24,6 +24,25 @@ static bool is_pkcs12(struct slice text)
     return is_der(text) && text.n > 7 && memcmp(text.p + 4, "\x02\x01\x03", 3) == 0;
 }
 
+/* Returns whether the last thing that begins in it has no end, as in a file that is half written.
+ */
+static bool is_cut(struct slice text)
+{
+    const char *at = text.p;
+    bool is_open = false;
+
+    while ((at = memmem(at, (size_t)(text.p + text.n - at), "-----", 5)) != NULL) {
+        struct slice rest = slice_of(at, (size_t)(text.p + text.n - at));
+
+        if (slice_starts(rest, slice_from("-----BEGIN ")))
+            is_open = true;
+        else if (slice_starts(rest, slice_from("-----END ")))
+            is_open = false;
+        at += 5;
+    }
+    return is_open;
+}
+
 static const char *kind_of(struct slice text)
 {
     bool has_key = has(text, "PRIVATE KEY-----");
@@ -31,10 +50,14 @@ static const char *kind_of(struct slice text)
 
     if (text.n == 0)
         return ": it is empty";
+    if (text.n < LOOK_MAX && is_cut(text))
+        return ": it breaks off in the middle; is it still being written?";
     if (has_key && !has_certificate)
         return ": it has a private key and no certificate; are certificate and key exchanged?";
     if (has_certificate && !has_key)
         return ": it has certificates and no private key; are certificate and key exchanged?";
+    if (has(text, "PUBLIC KEY-----"))
+        return ": it has a public key";
     if (has(text, "-----BEGIN CERTIFICATE REQUEST-----"))
         return ": it is a request for a certificate, for the authority";
     if (has(text, "-----BEGIN PKCS7-----"))

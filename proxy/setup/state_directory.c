@@ -1,5 +1,6 @@
 #include "state_directory.h"
 
+#include "control_socket.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -102,8 +103,11 @@ void state_directory_check(
     const char *directory = proxy->state_directory;
     const struct passwd *account = proxy->user && geteuid() == 0 ? getpwnam(proxy->user) : NULL;
     int problem = find_problem(directory, account);
+    struct sockaddr_un control_at;
     char text[ERROR_TEXT_MAX];
 
+    if (problem == 0 && !needs_certificate && !control_socket_path(directory, &control_at))
+        problem = ENAMETOOLONG;
     if (problem == 0)
         return;
     if (needs_certificate && !has_certificate(directory)) {

@@ -74,7 +74,7 @@ def test_an_account_that_does_not_exist(find, new_proxy):
     proxy.ini.write_text(text)
     proxy.run(proxy.ini, wait=False)
     assert proxy.wait() == 1
-    assert f"{proxy.ini}: [proxy] user = no-such-account: there is no account no-such-account; " \
+    assert f"{proxy.ini}:7: [proxy] user: there is no account no-such-account; " \
         "make one (useradd" in proxy.log()
     proxy.process = None
 
@@ -169,6 +169,14 @@ def test_a_state_directory_that_is_not_needed(find, certificates, tmp_path):
                 f"[proxy]\nuser = {MYSELF}\nstate_directory = {tmp_path}/file\n") == (0, [
                     f"warning: 11: [proxy] state_directory: {tmp_path}/file cannot be made or "
                     "written to: Not a directory; mailmux --reload will not reach the process"])
+
+
+def test_a_state_directory_whose_name_is_too_long_for_a_socket(find, tmp_path):
+    long = tmp_path / ("a" * 100)
+    status, lines = find(GOOD + f"[proxy]\nuser = {MYSELF}\nstate_directory = {long}\n")
+    assert status == 0 and lines == [
+        f"warning: 8: [proxy] state_directory: {long} cannot be made or written to: "
+        "File name too long; mailmux --reload will not reach the process"]
 
 
 def test_a_state_directory_that_the_account_cannot_write_to(find, new_proxy, open_directory):

@@ -256,6 +256,9 @@ def test_a_small_key_is_refused_in_words(front, certificates):
     ("der", "certificate", "it is DER; `openssl x509 -inform der`"),
     ("pkcs12", "certificate", "it is PKCS #12; `openssl pkcs12 -nodes` makes PEM of it"),
     ("request", "certificate", "it is a request for a certificate, for the authority"),
+    ("half", "certificate", "it breaks off in the middle; is it still being written?; expected PEM"),
+    ("half", "key", "it breaks off in the middle; is it still being written?; expected PEM"),
+    ("public", "key", "it has a public key; expected PEM"),
     ("empty", "certificate", "it is empty; expected PEM"), ("empty", "key", "it is empty")])
 def test_a_file_of_another_kind(front, certificates, tmp_path, kind, which, said):
     pair, other = certificates.ecdsa, tmp_path / "other"
@@ -270,6 +273,11 @@ def test_a_file_of_another_kind(front, certificates, tmp_path, kind, which, said
         openssl("pkcs12", "-export", "-in", pair.certificate, "-inkey", pair.key, "-passout", "pass:x")
     elif kind == "request":
         openssl("req", "-new", "-key", pair.key, "-subj", "/CN=a")
+    elif kind == "public":
+        openssl("pkey", "-in", pair.key, "-pubout")
+    elif kind == "half":
+        text = getattr(pair, which).read_text()
+        other.write_text(text[:len(text) * 2 // 3])
     else:
         other.touch()
     front.section("tls", **{"certificate": pair.certificate, "key": pair.key, which: other})
