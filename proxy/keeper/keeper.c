@@ -121,7 +121,7 @@ static void reply_status(const struct keeper *keeper, struct control_client *cli
 
 static void take_order(struct keeper *keeper, struct control_client *client)
 {
-    char order = control_read(client);
+    char order = control_read(client, keeper->file);
 
     if (order == CONTROL_RELOAD)
         changes_reload(keeper);

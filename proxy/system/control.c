@@ -3,8 +3,10 @@
 #include "mailmux/log.h"
 #include "words.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void control_init(struct control *control)
@@ -86,7 +88,33 @@ void control_accept(struct control *control)
         (void)close(fd);
 }
 
-char control_read(struct control_client *client)
+void control_reply(struct control_client *client, enum control_outcome outcome, const char *text)
+{
+    (void)word_send(client->fd, (char)outcome, text, -1);
+    drop(client);
+}
+
+/* Returns whether it is known that the two are different files. */
+static bool is_another(const char *own, const char *meant)
+{
+    struct stat a;
+    struct stat b;
+
+    return stat(own, &a) == 0 && stat(meant, &b) == 0 &&
+           (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
+/* Two of them may have the same state directory, at which the first one takes the orders. */
+static void refuse(struct control_client *client, const char *file)
+{
+    char text[WORD_MAX];
+
+    (void)snprintf(text, sizeof(text),
+        "the mailmux that takes orders here runs with %s; give each its own state_directory", file);
+    control_reply(client, CONTROL_FAILED, text);
+}
+
+char control_read(struct control_client *client, const char *file)
 {
     struct word word;
     enum word_received received = word_receive(client->fd, false, &word);
@@ -99,14 +127,12 @@ char control_read(struct control_client *client)
         drop(client);
         return 0;
     }
+    if (is_another(file, word.text)) {
+        refuse(client, file);
+        return 0;
+    }
     client->order = word.letter;
     return word.letter;
-}
-
-void control_reply(struct control_client *client, enum control_outcome outcome, const char *text)
-{
-    (void)word_send(client->fd, (char)outcome, text, -1);
-    drop(client);
 }
 
 void control_run(struct control *control, enum control_order order)

@@ -37,8 +37,11 @@ void control_close(struct control *control);
 void control_accept(struct control *control);
 void control_take(struct control *control, int fd, char order);
 
-/* Reads what the client orders: one of enum control_order, or 0. It waits for its answer. */
-char control_read(struct control_client *client);
+/*
+ * Reads what the client orders: one of enum control_order, or 0. It waits for its answer. A client
+ * that means another configuration than `file` is refused here.
+ */
+char control_read(struct control_client *client, const char *file);
 
 /* Those that have given the order so far get the next outcome. */
 void control_run(struct control *control, enum control_order order);

@@ -4,7 +4,9 @@
 #include "words.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,9 +47,13 @@ static void print(FILE *out, char *text)
     (void)fprintf(out, "%s\n", text);
 }
 
-/* user: the keeper may run as this account; NULL: as root, or as this process's own. */
-static int ask(const char *directory, const char *user, enum control_order order)
+/*
+ * file: the keeper refuses the order if it runs with another one. user: it may run as this account;
+ * NULL: as root, or as this process's own.
+ */
+static int ask(const char *file, const char *directory, const char *user, enum control_order order)
 {
+    char whole[PATH_MAX];
     struct sockaddr_un at;
     struct word answer;
     int fd = -1;
@@ -64,7 +70,7 @@ static int ask(const char *directory, const char *user, enum control_order order
             "; give the order as that account, or name it in user");
     }
     control_socket_limit(fd, order == CONTROL_STATUS ? PATIENCE_S : CHANGE_PATIENCE_S);
-    if (word_send(fd, (char)order, "", -1))
+    if (word_send(fd, (char)order, realpath(file, whole) ? whole : "", -1))
         received = word_receive(fd, true, &answer);
     (void)close(fd);
     if (received == WORD_AGAIN)
@@ -89,7 +95,7 @@ int order_command(const char *file, enum control_order order)
         return 1;
     }
     (void)config_load_unchecked(file, &config, &report);
-    status = ask(config->proxy.state_directory, config->proxy.user, order);
+    status = ask(file, config->proxy.state_directory, config->proxy.user, order);
     config_report_free(&report);
     config_free(&config);
     return status;

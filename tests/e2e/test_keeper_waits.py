@@ -154,3 +154,16 @@ def test_orders_with_the_rights_of_the_unit(front):
     finally:
         keeper.terminate()
         keeper.wait(CEILING)
+
+
+def test_an_order_for_another_configuration_is_refused(front):
+    """Two of them have the same state directory."""
+    other = front.directory / "other.ini"
+    other.write_text(front.ini.read_text())
+    for order in ("--reload", "--upgrade", "--status"):
+        done = subprocess.run([binary(), "-c", other, order], capture_output=True, text=True,
+                              timeout=CEILING)
+        assert done.returncode == 1 and f"runs with {front.ini}; give each its own" in done.stderr, done
+    assert not front.events("reloaded")
+    assert subprocess.run([binary(), "-c", front.ini.name, "--reload"], cwd=front.directory,
+                          timeout=CEILING).returncode == 0
