@@ -366,6 +366,7 @@ void changes_end(struct keeper *keeper, enum word_order order)
     if (keeper->state != KEEPER_ENDING) {
         systemd_notify("STOPPING=1\n");
         listening_set_close(&keeper->sockets); /* the services close theirs at the order */
+        control_refuse(&keeper->control);
         keeper->state = KEEPER_ENDING;
         keeper->due_ms = UINT64_MAX;
         if (keeper->trial.pid > 0)

@@ -105,8 +105,9 @@ static const char *const state_words[] = {[GENERATION_STARTING] = "starting",
 static void reply_status(const struct keeper *keeper, struct control_client *client)
 {
     char text[WORD_MAX];
-    size_t n = (size_t)snprintf(text, sizeof(text), "mailmux %s, pid %d, %u services died",
-        MAILMUX_VERSION, (int)getpid(), keeper->deaths);
+    size_t n = (size_t)snprintf(text, sizeof(text), "mailmux %s, pid %d, %u services died%s",
+        MAILMUX_VERSION, (int)getpid(), keeper->deaths,
+        keeper->state == KEEPER_ENDING ? ", ending" : "");
 
     for (size_t i = 0; i < GENERATIONS_MAX; i++) {
         const struct generation *one = &keeper->generations[i];
@@ -123,12 +124,14 @@ static void take_order(struct keeper *keeper, struct control_client *client)
 {
     char order = control_read(client, keeper->file);
 
-    if (order == CONTROL_RELOAD)
+    if (order == CONTROL_STATUS)
+        reply_status(keeper, client);
+    else if (keeper->state == KEEPER_ENDING)
+        control_refuse(&keeper->control);
+    else if (order == CONTROL_RELOAD)
         changes_reload(keeper);
     else if (order == CONTROL_UPGRADE)
         changes_upgrade(keeper);
-    else if (order == CONTROL_STATUS)
-        reply_status(keeper, client);
     else if (order)
         control_reply(client, CONTROL_FAILED, "there is no such order");
 }

@@ -105,7 +105,7 @@ static bool is_another(const char *own, const char *meant)
 }
 
 /* Two of them may have the same state directory, at which the first one takes the orders. */
-static void refuse(struct control_client *client, const char *file)
+static void refuse_another(struct control_client *client, const char *file)
 {
     char text[WORD_MAX];
 
@@ -128,7 +128,7 @@ char control_read(struct control_client *client, const char *file)
         return 0;
     }
     if (is_another(file, word.text)) {
-        refuse(client, file);
+        refuse_another(client, file);
         return 0;
     }
     client->order = word.letter;
@@ -148,5 +148,13 @@ void control_answer(struct control *control, enum control_outcome outcome, const
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
         if (control->clients[i].is_running)
             control_reply(&control->clients[i], outcome, text);
+    }
+}
+
+void control_refuse(struct control *control)
+{
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        if (control->clients[i].order)
+            control_reply(&control->clients[i], CONTROL_FAILED, "mailmux is ending");
     }
 }

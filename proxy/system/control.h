@@ -50,4 +50,7 @@ void control_run(struct control *control, enum control_order order);
 void control_answer(struct control *control, enum control_outcome outcome, const char *text);
 void control_reply(struct control_client *client, enum control_outcome outcome, const char *text);
 
+/* Refuses all that wait for an outcome, as mailmux is ending. */
+void control_refuse(struct control *control);
+
 #endif

@@ -60,13 +60,6 @@ def count_descriptors(front):
     return len(os.listdir(f"/proc/{front.keeper_pid}/fd"))
 
 
-def count_orders(front):
-    """Clients of the control socket that the keeper has accepted: it does not count what waits."""
-    path = str(front.directory / "state" / "control")
-    lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
-    return sum(line[-1] == path and line[5] == "03" for line in lines)  # SS_CONNECTED
-
-
 def is_pending(pid, number):
     """Whether a signal waits to be read; others may wait beside it."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -147,7 +140,7 @@ def test_a_reload_that_meets_an_upgrade_is_answered(front, monkeypatch):
     reloading = start_ask(front, "--reload")
     change(front, workers=1)
     front.write()
-    until(lambda: count_orders(front) == 2)
+    until(lambda: front.count_orders() == 2)
     hold.unlink()
     code, text = answer(upgrading)
     assert code == 0, text + front.log()

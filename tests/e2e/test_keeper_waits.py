@@ -126,6 +126,27 @@ def test_a_keeper_that_does_not_answer_is_not_waited_for(front):
         assert code == 1 and "the process there does not answer; it hangs, or is stopped" in said, said
 
 
+def test_orders_are_refused_while_it_ends(front):
+    """One that waits, and those that come behind SIGTERM; a session goes on meanwhile."""
+    client = connect(front)
+    client.imap(b"a LOGIN alice secret")
+    os.kill(front.pid, signal.SIGSTOP)
+    waiting = subprocess.Popen([binary(), "-c", front.ini, "--reload"], stderr=subprocess.PIPE,
+                               text=True)
+    until(lambda: front.count_orders() == 1)
+    front.send_signal(signal.SIGTERM)
+    late = ask(front, "--upgrade")
+    status = ask(front, "--status").stdout
+    said = waiting.communicate(timeout=CEILING)[1]
+    os.kill(front.pid, signal.SIGCONT)
+    assert (waiting.returncode, said) == (1, "mailmux is ending\n"), said
+    assert (late.returncode, late.stderr) == (1, "mailmux is ending\n"), late
+    assert " services died, ending\n" in status, status
+    client.imap(b"b LOGOUT")
+    client.close()
+    front.finished()
+
+
 def test_a_file_in_the_place_of_the_control_socket_stays(front):
     front.stop()
     control = front.directory / "state/control"

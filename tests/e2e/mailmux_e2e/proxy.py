@@ -222,6 +222,12 @@ class Proxy:
     def open_descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def count_orders(self) -> int:
+        """Clients of the control socket that the keeper has accepted: it does not count what waits."""
+        path = str(self.directory / "state" / "control")
+        lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+        return sum(line[-1] == path and line[5] == "03" for line in lines)  # SS_CONNECTED
+
     def send_signal(self, number: signal.Signals) -> None:
         """To the main process; a machine that stops or goes on does so with all of them."""
         assert self.process is not None
