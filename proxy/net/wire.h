@@ -103,7 +103,8 @@ enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
  * The same by way of a duct, whose count they keep. It must be empty for the first, and hold
  * something for the second. A short read or write says less than those of wire_receive and
  * wire_send: the duct may have been full. So only IO_AGAIN clears the readiness. Not for a wire
- * with is_last, as a splice stops at an urgent octet.
+ * with is_last, as a splice stops at an urgent octet. IO_OK with nothing received: the kernel
+ * cannot do it, and nothing has changed.
  */
 enum io wire_receive_into(struct wire *wire, struct duct *duct, size_t *got)
     __attribute__((warn_unused_result));

@@ -264,13 +264,18 @@ static enum io copy(
     return IO_OK;
 }
 
-/* What the sink does not take stays in the duct. */
+/* What the sink does not take stays in the duct. A kernel that cannot do it is not asked again. */
 static enum io splice_on(
     struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
 {
     size_t got;
     enum io status = stream_read_into(source, pipe->duct, &got);
 
+    if (status == IO_OK && got == 0) {
+        pipe->may_splice = false;
+        duct_give(&engine->ducts, &pipe->duct);
+        return copy(pipe, source, sink, engine);
+    }
     if (got < SPLICE_LEAST)
         pipe->full_reads = 0;
     pipe->bytes += got;

@@ -96,7 +96,7 @@ static enum io receive_into(struct wire *wire, struct duct *duct, size_t cap, si
     ssize_t put;
 
     memory->duct_calls++;
-    if (status != IO_OK)
+    if (status != IO_OK || memory->lacks_splice)
         return status;
     put = write(duct->into, memory->inbox.data, cap);
     if (put <= 0)

@@ -44,6 +44,7 @@ struct memory_wire {
     bool inbox_ended;
     int failure; /* errno of each send, and of each receive behind the inbox; 0: none */
     int refusal; /* errno of connecting; 0: it succeeds */
+    bool lacks_splice; /* its kernel has no way for a duct */
     /* What the stream has done: */
     unsigned receive_calls;
     unsigned send_calls;

@@ -514,6 +514,29 @@ static void test_by_way_of_a_duct(void **state)
     end(listener, from, false);
 }
 
+/* As on a kernel that splices no sockets: the octets are still there to be received. */
+static void test_a_duct_that_the_kernel_does_not_take(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    struct duct none = {.into = open("/dev/null", O_WRONLY | O_CLOEXEC)};
+    char bytes[8];
+    int peer;
+    struct wire *wire = connected(listener, &heard, &peer);
+    size_t n;
+
+    assert_int_equal(send(peer, "abc", 3, 0), 3);
+    wire_watch(wire, WIRE_READABLE);
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(wire_receive_into(wire, &none, &n), IO_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(wire_receive(wire, bytes, sizeof(bytes), &n), IO_OK);
+    assert_int_equal(n, 3);
+    (void)close(none.into);
+    (void)close(peer);
+    end(listener, wire, false);
+}
+
 static void test_no_connection_waits(void **state)
 {
     struct listener *listener = *state;
@@ -560,6 +583,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_place_in_epoll, setup, teardown),
         cmocka_unit_test_setup_teardown(test_both_ends_behind_octets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_by_way_of_a_duct, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_duct_that_the_kernel_does_not_take, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_connection_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_from_accepted, setup, teardown),
     };

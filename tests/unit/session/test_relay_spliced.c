@@ -251,6 +251,19 @@ static void test_without_a_duct_it_is_copied(void **state)
     end();
 }
 
+static void test_without_splice_it_is_copied(void **state)
+{
+    (void)state;
+    begin_passed();
+    session_bench_wire(&bench, BENCH_SERVER)->lacks_splice = true;
+    say_much(BENCH_SERVER, FLOOD);
+    run();
+    assert_flood(BENCH_CLIENT, FLOOD);
+    assert_int_equal(ducts_of(BENCH_SERVER), 1); /* it was tried once */
+    assert_int_equal(bench.engine.ducts.taken, 0);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_reset_in_the_middle_leaves_nothing, fresh),
         cmocka_unit_test_setup(test_short_writes, fresh),
         cmocka_unit_test_setup(test_without_a_duct_it_is_copied, fresh),
+        cmocka_unit_test_setup(test_without_splice_it_is_copied, fresh),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
