@@ -18,7 +18,8 @@ struct collecting {
     tls_collection_problem *problem;
     void *owner;
     struct tls_authorities authorities;
-    size_t checks; /* so many were parsed */
+    SSL_CTX *judge; /* with the rules under which they are served; NULL: those are wrong */
+    size_t checks;  /* so many were parsed */
     size_t open_keys;
     const char *open_key; /* the first of the files with keys that all users can read */
     bool is_fine;
@@ -96,7 +97,15 @@ static struct tls_staple *find_staple(
     return staple;
 }
 
-/* One that is new. Of the first ones it is seen whether the library can use them. */
+/* Returns whether the library can use it, and takes it under the rules. */
+static bool is_usable(
+    const struct collecting *all, struct tls_identity *identity, struct error *error)
+{
+    return tls_identity_prepare(identity, error) &&
+           (!all->judge || tls_identity_fits(identity, all->judge, error));
+}
+
+/* One that is new. Of the first ones it is seen whether clients can be served with them. */
 static void add_new(struct collecting *all, const struct tls_identity_parts *parts)
 {
     struct tls_identity *identity = tls_identity_new(parts);
@@ -104,7 +113,7 @@ static void add_new(struct collecting *all, const struct tls_identity_parts *par
     struct error error;
 
     all->checks += is_checked ? 1 : 0;
-    if (!is_checked || tls_identity_prepare(identity, &error)) {
+    if (!is_checked || is_usable(all, identity, &error)) {
         append(all, identity, true, is_checked);
         return;
     }
@@ -153,8 +162,9 @@ static void take(struct collecting *all, struct tls_found *found, const struct t
     if (file->failure) {
         if (file->failure != EFBIG || is_named_for_tls(file->path))
             refuse(all, file->path,
-                file->failure == EFBIG ? "it is too large for a certificate or a key"
-                                       : strerror(file->failure));
+                file->failure == EFBIG    ? "it is too large for a certificate or a key"
+                : file->failure == EINVAL ? "it is no regular file"
+                                          : strerror(file->failure));
         return;
     }
     switch (tls_found_take(found, &all->authorities, file)) {
@@ -312,13 +322,30 @@ static bool collect(struct collecting *all, struct tls_known *known)
     return all->is_fine && tls_known_take(known, all->in.files, all->in.count, source->listed_s);
 }
 
+static SSL_CTX *judge_of(const struct tls_rules *rules)
+{
+    static const struct tls_warning silence = {0};
+    SSL_CTX *judge = SSL_CTX_new(TLS_server_method());
+    struct tls_applied applied;
+    struct tls_fault fault;
+
+    if (judge && tls_policy_apply(judge, rules, &silence, &applied, &fault))
+        return judge;
+    SSL_CTX_free(judge);
+    return NULL;
+}
+
 bool tls_collection_fill(struct tls_collection *collection, struct tls_known *known,
     const struct tls_directory_source *source, tls_collection_problem *problem, void *owner)
 {
-    struct collecting all = {
-        .in = {.source = source}, .out = collection, .problem = problem, .owner = owner};
+    struct collecting all = {.in = {.source = source},
+        .out = collection,
+        .problem = problem,
+        .owner = owner,
+        .judge = judge_of(&source->rules)};
     bool is_fine = collect(&all, known);
 
+    SSL_CTX_free(all.judge);
     tls_gathering_end(&all.in);
     tls_authorities_free(&all.authorities);
     ERR_clear_error();

@@ -8,6 +8,7 @@
 #include "mailmux/file_tree.h"
 #include "mailmux/slice.h"
 #include "tls_certificate_age.h"
+#include "tls_policy.h"
 
 struct tls_directory;
 
@@ -41,8 +42,9 @@ struct tls_directory_source {
      * certificate whose file is there but is wrong now.
      */
     const struct tls_directory *before;
-    size_t check_max; /* so many that are new are judged in full; of the others, the dates */
-    bool only_news;   /* of those that have not changed nothing is said */
+    size_t check_max;       /* so many that are new are judged in full; of the others, the dates */
+    struct tls_rules rules; /* under which they are served; those that are judged must fit them */
+    bool only_news;         /* of those that have not changed nothing is said */
     int64_t now_s;
 };
 

@@ -209,8 +209,18 @@ static void refuse(struct error *error)
 {
     const char *reason = ERR_reason_error_string(ERR_peek_error());
 
-    error_set(
-        error, "certificate or key cannot be used%s%s", reason ? ": " : "", reason ? reason : "");
+    switch (ERR_GET_REASON(ERR_peek_error())) {
+    case SSL_R_EE_KEY_TOO_SMALL:
+    case SSL_R_CA_KEY_TOO_SMALL:
+    case SSL_R_CA_MD_TOO_WEAK:
+        error_set(error, "it, or one of its chain, is too weak: peers demand RSA keys of 2048 bits "
+                         "and signatures with SHA-256; have a new one made");
+        break;
+    default:
+        error_set(error, "certificate or key cannot be used%s%s", reason ? ": " : "",
+            reason ? reason : "");
+        break;
+    }
     ERR_clear_error();
 }
 
@@ -267,6 +277,16 @@ bool tls_identity_prepare(struct tls_identity *identity, struct error *error)
     if (!atomic_compare_exchange_strong(&identity->parsed, &none, parsed))
         parsed_free(parsed); /* another thread was faster */
     return true;
+}
+
+bool tls_identity_fits(const struct tls_identity *identity, SSL_CTX *context, struct error *error)
+{
+    const struct parsed *parsed = atomic_load(&identity->parsed);
+
+    if (SSL_CTX_use_cert_and_key(context, parsed->leaf, parsed->key, identity->chain, 1) == 1)
+        return true;
+    refuse(error);
+    return false;
 }
 
 X509 *tls_identity_leaf(const struct tls_identity *identity)

@@ -53,6 +53,12 @@ bool tls_identity_is_same(
  */
 bool tls_identity_prepare(struct tls_identity *identity, struct error *error);
 
+/*
+ * Behind tls_identity_prepare: returns whether a connection of this context could show it. The
+ * context keeps a reference of its parts.
+ */
+bool tls_identity_fits(const struct tls_identity *identity, SSL_CTX *context, struct error *error);
+
 /* Parses it; what is wrong is logged. Returns false if there was nothing to do. */
 bool tls_identity_warm(struct tls_identity *identity);
 

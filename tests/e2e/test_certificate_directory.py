@@ -245,6 +245,22 @@ def test_what_is_wrong_is_named_and_the_old_one_stays(front, certificates, tmp_p
     until(lambda: gets(proxy, "a.test", new))
 
 
+def test_what_is_too_weak_for_the_policy_is_named_and_the_old_one_stays(
+        front, certificates, tmp_path):
+    live = tmp_path / "live"
+    weak = certificates.other("weak", names="DNS:a.test,DNS:weak.test",
+                              options=("-newkey", "rsa:1024"))
+    haproxy(live, "a.test", pair_of(certificates, "a.test", "rsa"), certificates.authority)
+    haproxy(live, "weak.test", weak, certificates.authority)
+    proxy = front(live)
+    assert "live/weak.test.pem: it, or one of its chain, is too weak" in proxy.log()
+    haproxy(live, "a.test", weak, certificates.authority)
+    until(lambda: any("live/a.test.pem: it, or one of its chain, is too weak" in line.fields["why"]
+                      for line in proxy.events("certificate-problem")))
+    for name in ("a.test", "weak.test"):
+        assert gets(proxy, name, pair_of(certificates, "a.test", "rsa"))
+
+
 # Files of another account
 
 @as_root
