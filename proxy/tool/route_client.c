@@ -13,7 +13,7 @@ enum {
 
 bool route_client_has(const char *word)
 {
-    return strcmp(word, "-") != 0;
+    return *word && strcmp(word, "-") != 0;
 }
 
 /* ---- A ClientHello [RFC 8446 4.1.2] ---- */

@@ -8,7 +8,7 @@
 
 enum { ROUTE_CLIENT_MAX = 16384 };
 
-/* Returns whether the word stands for something; "-" does not. */
+/* Returns whether the word stands for something; "-" and an empty one do not. */
 bool route_client_has(const char *word);
 
 /*

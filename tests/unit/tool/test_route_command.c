@@ -83,6 +83,16 @@ static void test_a_listener(void **state)
                              "backend: mail, of one and two, send_client_address = id\n");
 }
 
+/* An empty word is none, as a dash is: a shell makes it of a variable that is not set. */
+static void test_an_empty_word(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("", "", "", "free", ""), 0);
+    assert_non_null(strstr(out, "listener: free, protocol imap, in clear, with STARTTLS\n"));
+    assert_int_equal(ask("", "imap", "", "free", ""), 0);
+    assert_non_null(strstr(out, "listener: free, protocol imap, TLS from the first byte\n"));
+}
+
 /* A name may lead to a listener that has none of the protocols that the client offers. */
 static void test_a_client_that_tls_refuses(void **state)
 {
@@ -163,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_listener),
+        cmocka_unit_test(test_an_empty_word),
         cmocka_unit_test(test_a_client_that_tls_refuses),
         cmocka_unit_test(test_pass_and_refuse),
         cmocka_unit_test(test_silence_and_text),
