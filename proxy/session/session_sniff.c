@@ -61,6 +61,15 @@ static unsigned follow(struct session *session, const struct routing_choice *cho
     return session_begin_service(session);
 }
 
+/* A route may need no octet, and its target one, to know whether TLS begins (tls = auto). */
+static bool must_hear_first(const struct session *session, const struct routing_choice *choice)
+{
+    const struct service *next =
+        choice->rule == ROUTING_NONE ? NULL : session->service->targets[choice->rule].service;
+
+    return next && next->sniffs && heard(session).n == 0;
+}
+
 /* Returns the next phase, or SESSION_WAIT if more must be heard first. */
 static unsigned decide(struct session *session, bool is_over)
 {
@@ -71,8 +80,10 @@ static unsigned decide(struct session *session, bool is_over)
     if (session->service->listener->protocol != CONFIG_PROTOCOL_AUTO)
         return heard(session).n > 0 || is_over ? session_begin_service(session)
                                                : (unsigned)SESSION_WAIT;
-    return choose(session, is_over, &choice) == ROUTING_MORE ? (unsigned)SESSION_WAIT
-                                                             : follow(session, &choice);
+    if (choose(session, is_over, &choice) == ROUTING_MORE ||
+        (!is_over && must_hear_first(session, &choice)))
+        return SESSION_WAIT;
+    return follow(session, &choice);
 }
 
 /* ---- Reading ---- */

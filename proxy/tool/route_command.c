@@ -157,6 +157,17 @@ static void print_target(const struct answer *answer, const struct config_route 
 
 /* ---- Which route, and when ---- */
 
+/* A route may need no octet, and the listener that it leads to one, for tls = auto. */
+static bool must_hear_first(const struct answer *answer)
+{
+    size_t rule = answer->choice.rule;
+    const struct config_route *route =
+        rule == ROUTING_NONE ? NULL : &answer->listener->routes[rule];
+
+    return route && route->target == ROUTE_LISTENER &&
+           answer->config->listeners[route->index].tls == LISTENER_TLS_AUTO;
+}
+
 /* Returns how many octets decide, or SIZE_MAX: that no more come. */
 static size_t count_needed(const struct answer *answer)
 {
@@ -165,7 +176,7 @@ static size_t count_needed(const struct answer *answer)
         .client = answer->client, .limit = (size_t)answer->config->limits.client_hello};
     struct routing_choice ignored;
 
-    for (size_t n = 0; n <= answer->bytes.n; n++) {
+    for (size_t n = must_hear_first(answer) ? 1 : 0; n <= answer->bytes.n; n++) {
         input.bytes = slice_of(answer->bytes.p, n);
         if (routing_decide(listener->rules, listener->route_count, &input, &ignored) ==
             ROUTING_DECIDED)

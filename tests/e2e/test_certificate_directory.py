@@ -201,8 +201,8 @@ def test_a_directory_that_is_gone_is_named(front, certificates, tmp_path):
     haproxy(live, "a.test", pair_of(certificates, "a.test"), certificates.authority)
     proxy = front(live)
     live.rename(tmp_path / "away")
-    problem = proxy.wait_for_event("certificate-problem").fields
-    assert problem["why"] == f"{live}: it cannot be read: No such file or directory"
+    why = f"{live}: it cannot be read: No such file or directory"
+    until(lambda: why in [line.fields["why"] for line in proxy.events("certificate-problem")])
     assert gets(proxy, "a.test", pair_of(certificates, "a.test"))
 
 

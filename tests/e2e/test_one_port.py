@@ -227,6 +227,25 @@ def test_words_at_every_split(front, kind):
         assert {bytes(one.received) for one in front.ssh.connections} == {SSH}
 
 
+@pytest.mark.parametrize("condition", ["default", "from 127.0.0.0/8"])
+def test_a_route_by_no_octet_to_a_listener_for_tls_and_clear(proxy, new_backend, condition):
+    backend = new_backend(server("imap", greeting=b"* OK imap\r\n"))
+    proxy.backend("imap", backend.port)
+    proxy.section("listener inside", protocol="imap", tls="auto", backend="imap")
+    proxy.ports["front"] = proxy._reserved.reserve()
+    proxy.section("listener front", bind=f"127.0.0.1:{proxy.ports['front']}", protocol="auto",
+                  sniff="1s", route=[f"{condition} -> inside"])
+    proxy.start()
+    with Client(proxy.ports["front"]) as client:
+        client.begin_tls()
+        hears_imap(client)
+    with Client(proxy.ports["front"]) as client:
+        client.send_raw(b"a1 CAPABILITY\r\n")
+        imap_with_starttls(client)
+    with Client(proxy.ports["front"]) as client:  # it says nothing
+        hears_imap(client)
+
+
 def test_a_client_that_waits_is_passed_to_the_server_that_may_speak_first(front, proxy,
                                                                             new_backend):
     peer = new_backend([send(b"hello\r\n"), hang()])

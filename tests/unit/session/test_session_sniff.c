@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { AUTO, PLAIN, IMAPS, FRONT, SECURE, EARLY, BALANCED, CLOSED };
+enum { AUTO, PLAIN, IMAPS, FRONT, SECURE, EARLY, BALANCED, CLOSED, DROPS, ALL, NEAR };
 enum { SNIFF_MS = 300, HANDSHAKE_MS = 30000, LINE_MS = 60000, PASS_IDLE_MS = 3600000 };
 
 static const char configuration[] =
@@ -33,6 +33,9 @@ static const char configuration[] =
     "accept_proxy_from = 192.0.2.0/24\n"
     "[listener closed]\nbind = 127.0.0.1:17\nprotocol = auto\nroute = tls -> imaps\n"
     "[listener drops]\nprotocol = pop3\nbackend = drops\nearly_talker = refuse\n"
+    "[listener all]\nbind = 127.0.0.1:18\nprotocol = auto\nroute = default -> auto\n"
+    "[listener near]\nbind = 127.0.0.1:19\nprotocol = auto\n"
+    "route = from 192.0.2.0/24 -> auto\nroute = default -> refuse\n"
     "[backend drops]\nserver = 10.0.0.5:110\n"
     "[backend mta]\nserver = 10.0.0.5:25\n"
     "[backend mailboxes]\nserver = 10.0.0.5:143\n";
@@ -345,6 +348,32 @@ static void test_words_lead_to_a_listener(void **state)
     }
 }
 
+/* The route is known without an octet, but not what its target does first. */
+static void test_a_route_by_no_octet_to_a_listener_for_either_kind(void **state)
+{
+    static const size_t listeners[] = {ALL, NEAR};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        begin_tls(listeners[i], NULL);
+        assert_true(bench.tls.is_up);
+        end();
+        begin(listeners[i]);
+        assert_int_equal(bench.dials, 0);
+        say(BENCH_CLIENT, "NOOP\r\n");
+        assert_int_equal(bench.dials, 1);
+        end();
+        begin(listeners[i]);
+        assert_true(session_bench_pass(&bench, SNIFF_MS - 1));
+        assert_int_equal(bench.dials, 0);
+        assert_true(session_bench_pass(&bench, 1));
+        assert_int_equal(bench.dials, 1);
+        say(BENCH_SERVER, "220 mx\r\n");
+        assert_heard(BENCH_CLIENT, "220 mx\r\n");
+        end();
+    }
+}
+
 /* It had to speak for its route to be known. */
 static void test_a_client_that_was_routed_is_no_early_talker(void **state)
 {
@@ -577,6 +606,7 @@ int main(void)
         cmocka_unit_test_setup(test_something_like_tls_fails_as_tls, fresh),
         cmocka_unit_test_setup(test_alpn_leads_to_a_listener, fresh),
         cmocka_unit_test_setup(test_words_lead_to_a_listener, fresh),
+        cmocka_unit_test_setup(test_a_route_by_no_octet_to_a_listener_for_either_kind, fresh),
         cmocka_unit_test_setup(test_a_client_that_was_routed_is_no_early_talker, fresh),
         cmocka_unit_test_setup(test_a_route_refuses, fresh),
         cmocka_unit_test_setup(test_silence_chooses_no_route_that_waits_for_tls, fresh),

@@ -28,6 +28,7 @@ static const char text[] =
     "[backend ssh]\nserver = 127.0.0.1:22\n"
     "[tls other]\ncertificate = /c\nkey = /k\n"
     "[listener few]\nbind = 127.0.0.1:444\nroute = first smtp -> refuse\n"
+    "[listener all]\nbind = 127.0.0.1:445\nroute = default -> free\n"
     "[listener free]\nbind = 127.0.0.1:143\ntls = auto\nbackend = mail\n"
     "[tls customer]\ncertificate = /c\nkey = /k\nfor = *.customer.test\n";
 
@@ -81,6 +82,21 @@ static void test_a_listener(void **state)
                              "listener: imaps, protocol imap, TLS from the first byte\n"
                              "tls set: default, other, chosen by the name\n"
                              "backend: mail, of one and two, send_client_address = id\n");
+}
+
+/* By its first octet, since that decides how its listener begins. */
+static void test_a_listener_for_either_kind(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("-", "-", "-", "all", NULL), 0);
+    assert_non_null(strstr(out, "route: default, at x.ini:31\ndecided: after 300ms of silence\n"
+                                "listener: free, protocol imap, in clear, with STARTTLS\n"));
+    assert_int_equal(ask("-", "-", "a NOOP", "all", NULL), 0);
+    assert_non_null(
+        strstr(out, "decided: by the first 1 octet\nlistener: free, protocol imap, in"));
+    assert_int_equal(ask("-", "imap", "-", "all", NULL), 0);
+    assert_non_null(
+        strstr(out, "decided: by the first 1 octet\nlistener: free, protocol imap, TLS"));
 }
 
 /* An empty word is none, as a dash is: a shell makes it of a variable that is not set. */
@@ -174,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_listener),
         cmocka_unit_test(test_an_empty_word),
+        cmocka_unit_test(test_a_listener_for_either_kind),
         cmocka_unit_test(test_a_client_that_tls_refuses),
         cmocka_unit_test(test_pass_and_refuse),
         cmocka_unit_test(test_silence_and_text),
