@@ -45,10 +45,11 @@ struct file_tree_stamp {
 
 /*
  * Walks the directory and all below it. Links are followed, but not back to a directory that the
- * walk is in; what begins with a dot or ends with a tilde is passed over. out: a descriptor to which the path of each file is written with its NUL,
- * and a struct file_tree_stamp behind it; -1: none. Returns 0 or a negative errno: that of the
- * named directory, -E2BIG for more than FILE_TREE_FILES_MAX, -ENOSPC where on_opened has ended it.
- * What cannot be opened below it is passed over.
+ * walk is in; what begins with a dot or ends with a tilde is passed over. out: a descriptor to
+ * which the path of each file is written with its NUL, and a struct file_tree_stamp behind it; -1:
+ * none. Returns 0 or a negative errno: that of the named directory, -E2BIG for more than
+ * FILE_TREE_FILES_MAX, -ENOSPC where on_opened has ended it. What cannot be opened below it is
+ * passed over.
  */
 int file_tree_walk(const struct file_tree_walk *walk, const char *directory, int out);
 
