@@ -40,7 +40,10 @@ int files_open(enum file_kind kind, const char *name);
 /* The same from the disk, whatever the source is. */
 int files_open_on_disk(enum file_kind kind, const char *name);
 
-/* Opens a FILE_NAMED as a stream, for fclose. Returns NULL with errno set. */
+/*
+ * Opens a FILE_NAMED as a stream, for fclose. Returns NULL with errno set: EINVAL if it is no
+ * regular file, which might have no end.
+ */
 FILE *files_stream(const char *name);
 
 /* Opens a FILE_NAMED and says what it is. Returns 0, or a negative errno. */

@@ -117,13 +117,17 @@ int files_open(enum file_kind kind, const char *name)
 FILE *files_stream(const char *name)
 {
     int fd = files_open(FILE_NAMED, name);
-    FILE *stream;
+    FILE *stream = NULL;
+    struct stat info;
 
     if (fd < 0) {
         errno = -fd;
         return NULL;
     }
-    stream = fdopen(fd, "r");
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        errno = EINVAL;
+    else
+        stream = fdopen(fd, "r");
     if (!stream)
         (void)close(fd);
     return stream;

@@ -70,7 +70,8 @@ static bool read_file(
     FILE *file = files_stream(path);
 
     if (!file) {
-        error_set(error, "cannot read the ticket keys in %s: %s", path, strerror(errno));
+        error_set(error, "cannot read the ticket keys in %s: %s", path,
+            errno == EINVAL ? "not a regular file" : strerror(errno));
         return false;
     }
     setbuf(file, NULL); /* no buffer, so that no copy of a key is left behind */

@@ -9,9 +9,12 @@
 
 #include "certificates.h"
 #include "tls_ticket_keys.h"
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { SMALL = 48, LARGE = 80 };
 
@@ -138,6 +141,20 @@ static void test_files_that_are_none(void **state)
     assert_string_equal(error.text, "no file with ticket keys is named");
 }
 
+/* A pipe whose writer writes nothing, or a terminal, would be waited for. */
+static void test_a_pipe_is_not_waited_for(void **state)
+{
+    const char *path = certificates_path(directory, "pipe", "key");
+    int writer;
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    writer = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(writer >= 0);
+    assert_false(load(path, NULL));
+    assert_non_null(strstr(error.text, "pipe.key: not a regular file"));
+    assert_int_equal(close(writer), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -147,6 +164,7 @@ int main(void)
         TEST(test_lines_of_base64),
         TEST(test_so_many_and_no_more),
         TEST(test_files_that_are_none),
+        TEST(test_a_pipe_is_not_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
