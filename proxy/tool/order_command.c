@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 
 enum {
     PATIENCE_S = 10, /* for a keeper that is reading its configuration */
@@ -37,14 +40,27 @@ static int fail_to_connect(const char *directory)
                             "changed there, it is SIGHUP that reaches it");
 }
 
-/* What comes back may be from a service that was taken over: it commands no terminal. */
-static void print(FILE *out, char *text)
+/*
+ * What comes back may be from a service that was taken over: it commands no terminal. Names of
+ * files may have letters that the locale of the terminal has.
+ */
+static void print(FILE *out, const char *text)
 {
-    for (char *at = text; *at; at++) {
-        if ((*at < ' ' && *at != '\n') || *at == 0x7f)
-            *at = '?';
+    size_t n;
+
+    (void)setlocale(LC_CTYPE, "");
+    for (const char *at = text; *at; at += n) {
+        mbstate_t state = {0};
+        wchar_t letter = 0;
+        bool is_shown;
+
+        n = mbrtowc(&letter, at, strlen(at), &state);
+        is_shown = n <= MB_LEN_MAX && (letter == L'\n' || iswprint((wint_t)letter));
+        if (n > MB_LEN_MAX) /* it is no letter */
+            n = 1;
+        (void)fwrite(is_shown ? at : "?", 1, is_shown ? n : 1, out);
     }
-    (void)fprintf(out, "%s\n", text);
+    (void)fputc('\n', out);
 }
 
 /*

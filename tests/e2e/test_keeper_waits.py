@@ -188,3 +188,12 @@ def test_an_order_for_another_configuration_is_refused(front):
     assert not front.events("reloaded")
     assert subprocess.run([binary(), "-c", front.ini.name, "--reload"], cwd=front.directory,
                           timeout=CEILING).returncode == 0
+
+
+@pytest.mark.parametrize("locale, shown", [("C.UTF-8", "bücher"), ("C", "b??cher")])
+def test_letters_that_the_terminal_has_are_shown(front, locale, shown):
+    with front.ini.open("a", encoding="utf-8") as ini:
+        ini.write("server = bücher.example:143\n")
+    done = subprocess.run([binary(), "-c", front.ini, "--reload"], capture_output=True,
+                          env={**os.environ, "LC_ALL": locale}, timeout=CEILING)
+    assert f"server = {shown}.example:143: " in done.stderr.decode(), done
