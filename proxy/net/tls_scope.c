@@ -49,7 +49,8 @@ bool tls_scopes_make(struct tls_service *service)
     bool is_fine = scopes != NULL;
 
     for (size_t i = 0; is_fine && i < service->set_count; i++)
-        is_fine = make_scope(service, service->sets[i], "", &scopes[i]);
+        /* A check makes no certificate, and a set that has none stays NULL. */
+        is_fine = !service->sets[i] || make_scope(service, service->sets[i], "", &scopes[i]);
     service->scopes = scopes;
     if (!is_fine)
         tls_scopes_free(service);
