@@ -97,7 +97,6 @@ struct stream {
     bool offers_session;   /* client role: the handshake is to resume one */
     bool starved;          /* TLS needs bytes from the wire before it can give any */
     bool end_due;          /* a read met bytes and then the end: the next read returns the end */
-    bool buffers_freed;    /* see tls.c */
     bool tickets_due;      /* server role: with the next octets; see tls_issue_tickets */
     bool leaves;           /* the library, as soon as nothing is left there */
     bool reads_ahead;      /* more than one record at a time */
@@ -177,7 +176,7 @@ void stream_leave_library(struct stream *stream);
 
 /*
  * Says whether what comes from the peer may be a password. While it may, what TLS has decrypted is
- * overwritten, in all of its buffer. In the server role it may from the handshake on. A plain
+ * overwritten as soon as it is read. In the server role it may from the handshake on. A plain
  * stream is no secret; the call does nothing then.
  */
 void stream_set_secret(struct stream *stream, bool is_secret);

@@ -60,6 +60,20 @@ static void note_failure(struct stream *stream, int why)
     ERR_clear_error();
 }
 
+/*
+ * Has the library free its buffers of records, unless a part of a record is there. It has mostly
+ * done so itself, but not where it cleanses, nor behind the tickets of a server. What was decrypted
+ * has been overwritten where it was read; with the option all of the buffer would be, used or not.
+ */
+static void free_buffers(SSL *ssl)
+{
+    uint64_t cleanses = SSL_get_options(ssl) & SSL_OP_CLEANSE_PLAINTEXT;
+
+    (void)SSL_clear_options(ssl, cleanses);
+    (void)SSL_free_buffers(ssl);
+    (void)SSL_set_options(ssl, cleanses);
+}
+
 /* Ends every operation. result is what the library returned. */
 static enum io settle(struct stream *stream, int result)
 {
@@ -67,6 +81,7 @@ static enum io settle(struct stream *stream, int result)
 
     if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL)
         note_failure(stream, why);
+    free_buffers(stream->ssl);
     (void)tls_cork_flush(stream); /* sends alerts, too; the stream notes a failure */
     if (stream->failure != STREAM_FINE)
         return IO_ERR;
@@ -77,10 +92,13 @@ static enum io settle(struct stream *stream, int result)
 
 void tls_set_secret(struct stream *stream, bool is_secret)
 {
-    if (is_secret)
+    if (is_secret) {
         (void)SSL_set_options(stream->ssl, SSL_OP_CLEANSE_PLAINTEXT);
-    else
+        (void)SSL_clear_mode(stream->ssl, SSL_MODE_RELEASE_BUFFERS); /* see free_buffers */
+    } else {
         (void)SSL_clear_options(stream->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+        (void)SSL_set_mode(stream->ssl, SSL_MODE_RELEASE_BUFFERS);
+    }
 }
 
 /*
@@ -119,17 +137,6 @@ enum io tls_handshake(struct stream *stream)
         stream->hello = NULL;
     }
     return status;
-}
-
-/*
- * In the client role, reading the server's tickets after the handshake leaves both record buffers
- * allocated, and no mode frees them. This frees them once, after the first read that leaves neither
- * in use.
- */
-static void free_buffers(struct stream *stream)
-{
-    if (stream->client && !stream->buffers_freed)
-        stream->buffers_freed = SSL_free_buffers(stream->ssl) == 1;
 }
 
 /*
@@ -187,7 +194,6 @@ enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got)
     set_read_ahead(stream, *got >= RECORD_PLAINTEXT_MAX);
     /* The bytes are returned now, and the end by the next call. */
     stream->end_due = status == IO_EOF || status == IO_ERR;
-    free_buffers(stream);
     return IO_OK;
 }
 
