@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "mailmux/log.h"
+#include "tls_bio.h"
 #include "tls_lean.h"
 
 static const char *const class_names[ENGINE_CLASSES] = {[CLASS_PROXY_HEADER] = "proxy-header",
@@ -84,8 +85,8 @@ bool engine_init(struct engine *engine, uv_loop_t *loop, const struct engine_hoo
     engine->hooks = hooks;
     engine->stalls = stalls;
     engine->cork.n = 0;
-    engine->streams =
-        (struct stream_context){&engine->cork, &engine->replies, tls_lean_tools_new()};
+    engine->streams = (struct stream_context){
+        &engine->cork, &engine->replies, tls_lean_tools_new(), tls_bio_new(NULL)};
     buffer_pool_init(&engine->lines, ENGINE_LINE_BUFFER, ENGINE_IDLE_BUFFERS);
     buffer_pool_init(&engine->replies, ENGINE_REPLY_BUFFER, ENGINE_IDLE_BUFFERS);
     duct_pool_init(&engine->ducts);
@@ -113,6 +114,7 @@ void engine_deinit(struct engine *engine)
     buffer_pool_deinit(&engine->lines);
     buffer_pool_deinit(&engine->replies);
     tls_lean_tools_free(engine->streams.lean);
+    tls_bio_free(engine->streams.bio);
     duct_pool_deinit(&engine->ducts);
     (void)pthread_mutex_destroy(&engine->post_lock);
 }

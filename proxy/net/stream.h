@@ -26,6 +26,7 @@ struct tls_hello;
 struct tls_lean;
 struct tls_lean_tools;
 struct tls_secrets;
+struct bio_st;
 struct ssl_st;
 
 enum { CORK_SIZE = 64 * 1024 };
@@ -41,6 +42,7 @@ struct stream_context {
     struct cork *cork;
     struct buffer_pool *pool;
     struct tls_lean_tools *lean; /* NULL: no stream leaves the library (net/tls_lean.h) */
+    struct bio_st *bio; /* of all streams whose TLS is up; NULL: each has its own (net/tls_bio.h) */
 };
 
 struct stream;

@@ -6,6 +6,7 @@
 #include "tls.h"
 
 #include "mailmux/check.h"
+#include "tls_bio.h"
 #include "tls_client.h"
 #include "tls_context.h"
 #include "tls_kept.h"
@@ -74,6 +75,13 @@ static void free_buffers(SSL *ssl)
     (void)SSL_set_options(ssl, cleanses);
 }
 
+/* Begins every call of the library that reads or writes. */
+static void begin_call(struct stream *stream)
+{
+    ERR_clear_error();
+    tls_bio_turn_to(stream);
+}
+
 /* Ends every operation. result is what the library returned. */
 static enum io settle(struct stream *stream, int result)
 {
@@ -114,13 +122,33 @@ static void note_outcome(struct stream *stream, enum io status)
         tls_place_keep(stream->place, SSL_get0_session(stream->ssl), stream->session_end_s);
 }
 
+/*
+ * The library keeps the keys of the exchange as long as the session, 400 octets of them. None of
+ * them is of use behind the handshake, and a secret key that is gone cannot be lost. To give a key
+ * another type is the library's way to free what it has. In TLS 1.2 it frees our key itself.
+ */
+static void drop_exchange_keys(SSL *ssl)
+{
+    EVP_PKEY *keys[] = {NULL, NULL};
+
+    if (SSL_version(ssl) != TLS1_3_VERSION)
+        return;
+    (void)SSL_get_tmp_key(ssl, &keys[0]);
+    (void)SSL_get_peer_tmp_key(ssl, &keys[1]);
+    for (size_t i = 0; i < 2; i++) {
+        if (keys[i])
+            (void)EVP_PKEY_set_type(keys[i], EVP_PKEY_X25519);
+        EVP_PKEY_free(keys[i]);
+    }
+}
+
 enum io tls_handshake(struct stream *stream)
 {
     enum io status;
 
     if (stream->handshaken)
         return IO_OK;
-    ERR_clear_error();
+    begin_call(stream);
     status = settle(stream, SSL_do_handshake(stream->ssl));
     /* A handshake cannot go on without output, although a stream that is up still reads then. */
     if (stream->unwritable && status != IO_ERR) {
@@ -133,6 +161,8 @@ enum io tls_handshake(struct stream *stream)
         stream->handshaken = true;
         stream->tickets_due = stream->service && stream->service->tickets;
         tls_set_secret(stream, stream->service != NULL);
+        tls_bio_share(stream);
+        drop_exchange_keys(stream->ssl);
         free(stream->hello);
         stream->hello = NULL;
     }
@@ -178,7 +208,7 @@ enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got)
     while (*got < cap) {
         size_t n = 0;
 
-        ERR_clear_error();
+        begin_call(stream);
         result = SSL_read_ex(stream->ssl, into + *got, cap - *got, &n);
         if (result <= 0)
             break;
@@ -211,7 +241,7 @@ enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
         size_t rest = bytes.n - *put;
         size_t n = 0;
 
-        ERR_clear_error();
+        begin_call(stream);
         result = SSL_write_ex(stream->ssl, bytes.p + *put,
             rest < RECORD_PLAINTEXT_MAX ? rest : RECORD_PLAINTEXT_MAX, &n);
         if (result <= 0)
@@ -226,7 +256,7 @@ enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
 
 void tls_shut_down(struct stream *stream)
 {
-    ERR_clear_error();
+    begin_call(stream);
     (void)SSL_shutdown(stream->ssl); /* once; reading on shows whether the peer answers */
     ERR_clear_error();
     (void)tls_cork_flush(stream); /* the stream notes a failure */
@@ -242,7 +272,7 @@ enum io tls_begin(struct stream *stream, SSL_CTX *context)
     ERR_clear_error();
     ssl = SSL_new(context);
     bio = tls_bio_new(stream);
-    if (!ssl || !bio || SSL_set_app_data(ssl, stream) != 1) {
+    if (!ssl || !bio) {
         SSL_free(ssl);
         BIO_free(bio);
         ERR_clear_error();
@@ -256,5 +286,7 @@ enum io tls_begin(struct stream *stream, SSL_CTX *context)
 
 struct stream *tls_stream(const SSL *ssl)
 {
-    return SSL_get_app_data(ssl);
+    BIO *bio = SSL_get_rbio(ssl);
+
+    return bio ? BIO_get_data(bio) : NULL;
 }

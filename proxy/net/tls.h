@@ -42,12 +42,6 @@ void tls_shut_down(struct stream *stream);
 struct stream *tls_stream(const SSL *ssl);
 
 /*
- * Returns the BIO between an SSL and its wire (tls_bio.c), or NULL without memory. It reads from
- * the prefix, then from the wire, and writes to the cork.
- */
-BIO *tls_bio_new(struct stream *stream);
-
-/*
  * Sends the cork's bytes and keeps what the wire does not take in `held`. The cork is empty
  * afterwards. IO_ERR: the wire has failed; or there is no room to keep the rest, and the stream has
  * failed with STREAM_RESET.

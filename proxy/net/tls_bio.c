@@ -2,6 +2,8 @@
  * The BIO under every SSL. Reads come from the prefix, then from the wire. Writes gather in the
  * worker's cork, which goes to the wire once per operation of the stream.
  */
+#include "tls_bio.h"
+
 #include "tls.h"
 
 #include <errno.h>
@@ -151,6 +153,28 @@ BIO *tls_bio_new(struct stream *stream)
     BIO_set_data(bio, stream);
     BIO_set_init(bio, 1);
     return bio;
+}
+
+void tls_bio_free(BIO *bio)
+{
+    (void)BIO_free(bio);
+}
+
+/*
+ * Not before: in a handshake the library puts a buffer of its own on top, and so writes into the
+ * BIO below.
+ */
+void tls_bio_share(const struct stream *stream)
+{
+    BIO *shared = stream->context->bio;
+
+    if (shared && BIO_up_ref(shared) == 1)
+        SSL_set_bio(stream->ssl, shared, shared);
+}
+
+void tls_bio_turn_to(struct stream *stream)
+{
+    BIO_set_data(SSL_get_rbio(stream->ssl), stream);
 }
 
 enum io tls_cork_flush(struct stream *stream)

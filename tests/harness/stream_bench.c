@@ -1,5 +1,6 @@
 #include "stream_bench.h"
 
+#include "tls_bio.h"
 #include "tls_lean.h"
 #include <stdlib.h>
 
@@ -11,8 +12,10 @@ void stream_bench_open(struct stream_bench *bench)
     if (!bench->cork)
         abort();
     buffer_pool_init(&bench->pool, CORK_SIZE, 4);
-    bench->context = (struct stream_context){
-        .cork = bench->cork, .pool = &bench->pool, .lean = tls_lean_tools_new()};
+    bench->context = (struct stream_context){.cork = bench->cork,
+        .pool = &bench->pool,
+        .lean = tls_lean_tools_new(),
+        .bio = tls_bio_new(NULL)};
     stream_open(&bench->stream, &bench->context, &bench->wire.wire, NULL, NULL);
 }
 
@@ -25,6 +28,7 @@ bool stream_bench_close(struct stream_bench *bench)
     if (bench->pool.taken == 0)
         buffer_pool_deinit(&bench->pool);
     tls_lean_tools_free(bench->context.lean);
+    tls_bio_free(bench->context.bio);
     memory_wire_deinit(&bench->wire);
     free(bench->cork);
     return is_clean;
