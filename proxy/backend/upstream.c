@@ -12,10 +12,12 @@
 
 static void clean(struct upstream *upstream)
 {
-    deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
-    deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
-    buffer_give(&upstream->engine->replies, &upstream->refusal);
-    approach_drop(&upstream->approach);
+    for (int stage = 0; stage < APPROACH_OVER; stage++)
+        upstream->spent_ms[stage] = (uint32_t)upstream->search->approach.spent_ms[stage];
+    deadline_clear(&upstream->engine->deadlines, &upstream->search->try_deadline);
+    deadline_clear(&upstream->engine->deadlines, &upstream->search->deadline);
+    buffer_give(&upstream->engine->replies, &upstream->search->refusal);
+    approach_drop(&upstream->search->approach);
 }
 
 /* begin of UPSTREAM_READY. The approach's buffers go; the leg and the input are the owner's. */
@@ -28,10 +30,10 @@ static unsigned be_ready(struct upstream *upstream)
 
 static unsigned hand_over_refusal(struct upstream *upstream)
 {
-    *upstream->input = upstream->refusal;
-    upstream->refusal = NULL;
-    upstream->greeting = GREETING_REFUSED;
-    upstream->greeting_len = buffer_held(*upstream->input).n;
+    *upstream->search->input = upstream->search->refusal;
+    upstream->search->refusal = NULL;
+    upstream->search->greeting = GREETING_REFUSED;
+    upstream->search->greeting_len = buffer_held(*upstream->search->input).n;
     clean(upstream);
     return UPSTREAM_WAIT;
 }
@@ -83,7 +85,7 @@ const char *upstream_way(const struct upstream *upstream)
         [APPROACH_OPENING] = "opening",
         [APPROACH_OVER] = "over"};
 
-    return upstream->phase == UPSTREAM_TRYING ? stages[upstream->approach.stage]
+    return upstream->phase == UPSTREAM_TRYING ? stages[upstream->search->approach.stage]
                                               : phases[upstream->phase].name;
 }
 
@@ -92,7 +94,7 @@ static void trace(const struct upstream *upstream, const char *to)
     struct log_line line;
 
     log_open(&line, LOG_DEBUG, "way");
-    log_text(&line, "id", upstream->client.id);
+    log_text(&line, "id", upstream->search->client.id);
     log_text(&line, "backend", slice_from(upstream->route->backend->name));
     log_text(&line, "from", slice_from(phases[upstream->phase].name));
     log_text(&line, "to", slice_from(to));
@@ -137,12 +139,12 @@ bool upstream_step(struct upstream *upstream)
 
 /* ---- From outside ---- */
 
-void upstream_start(struct upstream *upstream, struct engine *engine, const struct route *route,
-    const struct upstream_client *client, struct stream *leg, struct buffer **input,
-    stream_callback *on_event, void *owner)
+void upstream_start(struct upstream *upstream, struct upstream_search *search,
+    struct engine *engine, const struct route *route, const struct upstream_client *client,
+    struct stream *leg, struct buffer **input, stream_callback *on_event, void *owner)
 {
-    *upstream = (struct upstream){.engine = engine,
-        .route = route,
+    *upstream = (struct upstream){.engine = engine, .route = route, .search = search};
+    *search = (struct upstream_search){.upstream = upstream,
         .client = *client,
         .leg = leg,
         .input = input,
@@ -150,8 +152,8 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
         .owner = owner};
     upstream_init_pick(upstream);
     upstream_init_deadlines(upstream);
-    upstream_set_deadline(
-        upstream, &upstream->deadline, CLASS_CONNECT_DEADLINE, route->timeouts->connect_deadline);
+    upstream_set_deadline(upstream, &upstream->search->deadline, CLASS_CONNECT_DEADLINE,
+        route->timeouts->connect_deadline);
 }
 
 /*
@@ -160,31 +162,32 @@ void upstream_start(struct upstream *upstream, struct engine *engine, const stru
  */
 void upstream_settle(struct upstream *upstream)
 {
-    deadline_clear(&upstream->engine->deadlines, &upstream->deadline);
-    upstream->is_patient = true;
+    deadline_clear(&upstream->engine->deadlines, &upstream->search->deadline);
+    upstream->search->is_patient = true;
 }
 
 void upstream_leave_hello(struct upstream *upstream)
 {
-    upstream->leaves_hello = true;
+    upstream->search->leaves_hello = true;
 }
 
 void upstream_restart(struct upstream *upstream)
 {
+    struct upstream_search *search = upstream->search;
     struct pool_choice choice = upstream->choice;
-    bool leaves_hello = upstream->leaves_hello;
-    struct upstream_client client = upstream->client;
+    bool leaves_hello = search->leaves_hello;
+    struct upstream_client client = search->client;
     bool keeps_place = upstream->has_choice && pool_may_return(upstream->route->pool, &choice);
 
     if (!keeps_place)
         upstream_release(upstream);
-    upstream_start(upstream, upstream->engine, upstream->route, &client, upstream->leg,
-        upstream->input, upstream->on_event, upstream->owner);
-    upstream->leaves_hello = leaves_hello;
+    upstream_start(upstream, search, upstream->engine, upstream->route, &client, search->leg,
+        search->input, search->on_event, search->owner);
+    search->leaves_hello = leaves_hello;
     if (!keeps_place)
         return;
     /* upstream_start has forgotten the choice; it is put back as if it had just been picked. */
-    balance_mark_tried(&upstream->waiter.tried, choice.slot);
+    balance_mark_tried(&search->waiter.tried, choice.slot);
     upstream->choice = choice;
     upstream->has_choice = true;
     enter(upstream, UPSTREAM_TRYING);
@@ -194,4 +197,10 @@ void upstream_stop(struct upstream *upstream)
 {
     if (upstream->engine && !is_over(upstream))
         enter(upstream, UPSTREAM_FAILED);
+}
+
+void upstream_forget_search(struct upstream *upstream)
+{
+    if (check_holds(!upstream->engine || is_over(upstream)))
+        upstream->search = NULL;
 }

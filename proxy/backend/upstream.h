@@ -56,55 +56,70 @@ enum upstream_expiry {
     EXPIRY_ALL  /* connect_deadline: no new try begins */
 };
 
-struct upstream {
-    struct engine *engine;
-    const struct route *route;
+struct upstream;
+
+/*
+ * What an upstream needs while it looks for a server, and until the dialog with that server is
+ * over. All is private to the upstream, but for what stands first.
+ */
+struct upstream_search {
+    /* For the owner to read: */
+    enum greeting greeting;
+    size_t greeting_len;
+    struct approach approach;
+    struct deadline try_deadline;
+    struct deadline deadline; /* connect_deadline */
+    /* Private: */
+    struct upstream *upstream;
     struct stream *leg;
     struct buffer **input; /* the session's buffer for what the leg has brought */
     stream_callback *on_event;
     void *owner;
     struct upstream_client client;
-    enum upstream_phase phase;
     enum upstream_expiry expiry;
     struct pool_waiter waiter;  /* also has the servers that were tried */
     struct engine_task granted; /* posted when the wait is over */
-    struct pool_choice choice;
-    bool has_choice;           /* a place is taken, until upstream_release */
-    struct balance_tried slow; /* servers that were left because their greeting was slow */
-    bool leaves_hello;         /* the client says the only hello that the server takes */
-    bool is_patient;           /* no other server is left: slow ones get all their time */
-    bool queued;               /* it had to wait for a place */
+    struct balance_tried slow;  /* servers that were left because their greeting was slow */
+    bool leaves_hello;          /* the client says the only hello that the server takes */
+    bool is_patient;            /* no other server is left: slow ones get all their time */
     uint64_t queued_at_ms;
-    uint64_t queued_ms; /* in all */
-    unsigned tries;
-    enum reason reason;  /* for FAILED */
-    const char *untried; /* FAILED without a try: why there was none; else NULL */
-    enum greeting greeting;
-    size_t greeting_len;
     struct buffer *refusal; /* the last refusal, as a client reads it; or NULL */
     char *said;             /* with which the server refused, until it is logged; or NULL */
     size_t said_n;
     bool told_clear;                /* the backend was told that the client speaks in clear */
     struct opening_client identity; /* the client, as the opening tells of it */
     char host[POOL_NAME_MAX];       /* the name for the certificate if tls_name is not set */
-    struct approach approach;
-    enum approach_stage timed; /* the stage that try_deadline is for */
-    bool timed_silence;        /* try_deadline is for the server's silence in that stage */
-    uint64_t try_began_ms;     /* of uv_now, like the next one */
-    uint64_t greeting_by_ms;   /* when all time for the greeting is over */
-    struct deadline try_deadline;
-    struct deadline deadline; /* connect_deadline */
+    enum approach_stage timed;      /* the stage that try_deadline is for */
+    bool timed_silence;             /* try_deadline is for the server's silence in that stage */
+    uint64_t try_began_ms;          /* of uv_now, like the next one */
+    uint64_t greeting_by_ms;        /* when all time for the greeting is over */
+};
+
+/* What is left when a server is found: its place there, and what the log will say. */
+struct upstream {
+    struct engine *engine; /* NULL: not begun */
+    const struct route *route;
+    struct upstream_search *search; /* the owner's; NULL: see upstream_forget_search */
+    struct pool_choice choice;
+    uint64_t queued_ms;  /* in all */
+    const char *untried; /* FAILED without a try: why there was none; else NULL */
+    enum upstream_phase phase;
+    enum reason reason; /* for FAILED */
+    unsigned tries;
+    uint32_t spent_ms[APPROACH_OVER]; /* in each stage of the last try, when it is over */
+    bool has_choice;                  /* a place is taken, until upstream_release */
+    bool queued;                      /* it had to wait for a place */
 };
 
 /*
- * Begins; the owner then calls upstream_step. *client is copied; what it points to must outlive the
- * upstream. The leg must not be open, and *input must be NULL. The leg's events go to
- * on_event(owner, leg, events), and so do deadlines and the end of a wait, with events 0; on_event
- * must call upstream_step.
+ * Begins; the owner then calls upstream_step. *client is copied. What it points to must outlive the
+ * search, which is the owner's memory and may have any content before. The leg must not be open,
+ * and *input must be NULL. The leg's events go to on_event(owner, leg, events), and so do deadlines
+ * and the end of a wait, with events 0; on_event must call upstream_step.
  */
-void upstream_start(struct upstream *upstream, struct engine *engine, const struct route *route,
-    const struct upstream_client *client, struct stream *leg, struct buffer **input,
-    stream_callback *on_event, void *owner);
+void upstream_start(struct upstream *upstream, struct upstream_search *search,
+    struct engine *engine, const struct route *route, const struct upstream_client *client,
+    struct stream *leg, struct buffer **input, stream_callback *on_event, void *owner);
 
 /*
  * Returns whether the backend should be told that the client's TLS has begun: logins are expected,
@@ -133,6 +148,12 @@ bool upstream_step(struct upstream *upstream);
  * taken. It is harmless when the upstream is over, and on zeroed memory.
  */
 void upstream_stop(struct upstream *upstream);
+
+/*
+ * The upstream is over, and its owner neither renews it nor reads or says anything by its opening
+ * any more. The memory of the search may go.
+ */
+void upstream_forget_search(struct upstream *upstream);
 
 /* Returns how far it is, for the log: the phase, or the stage of the approach. A constant. */
 const char *upstream_way(const struct upstream *upstream);

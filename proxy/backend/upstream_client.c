@@ -59,13 +59,13 @@ static void add_tlvs(
     unsigned wanted = backend(upstream)->proxy_tlvs;
 
     if (wanted & (unsigned)PROXY_TLV_UNIQUE_ID)
-        header->unique_id = upstream->client.id;
+        header->unique_id = upstream->search->client.id;
     /* If mailmux has not ended any TLS, a balancer in front may have. */
-    if (!upstream->client.leg->handshaken) {
-        if (upstream->client.front_tls)
-            front_tls_put(upstream->client.front_tls, wanted, header);
-        if ((wanted & (unsigned)PROXY_TLV_AUTHORITY) && upstream->client.sni.n > 0)
-            header->authority = upstream->client.sni;
+    if (!upstream->search->client.leg->handshaken) {
+        if (upstream->search->client.front_tls)
+            front_tls_put(upstream->search->client.front_tls, wanted, header);
+        if ((wanted & (unsigned)PROXY_TLV_AUTHORITY) && upstream->search->client.sni.n > 0)
+            header->authority = upstream->search->client.sni;
         if (!is_host_name(header->authority))
             header->authority = SLICE("");
         return;
@@ -88,7 +88,7 @@ static bool has_tls(const struct upstream_client *client)
 
 bool upstream_write_header(struct upstream *upstream, struct buffer *out)
 {
-    const struct upstream_client *client = &upstream->client;
+    const struct upstream_client *client = &upstream->search->client;
     const unsigned of_tls = (unsigned)~(unsigned)PROXY_TLV_UNIQUE_ID;
     struct proxy_header header = {
         .version = proxy_header_version(backend(upstream)->send_client_address),
@@ -104,7 +104,7 @@ bool upstream_write_header(struct upstream *upstream, struct buffer *out)
         add_tlvs(upstream, &info, &header);
         /* The client may still begin its TLS; until then the backend takes it for one in clear. */
         if ((backend(upstream)->proxy_tlvs & of_tls) != 0 && !has_tls(client))
-            upstream->told_clear = true;
+            upstream->search->told_clear = true;
     }
     return proxy_header_write(&header, out);
 }
@@ -119,17 +119,17 @@ static bool tells_tls(const struct upstream *upstream)
 
 void upstream_set_identity(struct upstream *upstream)
 {
-    const struct upstream_client *client = &upstream->client;
+    const struct upstream_client *client = &upstream->search->client;
 
-    upstream->identity = (struct opening_client){.source = *client->source,
+    upstream->search->identity = (struct opening_client){.source = *client->source,
         .destination = *client->destination,
         .tls = has_tls(client) || upstream->route->needs_tls,
         .session_id = client->id};
-    upstream->told_clear = tells_tls(upstream) && !upstream->identity.tls;
+    upstream->search->told_clear = tells_tls(upstream) && !upstream->search->identity.tls;
 }
 
 /* Other mail servers are excluded: they do not care, and they have many sessions on port 25. */
 bool upstream_has_told_less(const struct upstream *upstream)
 {
-    return upstream->told_clear && upstream->route->has_logins;
+    return upstream->search->told_clear && upstream->route->has_logins;
 }

@@ -5,27 +5,28 @@
 /* Called on the thread that has made room, under the pool's lock. It only posts. */
 static void on_wake(struct pool_waiter *waiter)
 {
-    struct upstream *upstream = LIST_ENTRY(waiter, struct upstream, waiter);
+    struct upstream_search *search = LIST_ENTRY(waiter, struct upstream_search, waiter);
 
-    engine_post(upstream->engine, &upstream->granted);
+    engine_post(search->upstream->engine, &search->granted);
 }
 
 static void on_granted(struct engine_task *task)
 {
-    upstream_poke(LIST_ENTRY(task, struct upstream, granted));
+    upstream_poke(LIST_ENTRY(task, struct upstream_search, granted)->upstream);
 }
 
 void upstream_init_pick(struct upstream *upstream)
 {
-    pool_waiter_init(&upstream->waiter, balance_key(upstream->client.source), on_wake);
-    engine_task_init(&upstream->granted, on_granted);
+    pool_waiter_init(
+        &upstream->search->waiter, balance_key(upstream->search->client.source), on_wake);
+    engine_task_init(&upstream->search->granted, on_granted);
     upstream->reason = REASON_NO_BACKEND;
 }
 
 void upstream_forget_tried(struct upstream *upstream)
 {
-    balance_end_tried(&upstream->waiter.tried);
-    balance_end_tried(&upstream->slow);
+    balance_end_tried(&upstream->search->waiter.tried);
+    balance_end_tried(&upstream->search->slow);
 }
 
 /*
@@ -34,9 +35,9 @@ void upstream_forget_tried(struct upstream *upstream)
  */
 static bool has_tries_left(const struct upstream *upstream)
 {
-    return deadline_is_set(&upstream->deadline) &&
+    return deadline_is_set(&upstream->search->deadline) &&
            upstream->tries <=
-               upstream->route->backend->retries + balance_tried_count(&upstream->slow);
+               upstream->route->backend->retries + balance_tried_count(&upstream->search->slow);
 }
 
 static unsigned take_choice(struct upstream *upstream)
@@ -59,26 +60,27 @@ void upstream_release(struct upstream *upstream)
 static void set_queue_deadline(struct upstream *upstream)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    uint64_t until_ms = upstream->queued_at_ms + upstream->route->backend->queue_timeout;
-    uint64_t held_until_ms = upstream->waiter.held_until_ms;
+    uint64_t until_ms = upstream->search->queued_at_ms + upstream->route->backend->queue_timeout;
+    uint64_t held_until_ms = upstream->search->waiter.held_until_ms;
 
     if (held_until_ms > now_ms && held_until_ms < until_ms)
         until_ms = held_until_ms;
-    upstream_set_deadline(
-        upstream, &upstream->try_deadline, CLASS_QUEUE, until_ms > now_ms ? until_ms - now_ms : 0);
+    upstream_set_deadline(upstream, &upstream->search->try_deadline, CLASS_QUEUE,
+        until_ms > now_ms ? until_ms - now_ms : 0);
 }
 
 static bool has_waited_enough(const struct upstream *upstream)
 {
-    return upstream->expiry == EXPIRY_ALL ||
-           clock_monotonic_ms() >= upstream->queued_at_ms + upstream->route->backend->queue_timeout;
+    return upstream->search->expiry == EXPIRY_ALL ||
+           clock_monotonic_ms() >=
+               upstream->search->queued_at_ms + upstream->route->backend->queue_timeout;
 }
 
 unsigned upstream_begin_waiting(struct upstream *upstream)
 {
     upstream->queued = true;
-    upstream->queued_at_ms = clock_monotonic_ms();
-    upstream->expiry = EXPIRY_NONE;
+    upstream->search->queued_at_ms = clock_monotonic_ms();
+    upstream->search->expiry = EXPIRY_NONE;
     set_queue_deadline(upstream);
     return UPSTREAM_WAIT;
 }
@@ -89,24 +91,24 @@ unsigned upstream_begin_waiting(struct upstream *upstream)
  */
 static bool go_back_to_slow(struct upstream *upstream)
 {
-    if (upstream->is_patient || balance_tried_count(&upstream->slow) == 0)
+    if (upstream->search->is_patient || balance_tried_count(&upstream->search->slow) == 0)
         return false;
-    balance_forget_tried(&upstream->waiter.tried, &upstream->slow);
-    upstream->is_patient = true;
+    balance_forget_tried(&upstream->search->waiter.tried, &upstream->search->slow);
+    upstream->search->is_patient = true;
     return true;
 }
 
 /* The client gets the last refusal; if there is none, it gets words of our own. */
 static unsigned give_up(const struct upstream *upstream)
 {
-    return upstream->refusal ? UPSTREAM_REFUSED : UPSTREAM_FAILED;
+    return upstream->search->refusal ? UPSTREAM_REFUSED : UPSTREAM_FAILED;
 }
 
 static unsigned pick(struct upstream *upstream)
 {
     struct pool *pool = upstream->route->pool;
 
-    switch (pool_pick(pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice)) {
+    switch (pool_pick(pool, &upstream->search->waiter, clock_monotonic_ms(), &upstream->choice)) {
     case POOL_CHOSEN:
         return take_choice(upstream);
     case POOL_WAITING:
@@ -138,19 +140,20 @@ unsigned upstream_pick_cramped(struct upstream *upstream)
         upstream->reason = REASON_NO_BACKEND;
         return pick(upstream);
     }
-    if (deadline_is_set(&upstream->deadline) &&
-        pool_pick_marked(
-            upstream->route->pool, &upstream->waiter, clock_monotonic_ms(), &upstream->choice))
+    if (deadline_is_set(&upstream->search->deadline) &&
+        pool_pick_marked(upstream->route->pool, &upstream->search->waiter, clock_monotonic_ms(),
+            &upstream->choice))
         return take_choice(upstream);
     return give_up(upstream);
 }
 
 void upstream_leave_queue(struct upstream *upstream)
 {
-    pool_leave(upstream->route->pool, &upstream->waiter, clock_monotonic_ms());
-    engine_unpost(upstream->engine, &upstream->granted); /* nothing posts it after pool_leave */
-    upstream->queued_ms += clock_monotonic_ms() - upstream->queued_at_ms;
-    deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
+    pool_leave(upstream->route->pool, &upstream->search->waiter, clock_monotonic_ms());
+    engine_unpost(
+        upstream->engine, &upstream->search->granted); /* nothing posts it after pool_leave */
+    upstream->queued_ms += clock_monotonic_ms() - upstream->search->queued_at_ms;
+    deadline_clear(&upstream->engine->deadlines, &upstream->search->try_deadline);
 }
 
 /*
@@ -160,11 +163,11 @@ void upstream_leave_queue(struct upstream *upstream)
 unsigned upstream_wait(struct upstream *upstream)
 {
     struct pool *pool = upstream->route->pool;
-    bool has_expired = upstream->expiry != EXPIRY_NONE;
+    bool has_expired = upstream->search->expiry != EXPIRY_NONE;
 
     if (has_expired) /* a hold-back may have ended */
         pool_serve(pool, clock_monotonic_ms());
-    switch (pool_take(pool, &upstream->waiter, &upstream->choice)) {
+    switch (pool_take(pool, &upstream->search->waiter, &upstream->choice)) {
     case POOL_CHOSEN:
         return take_choice(upstream);
     case POOL_WAITING:
@@ -172,7 +175,7 @@ unsigned upstream_wait(struct upstream *upstream)
             upstream->reason = REASON_QUEUE_TIMEOUT;
             return UPSTREAM_CRAMPED;
         }
-        upstream->expiry = EXPIRY_NONE;
+        upstream->search->expiry = EXPIRY_NONE;
         set_queue_deadline(upstream); /* a hold-back may have begun */
         return UPSTREAM_WAIT;
     case POOL_QUEUE_FULL:

@@ -8,31 +8,32 @@
 
 void upstream_poke(struct upstream *upstream)
 {
-    upstream->on_event(upstream->owner, upstream->leg, 0);
+    upstream->search->on_event(upstream->search->owner, upstream->search->leg, 0);
 }
 
 static void note_expiry(const struct upstream *upstream, const struct deadline *deadline)
 {
     if (log_is_on(LOG_DEBUG))
-        engine_trace_expiry(deadline, upstream->client.id);
+        engine_trace_expiry(deadline, upstream->search->client.id);
 }
 
 static void on_try_deadline(struct deadline *deadline)
 {
-    struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, try_deadline);
+    struct upstream *upstream =
+        LIST_ENTRY(deadline, struct upstream_search, try_deadline)->upstream;
 
     note_expiry(upstream, deadline);
-    if (upstream->expiry == EXPIRY_NONE)
-        upstream->expiry = EXPIRY_TRY;
+    if (upstream->search->expiry == EXPIRY_NONE)
+        upstream->search->expiry = EXPIRY_TRY;
     upstream_poke(upstream);
 }
 
 static void on_deadline(struct deadline *deadline)
 {
-    struct upstream *upstream = LIST_ENTRY(deadline, struct upstream, deadline);
+    struct upstream *upstream = LIST_ENTRY(deadline, struct upstream_search, deadline)->upstream;
 
     note_expiry(upstream, deadline);
-    upstream->expiry = EXPIRY_ALL;
+    upstream->search->expiry = EXPIRY_ALL;
     upstream_poke(upstream);
 }
 
@@ -45,6 +46,6 @@ void upstream_set_deadline(struct upstream *upstream, struct deadline *deadline,
 
 void upstream_init_deadlines(struct upstream *upstream)
 {
-    deadline_init(&upstream->try_deadline, on_try_deadline);
-    deadline_init(&upstream->deadline, on_deadline);
+    deadline_init(&upstream->search->try_deadline, on_try_deadline);
+    deadline_init(&upstream->search->deadline, on_deadline);
 }

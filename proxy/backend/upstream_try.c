@@ -25,10 +25,10 @@ static struct pool *pool_of(const struct upstream *upstream)
  */
 static unsigned leave(struct upstream *upstream)
 {
-    deadline_clear(&upstream->engine->deadlines, &upstream->try_deadline);
-    stream_close(upstream->leg, false);
-    buffer_give(&upstream->engine->replies, upstream->input);
-    approach_drop(&upstream->approach);
+    deadline_clear(&upstream->engine->deadlines, &upstream->search->try_deadline);
+    stream_close(upstream->search->leg, false);
+    buffer_give(&upstream->engine->replies, upstream->search->input);
+    approach_drop(&upstream->search->approach);
     upstream_release(upstream);
     return UPSTREAM_PICKING;
 }
@@ -39,7 +39,7 @@ static unsigned leave(struct upstream *upstream)
  */
 static bool knows_client(const struct upstream *upstream)
 {
-    return upstream_wants_header(upstream) || upstream->approach.opening.client_known;
+    return upstream_wants_header(upstream) || upstream->search->approach.opening.client_known;
 }
 
 /*
@@ -52,9 +52,9 @@ static bool is_servers_fault(const struct upstream *upstream, enum upstream_expi
     bool had_all_its_time = upstream->tries == 1 && !upstream->queued;
 
     if ((expiry == EXPIRY_ALL && !had_all_its_time) ||
-        deadline_queue_has_stalled(&upstream->engine->deadlines, upstream->try_began_ms))
+        deadline_queue_has_stalled(&upstream->engine->deadlines, upstream->search->try_began_ms))
         return false;
-    switch (opening_verdict(upstream->approach.failure)->blame) {
+    switch (opening_verdict(upstream->search->approach.failure)->blame) {
     case BLAME_NONE:
         break;
     case BLAME_UNLESS_CLIENT_KNOWN:
@@ -68,21 +68,21 @@ static bool is_servers_fault(const struct upstream *upstream, enum upstream_expi
 /* Keeps the refusal in place of an earlier one. */
 static void keep_refusal(struct upstream *upstream)
 {
-    if (upstream->approach.refusal_len == 0)
+    if (upstream->search->approach.refusal_len == 0)
         return;
-    buffer_give(&upstream->engine->replies, &upstream->refusal);
-    upstream->refusal = *upstream->input;
-    *upstream->input = NULL;
+    buffer_give(&upstream->engine->replies, &upstream->search->refusal);
+    upstream->search->refusal = *upstream->search->input;
+    *upstream->search->input = NULL;
 }
 
 static unsigned fail(struct upstream *upstream, enum upstream_expiry expiry)
 {
-    const struct approach *approach = &upstream->approach;
+    const struct approach *approach = &upstream->search->approach;
 
     if (is_servers_fault(upstream, expiry))
         pool_note_failed(pool_of(upstream), &upstream->choice, approach->why, clock_monotonic_ms());
     if (approach->failure == OPENING_SLOW_GREETING)
-        balance_mark_tried(&upstream->slow, upstream->choice.slot);
+        balance_mark_tried(&upstream->search->slow, upstream->choice.slot);
     upstream_log_failure(upstream, approach->why);
     upstream->choice.has_failed = true;
     keep_refusal(upstream);
@@ -102,16 +102,16 @@ static uint64_t now_ms(const struct upstream *upstream)
  */
 static void set_greeting_deadline(struct upstream *upstream)
 {
-    uint64_t rest_ms = upstream->greeting_by_ms - now_ms(upstream);
+    uint64_t rest_ms = upstream->search->greeting_by_ms - now_ms(upstream);
     uint64_t step_ms = upstream->route->is_patient ? UPSTREAM_PATIENCE_MS : rest_ms;
 
-    upstream_set_deadline(
-        upstream, &upstream->try_deadline, CLASS_GREETING, rest_ms < step_ms ? rest_ms : step_ms);
+    upstream_set_deadline(upstream, &upstream->search->try_deadline, CLASS_GREETING,
+        rest_ms < step_ms ? rest_ms : step_ms);
 }
 
 static void begin_greeting_time(struct upstream *upstream)
 {
-    upstream->greeting_by_ms = now_ms(upstream) + upstream->route->greeting_ms;
+    upstream->search->greeting_by_ms = now_ms(upstream) + upstream->route->greeting_ms;
     set_greeting_deadline(upstream);
 }
 
@@ -121,33 +121,33 @@ static void begin_greeting_time(struct upstream *upstream)
  */
 static bool is_silent_in_handshake(const struct upstream *upstream)
 {
-    return upstream->route->is_patient && upstream->approach.stage == APPROACH_HANDSHAKE &&
-           approach_waits_for_greeting(&upstream->approach);
+    return upstream->route->is_patient && upstream->search->approach.stage == APPROACH_HANDSHAKE &&
+           approach_waits_for_greeting(&upstream->search->approach);
 }
 
 /* Returns whether try_deadline is for a stage that is over, or for a silence that is over. */
 static bool is_stage_over(const struct upstream *upstream)
 {
-    return upstream->timed != upstream->approach.stage ||
-           (upstream->timed_silence && !is_silent_in_handshake(upstream));
+    return upstream->search->timed != upstream->search->approach.stage ||
+           (upstream->search->timed_silence && !is_silent_in_handshake(upstream));
 }
 
 static void set_stage_deadline(struct upstream *upstream)
 {
-    upstream->timed = upstream->approach.stage;
-    upstream->timed_silence = is_silent_in_handshake(upstream);
-    switch (upstream->timed) {
+    upstream->search->timed = upstream->search->approach.stage;
+    upstream->search->timed_silence = is_silent_in_handshake(upstream);
+    switch (upstream->search->timed) {
     case APPROACH_CONNECTING:
         upstream_set_deadline(
-            upstream, &upstream->try_deadline, CLASS_CONNECT, timeouts(upstream)->connect);
+            upstream, &upstream->search->try_deadline, CLASS_CONNECT, timeouts(upstream)->connect);
         break;
     case APPROACH_HANDSHAKE:
-        if (upstream->timed_silence) {
+        if (upstream->search->timed_silence) {
             begin_greeting_time(upstream);
             break;
         }
-        upstream_set_deadline(
-            upstream, &upstream->try_deadline, CLASS_HANDSHAKE, timeouts(upstream)->handshake);
+        upstream_set_deadline(upstream, &upstream->search->try_deadline, CLASS_HANDSHAKE,
+            timeouts(upstream)->handshake);
         break;
     case APPROACH_HEADER:
     case APPROACH_OPENING:
@@ -164,13 +164,13 @@ static void set_stage_deadline(struct upstream *upstream)
  */
 static bool go_on_waiting(struct upstream *upstream)
 {
-    struct approach *approach = &upstream->approach;
+    struct approach *approach = &upstream->search->approach;
 
-    if ((approach->stage != APPROACH_OPENING && !upstream->timed_silence) ||
-        now_ms(upstream) >= upstream->greeting_by_ms)
+    if ((approach->stage != APPROACH_OPENING && !upstream->search->timed_silence) ||
+        now_ms(upstream) >= upstream->search->greeting_by_ms)
         return false;
-    if (approach_waits_for_greeting(approach) && !upstream->is_patient &&
-        pool_has_other(pool_of(upstream), &upstream->waiter))
+    if (approach_waits_for_greeting(approach) && !upstream->search->is_patient &&
+        pool_has_other(pool_of(upstream), &upstream->search->waiter))
         approach_leave_slow(approach);
     else
         set_greeting_deadline(upstream);
@@ -184,9 +184,9 @@ static bool go_on_waiting(struct upstream *upstream)
 static bool outlasts_deadline(const struct upstream *upstream)
 {
     return upstream->route->is_patient &&
-           (upstream->approach.stage == APPROACH_OPENING ||
-               approach_is_before_greeting(&upstream->approach)) &&
-           deadline_is_set(&upstream->try_deadline);
+           (upstream->search->approach.stage == APPROACH_OPENING ||
+               approach_is_before_greeting(&upstream->search->approach)) &&
+           deadline_is_set(&upstream->search->try_deadline);
 }
 
 /* Decides what a deadline means that has passed since the last step. */
@@ -205,7 +205,7 @@ static void judge(struct upstream *upstream, enum upstream_expiry expiry)
         break;
     }
     if (is_over)
-        approach_expire(&upstream->approach);
+        approach_expire(&upstream->search->approach);
 }
 
 /* ---- Its course ---- */
@@ -222,7 +222,7 @@ static void trace_try(const struct upstream *upstream)
     struct log_line line;
 
     log_open(&line, LOG_DEBUG, "try");
-    log_text(&line, "id", upstream->client.id);
+    log_text(&line, "id", upstream->search->client.id);
     log_number(&line, "n", upstream->tries);
     upstream_log_server(upstream, &line);
     log_text(&line, "why", slice_from(standings[upstream->choice.standing]));
@@ -234,22 +234,22 @@ unsigned upstream_begin_try(struct upstream *upstream)
     const struct route *route = upstream->route;
     const struct config_backend *backend = route->backend;
     struct approach_plan plan = {.opening = &route->opening,
-        .client = &upstream->identity,
+        .client = &upstream->search->identity,
         .implicit_tls = backend->tls == BACKEND_TLS_IMPLICIT,
         .tls = route->tls,
-        .tls_name = backend->tls_name ? backend->tls_name : upstream->host,
+        .tls_name = backend->tls_name ? backend->tls_name : upstream->search->host,
         .resumes_tls = true,
         .keepalive_s = route->keepalive_s,
-        .leaves_hello = upstream->leaves_hello,
+        .leaves_hello = upstream->search->leaves_hello,
         .keeps_greeting = true,
         .write_header = upstream_wants_header(upstream) ? write_header : NULL,
         .heard = upstream_hear,
         .owner = upstream,
-        .on_event = upstream->on_event,
-        .event_owner = upstream->owner};
+        .on_event = upstream->search->on_event,
+        .event_owner = upstream->search->owner};
 
     upstream->tries++;
-    upstream->try_began_ms = now_ms(upstream);
+    upstream->search->try_began_ms = now_ms(upstream);
     if (log_is_on(LOG_DEBUG))
         trace_try(upstream);
     /*
@@ -257,39 +257,40 @@ unsigned upstream_begin_try(struct upstream *upstream)
      * removed the line.
      */
     if (!backend->tls_name &&
-        !pool_host_of(pool_of(upstream), upstream->choice.name, upstream->host)) {
-        upstream->approach = (struct approach){0}; /* else the line shows that of the try before */
+        !pool_host_of(pool_of(upstream), upstream->choice.name, upstream->search->host)) {
+        upstream->search->approach =
+            (struct approach){0}; /* else the line shows that of the try before */
         upstream_log_failure(upstream, "no longer configured");
         return leave(upstream);
     }
-    upstream->expiry = EXPIRY_NONE;
+    upstream->search->expiry = EXPIRY_NONE;
     /* The client's TLS may have begun since the try before. */
     upstream_set_identity(upstream);
-    approach_start(&upstream->approach, upstream->engine, &plan, &upstream->choice.address,
-        upstream->leg, upstream->input);
+    approach_start(&upstream->search->approach, upstream->engine, &plan, &upstream->choice.address,
+        upstream->search->leg, upstream->search->input);
     set_stage_deadline(upstream);
     return UPSTREAM_WAIT;
 }
 
 unsigned upstream_run_try(struct upstream *upstream)
 {
-    enum upstream_expiry expiry = upstream->expiry;
-    bool was_up = upstream->leg->handshaken;
+    enum upstream_expiry expiry = upstream->search->expiry;
+    bool was_up = upstream->search->leg->handshaken;
     enum approach_result result;
 
-    upstream->expiry = EXPIRY_NONE;
+    upstream->search->expiry = EXPIRY_NONE;
     judge(upstream, expiry);
-    result = approach_step(&upstream->approach);
-    if (log_is_on(LOG_DEBUG) && upstream->leg->handshaken && !was_up)
-        tls_info_trace(upstream->leg, upstream->client.id, "server");
+    result = approach_step(&upstream->search->approach);
+    if (log_is_on(LOG_DEBUG) && upstream->search->leg->handshaken && !was_up)
+        tls_info_trace(upstream->search->leg, upstream->search->client.id, "server");
     switch (result) {
     case APPROACH_WAITS:
         if (is_stage_over(upstream))
             set_stage_deadline(upstream);
         break;
     case APPROACH_READY:
-        upstream->greeting = upstream->approach.opening.greeting;
-        upstream->greeting_len = upstream->approach.greeting_len;
+        upstream->search->greeting = upstream->search->approach.opening.greeting;
+        upstream->search->greeting_len = upstream->search->approach.greeting_len;
         return UPSTREAM_READY;
     case APPROACH_FAILED:
         return fail(upstream, expiry);

@@ -20,14 +20,14 @@ static void keep_said(struct upstream *upstream, struct slice words)
     dots = words.n > SAID_MAX ? 3 : 0;
     if (dots > 0)
         words.n = SAID_MAX;
-    free(upstream->said);
-    upstream->said_n = 0;
-    upstream->said = words.n > 0 ? malloc(words.n + dots) : NULL;
-    if (!upstream->said)
+    free(upstream->search->said);
+    upstream->search->said_n = 0;
+    upstream->search->said = words.n > 0 ? malloc(words.n + dots) : NULL;
+    if (!upstream->search->said)
         return;
-    memcpy(upstream->said, words.p, words.n);
-    memcpy(upstream->said + words.n, "...", dots);
-    upstream->said_n = words.n + dots;
+    memcpy(upstream->search->said, words.p, words.n);
+    memcpy(upstream->search->said + words.n, "...", dots);
+    upstream->search->said_n = words.n + dots;
 }
 
 void upstream_hear(
@@ -44,16 +44,16 @@ void upstream_hear(
 /* What was heard of a server that ended or fell silent before its line was complete. */
 static void hear_rest(struct upstream *upstream)
 {
-    struct slice rest = buffer_held(*upstream->input);
+    struct slice rest = buffer_held(*upstream->search->input);
     const char *clear;
 
-    if (upstream->said)
+    if (upstream->search->said)
         return;
-    if (upstream->approach.failure == OPENING_TLS_IN_CLEAR) {
-        clear = stream_said_in_clear(upstream->leg);
+    if (upstream->search->approach.failure == OPENING_TLS_IN_CLEAR) {
+        clear = stream_said_in_clear(upstream->search->leg);
         rest = slice_from(clear ? clear : "");
     }
-    if (rest.n > 0 && upstream->approach.failure != OPENING_FINE)
+    if (rest.n > 0 && upstream->search->approach.failure != OPENING_FINE)
         keep_said(upstream, rest);
 }
 
@@ -86,7 +86,7 @@ static const char *hint_of_settings(const struct upstream *upstream)
 {
     const struct config_backend *backend = upstream->route->backend;
 
-    switch ((int)upstream->approach.failure) {
+    switch ((int)upstream->search->approach.failure) {
     case OPENING_TLS_IN_CLEAR:
         return backend->tls == BACKEND_TLS_IMPLICIT
                    ? "the server speaks in clear, and tls = implicit expects TLS first; write tls "
@@ -110,12 +110,12 @@ static void log_hint(const struct upstream *upstream, struct log_line *line)
     const char *hint = hint_of_settings(upstream);
     struct tls_advice advice;
 
-    stream_tls_advice(upstream->leg, &advice);
+    stream_tls_advice(upstream->search->leg, &advice);
     if (!hint && advice.hint[0] != '\0')
         hint = advice.hint;
     if (hint)
         log_text(line, "hint", slice_from(hint));
-    if (probe_tells_more(upstream->approach.failure))
+    if (probe_tells_more(upstream->search->approach.failure))
         log_text(line, "see", SLICE("mailmux --check --probe"));
 }
 
@@ -136,14 +136,15 @@ void upstream_log_failure(struct upstream *upstream, const char *why)
 
     hear_rest(upstream);
     log_open(&line, LOG_WARNING, "try-failed");
-    log_text(&line, "id", upstream->client.id);
+    log_text(&line, "id", upstream->search->client.id);
     upstream_log_server(upstream, &line);
-    log_number(&line, "duration_ms", uv_now(upstream->engine->loop) - upstream->try_began_ms);
+    log_number(
+        &line, "duration_ms", uv_now(upstream->engine->loop) - upstream->search->try_began_ms);
     log_text(&line, "why", slice_from(why));
-    if (upstream->said)
-        log_text(&line, "said", slice_of(upstream->said, upstream->said_n));
+    if (upstream->search->said)
+        log_text(&line, "said", slice_of(upstream->search->said, upstream->search->said_n));
     log_hint(upstream, &line);
     log_write(&line);
-    free(upstream->said);
-    upstream->said = NULL;
+    free(upstream->search->said);
+    upstream->search->said = NULL;
 }

@@ -26,11 +26,12 @@ static void bury(struct engine_task *task)
     struct session *session = LIST_ENTRY(task, struct session, burial);
 
     session->sessions->ended(session->sessions, session);
-    if (session->dialog)
-        dialog_deinit(session->dialog);
-    free(session->dialog);
+    session_end_dialog(session);
+    session_end_prelude(session);
+    free(session->user);
     free(session->server_name);
     free(session->front_tls);
+    free(session->via);
     session_forget_tls(session);
     free(session);
 }
@@ -57,7 +58,8 @@ struct session *session_start(struct sessions *sessions, const struct service *s
 {
     struct session *session = calloc(1, sizeof(*session));
 
-    if (!session) {
+    if (!session || !session_begin_prelude(session, local)) {
+        free(session);
         wire_close(wire, true);
         return NULL;
     }
@@ -68,7 +70,6 @@ struct session *session_start(struct sessions *sessions, const struct service *s
     session->door = service;
     session->tally = tallies_of(&sessions->tallies, service->listener->name);
     session->client = *client;
-    session->local = *local;
     name_session(session);
     session->snapshot = snapshot;
     session->started_ms = clock_monotonic_ms();

@@ -79,6 +79,18 @@ struct session_tls {
     char *sni;         /* NULL: the client gave none */
 };
 
+/*
+ * What a session needs until it relays, or to its end if it never does. session_prelude.c makes and
+ * frees it.
+ */
+struct session_prelude {
+    struct session *session;
+    struct address local; /* the address that the client connected to; may be unspecified */
+    struct deadline line_deadline;
+    struct deadline login_deadline;
+    struct upstream_search search;
+};
+
 struct session {
     struct list node;          /* in sessions->live */
     struct engine_task again;  /* runs the session again in the next turn */
@@ -102,12 +114,11 @@ struct session {
     bool may_talk;    /* it was routed by its first words, so that it is no early talker */
     bool is_guess;    /* it was silent when the way was chosen, and nothing was said since */
     struct stream leg[2];
-    struct pipe pipe[2];   /* pipe[LEG_CLIENT]: from the client to the server */
-    struct dialog *dialog; /* NULL before it begins, and in a relay */
+    struct pipe pipe[2];             /* pipe[LEG_CLIENT]: from the client to the server */
+    struct session_prelude *prelude; /* NULL in a relay and behind it */
+    struct dialog *dialog;           /* NULL before it begins, and in a relay */
     struct upstream upstream;
     struct deadline phase_deadline;
-    struct deadline line_deadline;
-    struct deadline login_deadline;
     struct deadline parting_deadline;
     struct stall stall[2];
     enum parting parting;
@@ -118,15 +129,15 @@ struct session {
     uint64_t started_ms;
     uint64_t active_ms;          /* when the relay last moved a byte */
     struct address client;       /* the client's address, from the PROXY header if there is one */
-    struct address local;        /* the address that the client connected to; may be unspecified */
+    struct address *via;         /* the peer that sent the PROXY header; NULL: none has */
     struct front_tls *front_tls; /* the client's TLS as the PROXY header says; may be NULL */
-    struct address via;          /* the peer that sent the PROXY header; else unspecified */
     char id[SESSION_ID_MAX];     /* unique among all processes */
     struct session_tls tls;
-    char *server_name;       /* the name of the server that was left, for the log; or NULL */
-    const char *server_tls;  /* the TLS version with the backend; NULL: none */
-    bool server_resumed;     /* it went on from an earlier session */
-    struct dialog_name user; /* the name of the login, for the log */
+    char *server_name;      /* the name of the server that was left, for the log; or NULL */
+    const char *server_tls; /* the TLS version with the backend; NULL: none */
+    bool server_resumed;    /* it went on from an earlier session */
+    char *user; /* the name of the login, for the log, when the dialog is gone: session_user */
+    size_t user_n;
     bool logged_in;
     unsigned failures;        /* logins that have failed */
     uint64_t refusals;        /* of ours; SESSION_REFUSED_LINES of them have a line in the log */

@@ -13,6 +13,7 @@
 #include "mailmux/cidr.h"
 #include "mailmux/client_hello.h"
 #include "mailmux/proxy_header.h"
+#include <stdlib.h>
 
 /* ---- The start of TLS ---- */
 
@@ -104,6 +105,14 @@ unsigned session_run_accepted(struct session *session)
 
 /* ---- The PROXY header ---- */
 
+/* The log names the sender of the header. Without memory it says less. */
+static void keep_via(struct session *session)
+{
+    session->via = malloc(sizeof(*session->via));
+    if (session->via)
+        *session->via = session->client;
+}
+
 /*
  * Applies a PROXY header. If it has no addresses (as for a health check), those of the connection
  * count.
@@ -113,11 +122,11 @@ static unsigned take_header(struct session *session, const struct proxy_header *
     struct pipe *client = &session->pipe[LEG_CLIENT];
 
     if (header->has_addresses) {
-        session->via = session->client;
+        keep_via(session);
         session->client = header->source;
-        session->local = header->destination;
+        session->prelude->local = header->destination;
         address_unmap(&session->client);
-        address_unmap(&session->local);
+        address_unmap(&session->prelude->local);
     }
     session->front_tls = front_tls_copy(header);
     buffer_consume(client->in, used);

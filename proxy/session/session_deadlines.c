@@ -23,8 +23,10 @@ void session_clear_deadlines(struct session *session)
     struct deadline_queue *queue = &session->engine->deadlines;
 
     deadline_clear(queue, &session->phase_deadline);
-    deadline_clear(queue, &session->line_deadline);
-    deadline_clear(queue, &session->login_deadline);
+    if (session->prelude) {
+        deadline_clear(queue, &session->prelude->line_deadline);
+        deadline_clear(queue, &session->prelude->login_deadline);
+    }
     deadline_clear(queue, &session->stall[LEG_CLIENT].deadline);
     deadline_clear(queue, &session->stall[LEG_SERVER].deadline);
 }

@@ -7,22 +7,23 @@
 static void find_local(struct session *session)
 {
     if (session->service->route.backend->send_client_address != SEND_ADDRESS_NONE &&
-        address_family(&session->local) == 0)
-        (void)stream_local_address(&session->leg[LEG_CLIENT], &session->local);
+        address_family(&session->prelude->local) == 0)
+        (void)stream_local_address(&session->leg[LEG_CLIENT], &session->prelude->local);
 }
 
 void session_begin_dial(struct session *session)
 {
     const struct upstream_client client = {.source = &session->client,
-        .destination = &session->local,
+        .destination = &session->prelude->local,
         .leg = &session->leg[LEG_CLIENT],
         .front_tls = session->front_tls,
         .sni = session->tls.sni ? slice_from(session->tls.sni) : SLICE(""),
         .id = slice_from(session->id)};
 
     find_local(session);
-    upstream_start(&session->upstream, session->engine, &session->service->route, &client,
-        &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in, session->on_event, session);
+    upstream_start(&session->upstream, &session->prelude->search, session->engine,
+        &session->service->route, &client, &session->leg[LEG_SERVER], &session->pipe[LEG_SERVER].in,
+        session->on_event, session);
 }
 
 bool session_refuses_early(const struct session *session)

@@ -46,7 +46,6 @@ static bool reserve(struct session *session, size_t octets)
  */
 static unsigned carry_out(struct session *session, const struct actions *actions)
 {
-    session->user = session->dialog->user;
     session_tell_logins(session);
     if (log_is_on(LOG_DEBUG))
         session_trace_actions(session, actions);
@@ -60,7 +59,7 @@ static unsigned carry_out(struct session *session, const struct actions *actions
         break;
     case DIALOG_START_TLS:
         session->renew = actions->renew_server;
-        deadline_clear(&session->engine->deadlines, &session->line_deadline);
+        deadline_clear(&session->engine->deadlines, &session->prelude->line_deadline);
         return SESSION_UPGRADE;
     case DIALOG_RENEW_SERVER:
         upstream_leave_hello(&session->upstream);
@@ -85,11 +84,11 @@ static void exempt(struct session *session)
 unsigned session_start_dialog(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
-    size_t greeting_len = session->upstream.greeting_len;
+    size_t greeting_len = session->prelude->search.greeting_len;
     bool server_tls = session->leg[LEG_SERVER].handshaken;
     struct dialog_legs legs = {.client_tls = session->leg[LEG_CLIENT].handshaken,
         .server_tls = server_tls,
-        .server_heard_hello = session->upstream.approach.opening.said_hello,
+        .server_heard_hello = session->prelude->search.approach.opening.said_hello,
         .server_tls_verified = server_tls && session->service->route.is_verified};
     struct actions actions;
 
@@ -101,7 +100,7 @@ unsigned session_start_dialog(struct session *session)
         session->dialog, session->service->protocol, &session->service->dialog_policy, legs);
     exempt(session);
     actions = actions_for(session);
-    dialog_start(session->dialog, session->upstream.greeting,
+    dialog_start(session->dialog, session->prelude->search.greeting,
         slice_of(buffer_held(pipe->in).p, greeting_len), &actions);
     session_tell_news(session, &actions.news);
     buffer_consume(pipe->in, greeting_len);
@@ -112,8 +111,8 @@ unsigned session_start_dialog(struct session *session)
 unsigned session_resume_dialog(struct session *session)
 {
     struct pipe *pipe = &session->pipe[LEG_SERVER];
-    size_t greeting_len = session->upstream.greeting_len;
-    enum greeting greeting = session->upstream.greeting;
+    size_t greeting_len = session->prelude->search.greeting_len;
+    enum greeting greeting = session->prelude->search.greeting;
     enum upstream_phase result = session->upstream.phase;
     struct actions actions;
 
@@ -144,10 +143,10 @@ static void set_line_deadline(struct session *session)
     if (session->dialog->mode == DIALOG_DISCARD)
         return; /* the line is not at its end yet */
     if (!partial)
-        deadline_clear(queue, &session->line_deadline);
-    else if (!deadline_is_set(&session->line_deadline))
-        deadline_set(
-            queue, &session->line_deadline, CLASS_LINE, now_ms(session) + timeouts(session)->line);
+        deadline_clear(queue, &session->prelude->line_deadline);
+    else if (!deadline_is_set(&session->prelude->line_deadline))
+        deadline_set(queue, &session->prelude->line_deadline, CLASS_LINE,
+            now_ms(session) + timeouts(session)->line);
 }
 
 /*
@@ -169,8 +168,9 @@ static void set_deadlines(struct session *session)
     struct deadline_queue *queue = &session->engine->deadlines;
 
     set_line_deadline(session);
-    if (dialog->protocol->relays_after_login && !deadline_is_set(&session->login_deadline))
-        deadline_set(queue, &session->login_deadline, CLASS_LOGIN, now_ms(session) + time->login);
+    if (dialog->protocol->relays_after_login && !deadline_is_set(&session->prelude->login_deadline))
+        deadline_set(
+            queue, &session->prelude->login_deadline, CLASS_LOGIN, now_ms(session) + time->login);
     if (!dialog->started) {
         if (session->phase_reason != REASON_TIMEOUT_FIRST_COMMAND)
             session_set_deadline(

@@ -55,8 +55,8 @@ static bool hear_more(struct session *session, size_t behind)
 static bool is_owed_goodbye(struct session *session)
 {
     if (session->phase == SESSION_DELAY)
-        return session->upstream.greeting == GREETING_READY &&
-               !hear_more(session, session->upstream.greeting_len);
+        return session->prelude->search.greeting == GREETING_READY &&
+               !hear_more(session, session->prelude->search.greeting_len);
     return session->dialog && dialog_is_settled(session->dialog) && !hear_more(session, 0);
 }
 
@@ -86,7 +86,7 @@ static void say_goodbye(struct session *session)
 
     drop_input(session);
     if (pipe_reserve(pipe, session->engine, OPENING_TEXT_MAX)) {
-        opening_quit(&session->upstream.approach.opening, pipe->out);
+        opening_quit(&session->prelude->search.approach.opening, pipe->out);
         session->parting = PARTING_ASKED;
     } else {
         session_leave_server(session);
@@ -123,7 +123,7 @@ void session_say_last_goodbye(struct session *session)
     if (!can_hear(session) || hear_more(session, 0) ||
         !pipe_reserve(pipe, session->engine, OPENING_TEXT_MAX))
         return;
-    opening_quit(&session->upstream.approach.opening, pipe->out);
+    opening_quit(&session->prelude->search.approach.opening, pipe->out);
     (void)pipe_flush(pipe, &session->leg[LEG_SERVER], session->engine);
 }
 
@@ -151,7 +151,7 @@ static bool hear_answer(struct session *session)
 
     if (!pipe_reserve(pipe, session->engine, OPENING_TEXT_MAX))
         return false;
-    turn = opening_feed(&session->upstream.approach.opening, buffer_held(in), pipe->out);
+    turn = opening_feed(&session->prelude->search.approach.opening, buffer_held(in), pipe->out);
     if (turn.next == OPENING_MORE)
         return false;
     if (turn.used > 0)

@@ -72,8 +72,8 @@ void session_describe_client(const struct session *session, struct log_line *lin
     if (session->target)
         log_text(line, "route", slice_from(session->target->text));
     log_text(line, "client", slice_from(address_text(&session->client, client)));
-    if (address_family(&session->via) != 0)
-        log_text(line, "via", slice_from(address_text(&session->via, via)));
+    if (session->via)
+        log_text(line, "via", slice_from(address_text(session->via, via)));
     log_text(
         line, "protocol", slice_from(config_protocol_name(session->service->listener->protocol)));
 }
@@ -82,15 +82,15 @@ void session_describe_parties(const struct session *session, struct log_line *li
 {
     session_describe_client(session, line);
     session_log_tls(session, line);
-    if (session->user.n > 0)
-        log_text(line, "user", slice_of(session->user.text, session->user.n));
+    if (session_user(session).n > 0)
+        log_text(line, "user", session_user(session));
     log_server(line, session);
 }
 
 /* What the session waited for before it began: its own TLS, and the stages of the last try. */
 static void log_durations(struct log_line *line, const struct session *session)
 {
-    const uint64_t *spent_ms = session->upstream.approach.spent_ms;
+    const uint32_t *spent_ms = session->upstream.spent_ms;
 
     if (session->tls.up)
         log_number(line, "tls_ms", session->tls.lasted_ms);

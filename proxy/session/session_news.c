@@ -102,8 +102,7 @@ static void tell_refusal(struct session *session, const struct dialog_news *news
     log_if_any(&line, "sender", news->sender);
     log_if_any(&line, "recipient", news->recipient);
     log_if_any(&line, "line_end", news->octets);
-    if (session->user.n > 0)
-        log_text(&line, "user", slice_of(session->user.text, session->user.n));
+    log_if_any(&line, "user", session_user(session));
     log_write(&line);
 }
 

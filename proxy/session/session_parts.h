@@ -4,9 +4,9 @@
  * client's first bytes decide), session_dial.c (the way to a backend), session_dialog.c,
  * session_relay.c, session_end.c (how it ends), session_goodbye.c (the goodbye to the server),
  * session_leave.c (how the legs are closed),
- * session_deadlines.c, session_log.c (the line at its end), session_news.c (logins and refusals),
- * session_state.c (the line while it
- * lives), session_trace.c (its steps at level debug).
+ * session_prelude.c (what it needs until it relays), session_deadlines.c, session_log.c (the line
+ * at its end), session_news.c (logins and refusals), session_state.c (the line while it lives),
+ * session_trace.c (its steps at level debug).
  *
  * A phase is a row of the table and a function that runs it. A new phase needs a name in enum
  * session_phase, a row, a function, and its bit in the rows of the phases that may follow it.
@@ -49,6 +49,23 @@ void session_enter(struct session *session, unsigned next);
 
 /* Puts a new session into its first phase, with no deadline set. */
 void session_init_phases(struct session *session);
+
+/* ---- session_prelude.c ---- */
+
+/* Makes the prelude. Returns false without memory. */
+bool session_begin_prelude(struct session *session, const struct address *local);
+
+/*
+ * Frees the prelude, if there is one. The way to the server is over, and does not begin again: in a
+ * relay whose route is no guess, or when the session is buried.
+ */
+void session_end_prelude(struct session *session);
+
+/* Frees the dialog, if there is one. session_user still returns the name. */
+void session_end_dialog(struct session *session);
+
+/* Returns the name of the login, or of the last attempt; empty: none is known. */
+struct slice session_user(const struct session *session);
 
 /* ---- session_deadlines.c ---- */
 

@@ -355,7 +355,7 @@ static void on_phase_deadline(struct deadline *deadline)
 
 static void on_line_deadline(struct deadline *deadline)
 {
-    struct session *session = LIST_ENTRY(deadline, struct session, line_deadline);
+    struct session *session = LIST_ENTRY(deadline, struct session_prelude, line_deadline)->session;
 
     session->phase_reason = REASON_TIMEOUT_LINE;
     expire(session, deadline);
@@ -363,7 +363,7 @@ static void on_line_deadline(struct deadline *deadline)
 
 static void on_login_deadline(struct deadline *deadline)
 {
-    struct session *session = LIST_ENTRY(deadline, struct session, login_deadline);
+    struct session *session = LIST_ENTRY(deadline, struct session_prelude, login_deadline)->session;
 
     session->phase_reason = REASON_TIMEOUT_LOGIN;
     expire(session, deadline);
@@ -410,8 +410,8 @@ void session_init_phases(struct session *session)
 {
     note_phase(session, SESSION_ACCEPTED);
     deadline_init(&session->phase_deadline, on_phase_deadline);
-    deadline_init(&session->line_deadline, on_line_deadline);
-    deadline_init(&session->login_deadline, on_login_deadline);
+    deadline_init(&session->prelude->line_deadline, on_line_deadline);
+    deadline_init(&session->prelude->login_deadline, on_login_deadline);
     deadline_init(&session->parting_deadline, on_parting_deadline);
     deadline_init(&session->stall[LEG_CLIENT].deadline, on_client_stall);
     deadline_init(&session->stall[LEG_SERVER].deadline, on_server_stall);

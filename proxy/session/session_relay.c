@@ -1,19 +1,19 @@
 /* The relay: bytes both ways, and what it means if one side ends. */
 #include "session_parts.h"
 
-#include <stdlib.h>
+/* A route that is a guess may be left again, and then a server is looked for anew. */
+static void leave_prelude(struct session *session)
+{
+    if (!session->is_guess)
+        session_end_prelude(session);
+}
 
 void session_begin_relay(struct session *session)
 {
     struct engine *engine = session->engine;
     bool is_passed = !session->service->protocol;
 
-    if (session->dialog)
-        dialog_deinit(session->dialog);
-    free(session->dialog);
-    session->dialog = NULL;
-    deadline_clear(&engine->deadlines, &session->line_deadline);
-    deadline_clear(&engine->deadlines, &session->login_deadline);
+    session_end_dialog(session);
     stream_set_secret(&session->leg[LEG_CLIENT], false);
     /* What came with or after the login, or decided the route, is relayed first, unread. */
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++) {
@@ -32,6 +32,7 @@ void session_begin_relay(struct session *session)
         buffer_give_cleansed(side == LEG_CLIENT ? &engine->lines : &engine->replies, &pipe->in);
     }
     session->active_ms = uv_now(engine->loop);
+    leave_prelude(session);
 }
 
 /*
@@ -180,6 +181,7 @@ unsigned session_run_relay(struct session *session)
 
     if (session->is_guess && is_client_first(session))
         return session_route_anew(session);
+    leave_prelude(session);
     for (int side = LEG_SERVER; side >= LEG_CLIENT; side--) {
         more = pipe_pump(
                    &pipes[side], &session->leg[side], &session->leg[1 - side], session->engine) ||

@@ -49,15 +49,18 @@ static const struct deadline *earlier(const struct deadline *one, const struct d
 
 static const struct deadline *next_deadline(const struct session *session)
 {
+    const struct session_prelude *prelude = session->prelude;
     const struct deadline *next = earlier(NULL, &session->phase_deadline);
 
-    next = earlier(next, &session->line_deadline);
-    next = earlier(next, &session->login_deadline);
     next = earlier(next, &session->parting_deadline);
     next = earlier(next, &session->stall[LEG_CLIENT].deadline);
     next = earlier(next, &session->stall[LEG_SERVER].deadline);
-    next = earlier(next, &session->upstream.try_deadline);
-    return earlier(next, &session->upstream.deadline);
+    if (!prelude)
+        return next;
+    next = earlier(next, &prelude->line_deadline);
+    next = earlier(next, &prelude->login_deadline);
+    next = earlier(next, &prelude->search.try_deadline);
+    return earlier(next, &prelude->search.deadline);
 }
 
 static void describe_deadline(const struct session *session, struct log_line *line)
@@ -89,7 +92,9 @@ static size_t waiting_for(const struct session *session, int leg)
 {
     size_t octets = pipe_waiting(&session->pipe[1 - leg]) + stream_held(&session->leg[leg]);
 
-    return leg == LEG_SERVER ? octets + buffer_held(session->upstream.approach.output).n : octets;
+    return leg == LEG_SERVER && session->prelude
+               ? octets + buffer_held(session->prelude->search.approach.output).n
+               : octets;
 }
 
 static void describe_buffers(const struct session *session, struct log_line *line)

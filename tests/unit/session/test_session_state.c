@@ -105,6 +105,27 @@ static void test_what_waits_for_a_peer_that_does_not_read(void **state)
     end();
 }
 
+/*
+ * A relay holds nothing of its dialog and of the way to its server, and the log still has the login
+ * and the server. The bound is what leaves an idle session with TLS of our own below 4,096 octets.
+ */
+static void test_a_relay_holds_no_prelude(void **state)
+{
+    (void)state;
+    begin(IMAP, "* OK x\r\n");
+    assert_non_null(bench.session->prelude);
+    say(BENCH_CLIENT, "a LOGIN alice secret\r\n");
+    say(BENCH_SERVER, "a OK in\r\n");
+    assert_says(" phase=relay ");
+    assert_null(bench.session->prelude);
+    assert_null(bench.session->dialog);
+    assert_true(sizeof(*bench.session) <= 2048);
+    assert_says(" user=alice ");
+    assert_says(" server=10.0.0.5:143 ");
+    assert_says(" tries=1 ");
+    end();
+}
+
 static void test_a_goodbye_that_is_not_answered(void **state)
 {
     (void)state;
@@ -189,6 +210,7 @@ int main(void)
         FRESH(test_a_session_that_dials),
         FRESH(test_the_first_of_its_deadlines),
         FRESH(test_what_waits_for_a_peer_that_does_not_read),
+        FRESH(test_a_relay_holds_no_prelude),
         FRESH(test_a_goodbye_that_is_not_answered),
         FRESH(test_tls_that_does_not_begin),
         FRESH(test_looks_do_no_harm),
