@@ -55,9 +55,14 @@ void log_setup(enum log_format format, enum log_level lowest)
     atomic_store(&target, find_target());
 }
 
+static size_t room_of(const struct log_line *line)
+{
+    return sizeof(line->text) - LOG_TAIL - line->n;
+}
+
 static bool put(struct log_line *line, const char *bytes, size_t n)
 {
-    if (n > sizeof(line->text) - LOG_TAIL - line->n)
+    if (n > room_of(line))
         return false;
     memcpy(line->text + line->n, bytes, n);
     line->n += n;
@@ -133,7 +138,7 @@ static bool put_character(struct log_line *line, struct slice bytes, uint32_t co
 /* Puts what fits of it. Returns false if that is not all. */
 static bool put_plain(struct log_line *line, struct slice text)
 {
-    size_t room = sizeof(line->text) - LOG_TAIL - line->n;
+    size_t room = room_of(line);
     bool fits = text.n <= room;
 
     return put(line, text.p, fits ? text.n : room) && fits;
@@ -196,9 +201,17 @@ static bool put_value(struct log_line *line, struct slice value)
 
 static bool put_key(struct log_line *line, const char *key)
 {
+    size_t n = strlen(key);
+
     if (log_format == LOG_FORMAT_JSON)
-        return put_string(line, ",\"") && put_string(line, key) && put_string(line, "\":");
-    return put_string(line, " ") && put_string(line, key) && put_string(line, "=");
+        return put(line, ",\"", 2) && put(line, key, n) && put(line, "\":", 2);
+    if (n + 2 > room_of(line))
+        return false;
+    line->text[line->n++] = ' ';
+    memcpy(line->text + line->n, key, n);
+    line->n += n;
+    line->text[line->n++] = '=';
+    return true;
 }
 
 /* The journal knows the time of a line; in JSON it stays, since what reads it looks for the field.

@@ -2,8 +2,6 @@
 #include "session_parts.h"
 
 #include "mailmux/clock.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static void on_event(void *owner, struct stream *leg, unsigned events)
@@ -36,12 +34,25 @@ static void bury(struct engine_task *task)
     free(session);
 }
 
+/* Returns where the number ends, which is where the next thing is to be put. */
+static char *put_hexadecimal(char *out, uint64_t number)
+{
+    int digits = 1;
+
+    while (digits < 16 && number >> (4 * digits) != 0)
+        digits++;
+    while (digits-- > 0)
+        *out++ = "0123456789abcdef"[number >> (4 * digits) & 15];
+    return out;
+}
+
 static void name_session(struct session *session)
 {
     struct totals *totals = session->sessions->totals;
+    char *end = put_hexadecimal(session->id, totals->seed);
 
-    (void)snprintf(session->id, sizeof(session->id), "%" PRIx64 "-%" PRIx64, totals->seed,
-        (uint64_t)atomic_fetch_add(&totals->begun, 1));
+    *end++ = '-';
+    *put_hexadecimal(end, atomic_fetch_add(&totals->begun, 1)) = '\0';
 }
 
 /* The most at once is for daemon/memory_return.c, which needs no exact number. */

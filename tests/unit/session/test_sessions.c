@@ -10,6 +10,8 @@
 #include "memory_wire.h"
 #include "session.h"
 #include "snapshots.h"
+#include <inttypes.h>
+#include <stdio.h>
 
 enum { MANY = 3 };
 
@@ -175,6 +177,23 @@ static void test_cuts_all(void **state)
         assert_true(servers[i].closed);
 }
 
+/* The process and the number, in hexadecimal: no two of a host are equal. */
+static void test_names(void **state)
+{
+    static const uint64_t seeds[MANY] = {0, 0x10, 0xfedcba9876543210};
+
+    for (size_t i = 0; i < MANY; i++) {
+        uint64_t number = i == 0 ? 0 : UINT64_MAX << (30 * (i - 1));
+        char expected[64];
+
+        totals.seed = seeds[i];
+        atomic_store(&totals.begun, number);
+        begin(i);
+        (void)snprintf(expected, sizeof(expected), "%" PRIx64 "-%" PRIx64, totals.seed, number);
+        assert_string_equal(LIST_ENTRY(sessions.live.prev, struct session, node)->id, expected);
+    }
+}
+
 static void test_none(void **state)
 {
     sessions_drain(&sessions);
@@ -190,6 +209,7 @@ int main(void)
         TEST(test_counts_those_that_live),
         TEST(test_drains_all),
         TEST(test_cuts_all),
+        TEST(test_names),
         TEST(test_none),
     };
 
