@@ -63,10 +63,17 @@ void buffer_init(struct buffer *buffer, char *data, size_t cap);
  * Returns the bytes that are held, valid until the next call on this buffer. NULL counts as an
  * empty buffer.
  */
-struct slice buffer_held(const struct buffer *buffer);
+static inline struct slice buffer_held(const struct buffer *buffer)
+{
+    return buffer ? slice_of(buffer->data + buffer->head, buffer->tail - buffer->head)
+                  : slice_of("", 0);
+}
 
 /* Returns how many more bytes fit. */
-size_t buffer_room(const struct buffer *buffer);
+static inline size_t buffer_room(const struct buffer *buffer)
+{
+    return buffer->cap - (buffer->tail - buffer->head);
+}
 
 /*
  * Returns the free space as one run, and its size in *n. What is held moves to the front first, so

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct slice {
     const char *p;
@@ -46,7 +47,10 @@ static inline bool byte_is_letter_or_digit(char c)
 }
 
 /* Returns the bytes of a C string, without its NUL. NULL gives an empty slice. */
-struct slice slice_from(const char *text);
+static inline struct slice slice_from(const char *text)
+{
+    return slice_of(text, text ? strlen(text) : 0);
+}
 
 bool slice_equal(struct slice a, struct slice b);
 
@@ -66,7 +70,12 @@ bool slice_ends_nocase(struct slice s, struct slice suffix);
 bool slice_has_nocase(struct slice s, struct slice part);
 
 /* Returns the slice without its first n bytes, or an empty slice if it has fewer. */
-struct slice slice_after(struct slice s, size_t n);
+static inline struct slice slice_after(struct slice s, size_t n)
+{
+    if (n >= s.n)
+        return slice_of(s.p ? s.p + s.n : NULL, 0);
+    return slice_of(s.p + n, s.n - n);
+}
 
 /* Return the slice without blanks (SP, HT) at both ends, at its start, or at its end. */
 struct slice slice_trim(struct slice s);

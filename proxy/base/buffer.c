@@ -110,18 +110,6 @@ void buffer_init(struct buffer *buffer, char *data, size_t cap)
     *buffer = (struct buffer){.data = data, .cap = cap};
 }
 
-struct slice buffer_held(const struct buffer *buffer)
-{
-    if (!buffer)
-        return slice_of("", 0);
-    return slice_of(buffer->data + buffer->head, buffer->tail - buffer->head);
-}
-
-size_t buffer_room(const struct buffer *buffer)
-{
-    return buffer->cap - (buffer->tail - buffer->head);
-}
-
 char *buffer_space(struct buffer *buffer, size_t *n)
 {
     if (buffer->head > 0) {

@@ -9,11 +9,6 @@ static unsigned char lower(char c)
     return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte + ('a' - 'A')) : byte;
 }
 
-struct slice slice_from(const char *text)
-{
-    return slice_of(text, text ? strlen(text) : 0);
-}
-
 bool slice_equal(struct slice a, struct slice b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
@@ -57,13 +52,6 @@ bool slice_has_nocase(struct slice s, struct slice part)
             return true;
     }
     return part.n == 0;
-}
-
-struct slice slice_after(struct slice s, size_t n)
-{
-    if (n >= s.n)
-        return slice_of(s.p ? s.p + s.n : NULL, 0);
-    return slice_of(s.p + n, s.n - n);
 }
 
 struct slice slice_trim_end(struct slice s)

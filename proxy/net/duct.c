@@ -81,8 +81,3 @@ void duct_give(struct duct_pool *pool, struct duct **duct)
     given->next_free = pool->free;
     pool->free = given;
 }
-
-size_t duct_held(const struct duct *duct)
-{
-    return duct ? duct->held : 0;
-}

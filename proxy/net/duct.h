@@ -39,6 +39,9 @@ struct duct *duct_take(struct duct_pool *pool);
 void duct_give(struct duct_pool *pool, struct duct **duct);
 
 /* Returns how many octets are in the duct, which may be NULL. */
-size_t duct_held(const struct duct *duct);
+static inline size_t duct_held(const struct duct *duct)
+{
+    return duct ? duct->held : 0;
+}
 
 #endif

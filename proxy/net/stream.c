@@ -69,11 +69,6 @@ void stream_open(struct stream *stream, const struct stream_context *context, st
     wire->owner = stream;
 }
 
-bool stream_is_open(const struct stream *stream)
-{
-    return stream->wire != NULL;
-}
-
 void stream_watch(struct stream *stream, unsigned events)
 {
     wire_watch(stream->wire, events);
@@ -170,11 +165,6 @@ enum io stream_flush(struct stream *stream)
         stream->wire->ops->finish(stream->wire);
     }
     return stream->unwritable ? IO_ERR : IO_OK;
-}
-
-bool stream_has_held(const struct stream *stream)
-{
-    return stream->held != NULL;
 }
 
 size_t stream_held(const struct stream *stream)

@@ -119,7 +119,10 @@ struct stream {
 void stream_open(struct stream *stream, const struct stream_context *context, struct wire *wire,
     stream_callback *on_event, void *owner);
 
-bool stream_is_open(const struct stream *stream);
+static inline bool stream_is_open(const struct stream *stream)
+{
+    return stream->wire != NULL;
+}
 
 /* Reports these events from now on (a mask of enum wire_event), and no others. */
 void stream_watch(struct stream *stream, unsigned events);
@@ -222,7 +225,10 @@ enum io stream_write_from(struct stream *stream, struct duct *duct, size_t *put)
 enum io stream_flush(struct stream *stream) __attribute__((warn_unused_result));
 
 /* Returns whether encrypted output waits for the wire to become writable. */
-bool stream_has_held(const struct stream *stream);
+static inline bool stream_has_held(const struct stream *stream)
+{
+    return stream->held != NULL;
+}
 
 /* Returns how many octets are held, as they go over the wire. */
 size_t stream_held(const struct stream *stream);

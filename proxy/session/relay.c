@@ -155,7 +155,7 @@ bool pipe_flush(struct pipe *pipe, struct stream *sink, struct engine *engine)
     struct slice rest;
     bool moved = false;
 
-    if (!stream_is_open(sink))
+    if (!stream_is_open(sink) || (!pipe->out && !pipe->duct && !stream_has_held(sink)))
         return false;
     if (pipe->fault == PIPE_FINE && stream_has_held(sink)) {
         enum io status = stream_flush(sink);
