@@ -296,8 +296,11 @@ struct config {
 /* Returns how many addresses its listeners have together. */
 size_t config_count_addresses(const struct config *config);
 
-/* Returns whether a route passes connections on unread. */
-bool config_passes(const struct config *config);
+/*
+ * Returns whether connections may be relayed that have no TLS: a route passes them on, or a client
+ * may log in without it.
+ */
+bool config_relays_in_clear(const struct config *config);
 
 /* A problem of a configuration. An error makes the configuration unusable. */
 struct config_problem {

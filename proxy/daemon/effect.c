@@ -4,16 +4,20 @@
 #include "mailmux/log.h"
 #include <stdlib.h>
 
-enum { NAMES_PATIENCE_MS = 5000 /* a configuration waits so long for its names */ };
+enum {
+    NAMES_PATIENCE_MS = 5000, /* a configuration waits so long for its names */
+    DUCTS_SHARE = 8           /* ducts get no more than this part of the descriptors */
+};
 
 /* Returns how many descriptors are not for sessions. */
 static size_t kept_descriptors(const struct server *server, const struct config *config)
 {
-    size_t kept = DESCRIPTORS_KEPT + config_count_addresses(config);
+    size_t ducts =
+        config_relays_in_clear(config) ? server->worker_count * DUCT_MAX * DUCT_DESCRIPTORS : 0;
 
-    if (config_passes(config))
-        kept += server->worker_count * DUCT_MAX * DUCT_DESCRIPTORS;
-    return kept;
+    if (ducts > server->descriptors / DUCTS_SHARE)
+        ducts = server->descriptors / DUCTS_SHARE; /* without one a relay copies */
+    return DESCRIPTORS_KEPT + config_count_addresses(config) + ducts;
 }
 
 static size_t session_limit(const struct server *server, const struct config *config)

@@ -112,6 +112,16 @@ static enum io send_from(struct wire *wire, struct duct *duct, size_t *sent)
     return transmitted(sock, n, sent);
 }
 
+/* Octets before an urgent one alone are counted, and of a FIN none. */
+static size_t waiting(const struct wire *wire)
+{
+    int n = 0;
+
+    if (ioctl(fd_of(wire), FIONREAD, &n) != 0 || n < 0)
+        return 0;
+    return (size_t)n;
+}
+
 /* The kernel counts an unacknowledged FIN as one octet. */
 static size_t unacknowledged(const struct wire *wire)
 {
@@ -293,6 +303,7 @@ static const struct wire_ops socket_ops = {
     .finish = finish,
     .connect_result = connect_result,
     .local_address = local_address,
+    .waiting = waiting,
     .unacknowledged = unacknowledged,
     .set_patience = set_patience,
     .watch = watch,

@@ -130,12 +130,17 @@ enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
     return stream->ssl ? tls_write(stream, bytes, put) : plain_write(stream, bytes, put);
 }
 
-enum io stream_read_into(struct stream *stream, struct duct *duct, size_t *got)
+size_t stream_waiting(const struct stream *stream)
+{
+    return stream->wire->ops->waiting(stream->wire);
+}
+
+enum io stream_read_into(struct stream *stream, struct duct *duct, size_t cap, size_t *got)
 {
     *got = 0;
     if (stream->failure != STREAM_FINE)
         return IO_ERR;
-    return note_read(stream, wire_receive_into(stream->wire, duct, got));
+    return note_read(stream, wire_receive_into(stream->wire, duct, cap, got));
 }
 
 enum io stream_write_from(struct stream *stream, struct duct *duct, size_t *put)

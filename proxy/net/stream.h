@@ -209,11 +209,15 @@ enum io stream_read(struct stream *stream, char *into, size_t cap, size_t *got)
 enum io stream_write(struct stream *stream, struct slice bytes, size_t *put)
     __attribute__((warn_unused_result));
 
+/* Returns how many octets can be read at once, at least. For a stream in clear. */
+size_t stream_waiting(const struct stream *stream);
+
 /*
  * stream_read and stream_write by way of a duct (net/duct.h), for a stream in clear. The duct must
- * be empty for the first, and hold something for the second, which sends what it holds.
+ * be empty for the first, which takes up to cap octets, and hold something for the second, which
+ * sends what it holds.
  */
-enum io stream_read_into(struct stream *stream, struct duct *duct, size_t *got)
+enum io stream_read_into(struct stream *stream, struct duct *duct, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
 enum io stream_write_from(struct stream *stream, struct duct *duct, size_t *put)
     __attribute__((warn_unused_result));

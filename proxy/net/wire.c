@@ -46,14 +46,14 @@ enum io wire_receive(struct wire *wire, char *into, size_t cap, size_t *got)
     return status;
 }
 
-enum io wire_receive_into(struct wire *wire, struct duct *duct, size_t *got)
+enum io wire_receive_into(struct wire *wire, struct duct *duct, size_t cap, size_t *got)
 {
     enum io status;
 
     *got = 0;
     if (!may_receive(wire, &status))
         return status;
-    status = wire->ops->receive_into(wire, duct, DUCT_READ, got);
+    status = wire->ops->receive_into(wire, duct, cap, got);
     note_received(wire, status, *got);
     duct->held += *got;
     return status;

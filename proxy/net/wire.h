@@ -48,6 +48,8 @@ struct wire_ops {
     int (*connect_result)(const struct wire *wire);
     /* Writes our own address. Returns false if it is not known. */
     bool (*local_address)(const struct wire *wire, struct address *out);
+    /* Returns how many octets a receive would find now, at least. */
+    size_t (*waiting)(const struct wire *wire);
     /* Returns how many octets the peer has not acknowledged yet. */
     size_t (*unacknowledged)(const struct wire *wire);
     /*
@@ -106,7 +108,7 @@ enum io wire_send(struct wire *wire, struct slice bytes, size_t *sent)
  * with is_last, as a splice stops at an urgent octet. IO_OK with nothing received: the kernel
  * cannot do it, and nothing has changed.
  */
-enum io wire_receive_into(struct wire *wire, struct duct *duct, size_t *got)
+enum io wire_receive_into(struct wire *wire, struct duct *duct, size_t cap, size_t *got)
     __attribute__((warn_unused_result));
 enum io wire_send_from(struct wire *wire, struct duct *duct, size_t *sent)
     __attribute__((warn_unused_result));

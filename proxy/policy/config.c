@@ -3,6 +3,7 @@
 #include "config_build.h"
 #include "config_reader.h"
 #include "config_store.h"
+#include "mailmux/config_protocols.h"
 #include <string.h>
 
 static void build_begin(struct build *build, struct config_report *report)
@@ -169,10 +170,17 @@ static bool listener_passes(const struct config_listener *listener)
     return false;
 }
 
-bool config_passes(const struct config *config)
+static bool takes_logins_in_clear(const struct config_listener *listener)
+{
+    return listener->protocol < CONFIG_PROTOCOL_COUNT &&
+           !config_protocol_row(listener->protocol)->carries_mail &&
+           listener->tls != LISTENER_TLS_IMPLICIT && listener->require_tls == REQUIRE_TLS_NO;
+}
+
+bool config_relays_in_clear(const struct config *config)
 {
     for (size_t i = 0; i < config->listener_count; i++) {
-        if (listener_passes(&config->listeners[i]))
+        if (listener_passes(&config->listeners[i]) || takes_logins_in_clear(&config->listeners[i]))
             return true;
     }
     return false;

@@ -264,18 +264,37 @@ static enum io copy(
     return IO_OK;
 }
 
+/*
+ * How many octets the next splice may take. Those that wait last stay where they are, for one of
+ * them may be the last of all: then they are copied, and the tail is known.
+ */
+static size_t splice_cap(const struct pipe *pipe, const struct stream *source)
+{
+    size_t waiting;
+
+    if (!pipe->keeps_tail)
+        return DUCT_READ;
+    waiting = stream_waiting(source);
+    if (waiting < SPLICE_LEAST + PIPE_TAIL)
+        return 0;
+    waiting -= PIPE_TAIL;
+    return waiting < DUCT_READ ? waiting : DUCT_READ;
+}
+
 /* What the sink does not take stays in the duct. A kernel that cannot do it is not asked again. */
-static enum io splice_on(
-    struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
+static enum io splice_on(struct pipe *pipe, struct stream *source, struct stream *sink,
+    struct engine *engine, size_t cap)
 {
     size_t got;
-    enum io status = stream_read_into(source, pipe->duct, &got);
+    enum io status = stream_read_into(source, pipe->duct, cap, &got);
 
     if (status == IO_OK && got == 0) {
         pipe->may_splice = false;
         duct_give(&engine->ducts, &pipe->duct);
         return copy(pipe, source, sink, engine);
     }
+    if (got > 0)
+        pipe->tail_len = 0; /* what stands there is not the end any more */
     if (got < SPLICE_LEAST)
         pipe->full_reads = 0;
     pipe->bytes += got;
@@ -283,22 +302,28 @@ static enum io splice_on(
     return status;
 }
 
-static bool takes_duct(struct pipe *pipe, const struct stream *source, const struct stream *sink,
+/* Takes a duct if there is use for one. Returns how many octets may go into it, or 0. */
+static size_t take_duct(struct pipe *pipe, const struct stream *source, const struct stream *sink,
     struct engine *engine)
 {
+    size_t cap;
+
     if (!pipe->may_splice || pipe->full_reads < SPLICE_AFTER || pipe->fault != PIPE_FINE ||
         stream_is_tls(source) || stream_is_tls(sink) || stream_is_last(source))
-        return false; /* by splice an urgent octet would stand in the way of all behind it */
-    pipe->duct = duct_take(&engine->ducts);
+        return 0; /* by splice an urgent octet would stand in the way of all behind it */
+    cap = splice_cap(pipe, source);
+    if (cap > 0)
+        pipe->duct = duct_take(&engine->ducts);
     if (!pipe->duct)
         pipe->full_reads = 0; /* perhaps later */
-    return pipe->duct != NULL;
+    return pipe->duct ? cap : 0;
 }
 
 bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
 {
     for (int turn = 0; turn < PUMP_TURNS; turn++) {
         enum io status;
+        size_t cap;
 
         (void)pipe_flush(pipe, sink, engine);
         if (pipe->fault == PIPE_NO_MEMORY || pipe_has_output(pipe, sink))
@@ -307,8 +332,9 @@ bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, st
             pass_end_on(pipe, sink);
             return false;
         }
-        status = takes_duct(pipe, source, sink, engine) ? splice_on(pipe, source, sink, engine)
-                                                        : copy(pipe, source, sink, engine);
+        cap = take_duct(pipe, source, sink, engine);
+        status =
+            cap > 0 ? splice_on(pipe, source, sink, engine, cap) : copy(pipe, source, sink, engine);
         if (status == IO_AGAIN)
             return false;
         if (status != IO_OK)

@@ -35,7 +35,8 @@ struct pipe {
     bool is_plain;   /* what stands in `in` is a message, and no command that may have a secret */
     bool is_opaque;  /* a relay: it is not known where its messages end */
     bool resets;     /* a truncated end reaches a sink in clear as RST: a FIN would look clean */
-    bool may_splice; /* nothing in it is looked at, so that it need not be copied to us */
+    bool may_splice; /* a relay, and the kernel can */
+    bool keeps_tail; /* the tail will be looked at, so that the last octets are not spliced */
     enum pipe_told told;
     unsigned full_reads;  /* of a source in clear, one after the other; see relay.c */
     uint64_t bytes;       /* read from the source */

@@ -28,7 +28,8 @@ void session_begin_relay(struct session *session)
         pipe->is_opaque = true;
         stream_leave_library(&session->leg[side]);
         pipe->resets = side == LEG_SERVER || is_passed;
-        pipe->may_splice = is_passed; /* of mail the last words are read */
+        pipe->may_splice = true;
+        pipe->keeps_tail = !is_passed && session->service->protocol->last_words;
         buffer_give_cleansed(side == LEG_CLIENT ? &engine->lines : &engine->replies, &pipe->in);
     }
     session->active_ms = uv_now(engine->loop);

@@ -210,7 +210,7 @@ unsigned session_route_anew(struct session *session)
     session->is_guess = false;
     for (int side = LEG_CLIENT; side <= LEG_SERVER; side++)
         session->pipe[side].is_opaque = session->pipe[side].resets =
-            session->pipe[side].may_splice = false;
+            session->pipe[side].may_splice = session->pipe[side].keeps_tail = false;
     session_leave_server(session);
     buffer_give_cleansed(&session->engine->replies, &server->in);
     server->ended = server->truncated = false;

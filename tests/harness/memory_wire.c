@@ -186,6 +186,11 @@ static bool local_address(const struct wire *wire, struct address *out)
     return false;
 }
 
+static size_t waiting(const struct wire *wire)
+{
+    return ((const struct memory_wire *)(const void *)wire)->inbox.n;
+}
+
 static size_t unacknowledged(const struct wire *wire)
 {
     const struct memory_wire *memory = (const struct memory_wire *)(const void *)wire;
@@ -224,6 +229,7 @@ static const struct wire_ops memory_ops = {
     .finish = finish,
     .connect_result = connect_result,
     .local_address = local_address,
+    .waiting = waiting,
     .unacknowledged = unacknowledged,
     .set_patience = set_patience,
     .watch = watch,

@@ -487,7 +487,7 @@ static void test_by_way_of_a_duct(void **state)
     assert_int_equal(send(peer, said, OCTETS, 0), OCTETS);
     wire_watch(from, WIRE_READABLE);
     while (passed < OCTETS) {
-        enum io status = wire_receive_into(from, duct, &n);
+        enum io status = wire_receive_into(from, duct, DUCT_READ, &n);
 
         assert_true(status == IO_OK || status == IO_AGAIN);
         assert_int_equal(duct->held, n);
@@ -502,11 +502,11 @@ static void test_by_way_of_a_duct(void **state)
     (void)shutdown(peer, SHUT_WR);
     heard.events = 0;
     run_until(&listener->loop, &heard, WIRE_READABLE);
-    assert_int_equal(wire_receive_into(from, duct, &n), IO_EOF);
+    assert_int_equal(wire_receive_into(from, duct, DUCT_READ, &n), IO_EOF);
     socket_discard(other, true);
     wire_watch(to, WIRE_READABLE);
     run_until(&listener->loop, &heard_there, WIRE_READABLE);
-    assert_int_equal(wire_receive_into(to, duct, &n), IO_ERR);
+    assert_int_equal(wire_receive_into(to, duct, DUCT_READ, &n), IO_ERR);
     duct_give(&pool, &duct);
     duct_pool_deinit(&pool);
     (void)close(peer);
@@ -528,11 +528,40 @@ static void test_a_duct_that_the_kernel_does_not_take(void **state)
     assert_int_equal(send(peer, "abc", 3, 0), 3);
     wire_watch(wire, WIRE_READABLE);
     run_until(&listener->loop, &heard, WIRE_READABLE);
-    assert_int_equal(wire_receive_into(wire, &none, &n), IO_OK);
+    assert_int_equal(wire_receive_into(wire, &none, DUCT_READ, &n), IO_OK);
     assert_int_equal(n, 0);
     assert_int_equal(wire_receive(wire, bytes, sizeof(bytes), &n), IO_OK);
     assert_int_equal(n, 3);
     (void)close(none.into);
+    (void)close(peer);
+    end(listener, wire, false);
+}
+
+/* What waits is counted, and a duct takes no more of it than is asked for. */
+static void test_a_part_by_way_of_a_duct(void **state)
+{
+    struct listener *listener = *state;
+    struct heard heard = {0};
+    struct duct_pool pool;
+    struct duct *duct;
+    int peer;
+    struct wire *wire = connected(listener, &heard, &peer);
+    size_t n;
+
+    duct_pool_init(&pool);
+    duct = duct_take(&pool);
+    assert_non_null(duct);
+    assert_int_equal(wire->ops->waiting(wire), 0);
+    assert_int_equal(send(peer, "what waits", 10, 0), 10);
+    (void)shutdown(peer, SHUT_WR);
+    wire_watch(wire, WIRE_READABLE);
+    run_until(&listener->loop, &heard, WIRE_READABLE);
+    assert_int_equal(wire->ops->waiting(wire), 10);
+    assert_int_equal(wire_receive_into(wire, duct, 7, &n), IO_OK);
+    assert_int_equal(n, 7);
+    assert_int_equal(wire->ops->waiting(wire), 3);
+    duct_give(&pool, &duct);
+    duct_pool_deinit(&pool);
     (void)close(peer);
     end(listener, wire, false);
 }
@@ -584,6 +613,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_both_ends_behind_octets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_by_way_of_a_duct, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_duct_that_the_kernel_does_not_take, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_part_by_way_of_a_duct, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_connection_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_from_accepted, setup, teardown),
     };

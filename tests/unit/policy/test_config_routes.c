@@ -397,6 +397,37 @@ static void test_a_backend_begins_to_be_passed_to(void **state)
     assert_false(config_speaks_alike(&a, &b));
 }
 
+/* Descriptors are kept for them. */
+static void test_relays_without_tls(void **state)
+{
+    static const struct {
+        const char *lines;
+        bool relays;
+    } rows[] = {
+        {"protocol = imap\nbind = *:143\n", false},
+        {"protocol = imap\nbind = *:143\nrequire_tls = auth\n", false},
+        {"protocol = imap\nbind = *:143\nrequire_tls = no\n", true},
+        {"protocol = pop3\nbind = *:110\ntls = none\nrequire_tls = no\n", true},
+        {"protocol = imap\nbind = *:993\ntls = implicit\n", false},
+        {"protocol = submission\nbind = *:587\nrequire_tls = no\n", false},
+    };
+    char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void)snprintf(text, sizeof(text),
+            "[backend b]\nserver = 10.0.0.5:1\n[listener in]\nbackend = b\n%s", rows[i].lines);
+        assert_parsed(text);
+        if (config_relays_in_clear(config) != rows[i].relays)
+            fail_msg("wrong of %s", rows[i].lines);
+    }
+    assert_parsed("[listener passed]\nbind = *:443\nprotocol = auto\n"
+                  "route = default -> pass 10.0.0.9:1\n");
+    assert_true(config_relays_in_clear(config));
+    assert_parsed("[listener refused]\nbind = *:443\nprotocol = auto\nroute = default -> refuse\n");
+    assert_false(config_relays_in_clear(config));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +447,7 @@ int main(void)
         cmocka_unit_test_teardown(test_backends_that_are_passed_to, clean_up),
         cmocka_unit_test_teardown(test_routes_follow_their_backends, clean_up),
         cmocka_unit_test_teardown(test_a_backend_begins_to_be_passed_to, clean_up),
+        cmocka_unit_test_teardown(test_relays_without_tls, clean_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,12 +10,10 @@
 #include "session_test.h"
 #include <stdlib.h>
 
-enum { PASSED, MAIL, FLOOD = 2 * 1024 * 1024, TAKEN = 17 * ENGINE_SCRATCH, PASS_IDLE_MS = 3600000 };
+enum { FLOOD = 2 * 1024 * 1024, TAKEN = 17 * ENGINE_SCRATCH, PASS_IDLE_MS = 3600000 };
 
 static const char configuration[] =
-    "[listener passed]\nbind = 127.0.0.1:11\nprotocol = auto\nroute = default -> pass 10.0.0.9:1\n"
-    "[listener mail]\nbind = 127.0.0.1:12\nprotocol = pop3\ntls = none\nbackend = drops\n"
-    "[backend drops]\nserver = 10.0.0.5:110\n";
+    "[listener passed]\nbind = 127.0.0.1:11\nprotocol = auto\nroute = default -> pass 10.0.0.9:1\n";
 
 static char flood[FLOOD];
 
@@ -36,7 +34,7 @@ static void run(void)
 
 static void begin_passed(void)
 {
-    session_bench_begin(&bench, PASSED);
+    session_bench_begin(&bench, 0);
     say(BENCH_CLIENT, "hello");
     assert_heard(BENCH_SERVER, "hello");
     assert_int_equal(bench.session->phase, SESSION_RELAY);
@@ -107,30 +105,6 @@ static void test_behind_a_flood_little_is_copied_again(void **state)
         run();
     }
     assert_int_equal(ducts_of(BENCH_SERVER), before);
-    end();
-}
-
-/* The last words of a relay of mail tell how it has ended, and so it is read. */
-static void test_mail_is_not_spliced(void **state)
-{
-    (void)state;
-    session_bench_begin(&bench, MAIL);
-    run();
-    say(BENCH_SERVER, "+OK ready\r\n");
-    say(BENCH_CLIENT, "USER u\r\n");
-    say(BENCH_SERVER, "+OK\r\n");
-    say(BENCH_CLIENT, "PASS p\r\n");
-    say(BENCH_SERVER, "+OK\r\n");
-    assert_int_equal(bench.session->phase, SESSION_RELAY);
-    say_much(BENCH_SERVER, FLOOD);
-    run();
-    assert_int_equal(ducts_of(BENCH_SERVER), 0);
-    say(BENCH_CLIENT, "QUIT\r\n");
-    say(BENCH_SERVER, "+OK bye\r\n");
-    session_bench_finish(&bench, BENCH_SERVER);
-    session_bench_finish(&bench, BENCH_CLIENT);
-    run();
-    assert_int_equal(bench.reason, REASON_QUIT);
     end();
 }
 
@@ -270,7 +244,6 @@ int main(void)
         cmocka_unit_test_setup(test_a_flood_both_ways_is_spliced, fresh),
         cmocka_unit_test_setup(test_little_is_copied, fresh),
         cmocka_unit_test_setup(test_behind_a_flood_little_is_copied_again, fresh),
-        cmocka_unit_test_setup(test_mail_is_not_spliced, fresh),
         cmocka_unit_test_setup(test_a_reader_that_stops_stops_the_server, fresh),
         cmocka_unit_test_setup(test_the_end_comes_behind_the_last_octet, fresh),
         cmocka_unit_test_setup(test_a_client_that_takes_nothing_is_left, fresh),
