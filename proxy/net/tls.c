@@ -229,6 +229,23 @@ enum io tls_read(struct stream *stream, char *into, size_t cap, size_t *got)
     return IO_OK;
 }
 
+static bool has_room_for(const struct stream *stream, size_t records)
+{
+    return CORK_SIZE - stream->context->cork->n >= records * RECORD_MAX;
+}
+
+/*
+ * The library gives its buffer back behind each record. Where another one follows at once it keeps
+ * it.
+ */
+static void set_release(struct stream *stream, bool releases)
+{
+    if (releases)
+        (void)SSL_set_mode(stream->ssl, SSL_MODE_RELEASE_BUFFERS);
+    else
+        (void)SSL_clear_mode(stream->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
 enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
 {
     enum io status = tls_handshake(stream);
@@ -239,10 +256,11 @@ enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
     if (stream->tickets_due)
         tls_issue_tickets(stream);
     /* Whole records go into the cork as long as one more is sure to fit. */
-    while (*put < bytes.n && CORK_SIZE - stream->context->cork->n >= RECORD_MAX) {
+    while (*put < bytes.n && has_room_for(stream, 1)) {
         size_t rest = bytes.n - *put;
         size_t n = 0;
 
+        set_release(stream, rest <= RECORD_PLAINTEXT_MAX || !has_room_for(stream, 2));
         begin_call(stream);
         result = SSL_write_ex(stream->ssl, bytes.p + *put,
             rest < RECORD_PLAINTEXT_MAX ? rest : RECORD_PLAINTEXT_MAX, &n);
