@@ -122,6 +122,7 @@ static bool heed(struct stream *stream, struct lean_verdict verdict)
     case LEAN_TAKEN:
         break;
     case LEAN_UPDATED:
+        stream->lean->empty = 0; /* they have a limit of their own */
         tls_count_key_update(stream);
         break;
     case LEAN_CLOSES:

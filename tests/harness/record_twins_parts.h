@@ -19,7 +19,6 @@ struct twin {
 struct twins {
     struct twin twin[TWINS];
     bool is_client; /* their role */
-    struct tls_client *client;
     struct record_tools tools;
     struct traffic peer; /* seals what both get */
     struct traffic sent; /* opens what each of them has sent */

@@ -156,13 +156,14 @@ static void test_floods_of_key_updates(void **state)
     for (char request = 0; request < 2; request++) {
         (void)begin(TRAFFIC_AES_128_GCM);
         for (size_t i = 0; i <= ALLOWED; i++) {
-            twins_seal_key_update(&twins, request, i % 5);
-            twins_seal_data(&twins, 1);
+            twins_seal_key_update(&twins, request, 1 + i % 4);
+            if (i % 17 == 0)
+                twins_seal_data(&twins, 1);
         }
         twins_feed(&twins, 0, twins.batch.n, TWINS_READ);
         for (int i = 0; i < TWINS; i++)
             assert_int_equal(twins.twin[i].bench.stream.failure, STREAM_KEY_UPDATES);
-        assert_int_equal(twins.twin[OWN].octets, ALLOWED);
+        assert_int_equal(twins.twin[OWN].octets, 2);
         end();
     }
 }
