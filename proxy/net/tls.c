@@ -10,6 +10,7 @@
 #include "tls_client.h"
 #include "tls_context.h"
 #include "tls_kept.h"
+#include "tls_lean_parts.h"
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,8 @@ enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
         if (result <= 0)
             break;
         *put += n;
+        if (stream->secrets)
+            stream->secrets->sent++;
     }
     status = settle(stream, result);
     if (stream->unwritable)

@@ -17,6 +17,7 @@ struct tls_secrets {
     unsigned char server[TRAFFIC_SECRET_MAX];
     uint64_t read; /* records since the peer's Finished */
     uint64_t written;
+    uint64_t sent; /* what was written in them: pieces of data and messages */
 };
 
 enum lean_end {

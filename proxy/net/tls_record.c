@@ -279,9 +279,10 @@ enum record_result record_open(struct traffic *traffic, struct record_tools *too
         return RECORD_FORGED;
     }
     traffic->sequence++;
-    if (inner > RECORD_CONTENT_MAX + 1)
-        return RECORD_TOO_LARGE;
     *content = slice_of(out, 0);
-    result = strip(out, inner, type, &content->n);
+    result =
+        inner > RECORD_CONTENT_MAX + 1 ? RECORD_TOO_LARGE : strip(out, inner, type, &content->n);
+    if (result != RECORD_FINE)
+        OPENSSL_cleanse(out, inner);
     return result;
 }

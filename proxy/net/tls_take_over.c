@@ -75,10 +75,13 @@ void tls_secrets_note(
 
     if (content_type == SSL3_RT_HEADER)
         ++*count;
-    else if (is_message && type == SSL3_MT_FINISHED)
+    else if (is_message && is_written)
+        secrets->sent++;
+    if (is_message && type == SSL3_MT_FINISHED) {
         *count = 0; /* the secrets of the session begin behind it [RFC 8446 7.2] */
-    else if (is_message && type == SSL3_MT_KEY_UPDATE)
-        secrets->is_updated = true;
+        secrets->sent = is_written ? 0 : secrets->sent;
+    }
+    secrets->is_updated = secrets->is_updated || (is_message && type == SSL3_MT_KEY_UPDATE);
     /*
      * A message may be cut at any octet [RFC 8446 5.1]. A record of messages is over when the one
      * that was read last ends all that is there, or when a record of another type comes.
@@ -159,7 +162,12 @@ void tls_take_over(struct stream *stream)
     if (!may_leave(stream))
         return;
     stream->leaves = false; /* one try: a failure would only come again */
-    stream->lean = lean_new(stream);
+    /*
+     * Each thing that was sent has been a record at least. A number that is too low would be a
+     * nonce that is used twice, so the library's word for it is not enough.
+     */
+    if (check_holds(stream->secrets->written >= stream->secrets->sent))
+        stream->lean = lean_new(stream);
     tls_secrets_free(&stream->secrets);
     if (!stream->lean)
         return;
