@@ -255,7 +255,8 @@ static void check_server_tls(struct build *build, const struct config_backend *b
 {
     const struct directive *tls = directive_find(SECTION_BACKEND, SLICE("tls"));
 
-    if (!config_setting_is_good(backend->settings, SECTION_BACKEND, "tls"))
+    if (!config_setting_is_good(backend->settings, SECTION_BACKEND, "tls") ||
+        backend->protocol == CONFIG_PROTOCOL_NONE)
         return;
     for (size_t i = 0; i < backend->server_count; i++) {
         const struct config_server *server = &backend->servers[i];

@@ -5,6 +5,7 @@
  */
 #include "config_check.h"
 
+#include "mailmux/alpn.h"
 #include "mailmux/config_protocols.h"
 #include <stdio.h>
 
@@ -56,30 +57,77 @@ static const struct config_server *find_local(const struct config_backend *backe
     return NULL;
 }
 
-/* Warns, once for each backend, when its servers could relay mail for strangers (C102). */
-static void check_trust(struct build *build, const struct config_backend *backend, size_t index)
+static bool is_port_of_mail(const struct config_backend *backend)
 {
-    const struct config_listener *open = find_open(build->config, index);
-    const struct config_server *local = find_local(backend);
-    char cause[CAUSE_TEXT_MAX];
+    const struct standard_port *port =
+        backend->server_count > 0 ? standard_port_find(backend->servers[0].port) : NULL;
 
-    if (!open || learns_client_address(backend))
-        return;
+    return port && config_protocol_row(port->protocol)->is_relayed;
+}
+
+/* Returns whether the clients of the rule send mail, or its servers take some where it says
+ * nothing. */
+static bool passes_mail(const struct routing_rule *rule, const struct config_backend *backend)
+{
+    if (rule->key == ROUTING_FIRST)
+        return rule->first == ROUTING_FIRST_SMTP;
+    if (rule->key == ROUTING_ALPN)
+        return alpn_means(SLICE("smtp"), slice_from(rule->text));
+    return is_port_of_mail(backend);
+}
+
+/* Returns whether a route passes mail to the backend, as far as that can be seen. */
+static bool is_passed_mail(const struct config *config, size_t backend)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        for (size_t j = 0; j < listener->route_count; j++) {
+            if (listener->routes[j].target == ROUTE_PASS && listener->routes[j].index == backend &&
+                passes_mail(&listener->rules[j], &config->backends[backend]))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void cause_of_trust(const struct config_backend *backend, char cause[CAUSE_TEXT_MAX])
+{
+    const struct config_server *local = find_local(backend);
+
     if (local)
-        (void)snprintf(cause, sizeof(cause),
+        (void)snprintf(cause, CAUSE_TEXT_MAX,
             "its server %.80s is on this machine and sees every client at a loopback address, "
             "which mail servers trust unless told otherwise (Postfix: 127.0.0.0/8 in mynetworks): "
             "it is then an open relay for everybody",
             local->name);
     else
-        (void)snprintf(cause, sizeof(cause),
+        (void)snprintf(cause, CAUSE_TEXT_MAX,
             "its servers see every client at mailmux's address; one that trusts that address "
             "(Postfix: mynetworks, Dovecot: login_trusted_networks) relays mail for anybody");
-    config_report_add(build->report, false, backend->section,
-        "[backend %s]: %s; write send_client_address = xclient or proxy-v2 here, or relay_domains "
-        "in each of its listeners ([listener %s] has none), or take the address out of the "
-        "server's trusted networks",
-        backend->name, cause, open->name);
+}
+
+/* Warns, once for each backend, when its servers could relay mail for strangers (C102). */
+static void check_trust(struct build *build, const struct config_backend *backend, size_t index)
+{
+    const struct config_listener *open = find_open(build->config, index);
+    char cause[CAUSE_TEXT_MAX];
+
+    if (learns_client_address(backend))
+        return;
+    cause_of_trust(backend, cause);
+    if (open)
+        config_report_add(build->report, false, backend->section,
+            "[backend %s]: %s; write send_client_address = xclient or proxy-v2 here, or "
+            "relay_domains in each of its listeners ([listener %s] has none), or take the address "
+            "out of the server's trusted networks",
+            backend->name, cause, open->name);
+    else if (is_passed_mail(build->config, index))
+        config_report_add(build->report, false, backend->section,
+            "[backend %s]: %s; write %s, or take the address out of the server's trusted networks",
+            backend->name, cause,
+            backend->is_inline ? "send_client_address=proxy-v2 behind it"
+                               : "send_client_address = proxy-v2 here");
 }
 
 static void check_relay_domains(struct build *build, const struct config_listener *listener)

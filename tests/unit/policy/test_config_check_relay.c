@@ -137,6 +137,45 @@ static void test_trust_of_this_machine_is_warned_of(void **state)
     }
 }
 
+/* Passed mail, as a route or the port of its server says. */
+static void test_mail_that_is_passed_is_warned_of(void **state)
+{
+    static const char *const routes[] = {"first smtp -> pass 192.0.2.1:1025",
+        "alpn submission -> pass 192.0.2.1:1025", "default -> pass 192.0.2.1:25",
+        "tls -> pass 192.0.2.1:465"};
+    static const char *const others[] = {"first http -> pass 192.0.2.1:25",
+        "alpn imap -> pass 192.0.2.1:993", "default -> pass 192.0.2.1:443",
+        "tls -> pass 192.0.2.1:995", "first lmtp -> pass 192.0.2.1:24",
+        "first smtp -> pass 192.0.2.1:25 send_client_address=proxy-v2"};
+    static const char form[] = "[listener door]\nbind = *:443\nroute = %s\n%s";
+    char text[256];
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+        (void)snprintf(text, sizeof(text), form, routes[i],
+            strncmp(routes[i], "default", 7) == 0 ? "" : "route = default -> refuse\n");
+        assert_parsed(text);
+        assert_int_equal(report.count, 1);
+        assert_non_null(strstr(report.problems[0].text,
+            "relays mail for anybody; write send_client_address=proxy-v2 behind it, or take the "
+            "address "
+            "out of the server's trusted networks"));
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        (void)snprintf(text, sizeof(text), form, others[i],
+            strncmp(others[i], "default", 7) == 0 ? "" : "route = default -> refuse\n");
+        assert_parsed(text);
+        assert_int_equal(report.count, 0);
+    }
+    assert_problem("[listener door]\nbind = *:443\nroute = first smtp -> pass backend mta\n"
+                   "route = default -> refuse\n[backend mta]\nserver = mx1 127.0.0.1:2525\n",
+        false,
+        "x.ini:5: [backend mta]: its server mx1 is on this machine and sees every client at a "
+        "loopback address, which mail servers trust unless told otherwise (Postfix: "
+        "127.0.0.0/8 in mynetworks): it is then an open relay for everybody; write "
+        "send_client_address = proxy-v2 here, or take the address out of the server's trusted "
+        "networks");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +184,7 @@ int main(void)
         cmocka_unit_test(test_relay_domains),
         cmocka_unit_test(test_trust_is_warned_of_once),
         cmocka_unit_test(test_trust_of_this_machine_is_warned_of),
+        cmocka_unit_test(test_mail_that_is_passed_is_warned_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, clean_up);
