@@ -61,13 +61,23 @@ static unsigned follow(struct session *session, const struct routing_choice *cho
     return session_begin_service(session);
 }
 
-/* A route may need no octet, and its target one, to know whether TLS begins (tls = auto). */
-static bool must_hear_first(const struct session *session, const struct routing_choice *choice)
+static bool tells_name(const struct service *service)
+{
+    return !service->protocol &&
+           (service->route.backend->proxy_tlvs & (unsigned)PROXY_TLV_AUTHORITY) != 0;
+}
+
+/*
+ * A route may be known before its target can begin: one with tls = auto needs the first octet, and
+ * a server that is told the name that the client asks for, the whole hello.
+ */
+static bool must_hear_more(const struct session *session, const struct routing_choice *choice)
 {
     const struct service *next =
         choice->rule == ROUTING_NONE ? NULL : session->service->targets[choice->rule].service;
 
-    return next && next->sniffs && heard(session).n == 0;
+    return next && ((next->sniffs && heard(session).n == 0) ||
+                       (choice->hello == CLIENT_HELLO_MORE && tells_name(next)));
 }
 
 /* Returns the next phase, or SESSION_WAIT if more must be heard first. */
@@ -81,7 +91,7 @@ static unsigned decide(struct session *session, bool is_over)
         return heard(session).n > 0 || is_over ? session_begin_service(session)
                                                : (unsigned)SESSION_WAIT;
     if (choose(session, is_over, &choice) == ROUTING_MORE ||
-        (!is_over && must_hear_first(session, &choice)))
+        (!is_over && must_hear_more(session, &choice)))
         return SESSION_WAIT;
     return follow(session, &choice);
 }

@@ -405,6 +405,30 @@ def test_a_hybrid_hello_is_passed_unchanged(proxy, new_backend):
         assert session["bytes_in"] == str(len(hello))
 
 
+@pytest.mark.parametrize("condition", ["tls", "default"])
+def test_the_name_is_told_whatever_the_route_needs_to_know(proxy, new_backend, condition):
+    """proxy_tlvs = authority: the route is known by one octet or none, and the name by the hello."""
+    peer = new_backend([hang()])
+    proxy.backend("peers", peer.port, send_client_address="proxy-v2", proxy_tlvs="authority")
+    proxy.ports["front"] = proxy._reserved.reserve()
+    proxy.section("listener front", bind=f"127.0.0.1:{proxy.ports['front']}", protocol="auto",
+                  sniff=NEVER, route=[f"{condition} -> pass backend peers"])
+    proxy.start()
+    hello = client_hello(context(), "www.example.test")
+    for number, at in enumerate((1, 5, 100, len(hello))):
+        with Client(proxy.ports["front"]) as client:
+            for part in (hello[:at], hello[at:]):
+                client.send_raw(part)
+            expected = header_v2(client, (0x02, b"www.example.test")) + hello
+            assert peer.connection(number).wait_for(hello[-100:])
+            assert bytes(peer.connection(number).received) == expected
+        assert proxy.wait_for_event("session", number + 1).fields["sni"] == "www.example.test"
+    if condition == "default":
+        with Client(proxy.ports["front"]) as client:
+            client.send_raw(SSH)
+            assert peer.connection(4).wait_for(SSH)
+
+
 @pytest.mark.conformance("C147")
 @pytest.mark.parametrize("version", ["proxy-v1", "proxy-v2"])
 def test_what_is_passed_is_complete_and_unchanged(proxy, new_backend, version):
