@@ -234,7 +234,7 @@ def test_a_route_by_no_octet_to_a_listener_for_tls_and_clear(proxy, new_backend,
     proxy.section("listener inside", protocol="imap", tls="auto", backend="imap")
     proxy.ports["front"] = proxy._reserved.reserve()
     proxy.section("listener front", bind=f"127.0.0.1:{proxy.ports['front']}", protocol="auto",
-                  sniff="1s", route=[f"{condition} -> inside"])
+                  sniff=NEVER, route=[f"{condition} -> inside"])
     proxy.start()
     with Client(proxy.ports["front"]) as client:
         client.begin_tls()
@@ -242,8 +242,6 @@ def test_a_route_by_no_octet_to_a_listener_for_tls_and_clear(proxy, new_backend,
     with Client(proxy.ports["front"]) as client:
         client.send_raw(b"a1 CAPABILITY\r\n")
         imap_with_starttls(client)
-    with Client(proxy.ports["front"]) as client:  # it says nothing
-        hears_imap(client)
 
 
 def test_a_client_that_waits_is_passed_to_the_server_that_may_speak_first(front, proxy,
