@@ -42,8 +42,8 @@ struct memory_wire {
     struct memory_script sends;
     size_t window; /* send takes nothing while so many bytes wait unread; 0: no bound */
     bool inbox_ended;
-    int failure; /* errno of each send, and of each receive behind the inbox; 0: none */
-    int refusal; /* errno of connecting; 0: it succeeds */
+    int failure;       /* errno of each send, and of each receive behind the inbox; 0: none */
+    int refusal;       /* errno of connecting; 0: it succeeds */
     bool lacks_splice; /* its kernel has no way for a duct */
     /* What the stream has done: */
     unsigned receive_calls;
