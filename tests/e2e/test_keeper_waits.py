@@ -127,9 +127,7 @@ def test_a_keeper_that_does_not_answer_is_not_waited_for(front):
 
 
 def test_orders_are_refused_while_it_ends(front):
-    """One that waits, and those that come behind SIGTERM; a session goes on meanwhile."""
-    client = connect(front)
-    client.imap(b"a LOGIN alice secret")
+    """One that waits, and those that come behind SIGTERM."""
     os.kill(front.pid, signal.SIGSTOP)
     waiting = subprocess.Popen([binary(), "-c", front.ini, "--reload"], stderr=subprocess.PIPE,
                                text=True)
@@ -142,8 +140,6 @@ def test_orders_are_refused_while_it_ends(front):
     assert (waiting.returncode, said) == (1, "mailmux is ending\n"), said
     assert (late.returncode, late.stderr) == (1, "mailmux is ending\n"), late
     assert " services died, ending\n" in status, status
-    client.imap(b"b LOGOUT")
-    client.close()
     front.finished()
 
 
