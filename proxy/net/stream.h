@@ -99,7 +99,7 @@ struct stream {
     bool offers_session;   /* client role: the handshake is to resume one */
     bool starved;          /* TLS needs bytes from the wire before it can give any */
     bool end_due;          /* a read met bytes and then the end: the next read returns the end */
-    bool tickets_due;      /* server role: with the next octets; see tls_issue_tickets */
+    bool tickets_due;      /* server role: with the next octets; see tls.c */
     bool leaves;           /* the library, as soon as nothing is left there */
     bool reads_ahead;      /* more than one record at a time */
     uint64_t key_update_window_ms; /* see tls.c */

@@ -8,9 +8,9 @@
 #include "mailmux/check.h"
 #include "tls_bio.h"
 #include "tls_client.h"
-#include "tls_context.h"
 #include "tls_kept.h"
 #include "tls_lean_parts.h"
+#include "tls_set.h"
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,6 +247,21 @@ static void set_release(struct stream *stream, bool releases)
         (void)SSL_clear_mode(stream->ssl, SSL_MODE_RELEASE_BUFFERS);
 }
 
+/*
+ * Has the library send a client its tickets of TLS 1.3 in front of the next octets. So they need no
+ * write of their own, and a client that leaves before costs none.
+ */
+static void issue_tickets(struct stream *stream)
+{
+    unsigned count = stream->set->tickets;
+
+    stream->tickets_due = false;
+    if (count > 0 && SSL_session_reused(stream->ssl) == 1)
+        count = 1;
+    for (; count > 0; count--)
+        (void)SSL_new_session_ticket(stream->ssl); /* without one the client cannot resume */
+}
+
 enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
 {
     enum io status = tls_handshake(stream);
@@ -255,7 +270,7 @@ enum io tls_write(struct stream *stream, struct slice bytes, size_t *put)
     if (status != IO_OK)
         return status;
     if (stream->tickets_due)
-        tls_issue_tickets(stream);
+        issue_tickets(stream);
     /* Whole records go into the cork as long as one more is sure to fit. */
     while (*put < bytes.n && has_room_for(stream, 1)) {
         size_t rest = bytes.n - *put;

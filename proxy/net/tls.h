@@ -48,13 +48,6 @@ struct stream *tls_stream(const SSL *ssl);
  */
 enum io tls_cork_flush(struct stream *stream);
 
-/*
- * tls_server.c. In the server role, with a service that has tickets, once the handshake is
- * complete: has the library send the client its tickets of TLS 1.3 in front of the next octets that
- * are written. So they need no write of their own, and a client that leaves before costs none.
- */
-void tls_issue_tickets(struct stream *stream);
-
 /* Counts a KeyUpdate of the peer. The stream has failed afterwards if it was one too many. */
 void tls_count_key_update(struct stream *stream);
 

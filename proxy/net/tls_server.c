@@ -228,20 +228,9 @@ static int on_ticket_made(SSL *ssl, void *unused)
     return 1;
 }
 
-void tls_issue_tickets(struct stream *stream)
-{
-    unsigned count = stream->set->tickets;
-
-    stream->tickets_due = false;
-    if (count > 0 && SSL_session_reused(stream->ssl) == 1)
-        count = 1;
-    for (; count > 0; count--)
-        (void)SSL_new_session_ticket(stream->ssl); /* without one the client cannot resume */
-}
-
 void tls_server_prepare(SSL_CTX *context)
 {
-    (void)SSL_CTX_set_num_tickets(context, 0); /* the handshake sends none: see tls_issue_tickets */
+    (void)SSL_CTX_set_num_tickets(context, 0); /* the handshake sends none: see tls.c */
     SSL_CTX_set_client_hello_cb(context, on_client_hello, NULL);
     (void)SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
