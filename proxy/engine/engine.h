@@ -19,9 +19,10 @@
 
 enum {
     ENGINE_LINE_BUFFER = 16 * 1024, /* input of a client before the relay; grown for longer lines */
-    ENGINE_REPLY_BUFFER = 68 * 1024, /* a whole reply of a server, or output that waits */
-    ENGINE_SCRATCH = 48 * 1024,      /* one read of a relay; one write of TLS takes it as a whole */
-    ENGINE_IDLE_BUFFERS = 64         /* unused buffers of each kind that an engine keeps */
+    /* a whole reply of a server, or output that waits: a cork, and alerts behind it */
+    ENGINE_REPLY_BUFFER = CORK_SIZE + 4 * 1024,
+    ENGINE_SCRATCH = STREAM_PIECE, /* one read of a relay; one write of TLS takes it as a whole */
+    ENGINE_IDLE_BUFFERS = 64       /* unused buffers of each kind that an engine keeps */
 };
 
 /*

@@ -29,7 +29,15 @@ struct tls_secrets;
 struct bio_st;
 struct ssl_st;
 
-enum { CORK_SIZE = 64 * 1024 };
+enum {
+    /*
+     * What is read and written at once where there is much. With its records' overhead it stays
+     * below 128 KiB: a gigabyte to a client took 8 % less of the processor than in pieces of 48
+     * KiB, and pieces of 64 KiB, or of 128 KiB and the overhead, gained less.
+     */
+    STREAM_PIECE = 127 * 1024,
+    CORK_SIZE = 136 * 1024 /* a piece in records, and one more record by its largest size */
+};
 
 /* Output of TLS that is about to be written. One per worker; it is empty between calls. */
 struct cork {

@@ -15,7 +15,7 @@
 struct stream;
 struct ssl_ctx_st;
 
-enum { TLS_LEAN_WIRE = 48 * 1024 /* octets that one read takes from the wire */ };
+enum { TLS_LEAN_WIRE = 128 * 1024 /* octets that one read takes from the wire */ };
 
 /* What the streams of one thread share. */
 struct tls_lean_tools {

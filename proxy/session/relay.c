@@ -3,11 +3,11 @@
 #include <string.h>
 
 /* reads of one direction before the other one, and other sessions, have their turn */
-enum { PUMP_TURNS = 4 };
+enum { PUMP_TURNS = 4, PUMP_TURNS_TLS = 2 /* they are larger, and each octet costs more */ };
 
 /*
  * A duct takes less of the processor if much goes through it at once, and more if little does. So
- * it is taken where the scratch memory was filled so many times in a row, and no longer once so
+ * it is taken where a read took all that it may so many times in a row, and no longer once so
  * little has come. The numbers are in docs/developer/decisions/0029-ducts.md.
  */
 enum { SPLICE_AFTER = 16, SPLICE_LEAST = 16 * 1024 };
@@ -231,17 +231,22 @@ static void pass_end_on(struct pipe *pipe, struct stream *sink)
         stream_shutdown(sink, pipe->truncated);
 }
 
-/* Reads into the scratch memory, and on to the end if the kernel has it already. */
-static enum io read_some(
-    struct pipe *pipe, struct stream *source, struct engine *engine, size_t *got)
+static bool is_in_clear(const struct stream *source, const struct stream *sink)
 {
-    enum io first = stream_read(source, engine->scratch, sizeof(engine->scratch), got);
+    return !stream_is_tls(source) && !stream_is_tls(sink);
+}
+
+/* Reads up to cap octets into the scratch memory, on to the end if the kernel has it already. */
+static enum io read_some(
+    struct pipe *pipe, struct stream *source, struct engine *engine, size_t cap, size_t *got)
+{
+    enum io first = stream_read(source, engine->scratch, cap, got);
     enum io status = first;
 
-    while (status == IO_OK && stream_is_last(source) && *got < sizeof(engine->scratch)) {
+    while (status == IO_OK && stream_is_last(source) && *got < cap) {
         size_t more;
 
-        status = stream_read(source, engine->scratch + *got, sizeof(engine->scratch) - *got, &more);
+        status = stream_read(source, engine->scratch + *got, cap - *got, &more);
         *got += more;
     }
     if (status == IO_EOF || status == IO_ERR)
@@ -252,10 +257,11 @@ static enum io read_some(
 static enum io copy(
     struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
 {
+    size_t cap = is_in_clear(source, sink) ? (size_t)PIPE_READ_CLEAR : sizeof(engine->scratch);
     size_t got;
-    enum io status = read_some(pipe, source, engine, &got);
+    enum io status = read_some(pipe, source, engine, cap, &got);
 
-    pipe->full_reads = got == sizeof(engine->scratch) ? pipe->full_reads + 1 : 0;
+    pipe->full_reads = got == cap ? pipe->full_reads + 1 : 0;
     if (status != IO_OK)
         return status;
     pipe->bytes += got;
@@ -309,7 +315,7 @@ static size_t take_duct(struct pipe *pipe, const struct stream *source, const st
     size_t cap;
 
     if (!pipe->may_splice || pipe->full_reads < SPLICE_AFTER || pipe->fault != PIPE_FINE ||
-        stream_is_tls(source) || stream_is_tls(sink) || stream_is_last(source))
+        !is_in_clear(source, sink) || stream_is_last(source))
         return 0; /* by splice an urgent octet would stand in the way of all behind it */
     cap = splice_cap(pipe, source);
     if (cap > 0)
@@ -321,7 +327,9 @@ static size_t take_duct(struct pipe *pipe, const struct stream *source, const st
 
 bool pipe_pump(struct pipe *pipe, struct stream *source, struct stream *sink, struct engine *engine)
 {
-    for (int turn = 0; turn < PUMP_TURNS; turn++) {
+    int turns = is_in_clear(source, sink) ? PUMP_TURNS : PUMP_TURNS_TLS;
+
+    for (int turn = 0; turn < turns; turn++) {
         enum io status;
         size_t cap;
 

@@ -23,7 +23,10 @@ enum pipe_told {
     PIPE_TORN  /* nothing: the sink's close must be a reset, to pass a truncated end on */
 };
 
-enum { PIPE_TAIL = 160 /* octets at the end of what a relay has passed that are kept */ };
+enum {
+    PIPE_TAIL = 160,            /* octets at the end of what a relay has passed that are kept */
+    PIPE_READ_CLEAR = 48 * 1024 /* one read without TLS; what is more than that goes by a duct */
+};
 
 struct pipe {
     struct buffer *in;  /* read from the source, but not used by the dialog yet */

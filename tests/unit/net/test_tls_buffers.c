@@ -12,7 +12,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
-enum { RECORD = 16384, MUCH = 3 * RECORD };
+enum { RECORD = 16384, MUCH = STREAM_PIECE };
 
 static size_t held;  /* octets that the library has */
 static size_t large; /* how often it has taken as much as a record */

@@ -45,7 +45,7 @@ static void end(struct stream_bench *bench, struct memory_tls *peer)
 /* The set of a directory, with hundreds of certificates in its chain. */
 static struct tls_set *long_set(const char *directory)
 {
-    enum { COPIES = 400 };
+    enum { COPIES = 900 };
     const char *certificate = certificates_path(directory, "a", "pem");
     const char *key = certificates_path(directory, "a", "key");
     FILE *file = fopen(certificate, "r+e");

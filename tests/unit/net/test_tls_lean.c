@@ -331,7 +331,9 @@ static void test_a_peer_that_does_not_read(void **state)
     begin(&bench, &peer, NULL);
     bench.wire.window = 1000;
     memory_wire_refresh(&bench.wire);
-    assert_int_equal(stream_write(&bench.stream, slice_of(bytes, 20000), &put), IO_OK);
+    assert_int_equal(stream_write(&bench.stream, slice_of(bytes, STREAM_PIECE), &put), IO_OK);
+    assert_int_equal(put, STREAM_PIECE);
+    assert_int_equal(bench.pool.taken, 1);
     assert_true(stream_has_held(&bench.stream));
     memory_tls_key_update(&peer);
     memory_wire_refresh(&bench.wire);

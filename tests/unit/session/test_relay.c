@@ -144,6 +144,30 @@ static void test_stopped_server(void **state)
     check_stopped_reader(PLAY_IMAPS, BENCH_SERVER);
 }
 
+/* What is read at once goes out at once. */
+static void check_pieces(size_t play, size_t size)
+{
+    enum { PIECES = 8 };
+    unsigned before;
+
+    begin_relay(play);
+    session_bench_forget(&bench);
+    before = bench.client.send_calls;
+    session_bench_say(&bench, BENCH_SERVER, slice_of(flood, PIECES * size));
+    run();
+    assert_true(
+        slice_equal(session_bench_heard(&bench, BENCH_CLIENT), slice_of(flood, PIECES * size)));
+    assert_int_equal(bench.client.send_calls - before, PIECES);
+    end();
+}
+
+static void test_a_piece_is_one_write(void **state)
+{
+    (void)state;
+    check_pieces(PLAY_PLAIN_IMAP, PIPE_READ_CLEAR);
+    check_pieces(PLAY_IMAPS, STREAM_PIECE);
+}
+
 static void check_flood(size_t play, enum bench_pace pace)
 {
     bench.pace = pace;
@@ -373,6 +397,7 @@ int main(void)
         TEST(test_idle_relay_holds_nothing),
         TEST(test_stopped_client),
         TEST(test_stopped_server),
+        TEST(test_a_piece_is_one_write),
         TEST(test_bytes_pass_unchanged),
         TEST(test_half_close_of_the_client),
         TEST(test_half_close_of_the_server),

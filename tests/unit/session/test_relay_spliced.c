@@ -10,7 +10,7 @@
 #include "session_test.h"
 #include <stdlib.h>
 
-enum { FLOOD = 2 * 1024 * 1024, TAKEN = 17 * ENGINE_SCRATCH, PASS_IDLE_MS = 3600000 };
+enum { FLOOD = 2 * 1024 * 1024, TAKEN = 17 * PIPE_READ_CLEAR, PASS_IDLE_MS = 3600000 };
 
 static const char configuration[] =
     "[listener passed]\nbind = 127.0.0.1:11\nprotocol = auto\nroute = default -> pass 10.0.0.9:1\n";
@@ -81,9 +81,9 @@ static void test_little_is_copied(void **state)
     (void)state;
     begin_passed();
     for (int i = 0; i < 50; i++) {
-        say_much(BENCH_SERVER, ENGINE_SCRATCH - 1);
+        say_much(BENCH_SERVER, PIPE_READ_CLEAR - 1);
         run();
-        assert_flood(BENCH_CLIENT, ENGINE_SCRATCH - 1);
+        assert_flood(BENCH_CLIENT, PIPE_READ_CLEAR - 1);
     }
     assert_int_equal(ducts_of(BENCH_SERVER), 0);
     end();
@@ -193,9 +193,9 @@ static void test_short_writes(void **state)
     (void)state;
     bench.pace = PACE_SHORT_WRITES;
     begin_passed();
-    say_much(BENCH_SERVER, 20 * ENGINE_SCRATCH);
+    say_much(BENCH_SERVER, 20 * PIPE_READ_CLEAR);
     run();
-    assert_flood(BENCH_CLIENT, 20 * ENGINE_SCRATCH);
+    assert_flood(BENCH_CLIENT, 20 * PIPE_READ_CLEAR);
     end();
 }
 

@@ -10,7 +10,7 @@
 #include "session_test.h"
 #include <stdlib.h>
 
-enum { FLOOD = 2 * 1024 * 1024, TAKEN = 17 * ENGINE_SCRATCH, STALLED_MS = 5000 };
+enum { FLOOD = 2 * 1024 * 1024, TAKEN = 17 * PIPE_READ_CLEAR, STALLED_MS = 5000 };
 
 static const char configuration[] =
     "[timeouts]\nstalled = 5s\n"
@@ -135,7 +135,7 @@ static void test_words_before_what_is_spliced_are_not_the_last(void **state)
 
     (void)state;
     log_in();
-    memcpy(flood + (size_t)16 * ENGINE_SCRATCH - n, words, n);
+    memcpy(flood + (size_t)16 * PIPE_READ_CLEAR - n, words, n);
     bench.is_deaf[BENCH_SERVER] = true;
     bench.server->window = TAKEN;
     send_flood(BENCH_CLIENT);
