@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 struct slice {
     const char *p;
@@ -47,10 +46,7 @@ static inline bool byte_is_letter_or_digit(char c)
 }
 
 /* Returns the bytes of a C string, without its NUL. NULL gives an empty slice. */
-static inline struct slice slice_from(const char *text)
-{
-    return slice_of(text, text ? strlen(text) : 0);
-}
+struct slice slice_from(const char *text);
 
 bool slice_equal(struct slice a, struct slice b);
 
@@ -73,7 +69,7 @@ bool slice_has_nocase(struct slice s, struct slice part);
 static inline struct slice slice_after(struct slice s, size_t n)
 {
     if (n >= s.n)
-        return slice_of(s.p ? s.p + s.n : NULL, 0);
+        return slice_of(s.n > 0 ? s.p + s.n : s.p, 0);
     return slice_of(s.p + n, s.n - n);
 }
 

@@ -9,6 +9,11 @@ static unsigned char lower(char c)
     return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte + ('a' - 'A')) : byte;
 }
 
+struct slice slice_from(const char *text)
+{
+    return slice_of(text, text ? strlen(text) : 0);
+}
+
 bool slice_equal(struct slice a, struct slice b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);

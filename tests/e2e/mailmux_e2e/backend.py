@@ -37,6 +37,8 @@ class Connection:
         self.was_reset = False
         self._socket = sock
         self._used = 0
+        self._closing = threading.Lock()
+        self._is_closed = False
         sock.settimeout(CEILING)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -170,8 +172,12 @@ class Connection:
             pass  # unwrap would wait for the other side's close_notify; ours is sent
 
     def close(self) -> None:
-        self.close_notify()
-        self.cut()
+        """For the script's thread and the test's: the library takes no two calls for one session."""
+        with self._closing:
+            if not self._is_closed:
+                self.close_notify()
+                self.cut()
+            self._is_closed = True
 
     def cut(self) -> None:
         """Ends the connection without close_notify."""
