@@ -110,6 +110,17 @@ void twins_feed(struct twins *twins, size_t at, size_t n, size_t cap)
     }
 }
 
+/*
+ * Returns whether the library writes nothing before it hears more: within a message, and behind a
+ * ticket that follows a KeyUpdate (OpenSSL 3.0, as a client). Ours writes then.
+ */
+static bool library_waits(const struct twins *twins)
+{
+    const struct stream *stream = &twins->twin[LIBRARY].bench.stream;
+
+    return stream->failure == STREAM_FINE && SSL_in_init(stream->ssl);
+}
+
 void twins_write(struct twins *twins, size_t n)
 {
     static char bytes[65536];
@@ -120,6 +131,7 @@ void twins_write(struct twins *twins, size_t n)
         bytes[i] = (char)(i * 7);
     for (int i = 0; i < TWINS; i++)
         (void)stream_bench_write(&twins->twin[i].bench, NULL, slice_of(bytes, n));
+    twins->has_waited = twins->has_waited || library_waits(twins);
     twins->count->written += (n + RECORD_CONTENT_MAX - 1) / RECORD_CONTENT_MAX;
 }
 
@@ -211,7 +223,7 @@ const char *twins_compare_all(struct twins *twins)
     b = twins_open_sent(twins, OWN);
     if (!a.is_good || !b.is_good)
         return "whether what is sent can be opened";
-    if (a.octets != b.octets || a.data != b.data)
+    if (!twins->has_waited && (a.octets != b.octets || a.data != b.data))
         return "the data that is sent";
     /* The end of it went nowhere; or the library goes on to a later record, and complains of that.
      */

@@ -25,6 +25,7 @@ struct twins {
     struct memory_bytes batch;
     enum { ANSWERED, ASKED, DUE } answer; /* to a KeyUpdate; DUE when they have it */
     bool is_loose;                        /* what they send has no fixed order any more */
+    bool has_waited;                      /* the library once wrote nothing, and ours did */
     size_t compared;                      /* octets of what was sent */
     struct record_count *count;
 };
