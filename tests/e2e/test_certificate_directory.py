@@ -155,7 +155,7 @@ def relink(link, target):
 
 @pytest.mark.parametrize("way", ["link", "link behind a link", "link above", "directory above"])
 def test_the_way_to_the_directory_may_lead_elsewhere(front, certificates, tmp_path, way):
-    """As those do it who lay a whole new tree beside the one in use, and swap the two."""
+    """A whole new tree is laid beside the one in use, and the two are swapped."""
     old, new = (pair_of(certificates, "a.test", turn=turn) for turn in (0, 1))
     for place, pair in (("1", old), ("2", new)):
         traefik(tmp_path / place / "live", "a.test", pair, certificates.authority)
