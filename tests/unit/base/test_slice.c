@@ -12,7 +12,7 @@
 static void assert_slice(struct slice found, const char *expected)
 {
     if (!slice_equal(found, slice_from(expected)))
-        fail_msg("%.*s is not %s", (int)found.n, found.p, expected);
+        fail_msg("%.*s is not %s", (int)found.n, found.n > 0 ? found.p : "", expected);
 }
 
 static void test_comparing(void **state)
