@@ -6,18 +6,16 @@
 #include <cmocka.h>
 
 #include "certificates.h"
-#include "tls_bench.h"
+#include "lean_test.h"
 #include "tls_client.h"
 #include "tls_info.h"
 #include "tls_lean_parts.h"
-#include "tls_set.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { LARGE = 300000 };
 
-static struct tls_bench tls;
 static bool wears_out; /* see __wrap_traffic_is_worn */
 
 bool __wrap_traffic_is_worn(const struct traffic *traffic);
@@ -26,22 +24,6 @@ bool __wrap_traffic_is_worn(const struct traffic *traffic);
 bool __wrap_traffic_is_worn(const struct traffic *traffic)
 {
     return wears_out && traffic->sequence >= 2;
-}
-
-static int setup_group(void **state)
-{
-    (void)state;
-    if (!tls_bench_init(&tls))
-        return -1;
-    tls_lean_prepare(tls.set->context);
-    return 0;
-}
-
-static int teardown_group(void **state)
-{
-    (void)state;
-    tls_bench_deinit(&tls);
-    return 0;
 }
 
 /* Lets the stream leave; it must do so at once, and read nothing. */

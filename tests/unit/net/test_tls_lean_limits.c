@@ -6,32 +6,15 @@
 
 #include <cmocka.h>
 
+#include "lean_test.h"
 #include "record_twins_parts.h"
-#include "tls_set.h"
 #include <string.h>
 
 enum { LAST_OF_A_KEY = (1 << 24) - 1 /* [RFC 8446 5.5] allows 2^24.5 */ };
 
-static struct tls_bench tls;
 static struct record_count count;
 static struct twins twins;
 static struct tls_lean *lean; /* of the one that has left */
-
-static int setup_group(void **state)
-{
-    (void)state;
-    if (!tls_bench_init(&tls))
-        return -1;
-    tls_lean_prepare(tls.set->context);
-    return 0;
-}
-
-static int teardown_group(void **state)
-{
-    (void)state;
-    tls_bench_deinit(&tls);
-    return 0;
-}
 
 static struct stream_bench *begin(enum traffic_suite suite)
 {

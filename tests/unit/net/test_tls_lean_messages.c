@@ -5,27 +5,8 @@
 
 #include <cmocka.h>
 
-#include "tls_bench.h"
+#include "lean_test.h"
 #include "tls_lean_parts.h"
-#include "tls_set.h"
-
-static struct tls_bench tls;
-
-static int setup_group(void **state)
-{
-    (void)state;
-    if (!tls_bench_init(&tls))
-        return -1;
-    tls_lean_prepare(tls.set->context);
-    return 0;
-}
-
-static int teardown_group(void **state)
-{
-    (void)state;
-    tls_bench_deinit(&tls);
-    return 0;
-}
 
 static void leave(struct stream_bench *bench)
 {

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
+#include "lean_test.h"
 #include "record_twins_parts.h"
-#include "tls_set.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,29 +144,11 @@ static const struct script messages[] = {
     {"h6300000400000000", ANY, 0, STREAM_TLS_PROTOCOL, SSL_AD_UNEXPECTED_MESSAGE, IO_ERR, 0},
 };
 
-static struct tls_bench tls;
-
 /* How the octets come: in pieces of so many, and how many are read at a time. */
 static const struct pace {
     size_t piece;
     size_t cap;
 } paces[] = {{TWINS_BATCH, TWINS_READ}, {1, 3}, {7, 1}, {1000, 16384}};
-
-static int setup_group(void **state)
-{
-    (void)state;
-    if (!tls_bench_init(&tls))
-        return -1;
-    tls_lean_prepare(tls.set->context);
-    return 0;
-}
-
-static int teardown_group(void **state)
-{
-    (void)state;
-    tls_bench_deinit(&tls);
-    return 0;
-}
 
 /* Reads hexadecimal up to a space. */
 static size_t unhex(const char *text, char *out)

@@ -9,30 +9,11 @@
 
 #include <cmocka.h>
 
+#include "lean_test.h"
 #include "record_twins.h"
-#include "tls_lean.h"
-#include "tls_set.h"
 #include <stdlib.h>
 
 enum { SCRIPT = 1200, RECORDS = 3000 };
-
-static struct tls_bench tls;
-
-static int setup_group(void **state)
-{
-    (void)state;
-    if (!tls_bench_init(&tls))
-        return -1;
-    tls_lean_prepare(tls.set->context);
-    return 0;
-}
-
-static int teardown_group(void **state)
-{
-    (void)state;
-    tls_bench_deinit(&tls);
-    return 0;
-}
 
 static size_t wanted(void)
 {
