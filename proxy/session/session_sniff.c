@@ -68,8 +68,8 @@ static bool tells_name(const struct service *service)
 }
 
 /*
- * A route may be known before its target can begin: one with tls = auto needs the first octet, and
- * a server that is told the name that the client asks for, the whole hello.
+ * A route may be known before its target can begin. A target with tls = auto needs the first octet.
+ * A PROXY header with the name that the client asks for needs the whole hello.
  */
 static bool must_hear_more(const struct session *session, const struct routing_choice *choice)
 {
