@@ -65,8 +65,7 @@ static bool is_port_of_mail(const struct config_backend *backend)
     return port && config_protocol_row(port->protocol)->is_relayed;
 }
 
-/* Returns whether the clients of the rule send mail, or its servers take some where it says
- * nothing. */
+/* Returns whether the rule is for clients that send mail, or else its servers take mail. */
 static bool passes_mail(const struct routing_rule *rule, const struct config_backend *backend)
 {
     if (rule->key == ROUTING_FIRST)

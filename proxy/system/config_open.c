@@ -29,9 +29,10 @@ static int copy(int from, int to)
 {
     uint64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     char piece[PIECE_MAX];
-    ssize_t n = -1;
+    size_t sum = 0;
+    ssize_t n;
 
-    for (size_t sum = 0; n != 0 && sum<COPIED_MAX; sum += n> 0 ? (size_t)n : 0) {
+    do {
         if (!wait_until(from, end_ms))
             return -ENODATA;
         n = read(from, piece, sizeof(piece));
@@ -39,7 +40,8 @@ static int copy(int from, int to)
             return -errno;
         if (n > 0 && write(to, piece, (size_t)n) != n)
             return -ENOSPC;
-    }
+        sum += n > 0 ? (size_t)n : 0;
+    } while (n != 0 && sum < COPIED_MAX);
     return lseek(to, 0, SEEK_SET) == 0 ? 0 : -errno;
 }
 
